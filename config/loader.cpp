@@ -1,0 +1,94 @@
+#include "config/loader.h"
+
+#include <yaml-cpp/exceptions.h>
+#include <yaml-cpp/parser.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <cstring>
+#include <fstream>
+#include <sstream>
+
+#include "config/node.h"
+#include "config/tree_builder.h"
+#include "config/utf8.h"
+
+namespace weir::config {
+
+Document::Document(std::unique_ptr<Nodes> nodes, uint32_t file, Environment environment)
+    : nodes_(std::move(nodes)), file_(file), environment_(std::move(environment)) {}
+Document::Document(Document&&) noexcept = default;
+Document& Document::operator=(Document&&) noexcept = default;
+Document::~Document() = default;
+
+const Node* Document::root() const { return nodes_->root; }
+
+namespace {
+
+constexpr size_t kLargest = 4 << 20;
+
+Location place(uint32_t file, const YAML::Mark& mark) {
+  if (mark.is_null()) return {file, 0, 0, 1, ""};
+  return {file, static_cast<uint32_t>(mark.line + 1), static_cast<uint32_t>(mark.column + 1), 1, ""};
+}
+
+Location place(uint32_t file, std::string_view text, size_t offset) {
+  const auto before = text.substr(0, offset);
+  const auto line = std::count(before.begin(), before.end(), '\n') + 1;
+  const auto column = offset - (before.rfind('\n') + 1) + 1;  // npos + 1 is 0
+  return {file, static_cast<uint32_t>(line), static_cast<uint32_t>(column), 1, ""};
+}
+
+/// Problems on the way are kept only then: a syntax error is told alone.
+void parse(std::string_view text, uint32_t file, Document::Nodes& nodes, Problems& problems) {
+  const size_t before = problems.size();
+  try {
+    std::istringstream stream{std::string(text)};
+    YAML::Parser parser(stream);
+    TreeBuilder builder(text, file, nodes, problems);
+    while (parser.HandleNextDocument(builder)) continue;
+    if (!nodes.root) nodes.root = &nodes.all.emplace_back();
+    return;
+  } catch (const Refused& refused) {
+    problems.drop_after(before);
+    problems.add(place(file, refused.mark), refused.message);
+  } catch (const YAML::Exception& error) {
+    problems.drop_after(before);
+    problems.add(place(file, error.mark), "not YAML: " + error.msg);
+  }
+  nodes.root = nullptr;
+}
+
+}  // namespace
+
+Document load_text(std::string name, std::string text, Problems& problems, Environment environment) {
+  if (text.starts_with("\xef\xbb\xbf")) text.erase(0, 3);
+  auto nodes = std::make_unique<Document::Nodes>();
+  const bool is_too_large = text.size() > kLargest;
+  const uint32_t file = problems.add_source(std::move(name), is_too_large ? "" : text);
+  const size_t bad = first_unprintable(text);
+  if (is_too_large) {
+    problems.add({file, 0, 0, 1, ""}, "larger than 4MiB");
+  } else if (bad != text.size()) {
+    problems.add(place(file, text, bad), "not a character of UTF-8, or a control character", "save the file as UTF-8");
+  } else {
+    parse(text, file, *nodes, problems);
+  }
+  return {std::move(nodes), file, std::move(environment)};
+}
+
+Document load_file(const std::string& path, Problems& problems, Environment environment) {
+  errno = 0;
+  std::ifstream file(path, std::ios::binary);
+  std::string text(kLargest + 1, '\0');
+  if (file) file.read(text.data(), static_cast<std::streamsize>(text.size()));
+  if (!file.is_open() || file.bad() || errno == EISDIR) {
+    const uint32_t number = problems.add_source(path, "");
+    problems.add({number, 0, 0, 1, ""}, std::string("cannot be read: ") + std::strerror(errno));
+    return {std::make_unique<Document::Nodes>(), number, std::move(environment)};
+  }
+  text.resize(static_cast<size_t>(file.gcount()));
+  return load_text(path, std::move(text), problems, std::move(environment));
+}
+
+}  // namespace weir::config

@@ -1,0 +1,61 @@
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "config/located.h"
+
+namespace weir::config {
+
+/// One thing that is wrong with the configuration, and what to write instead.
+struct Problem {
+  Location at;
+  std::string message;
+  std::string hint;  // may be empty
+};
+
+/// Everything that is wrong with a configuration, from whichever stage finds it. Told at once, in the order of
+/// the file. Keeps the first thousand. One thread.
+class Problems {
+ public:
+  /// Makes a source known, for its lines to be shown; the returned number goes into Location::file.
+  uint32_t add_source(std::string name, std::string text);
+
+  void add(Location at, std::string message, std::string hint = "");
+
+  /// Forgets all but the first `count`: what came after something that made the rest meaningless.
+  void drop_after(size_t count);
+
+  /// No more are kept: their words aren't worth finding.
+  bool is_full() const { return problems_.size() == kMost; }
+  bool empty() const { return count_ == 0; }
+  size_t size() const { return count_; }
+  const std::vector<Problem>& all() const { return problems_; }
+  std::string_view file_of(const Problem& problem) const;
+
+  /// For a terminal: each with its source line, a caret and a hint; then "weir.yaml: 2 problems; nothing was changed".
+  std::string text() const;
+  /// For `weir check --format=json`: [{"file","line","column","length","path","message","hint"}], columns in
+  /// characters.
+  std::string json() const;
+
+ private:
+  static constexpr size_t kMost = 1000;
+
+  struct Source {
+    std::string name;
+    std::string text;
+    std::vector<uint32_t> line_starts;
+  };
+  std::string_view line_of(const Location& at) const;
+  std::vector<const Problem*> sorted() const;
+  std::string heading(const Problem& problem) const;
+
+  std::vector<Source> sources_;
+  std::vector<Problem> problems_;
+  size_t count_ = 0;
+};
+
+}  // namespace weir::config

@@ -1,0 +1,58 @@
+#include "plugins/headers/headers.h"
+
+#include <algorithm>
+
+#include "http/syntax.h"
+
+namespace weir::plugins {
+
+namespace {
+
+bool is_sendable(std::string_view value) { return !value.empty() && std::ranges::all_of(value, http::is_field_byte); }
+
+}  // namespace
+
+HeaderChanges::HeaderChanges(const HeaderChangeSettings& settings)
+    : set_(compile(settings.set)), add_(compile(settings.add)) {
+  for (const auto& name : settings.remove) remove_.push_back(*name);
+}
+
+std::vector<HeaderChanges::Field> HeaderChanges::compile(
+    const std::vector<config::Named<config::Located<std::string>>>& fields) {
+  std::vector<Field> compiled;
+  for (const auto& field : fields) {
+    compiled.push_back({field.name, TextTemplate::parse(*field.value).value_or(TextTemplate())});
+  }
+  return compiled;
+}
+
+void HeaderChanges::apply(http::Headers& headers, Exchange& exchange) const {
+  for (const auto& name : remove_) headers.remove(name);
+  for (const auto& field : set_) {
+    const auto value = field.value.render(exchange);
+    if (is_sendable(value)) {
+      headers.set(field.name, value);
+    } else {
+      headers.remove(field.name);
+    }
+  }
+  for (const auto& field : add_) {
+    const auto value = field.value.render(exchange);
+    if (is_sendable(value)) headers.add(field.name, value);
+  }
+}
+
+Task<> Headers::handle(Exchange& exchange, Next next) const {
+  request_.apply(exchange.request.headers, exchange);
+  co_await next(exchange);
+  response_.apply(exchange.response.head.headers, exchange);
+}
+
+config::Tag<FilterFactory> headers_filter() {
+  return filter_tag<HeadersSettings>("headers", "sets, adds and removes fields of requests and responses",
+                                     [](const HeadersSettings& settings, const config::Location&, FilterContext&) {
+                                       return std::make_shared<const Headers>(settings);
+                                     });
+}
+
+}  // namespace weir::plugins

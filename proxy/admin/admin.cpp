@@ -1,0 +1,92 @@
+#include "admin/admin.h"
+
+#include <nlohmann/json.hpp>
+
+namespace weir::admin {
+
+namespace {
+
+using Json = nlohmann::ordered_json;
+constexpr std::string_view kJson = "application/json";
+constexpr std::string_view kIndex =
+    "Weir's admin API\n"
+    "\n"
+    "GET  /livez      200 while the process runs\n"
+    "GET  /readyz     200 while it wants traffic, else 503\n"
+    "GET  /metrics    Prometheus text, or OpenMetrics by Accept\n"
+    "GET  /upstreams  endpoints, their health and load\n"
+    "GET  /config     the configuration in effect, secrets masked\n"
+    "GET  /version    version and build\n"
+    "POST /reload     loads the configuration again\n";
+
+void respond(Exchange& exchange, uint16_t status, std::string_view content_type, std::string_view body) {
+  exchange.respond(status, exchange.arena().copy(content_type), exchange.arena().copy(body));
+  exchange.response.head.headers.add("cache-control", "no-store");
+}
+
+std::string_view word_of(Readiness::State state) {
+  switch (state) {
+    case Readiness::State::ready: return "ready";
+    case Readiness::State::degraded: return "degraded";
+    case Readiness::State::not_ready: return "not_ready";
+  }
+  return "not_ready";
+}
+
+void show_readiness(Exchange& exchange, const Console& console) {
+  const Readiness readiness = console.readiness();
+  Json json{{"status", word_of(readiness.state)}};
+  if (!readiness.why.empty()) json["why"] = readiness.why;
+  respond(exchange, readiness.state == Readiness::State::not_ready ? 503 : 200, kJson, json.dump() + "\n");
+}
+
+void show_metrics(Exchange& exchange, const Console& console) {
+  const Page page = console.metrics(exchange.request.headers.joined("accept").value_or(""));
+  respond(exchange, 200, page.content_type, page.text);
+}
+
+/// What there is to see, by path.
+struct View {
+  std::string_view path;
+  void (*show)(Exchange& exchange, const Console& console);
+};
+constexpr View kViews[] = {
+    {"/", [](Exchange& exchange, const Console&) { respond(exchange, 200, "text/plain; charset=utf-8", kIndex); }},
+    {"/livez", [](Exchange& exchange, const Console&) { respond(exchange, 200, kJson, "{\"status\":\"live\"}\n"); }},
+    {"/readyz", show_readiness},
+    {"/metrics", show_metrics},
+    {"/upstreams", [](Exchange& exchange, const Console& c) { respond(exchange, 200, kJson, c.upstreams_json()); }},
+    {"/config", [](Exchange& exchange, const Console& c) { respond(exchange, 200, kJson, c.config_json()); }},
+    {"/version", [](Exchange& exchange, const Console& c) { respond(exchange, 200, kJson, c.version_json()); }},
+};
+
+void refuse_method(Exchange& exchange, std::string_view allowed) {
+  exchange.fail({ErrorCode::method_not_allowed, Side::client, "this path takes another method"});
+  exchange.response.head.headers.add("allow", allowed);
+}
+
+Task<> reload(Exchange& exchange, Console& console) {
+  const ReloadOutcome outcome = co_await console.reload(exchange);
+  Json json{{"ok", outcome.ok}};
+  if (!outcome.text.empty()) json["text"] = outcome.text;
+  respond(exchange, outcome.ok ? 200 : 422, kJson, json.dump(-1, ' ', false, Json::error_handler_t::replace) + "\n");
+}
+
+}  // namespace
+
+Task<> AdminOrigin::handle(Exchange& exchange) const {
+  const auto method = exchange.request.method;
+  const auto path = exchange.request.path;
+  if (path == "/reload") {
+    if (method != http::Method::post) co_return refuse_method(exchange, "POST");
+    co_return co_await reload(exchange, console_);
+  }
+  for (const View& view : kViews) {
+    if (view.path != path) continue;
+    if (method != http::Method::get && method != http::Method::head) co_return refuse_method(exchange, "GET, HEAD");
+    co_return view.show(exchange, console_);
+  }
+  exchange.fail({ErrorCode::no_route, Side::client, "the admin API has no such path; GET / lists them"});
+}
+
+}  // namespace weir::admin

@@ -1,0 +1,53 @@
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <string_view>
+
+#include "exchange/exchange.h"
+
+namespace weir::admin {
+
+/// Whether this process wants traffic. Degraded still does: `why` says what doesn't work.
+struct Readiness {
+  enum class State : uint8_t { ready, degraded, not_ready } state = State::ready;
+  std::string why;  // "starting", "draining", "store is down"
+};
+
+struct ReloadOutcome {
+  bool ok = true;
+  std::string text;  // the problems, as `weir check` prints them
+};
+
+/// A text with its media type.
+struct Page {
+  std::string content_type;
+  std::string text;
+};
+
+/// What the admin API shows and does: the running program, as `runtime/` knows it. Called on the worker that serves
+/// the admin listener; only `reload` changes anything.
+class Console {
+ public:
+  virtual ~Console() = default;
+  virtual Readiness readiness() const = 0;
+  virtual Page metrics(std::string_view accept) const = 0;
+  virtual std::string upstreams_json() const = 0;  // upstreams_json.h renders it
+  virtual std::string config_json() const = 0;     // in effect, secrets masked
+  virtual std::string version_json() const = 0;
+  /// Loads the configuration again; the answer is sent when it is done.
+  virtual Task<ReloadOutcome> reload(Exchange& exchange) = 0;
+};
+
+/// The admin API as the Origin of the admin listener's only route:
+/// GET / /livez /readyz /metrics /upstreams /config /version, POST /reload. GET never changes anything.
+class AdminOrigin : public Origin {
+ public:
+  explicit AdminOrigin(Console& console) : console_(console) {}
+  Task<> handle(Exchange& exchange) const override;
+
+ private:
+  Console& console_;
+};
+
+}  // namespace weir::admin

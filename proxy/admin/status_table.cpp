@@ -1,0 +1,75 @@
+#include "admin/status_table.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <array>
+#include <nlohmann/json.hpp>
+#include <vector>
+
+namespace weir::admin {
+
+namespace {
+
+using Json = nlohmann::ordered_json;
+constexpr size_t kColumns = 9;
+constexpr size_t kFirstNumber = 4;  // from here on to the right
+using Row = std::array<std::string, kColumns>;
+
+Row row_of(const std::string& name, const std::string& balance, const Json& endpoint) {
+  std::string health = endpoint.at("health");
+  if (endpoint.at("backup")) health += " (backup)";
+  const double latency = endpoint.at("latency_ms");
+  return {name,
+          balance,
+          endpoint.at("address"),
+          health,
+          endpoint.at("weight").dump(),
+          endpoint.at("active").dump(),
+          endpoint.at("requests").dump(),
+          endpoint.at("failures").dump(),
+          latency > 0 ? fmt::format("{:.1f} ms", latency) : "-"};
+}
+
+/// An upstream's name and policy stand in its first row only.
+void add_rows(const Json& upstream, std::vector<Row>& rows) {
+  std::string name = upstream.at("name");
+  std::string balance = upstream.at("balance");
+  if (upstream.at("endpoints").empty()) rows.push_back({name, balance, "(no endpoints)"});
+  for (const auto& endpoint : upstream.at("endpoints")) {
+    rows.push_back(row_of(std::exchange(name, ""), std::exchange(balance, ""), endpoint));
+  }
+}
+
+std::string aligned(const std::vector<Row>& rows) {
+  std::array<size_t, kColumns> widths{};
+  for (const auto& row : rows) {
+    for (size_t i = 0; i < kColumns; ++i) widths[i] = std::max(widths[i], row[i].size());
+  }
+  std::string out;
+  for (const auto& row : rows) {
+    std::string line;
+    for (size_t i = 0; i < kColumns; ++i) {
+      if (i > 0) line += "  ";
+      line += i < kFirstNumber ? fmt::format("{:<{}}", row[i], widths[i]) : fmt::format("{:>{}}", row[i], widths[i]);
+    }
+    line.erase(line.find_last_not_of(' ') + 1);
+    out += line + "\n";
+  }
+  return out;
+}
+
+}  // namespace
+
+std::expected<std::string, std::string> status_table(std::string_view upstreams_json) {
+  std::vector<Row> rows{
+      {"UPSTREAM", "BALANCE", "ENDPOINT", "HEALTH", "WEIGHT", "ACTIVE", "REQUESTS", "FAILURES", "LATENCY"}};
+  try {
+    for (const auto& upstream : Json::parse(upstreams_json).at("upstreams")) add_rows(upstream, rows);
+  } catch (const Json::exception& problem) {
+    return std::unexpected(std::string("not an answer of /upstreams: ") + problem.what());
+  }
+  return aligned(rows);
+}
+
+}  // namespace weir::admin

@@ -1,0 +1,63 @@
+#include "async/fd_watch.h"
+
+#include <utility>
+
+namespace weir {
+
+FdWatch::FdWatch(Loop& loop, int fd) : loop_(loop), handle_(new uv_poll_t) {
+  uv_poll_init(loop.uv(), handle_, fd);
+  handle_->data = this;
+}
+
+void FdWatch::release() {
+  if (!handle_) return;
+  if (reader_) reader_->watch_ = nullptr;
+  if (writer_) writer_->watch_ = nullptr;
+  reader_ = writer_ = nullptr;
+  handle_->data = nullptr;
+  uv_close(reinterpret_cast<uv_handle_t*>(handle_),
+           [](uv_handle_t* handle) { delete reinterpret_cast<uv_poll_t*>(handle); });
+  handle_ = nullptr;
+}
+
+FdWatch::Awaiter::~Awaiter() {
+  if (watch_ && watch_->slot(event_) == this) watch_->slot(event_) = nullptr;
+}
+
+void FdWatch::Awaiter::await_suspend(std::coroutine_handle<> awaiter) {
+  coroutine = awaiter;
+  watch_->slot(event_) = this;
+  if (!(watch_->armed_ & event_)) watch_->arm(watch_->armed_ | event_);
+}
+
+void FdWatch::arm(int events) {
+  armed_ = events;
+  if (events == 0) {
+    uv_poll_stop(handle_);
+    return;
+  }
+  uv_poll_start(handle_, events, [](uv_poll_t* handle, int status, int events) {
+    auto* watch = static_cast<FdWatch*>(handle->data);
+    if (!watch) return;
+    const Loop::Dispatch dispatch(watch->loop_);
+    watch->notify(status < 0 ? UV_READABLE | UV_WRITABLE : events);
+  });
+}
+
+void FdWatch::notify(int events) {
+  int unheard = 0;
+  for (const int event : {UV_READABLE, UV_WRITABLE}) {
+    if (!(events & event)) continue;
+    if (Awaiter* waiter = std::exchange(slot(event), nullptr)) {
+      waiter->watch_ = nullptr;  // it may outlive us, on the ready list
+      loop_.wake(*waiter);
+    } else {
+      unheard |= event;
+    }
+  }
+  // A writer is rare and mostly asks once: its interest goes with it.
+  if (events & UV_WRITABLE) unheard |= UV_WRITABLE;
+  if (armed_ & unheard) arm(armed_ & ~unheard);
+}
+
+}  // namespace weir

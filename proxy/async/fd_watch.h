@@ -1,0 +1,54 @@
+#pragma once
+
+#include <memory>
+
+#include "async/loop.h"
+
+namespace weir {
+
+/// Readiness of one file descriptor, for at most one reader and one writer at a time. Interest is armed when
+/// somebody waits and disarmed lazily, when an event finds nobody waiting: a steady stream of requests on one
+/// connection costs no epoll_ctl. Doesn't own the descriptor; destroy it before closing that. One thread.
+class FdWatch {
+ public:
+  FdWatch(Loop& loop, int fd);
+  FdWatch(const FdWatch&) = delete;
+  FdWatch& operator=(const FdWatch&) = delete;
+  ~FdWatch() { release(); }
+  /// Lets go of the descriptor now, so that it may be closed. Whoever waits is never resumed.
+  void release();
+
+  class Awaiter : Waiter {
+   public:
+    Awaiter(FdWatch& watch, int event) : watch_(&watch), event_(event) {}
+    ~Awaiter();
+    bool await_ready() const noexcept { return false; }
+    void await_suspend(std::coroutine_handle<> awaiter);
+    void await_resume() const noexcept {}
+
+   private:
+    friend FdWatch;
+    FdWatch* watch_;
+    int event_;
+  };
+
+  /// Until a read would not block: bytes, FIN or an error are there.
+  Awaiter readable() { return {*this, UV_READABLE}; }
+  /// Until a write would not block, or fails.
+  Awaiter writable() { return {*this, UV_WRITABLE}; }
+  /// Somebody waits for bytes now.
+  bool is_read() const { return reader_ != nullptr; }
+
+ private:
+  Awaiter*& slot(int event) { return event == UV_READABLE ? reader_ : writer_; }
+  void arm(int events);
+  void notify(int events);
+
+  Loop& loop_;
+  uv_poll_t* handle_;
+  int armed_ = 0;
+  Awaiter* reader_ = nullptr;
+  Awaiter* writer_ = nullptr;
+};
+
+}  // namespace weir

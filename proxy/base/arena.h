@@ -1,0 +1,75 @@
+#pragma once
+
+#include <array>
+#include <cstddef>
+#include <cstdint>
+#include <new>
+#include <span>
+#include <string_view>
+#include <utility>
+
+#include "base/buffer.h"
+
+namespace weir {
+
+/// Memory of one exchange: borrowed in blocks from its worker, given back as a whole. Two ways in:
+/// `bump` for what lives as long as the exchange (heads, header tables), `take`/`give` for coroutine
+/// frames, which come from free lists by size class so that a frame's memory serves the next one.
+/// Runs no destructors: who `make`s something with one calls it. One thread.
+class Arena {
+ public:
+  explicit Arena(BlockPool& pool) : pool_(pool) {}
+  Arena(const Arena&) = delete;
+  Arena& operator=(const Arena&) = delete;
+  ~Arena();
+
+  void* bump(size_t size, size_t alignment = alignof(std::max_align_t));
+  template <class T, class... Args>
+  T& make(Args&&... args) {
+    return *new (bump(sizeof(T), alignof(T))) T(std::forward<Args>(args)...);
+  }
+  std::string_view copy(std::string_view text);
+  /// Joins the parts to one text.
+  std::string_view concat(std::initializer_list<std::string_view> parts);
+  /// Appends to a text that this arena holds: in place when `text` was the last thing bumped, else by moving it.
+  std::string_view append(std::string_view text, std::string_view more);
+
+  void* take(size_t size);
+  void give(void* memory, size_t size) noexcept;
+
+  /// Bytes borrowed from the worker and the system.
+  size_t footprint() const { return footprint_; }
+
+ private:
+  static constexpr size_t kClass = 64;    // frames are rounded up to this
+  static constexpr size_t kClasses = 64;  // up to 4 KiB; larger ones come from malloc
+  struct Free {
+    Free* next;
+  };
+  struct Chunk {  // at the start of each borrowed block
+    BlockRef block;
+    Chunk* next;
+  };
+  struct Large {  // at the start of each oversized allocation
+    Large* next;
+  };
+
+  void* bump_slow(size_t size, size_t alignment);
+
+  BlockPool& pool_;
+  char* at_ = nullptr;
+  char* end_ = nullptr;
+  Chunk* chunks_ = nullptr;
+  Large* large_ = nullptr;
+  size_t footprint_ = 0;
+  std::array<Free*, kClasses> free_{};
+};
+
+inline void* Arena::bump(size_t size, size_t alignment) {
+  auto at = (reinterpret_cast<uintptr_t>(at_) + alignment - 1) & ~(alignment - 1);
+  if (!at_ || at + size > reinterpret_cast<uintptr_t>(end_)) return bump_slow(size, alignment);
+  at_ = reinterpret_cast<char*>(at + size);
+  return reinterpret_cast<void*>(at);
+}
+
+}  // namespace weir

@@ -1,0 +1,73 @@
+#include "cli/cli.h"
+
+#include <CLI/CLI.hpp>
+
+namespace weir::cli {
+
+namespace {
+
+void add_file(CLI::App& command, std::string& file) {
+  command.add_option("-c,--config", file, "the configuration file")->capture_default_str();
+}
+
+void add_admin(CLI::App& command, AdminArguments& arguments) {
+  add_file(command, arguments.file);
+  command.add_option("--admin", arguments.admin, "address of the admin API; the file's when left out");
+}
+
+}  // namespace
+
+int run(int argc, char** argv) {
+  CLI::App app("weir: an HTTP reverse proxy and load balancer", "weir");
+  app.require_subcommand(1);
+  app.footer("Signals: HUP reloads, USR1 reopens the logs, TERM INT QUIT finish what is in flight; a second one stops at once.");
+  int code = 0;
+
+  RunArguments run_arguments;
+  auto* run_command = app.add_subcommand("run", "serve until told to stop");
+  add_file(*run_command, run_arguments.file);
+  run_command->add_flag("--join", run_arguments.join, "share the addresses with a running weir, to take over from it");
+  run_command->callback([&] { code = run_proxy(run_arguments); });
+
+  CheckArguments check_arguments;
+  auto* check_command = app.add_subcommand("check", "print every problem of a configuration");
+  add_file(*check_command, check_arguments.file);
+  check_command->add_option("FILE", check_arguments.file, "the same as -c");
+  check_command->add_option("--format", check_arguments.format, "text or json")->check(CLI::IsMember({"text", "json"}));
+  check_command->callback([&] { code = check(check_arguments); });
+
+  ExplainArguments explain_arguments;
+  auto* explain_command = app.add_subcommand("explain", "tell what would become of a request");
+  add_file(*explain_command, explain_arguments.file);
+  explain_command->add_option("METHOD", explain_arguments.method, "GET")->required();
+  explain_command->add_option("URL", explain_arguments.url, "http://host/path")->required();
+  explain_command->add_option("-H,--header", explain_arguments.headers, "a request header, 'Name: value'")->allow_extra_args(false);
+  explain_command->add_option("--client", explain_arguments.client, "the client's address")->capture_default_str();
+  explain_command->callback([&] { code = explain(explain_arguments); });
+
+  AdminArguments admin_arguments;
+  const auto ask = [&](const char* name, const char* about, int (*command)(const AdminArguments&)) {
+    auto* subcommand = app.add_subcommand(name, about);
+    add_admin(*subcommand, admin_arguments);
+    subcommand->callback([&code, &admin_arguments, command] { code = command(admin_arguments); });
+  };
+  ask("reload", "load the configuration again, as SIGHUP does, and print what came of it", reload);
+  ask("status", "show upstreams and endpoints as a table", status);
+  ask("healthcheck", "exit 0 when the running process is ready", healthcheck);
+  ask("config", "print the configuration in effect, defaults filled in, secrets masked", effective_config);
+
+  bool reference = false;
+  auto* schema_command = app.add_subcommand("schema", "print a JSON Schema of the configuration, for editors");
+  schema_command->add_flag("--reference", reference, "print REFERENCE.md instead");
+  schema_command->callback([&] { code = schema(reference); });
+  app.add_subcommand("version", "print the version")->callback([&] { code = version(); });
+
+  try {
+    app.parse(argc, argv);
+  } catch (const CLI::ParseError& error) {
+    return app.exit(error) == 0 ? 0 : 2;
+  }
+  return code;
+}
+
+}  // namespace weir::cli

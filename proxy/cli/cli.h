@@ -1,0 +1,49 @@
+#pragma once
+
+#include <string>
+#include <vector>
+
+namespace weir::cli {
+
+/// The default configuration file.
+inline constexpr const char* kDefaultFile = "/etc/weir/weir.yaml";
+
+/// argv to a subcommand; its exit code: 0 done, 1 failed, 2 wrong usage.
+int run(int argc, char** argv);
+
+// The subcommands, a file each.
+struct RunArguments {
+  std::string file = kDefaultFile;
+  bool join = false;
+};
+int run_proxy(const RunArguments& arguments);
+
+struct CheckArguments {
+  std::string file = kDefaultFile;
+  std::string format = "text";
+};
+int check(const CheckArguments& arguments);
+
+struct ExplainArguments {
+  std::string file = kDefaultFile;
+  std::string method;
+  std::string url;
+  std::vector<std::string> headers;
+  std::string client = "127.0.0.1";
+};
+int explain(const ExplainArguments& arguments);
+
+/// Where the admin API of the running process is; taken from the file when left out.
+struct AdminArguments {
+  std::string file = kDefaultFile;
+  std::string admin;
+};
+int reload(const AdminArguments& arguments);
+int status(const AdminArguments& arguments);
+int healthcheck(const AdminArguments& arguments);
+int effective_config(const AdminArguments& arguments);
+
+int schema(bool reference);
+int version();
+
+}  // namespace weir::cli

@@ -1,0 +1,142 @@
+#include "downstream/forwarded.h"
+
+#include <array>
+
+#include "http/hop_by_hop.h"
+
+namespace weir::downstream {
+
+namespace {
+
+using http::Field;
+
+bool is_trusted(const net::Address& address, const std::vector<net::Network>& networks) {
+  for (const auto& network : networks) {
+    if (network.contains(address)) return true;
+  }
+  return false;
+}
+
+/// The right-most address of `list` that isn't a trusted proxy: what nginx calls real_ip_recursive.
+std::string_view right_most_stranger(std::string_view list, const std::vector<net::Network>& trusted,
+                                     std::string_view otherwise) {
+  while (!list.empty()) {
+    const auto comma = list.rfind(',');
+    const auto member = trim(comma == std::string_view::npos ? list : list.substr(comma + 1));
+    list = comma == std::string_view::npos ? std::string_view{} : list.substr(0, comma);
+    const auto address = net::Address::parse_ip(member, 0);
+    if (!address) return otherwise;
+    if (!is_trusted(*address, trusted)) return member;
+    otherwise = member;
+  }
+  return otherwise;
+}
+
+std::string_view scheme_of(const Exchange& exchange) { return exchange.client.is_encrypted ? "https" : "http"; }
+
+std::string_view decimal(Arena& arena, uint16_t number) {
+  std::array<char, 5> digits;
+  const auto [end, error] = std::to_chars(digits.data(), digits.data() + digits.size(), number);
+  return arena.copy({digits.data(), static_cast<size_t>(end - digits.data())});
+}
+
+/// Ours alone, or appended to what a trusted proxy sent.
+void extend(Exchange& exchange, std::string_view name, std::string_view ours) {
+  auto& headers = exchange.request.headers;
+  if (exchange.client.is_trusted) {
+    if (const auto theirs = headers.joined(name); theirs && !theirs->empty()) {
+      headers.set(name, exchange.arena().concat({*theirs, ", ", ours}));
+      return;
+    }
+  }
+  headers.set(name, ours);
+}
+
+/// A trusted proxy's own word stands; a stranger's is replaced.
+void keep_or_set(Exchange& exchange, std::string_view name, Field field, std::string_view ours) {
+  auto& headers = exchange.request.headers;
+  if (exchange.client.is_trusted && headers.has(field)) return;
+  headers.set(name, ours);
+}
+
+void tell_by_x_forwarded(Exchange& exchange, std::string_view peer) {
+  auto& headers = exchange.request.headers;
+  headers.remove(Field::forwarded);
+  if (!peer.empty()) extend(exchange, "X-Forwarded-For", peer);
+  keep_or_set(exchange, "X-Forwarded-Proto", Field::x_forwarded_proto, scheme_of(exchange));
+  keep_or_set(exchange, "X-Forwarded-Host", Field::x_forwarded_host, exchange.request.authority);
+  if (exchange.client.local_port != 0) {
+    keep_or_set(exchange, "X-Forwarded-Port", Field::x_forwarded_port, decimal(exchange.arena(), exchange.client.local_port));
+  }
+}
+
+void drop_x_forwarded(http::Headers& headers) {
+  headers.remove(Field::x_forwarded_for);
+  headers.remove(Field::x_forwarded_proto);
+  headers.remove(Field::x_forwarded_host);
+  headers.remove(Field::x_forwarded_port);
+}
+
+/// RFC 7239 section 4: an IPv6 address is quoted and bracketed, a host with a port is quoted.
+void tell_by_forwarded(Exchange& exchange, std::string_view peer) {
+  drop_x_forwarded(exchange.request.headers);
+  auto& arena = exchange.arena();
+  const bool is_v6 = peer.find(':') != std::string_view::npos;
+  const auto node = peer.empty() ? std::string_view("unknown") : is_v6 ? arena.concat({"\"[", peer, "]\""}) : peer;
+  const auto host = exchange.request.authority;
+  extend(exchange, "Forwarded",
+         arena.concat({"for=", node, ";proto=", scheme_of(exchange), host.empty() ? "" : ";host=\"", host, host.empty() ? "" : "\""}));
+}
+
+/// RFC 9110 section 7.6.3: each member is `protocol SP received-by`.
+bool went_through(std::string_view via, std::string_view pseudonym) {
+  bool found = false;
+  for_each_member(via, [&](std::string_view member) {
+    const auto space = member.find(' ');
+    if (space == std::string_view::npos) return true;
+    auto by = trim(member.substr(space + 1));
+    by = by.substr(0, by.find_first_of(" ("));
+    found = equals_ignoring_case(by, pseudonym);
+    return !found;
+  });
+  return found;
+}
+
+Result<> extend_via(Exchange& exchange, const std::string& pseudonym) {
+  auto& headers = exchange.request.headers;
+  const std::string_view version = exchange.request.version == http::Version::http10 ? "1.0 " : "1.1 ";
+  const auto ours = exchange.arena().concat({version, pseudonym});
+  if (!headers.has(Field::via)) {
+    headers.add("Via", ours, Field::via);
+    return {};
+  }
+  const auto via = *headers.joined("Via");
+  if (went_through(via, pseudonym)) {
+    return fail(ErrorCode::loop_detected, Side::self, "the request has been through this proxy already (Via)");
+  }
+  headers.set("Via", exchange.arena().concat({via, ", ", ours}));
+  return {};
+}
+
+}  // namespace
+
+Result<> prepare_forwarding(Exchange& exchange, const Forwarding& forwarding) {
+  auto& headers = exchange.request.headers;
+  auto& client = exchange.client;
+  std::array<char, 64> text;
+  const auto peer = exchange.arena().copy(client.peer.ip(text));
+  client.is_trusted = !forwarding.trusted_proxies.empty() && is_trusted(client.peer, forwarding.trusted_proxies);
+  client.ip = peer;
+  if (client.is_trusted) {
+    client.ip = right_most_stranger(headers.joined("X-Forwarded-For").value_or(""), forwarding.trusted_proxies, peer);
+  }
+
+  if (!exchange.client.is_trusted && forwarding.style == Forwarding::Style::none) drop_x_forwarded(headers);
+  http::remove_hop_by_hop(headers);
+  const auto shown = client.peer.is_ip() ? peer : std::string_view{};
+  if (forwarding.style == Forwarding::Style::x_forwarded) tell_by_x_forwarded(exchange, shown);
+  if (forwarding.style == Forwarding::Style::rfc7239) tell_by_forwarded(exchange, shown);
+  return extend_via(exchange, forwarding.via);
+}
+
+}  // namespace weir::downstream

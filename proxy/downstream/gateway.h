@@ -1,0 +1,69 @@
+#pragma once
+
+#include <functional>
+#include <string>
+
+#include "base/recycler.h"
+#include "downstream/client_count.h"
+#include "downstream/serving.h"
+#include "downstream/stream.h"
+#include "http/date.h"
+
+namespace weir::downstream {
+
+class Connection;
+
+/// What the connections of one listener share on one worker, and their owner. One thread.
+class Gateway {
+ public:
+  Gateway(WorkerContext& worker, ClientCount& clients, ConnectionObserver& observer, std::string listener, uint16_t port);
+  Gateway(const Gateway&) = delete;
+  Gateway& operator=(const Gateway&) = delete;
+  ~Gateway();
+
+  /// Takes ownership of an accepted descriptor; refuses it (503, 429) past the limits.
+  void open(int fd, const net::Address& peer);
+  /// From here on each response says that its connection closes. Idle connections stay open: a request may be on
+  /// its way on any of them.
+  void drain(bool on = true) { is_draining_ = on; }
+  void close_idle();
+  size_t size() const { return size_; }
+
+  /// Destroys it at the end of this tick: it may be on the stack now.
+  void retire(Connection& connection);
+
+  WorkerContext& worker() { return worker_; }
+  const std::string& listener() const { return listener_; }
+  uint16_t port() const { return port_; }
+  bool is_draining() const { return is_draining_; }
+  const ServingRef& serving() const { return serving_; }
+  /// The snapshot for exchanges from here on.
+  void serve(ServingRef serving) { serving_ = std::move(serving); }
+  Recycler<Stream>& streams() { return streams_; }
+  ClientCount& clients() { return clients_; }
+  ConnectionObserver& observer() { return observer_; }
+  /// Now, as a Date field; valid until the next call.
+  std::string_view date();
+
+ private:
+  struct Retirement : EndOfTick {
+    Gateway* gateway;
+  };
+  void bury();
+
+  WorkerContext& worker_;
+  ClientCount& clients_;
+  ConnectionObserver& observer_;
+  std::string listener_;
+  uint16_t port_;
+  bool is_draining_ = false;
+  http::DateCache dates_;
+  size_t size_ = 0;
+  ServingRef serving_;
+  Recycler<Stream> streams_;
+  List<Connection> connections_;
+  List<Connection> retired_;
+  Retirement retirement_;
+};
+
+}  // namespace weir::downstream

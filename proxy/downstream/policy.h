@@ -1,0 +1,54 @@
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "config/reader.h"
+#include "http/codec.h"
+#include "http/target.h"
+#include "net/address.h"
+
+namespace weir::downstream {
+
+/// How patient and how generous a listener is with its clients. Part of the snapshot, immutable.
+struct Limits {
+  http::HeadLimits head;
+  uint64_t body = UINT64_MAX;           // request body bytes: 413
+  uint64_t requests_per_connection = 0; // 0 = no bound
+  uint64_t connections = 50'000;        // open at once, over all listeners and workers
+  uint64_t connections_per_client = 0;  // of one address; 0 = no bound
+  uint64_t body_rate = 240;             // bytes/s of a request body, after the first 5 s of waiting for it: 408
+};
+
+struct Timeouts {
+  Duration head = std::chrono::seconds(60);   // first byte to the end of the head: 408
+  Duration idle = std::chrono::seconds(75);   // between two requests
+  Duration body = std::chrono::seconds(60);   // between two pieces of a request body: 408
+  Duration write = std::chrono::seconds(60);  // a client that takes nothing of its response: reset
+};
+
+/// What the upstream is told about the client (RFC 7239, or the X-Forwarded-* family).
+struct Forwarding {
+  enum class Style : uint8_t { x_forwarded, rfc7239, none };
+  Style style = Style::x_forwarded;
+  std::vector<net::Network> trusted_proxies;  // whose own fields are believed and extended
+  std::string via = "weir";                   // our pseudonym in Via (RFC 9110 section 7.6.3), and how loops are known
+};
+
+struct Policy {
+  Limits limits;
+  Timeouts timeouts;
+  Forwarding forwarding;
+  http::PathPolicy path;
+  bool allow_trace = false;
+};
+
+void decode(config::Reader& r, Limits& out);
+void decode(config::Reader& r, Timeouts& out);
+void decode(config::Reader& r, Forwarding& out);
+
+}  // namespace weir::downstream
+
+namespace weir::http {
+void decode(config::Reader& r, PathPolicy& out);
+}

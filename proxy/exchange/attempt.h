@@ -1,0 +1,35 @@
+#pragma once
+
+#include <cstdint>
+#include <string_view>
+
+#include "base/error.h"
+#include "base/units.h"
+
+namespace weir {
+
+/// How one attempt ended, as a breaker, an outlier detector or a retry sees it.
+enum class Outcome : uint8_t {
+  pending,
+  answered,  // a whole response head came; its status decides
+  refused,   // no connection
+  timed_out,
+  broken,     // reset, bad bytes, cut short
+  abandoned,  // the client left or another attempt won: says nothing about the endpoint
+};
+
+/// One try of an exchange, appended by the Origin. Texts live as long as the exchange.
+struct Attempt {
+  uint32_t number = 1;
+  std::string_view upstream;
+  std::string_view endpoint;          // "127.0.0.1:9001"
+  const void* endpoint_id = nullptr;  // which endpoint it was, for balancers that skip those tried
+  bool reused = false;                // over a connection that had carried a request before
+  uint16_t status = 0;
+  Time started{};
+  Time connected{};
+  Time answered{};  // the response head was whole
+  Outcome outcome = Outcome::pending;
+};
+
+}  // namespace weir

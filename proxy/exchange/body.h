@@ -1,0 +1,86 @@
+#pragma once
+
+#include <memory>
+
+#include "async/task.h"
+#include "base/buffer.h"
+#include "base/result.h"
+#include "http/message.h"
+
+namespace weir {
+
+/// One step of a body: bytes, or its end (then perhaps with trailers).
+struct Chunk {
+  Slice data;
+  bool is_end = false;
+  http::Headers* trailers = nullptr;
+
+  static Chunk end(http::Headers* trailers = nullptr) { return {{}, true, trailers}; }
+};
+
+/// Bytes that are pulled: who does not read does not receive. Destroying a body gives up what it hasn't
+/// delivered: an upstream's response is cancelled by it. One thread, one reader.
+class Body {
+ public:
+  explicit Body(Arena& arena) : arena_(&arena) {}
+  Body(const Body&) = delete;
+  Body& operator=(const Body&) = delete;
+  virtual ~Body() = default;
+
+  /// The next chunk: never empty bytes. After an end or an Error it isn't called again.
+  virtual Task<Result<Chunk>> read() = 0;
+  /// As it was announced; `none` for no body at all.
+  virtual http::BodySize size() const = 0;
+  /// Back to the start, when nothing has been taken yet or all that was can be had again; else false.
+  virtual bool rewind() { return false; }
+
+  /// All of it in one piece (in the arena); body_too_large past `limit`.
+  Task<Result<std::string_view>> whole(size_t limit);
+
+  Arena* frame_arena() const { return arena_; }
+
+ protected:
+  Arena* arena_;
+};
+
+/// Lives in an arena: destroyed, not freed.
+struct DestroyOnly {
+  template <class T>
+  void operator()(T* object) const {
+    object->~T();
+  }
+};
+template <class T>
+using InArena = std::unique_ptr<T, DestroyOnly>;
+using BodyPtr = InArena<Body>;
+
+template <class T, class... Args>
+InArena<T> make_in(Arena& arena, Args&&... args) {
+  return InArena<T>(&arena.make<T>(std::forward<Args>(args)...));
+}
+
+/// No body, or the bytes of a text that lives as long as the arena.
+class TextBody : public Body {
+ public:
+  TextBody(Arena& arena, std::string_view text) : Body(arena), text_(text) {}
+  Task<Result<Chunk>> read() override;
+  http::BodySize size() const override { return http::BodySize::known(text_.size()); }
+  bool rewind() override {
+    is_read_ = false;
+    return true;
+  }
+
+ private:
+  std::string_view text_;
+  bool is_read_ = false;
+};
+
+class NoBody : public Body {
+ public:
+  explicit NoBody(Arena& arena) : Body(arena) {}
+  Task<Result<Chunk>> read() override;
+  http::BodySize size() const override { return http::BodySize::none(); }
+  bool rewind() override { return true; }
+};
+
+}  // namespace weir

@@ -1,0 +1,24 @@
+#pragma once
+
+#include <string_view>
+
+#include "base/error.h"
+#include "exchange/access_record.h"
+#include "exchange/exchange.h"
+
+namespace weir {
+
+/// All that an ErrorCode means towards the client and the log: the only place that knows.
+struct ErrorMeaning {
+  uint16_t status;
+  Flag flag;
+  std::string_view proxy_error;  // RFC 9209 section 2.3; "" when none fits
+  std::string_view title;        // RFC 9457
+};
+const ErrorMeaning& meaning_of(ErrorCode code);
+
+/// Renders `exchange.failure` into `exchange.response`: problem+json or short HTML by Accept (RFC 9457), Proxy-Status
+/// (RFC 9209), the flag in the record. Fields that filters put on the response stay.
+void render_error(Exchange& exchange);
+
+}  // namespace weir

@@ -1,0 +1,131 @@
+#pragma once
+
+#include <optional>
+#include <string_view>
+#include <vector>
+
+#include "async/loop.h"
+#include "base/arena.h"
+#include "exchange/access_record.h"
+#include "exchange/attempt.h"
+#include "exchange/body.h"
+#include "exchange/facts.h"
+#include "exchange/filter.h"
+#include "exchange/route.h"
+#include "http/message.h"
+#include "net/address.h"
+
+namespace weir {
+
+namespace store {
+class Store;
+}
+namespace upstream {
+class ConnectionPool;
+}
+
+/// What a worker lends to its exchanges. One thread.
+struct WorkerContext {
+  Loop& loop;
+  BlockPool& blocks;   // 8 KiB: arenas, heads
+  BlockPool& buffers;  // 64 KiB: reads, bodies
+  store::Store& store;
+  upstream::ConnectionPool* connections = nullptr;  // idle ones to upstreams
+  unsigned index = 0;
+  BlockRef reading{};
+
+  /// The block that the next read goes into. All reads of a worker share one, the warmest memory there is, unless
+  /// somebody has kept a slice of it.
+  BlockRef read_block() {
+    if (!reading || reading.is_shared()) reading = buffers.take();
+    return reading;
+  }
+};
+
+/// Who sent the request. Texts live as long as the exchange.
+struct Client {
+  net::Address peer;        // the socket's other end
+  std::string_view ip;      // of the client itself: behind trusted proxies, the right-most stranger
+  bool is_trusted = false;  // the peer is one of `trusted_proxies`
+  std::string_view listener;
+  uint16_t local_port = 0;
+  bool is_encrypted = false;  // came over TLS
+};
+
+struct Response {
+  explicit Response(Arena& arena) : head(arena) {}
+  http::ResponseHead head;
+  BodyPtr body;  // owns the attempt that feeds it
+};
+
+/// Where the chain's last link sends the request: set by routing, changeable by filters before `next`.
+struct Destination {
+  std::string_view upstream;
+};
+
+/// The way back to the client, for what doesn't wait for the response's head.
+class ClientSide {
+ public:
+  virtual ~ClientSide() = default;
+  /// Sends a 1xx now (not to HTTP/1.0). No commit.
+  virtual void inform(const http::ResponseHead& head) = 0;
+};
+
+/// One request and its response: gathers the parts, each of which has its own state. Lives in the arena of
+/// its own, made by `downstream/connection` and destroyed there. One thread.
+class Exchange {
+ public:
+  Exchange(Arena& arena, WorkerContext& worker, ClientSide* client_side)
+      : worker(worker),
+        request(arena),
+        response(arena),
+        attempts(arena),
+        facts(arena),
+        arena_(arena),
+        client_side_(client_side) {}
+  Exchange(const Exchange&) = delete;
+  Exchange& operator=(const Exchange&) = delete;
+
+  Arena& arena() { return arena_; }
+  Arena* frame_arena() const { return &arena_; }
+  Loop& loop() { return worker.loop; }
+
+  /// Answers from here: replaces the response. `body` must live as long as the exchange (a literal, or in its arena).
+  void respond(uint16_t status, std::string_view content_type = {}, std::string_view body = {});
+  /// Answers with an Error: a head with its status now, its page at commit.
+  void fail(Error error);
+  /// Sends a 1xx at once.
+  void inform(const http::ResponseHead& head) {
+    if (client_side_) client_side_->inform(head);
+  }
+
+  /// Before the first `next` of whoever may want a second try: keeps the request head, and from here on up to
+  /// `replay` bytes of its body.
+  struct Mark {
+    http::RequestHead request;
+    Destination destination;
+  };
+  Mark mark(size_t replay);
+  /// Everything as it was at `mark`, the old response dropped. False when the body can't be had again.
+  bool rewind(const Mark& mark);
+
+  WorkerContext& worker;
+  Client client;
+  http::RequestHead request;
+  BodyPtr request_body;
+  Response response;
+  std::optional<Error> failure;  // the response is an error of Weir's own making
+  const Route* route = nullptr;
+  Destination destination;
+  Attempts attempts;
+  Facts facts;
+  AccessRecord record;
+  std::string_view id;          // the request id; "" without the filter
+  Time deadline = Time::max();  // of the whole exchange
+
+ private:
+  Arena& arena_;
+  ClientSide* client_side_;
+};
+
+}  // namespace weir

@@ -1,0 +1,47 @@
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <string>
+
+#include "config/reader.h"
+#include "exchange/filter.h"
+#include "exchange/state_slots.h"
+
+namespace weir {
+
+/// What a filter is built from beside its settings: where it stands, the state that outlives a reload, and where to
+/// report what only now turns out wrong. On the supervisor's thread, while a snapshot is made.
+struct FilterContext {
+  config::Problems& problems;
+  StateSlots& slots;
+  std::string route;  // its route's name; "" among the global filters
+
+  /// State that the whole process shares. T is thread-safe.
+  template <class T>
+  std::shared_ptr<T> process_state(const std::string& name, const typename T::Settings& settings) {
+    return slots.find<T>(name, settings);
+  }
+  /// State of which each worker has its own, made on first use.
+  template <class T>
+  std::shared_ptr<PerWorker<T>> worker_state(const std::string& name, const typename T::Settings& settings) {
+    return slots.find<PerWorker<T>>(name, settings);
+  }
+};
+
+/// Builds a filter whose settings were read: one object per route. Null when it added a Problem.
+using FilterFactory = std::function<std::shared_ptr<const Filter>(FilterContext&)>;
+
+/// A filter's line in the registry: Settings is a block with a `decode`; `make(Settings, Location, FilterContext&)`
+/// gives the filter.
+template <class Settings, class Make>
+config::Tag<FilterFactory> filter_tag(std::string name, std::string about, Make make) {
+  return config::tag<Settings, FilterFactory>(
+      std::move(name), std::move(about), [make](Settings settings, config::Location at) -> FilterFactory {
+        return [make, settings = std::move(settings), at = std::move(at)](FilterContext& context) {
+          return make(settings, at, context);
+        };
+      });
+}
+
+}  // namespace weir

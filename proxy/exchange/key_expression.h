@@ -1,0 +1,55 @@
+#pragma once
+
+#include <expected>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "config/reader.h"
+#include "exchange/exchange.h"
+
+namespace weir {
+
+/// The one small language for a value taken from a request (hash, limit, cache key, sticky split, log field):
+/// `client.ip`, `method`, `host` (lower case, without port), `path`, `path[0]` (its first segment), `header.NAME`,
+/// `cookie.NAME`, `query.NAME`, `jwt.CLAIM`; a list joins several. Immutable after parsing.
+class KeyExpression {
+ public:
+  KeyExpression() = default;
+  /// What is wrong with the text otherwise.
+  static std::expected<KeyExpression, std::string> parse(std::string_view text);
+  static KeyExpression join(std::vector<KeyExpression> parts);
+
+  /// The value: a view of the request or made in its arena. "" when any part of it is missing. Several parts are
+  /// joined by '|', with '\\' before a '|' or '\\' of their own, so that no two lists of values make the same text.
+  std::string_view evaluate(Exchange& exchange) const;
+  bool empty() const { return parts_.empty(); }
+  /// As it was written: "header.x-user", "[client.ip, path]".
+  std::string text() const;
+
+ private:
+  enum class Source : uint8_t { client_ip, method, host, path, path_segment, header, cookie, query, fact };
+  struct Part {
+    Source source;
+    std::string name;
+    size_t index = 0;
+  };
+  std::string_view evaluate(const Part& part, Exchange& exchange) const;
+
+  static std::expected<Part, std::string> parse_part(std::string_view text);
+  static std::string text_of(const Part& part);
+
+  std::vector<Part> parts_;
+};
+
+}  // namespace weir
+
+namespace weir::config {
+
+/// A key expression, or a list of them.
+template <>
+struct Type<KeyExpression> {
+  static void read(Reader& r, KeyExpression& out);
+};
+
+}  // namespace weir::config

@@ -1,0 +1,45 @@
+#pragma once
+
+#include <optional>
+
+#include "async/event.h"
+#include "base/output.h"
+#include "exchange/body.h"
+
+namespace weir {
+
+/// Where a codec's events leave a message's body until somebody reads it: pushed by a connection, pulled by a
+/// Body. Bounded by the connection, which stops reading its socket while the pipe `is_full`. One thread.
+class Pipe {
+ public:
+  Pipe(Loop& loop, BlockPool& blocks) : queue_(blocks), changed_(loop) {}
+
+  void push(Slice data);
+  void finish(http::Headers* trailers);
+  /// What was pushed before is still given out, then this.
+  void fail(Error error);
+
+  /// Wakes whoever waits for a change, for something that the pipe itself doesn't know of.
+  void touch() { changed_.notify(); }
+
+  bool is_full() const { return queue_.bytes() >= kEnough; }
+  bool is_finished() const { return is_finished_; }
+  bool is_settled() const { return is_finished_ || error_; }
+  /// `take` has something to give.
+  bool has_chunk() const { return !queue_.is_empty() || is_settled(); }
+  Result<Chunk> take();
+  /// Until something is pushed, finished or failed.
+  Signal::Awaiter changed() { return changed_.wait(); }
+
+ private:
+  static constexpr size_t kEnough = 64 * 1024;
+  static constexpr size_t kSmall = 1024;  // smaller pieces join the one before
+
+  Output queue_;
+  Signal changed_;
+  bool is_finished_ = false;
+  http::Headers* trailers_ = nullptr;
+  std::optional<Error> error_;
+};
+
+}  // namespace weir

@@ -1,0 +1,31 @@
+#pragma once
+
+#include <cstdint>
+#include <string>
+
+#include "base/units.h"
+#include "exchange/chain.h"
+
+namespace weir {
+
+class Exchange;
+
+/// Where a request goes once it matched: part of the snapshot, immutable.
+struct Route {
+  std::string name;
+  uint32_t index = 0;  // in the configuration's order; metrics cells go by it
+  Chain chain;
+  Duration timeout{};              // whole exchange; 0 = none
+  uint64_t max_body = UINT64_MAX;  // request body bytes, else 413
+};
+
+/// Finds the route of a request: routing's router, or a stub. Immutable, shared by all workers.
+class RouteTable {
+ public:
+  virtual ~RouteTable() = default;
+  /// The first route that matches `exchange.request` (path already normalised), or null. May set
+  /// `exchange.destination`.
+  virtual const Route* find(Exchange& exchange) const = 0;
+};
+
+}  // namespace weir

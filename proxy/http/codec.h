@@ -1,0 +1,94 @@
+#pragma once
+
+#include <cstdint>
+
+#include "base/buffer.h"
+#include "base/output.h"
+#include "base/result.h"
+#include "http/message.h"
+
+namespace weir::http {
+
+/// A request and its response on one connection. h1 counts them; h2 uses its own ids.
+using StreamId = uint32_t;
+
+enum class Role : uint8_t { server, client };
+
+/// Sizes above which a message is refused, each with a status of its own.
+struct HeadLimits {
+  uint32_t request_line = 8 * 1024;  // 414
+  uint32_t head_bytes = 32 * 1024;   // 431; request line included; trailers have the same bound
+  uint32_t fields = 100;             // 431
+  uint32_t chunk_extensions = 4096;  // bytes of all chunk extensions of one body: 400
+  enum class Underscores : uint8_t { drop, keep, reject } underscores = Underscores::drop;  // X_Forwarded_For
+};
+
+/// What the peer did. Called from inside Codec::feed; the receiver must not destroy the codec there, but may
+/// call its send functions.
+class CodecEvents {
+ public:
+  virtual ~CodecEvents() = default;
+
+  /// Server: the first byte of a request arrived. Where its head goes (it lives in the exchange's arena).
+  virtual RequestHead& begin_request(StreamId stream) = 0;
+  /// Server: the head is whole and keeps every framing rule. `on_data`s and one `on_end` follow (at once when the body
+  /// is empty).
+  virtual void on_request(StreamId stream, BodySize body) = 0;
+
+  /// Client: where the head of the response (or of an interim one) goes.
+  virtual ResponseHead& begin_response(StreamId stream) = 0;
+  /// Client: a 1xx other than 101. Another begin_response follows.
+  virtual void on_interim(StreamId stream) = 0;
+  virtual void on_response(StreamId stream, BodySize body) = 0;
+
+  /// A piece of the body, without its framing; a reference into the bytes that were fed.
+  virtual void on_data(StreamId stream, Slice data) = 0;
+  /// The body is whole. `trailers` may be null.
+  virtual void on_end(StreamId stream, Headers* trailers) = 0;
+  /// The peer gave this stream up (h2), or one of its messages broke a rule that costs only the stream.
+  virtual void on_reset(StreamId stream, Error error) = 0;
+};
+
+/// HTTP on the wire, either version, either side; does no I/O. Bytes in, events out; calls in, bytes out (to
+/// the connection's Output). One thread.
+class Codec {
+ public:
+  virtual ~Codec() = default;
+
+  /// Takes bytes from the peer. Returns how many were used: fewer than given when a message ended and the next
+  /// may only be read once the response is out (h1), or when `pause` was called inside an event. An Error is
+  /// the end of the connection; no byte after the fault has been looked at.
+  virtual Result<size_t> feed(const Slice& bytes) = 0;
+  /// The peer's FIN. An Error when a message is cut short by it; ends a body that runs until close.
+  virtual Result<> feed_end() = 0;
+
+  /// Client: starts a request; its id. A known size is sent as Content-Length, an unknown one chunked (h1).
+  /// `Host`, `Connection`, `Content-Length`, `Transfer-Encoding` of `head.headers` are skipped: the codec writes
+  /// its own (Host from head.authority).
+  virtual StreamId send_request(const RequestHead& head, BodySize body) = 0;
+
+  /// Server: a 1xx.
+  virtual void send_interim(StreamId stream, const ResponseHead& head) = 0;
+  /// Server: the final head. Framing fields of `head` are skipped and written anew from `body`; for HEAD and 304,
+  /// where there is no body, a Content-Length in `head` is kept (RFC 9110 section 8.6).
+  virtual void send_response(StreamId stream, const ResponseHead& head, BodySize body) = 0;
+  virtual void send_data(StreamId stream, Slice data) = 0;
+  /// Ends the body. Trailers go out only where the framing can carry them.
+  virtual void send_end(StreamId stream, const Headers* trailers) = 0;
+  /// Gives the stream up: RST_STREAM, or on h1 a connection that can't be used again.
+  virtual void reset(StreamId stream, ErrorCode code) = 0;
+
+  /// The bytes of `on_data` that were passed on: opens the peer's window again (h2; nothing on h1).
+  virtual void consumed(StreamId stream, size_t bytes) = 0;
+
+  /// No new stream after those that run: `Connection: close` on the next response, or GOAWAY.
+  virtual void drain() = 0;
+  /// No message is under way in either direction, and another may follow on this connection.
+  virtual bool is_idle() const = 0;
+  /// The connection may carry another message once the ones under way are done.
+  virtual bool is_reusable() const = 0;
+  /// A message from the peer has begun and isn't whole yet.
+  virtual bool is_receiving() const = 0;
+};
+
+}  // namespace weir::http

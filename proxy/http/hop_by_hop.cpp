@@ -1,0 +1,106 @@
+#include "http/hop_by_hop.h"
+
+namespace weir::http {
+
+namespace {
+
+constexpr bool is_hop_by_hop(Field field) {
+  switch (field) {
+    case Field::connection:
+    case Field::http2_settings:
+    case Field::keep_alive:
+    case Field::proxy_authenticate:
+    case Field::proxy_authorization:
+    case Field::proxy_connection:
+    case Field::te:
+    case Field::transfer_encoding:
+    case Field::upgrade: return true;
+    default: return false;
+  }
+}
+
+// What is listed behind these costs time and is meant to.
+constexpr unsigned kOptions = 64;
+
+// Calls `visit` with each option of all Connection fields until it returns false.
+template <class Visit>
+void for_each_option(const Headers& headers, Visit visit) {
+  unsigned left = kOptions;
+  for (const Header& header : headers) {
+    if (header.field != Field::connection) continue;
+    for_each_member(header.value, [&](std::string_view option) { return left-- > 0 && visit(option); });
+    if (left > kOptions) return;
+  }
+}
+
+bool lists(const Headers& headers, std::string_view name) {
+  bool found = false;
+  for_each_option(headers, [&](std::string_view option) {
+    found = found || equals_ignoring_case(option, name);
+    return !found;
+  });
+  return found;
+}
+
+// `TE: trailers;q=0.5, deflate` lists it too (RFC 9110 section 10.1.4).
+bool takes_trailers(std::string_view te) {
+  bool found = false;
+  for_each_member(te, [&](std::string_view member) {
+    found = equals_ignoring_case(trim(member.substr(0, member.find(';'))), "trailers");
+    return !found;
+  });
+  return found;
+}
+
+// The Connection lines stay in the table until the others have been looked at.
+void remove_named(Headers& headers) {
+  headers.remove_if([&](const Header& header) {
+    return !is_protected(header) && !is_hop_by_hop(header.field) && lists(headers, header.name);
+  });
+}
+
+bool names_only_the_connection(const Headers& headers) {
+  bool only = true;
+  for_each_option(headers, [&](std::string_view option) {
+    only = equals_ignoring_case(option, "keep-alive") || equals_ignoring_case(option, "close");
+    return only;
+  });
+  return only;
+}
+
+}  // namespace
+
+bool is_protected(const Header& header) {
+  switch (header.field) {
+    case Field::other: break;
+    case Field::keep_alive:
+    case Field::proxy_connection:
+    case Field::te:
+    case Field::upgrade:
+    case Field::http2_settings: return false;
+    default: return true;  // Weir itself acts on these
+  }
+  for (std::string_view name : {"tracestate", "x-real-ip", "idempotency-key", "pragma", "www-authenticate"}) {
+    if (equals_ignoring_case(header.name, name)) return true;
+  }
+  constexpr std::string_view kForwarded = "x-forwarded-";
+  return equals_ignoring_case(header.name.substr(0, kForwarded.size()), kForwarded);
+}
+
+HopByHop remove_hop_by_hop(Headers& headers) {
+  HopByHop found;
+  bool has_any = false;
+  for (const Header& header : headers) {
+    if (!is_hop_by_hop(header.field)) continue;
+    has_any = true;
+    if (header.field == Field::te && takes_trailers(header.value)) found.trailers = true;
+    if (header.field == Field::upgrade && found.upgrade.empty()) found.upgrade = header.value;
+  }
+  if (!has_any) return found;
+  if (!found.upgrade.empty() && !lists(headers, "upgrade")) found.upgrade = {};
+  if (!names_only_the_connection(headers)) remove_named(headers);
+  headers.remove_if([](const Header& header) { return is_hop_by_hop(header.field); });
+  return found;
+}
+
+}  // namespace weir::http

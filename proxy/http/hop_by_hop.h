@@ -1,0 +1,24 @@
+#pragma once
+
+#include <string_view>
+
+#include "http/headers.h"
+
+namespace weir::http {
+
+/// What the hop-by-hop fields that were removed had asked for.
+struct HopByHop {
+  bool trailers = false;     // `TE: trailers`: the peer takes trailers
+  std::string_view upgrade;  // the Upgrade field's value when Connection lists `upgrade`, else ""
+};
+
+/// Removes the fields that concern this connection alone (RFC 9110 section 7.6.1): Connection and what it
+/// names, Keep-Alive, Proxy-Connection, Proxy-Authenticate, Proxy-Authorization, TE, Transfer-Encoding, Upgrade
+/// and HTTP2-Settings. Connection can't take away fields that others rely on (Host, Content-Length,
+/// Authorization, Cookie, X-Forwarded-For, ...). `Trailer` stays: it is end-to-end.
+HopByHop remove_hop_by_hop(Headers& headers);
+
+/// Whether a Connection field may name this one to have it removed.
+bool is_protected(const Header& header);
+
+}  // namespace weir::http

@@ -1,0 +1,228 @@
+#include "http/target.h"
+
+#include <arpa/inet.h>
+
+#include <algorithm>
+#include <cstring>
+#include <utility>
+
+#include "http/syntax.h"
+
+namespace weir::http {
+
+namespace {
+
+std::unexpected<Error> refuse(std::string_view detail) { return fail(ErrorCode::bad_request, Side::client, detail); }
+
+constexpr bool is_unreserved(char c) {
+  return is_alpha(c) || is_digit(c) || c == '-' || c == '.' || c == '_' || c == '~';
+}
+constexpr bool is_sub_delimiter(char c) { return std::string_view("!$&'()*+,;=").contains(c); }
+
+bool is_registered_name(std::string_view host) {
+  for (size_t i = 0; i < host.size(); ++i) {
+    if (host[i] == '%') {
+      if (escaped_byte(host.substr(i)) < 0) return false;
+      i += 2;
+    } else if (!is_unreserved(host[i]) && !is_sub_delimiter(host[i])) {
+      return false;
+    }
+  }
+  return !host.empty();
+}
+
+// "[::1]"; neither zone ids nor IPvFuture, which nobody sends.
+bool is_ip_literal(std::string_view host) {
+  char text[INET6_ADDRSTRLEN];
+  if (host.size() < 4 || host.size() - 2 >= sizeof text || host.back() != ']') return false;
+  const auto inner = host.substr(1, host.size() - 2);
+  std::memcpy(text, inner.data(), inner.size());
+  text[inner.size()] = '\0';
+  in6_addr address;
+  return !inner.contains('\0') && inet_pton(AF_INET6, text, &address) == 1;
+}
+
+bool is_port(std::string_view port) {
+  if (port.empty()) return true;
+  const auto number = parse_decimal(port);
+  return number && *number <= 65535;
+}
+
+bool is_target_byte(char c) { return c > ' ' && c < '\x7f' && c != '#'; }
+
+void split_path(std::string_view rest, RequestHead& head) {
+  const auto question = rest.find('?');
+  head.has_query = question != std::string_view::npos;
+  head.path = rest.substr(0, question);
+  head.query = head.has_query ? rest.substr(question + 1) : std::string_view();
+}
+
+Result<> split_authority_form(std::string_view target, RequestHead& head) {
+  if (!is_valid_authority(target) || port_of(target).empty()) return refuse("CONNECT takes host:port");
+  head.authority = target;
+  head.path = head.query = {};
+  head.has_query = false;
+  return {};
+}
+
+Result<> split_absolute_form(std::string_view target, RequestHead& head) {
+  const auto colon = target.find("://");
+  if (colon == std::string_view::npos) return refuse("the request-target is neither a path nor a URI");
+  const auto scheme = target.substr(0, colon);
+  if (equals_ignoring_case(scheme, "http")) {
+    head.scheme = "http";
+  } else if (equals_ignoring_case(scheme, "https")) {
+    head.scheme = "https";
+  } else {
+    return refuse("the request-target's scheme is neither http nor https");
+  }
+  const auto rest = target.substr(colon + 3);
+  const auto slash = std::min(rest.find_first_of("/?"), rest.size());
+  head.authority = rest.substr(0, slash);
+  if (head.authority.contains('@')) return refuse("userinfo in the request-target");
+  if (!is_valid_authority(head.authority)) return refuse("the request-target's authority is not host[:port]");
+  split_path(rest.substr(slash), head);
+  if (head.path.empty()) {  // RFC 9112 section 3.2.4
+    head.path = head.method == Method::options && !head.has_query ? "*" : "/";
+  }
+  return {};
+}
+
+// A path on its way to its normal form; `out` always begins with '/'.
+class PathBuilder {
+ public:
+  PathBuilder(char* out, const PathPolicy& policy) : out_(out), policy_(policy) {}
+
+  void add(char c) {
+    if (c == '/' && policy_.merge_slashes && size_ > 0 && out_[size_ - 1] == '/') return;
+    out_[size_++] = c;
+  }
+  void add_escape(std::string_view escape) {
+    out_[size_++] = '%';
+    for (char c : escape.substr(1, 2)) out_[size_++] = c >= 'a' && c <= 'f' ? static_cast<char>(c - 0x20) : c;
+  }
+
+  // A segment has ended: takes "." and ".." out again (RFC 3986 section 5.2.4). False above the root.
+  bool resolve() {
+    const std::string_view path(out_, size_);
+    const auto slash = path.rfind('/');
+    const auto segment = path.substr(slash + 1);
+    if (segment == ".") {
+      size_ = slash + 1;
+    } else if (segment == "..") {
+      if (slash == 0) return false;
+      size_ = path.rfind('/', slash - 1) + 1;
+    } else {
+      return true;
+    }
+    after_dots_ = true;
+    return true;
+  }
+  // After "a/../" stands "a"'s slash already: the next one is not another.
+  bool swallow_slash() { return std::exchange(after_dots_, false); }
+
+  std::string_view path() const { return {out_, size_}; }
+
+ private:
+  char* out_;
+  const PathPolicy& policy_;
+  size_t size_ = 0;
+  bool after_dots_ = false;
+};
+
+bool needs_work(std::string_view path, const PathPolicy& policy) {
+  for (size_t i = 0; i < path.size(); ++i) {
+    if (path[i] == '%' || path[i] == '\\') return true;
+    if (path[i] == '/' && i + 1 < path.size()) {
+      if (path[i + 1] == '.' || (path[i + 1] == '/' && policy.merge_slashes)) return true;
+    }
+  }
+  return false;
+}
+
+// What an escape becomes: a byte, the escape itself (0), or a refusal.
+Result<char> unescape(std::string_view text, const PathPolicy& policy) {
+  const int byte = escaped_byte(text);
+  if (byte < 0) return refuse("a broken escape in the path");
+  if (byte == 0) return refuse("%00 in the path");
+  const char c = static_cast<char>(byte);
+  if (is_unreserved(c)) return c;
+  if (c != '/' && c != '\\') return '\0';
+  const auto wish = c == '/' ? policy.encoded_slash : policy.encoded_backslash;
+  if (wish == PathPolicy::Encoded::reject) {
+    return refuse(c == '/' ? std::string_view("%2F in the path") : std::string_view("%5C in the path"));
+  }
+  return wish == PathPolicy::Encoded::decode ? c : '\0';
+}
+
+}  // namespace
+
+std::string_view host_of(std::string_view authority) {
+  if (authority.starts_with('[')) {
+    const auto bracket = authority.find(']');
+    return authority.substr(0, bracket == std::string_view::npos ? bracket : bracket + 1);
+  }
+  return authority.substr(0, authority.find(':'));
+}
+
+std::string_view port_of(std::string_view authority) {
+  const auto rest = authority.substr(host_of(authority).size());
+  return rest.starts_with(':') ? rest.substr(1) : std::string_view();
+}
+
+bool is_valid_authority(std::string_view authority) {
+  const auto host = host_of(authority);
+  const auto rest = authority.substr(host.size());
+  if (!rest.empty() && (rest.front() != ':' || !is_port(rest.substr(1)))) return false;
+  return host.starts_with('[') ? is_ip_literal(host) : is_registered_name(host);
+}
+
+Result<> split_target(std::string_view target, RequestHead& head) {
+  if (target.empty()) return refuse("an empty request-target");
+  if (!std::ranges::all_of(target, is_target_byte)) return refuse("a byte in the request-target that no URI has");
+  head.target = target;
+  if (head.method == Method::connect) return split_authority_form(target, head);
+  if (target.front() == '/') {
+    split_path(target, head);
+    return {};
+  }
+  if (target == "*") {
+    if (head.method != Method::options) return refuse("only OPTIONS takes the request-target *");
+    head.path = target;
+    head.query = {};
+    head.has_query = false;
+    return {};
+  }
+  return split_absolute_form(target, head);
+}
+
+Result<std::string_view> normalize_path(std::string_view path, const PathPolicy& policy, Arena& arena) {
+  if (!path.starts_with('/') || !needs_work(path, policy)) return path;
+  PathBuilder builder(static_cast<char*>(arena.bump(path.size(), 1)), policy);
+  for (size_t i = 0; i < path.size(); ++i) {
+    char c = path[i];
+    std::string_view escape;
+    if (c == '%') {
+      const auto byte = unescape(path.substr(i), policy);
+      if (!byte) return std::unexpected(byte.error());
+      escape = path.substr(i, 3);
+      c = *byte;
+      i += 2;
+    } else if (c == '\\' && policy.encoded_backslash == PathPolicy::Encoded::reject) {
+      return refuse("a backslash in the path");
+    }
+    if (c == '/' && i > 0) {
+      if (!builder.resolve()) return refuse("the path climbs above the root");
+      if (builder.swallow_slash()) continue;
+    }
+    if (c == '\0') {
+      builder.add_escape(escape);
+    } else {
+      builder.add(c);
+    }
+  }
+  if (!builder.resolve()) return refuse("the path climbs above the root");
+  return builder.path();
+}
+
+}  // namespace weir::http

@@ -1,0 +1,57 @@
+#pragma once
+
+#include <netinet/in.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+
+#include <optional>
+#include <span>
+#include <string>
+#include <string_view>
+
+namespace weir::net {
+
+/// An IPv4, IPv6 or unix-domain socket address: a value.
+class Address {
+ public:
+  Address() = default;
+  Address(const sockaddr* address, socklen_t size);
+  static Address unix_path(std::string_view path);
+  /// "127.0.0.1:80", "[::1]:80", "unix:/run/x.sock", "unix:@abstract"; no names. Nothing when it is none of these.
+  static std::optional<Address> parse(std::string_view text);
+  /// An IP address without port.
+  static std::optional<Address> parse_ip(std::string_view ip, uint16_t port);
+
+  const sockaddr* get() const { return reinterpret_cast<const sockaddr*>(&storage_); }
+  socklen_t size() const { return size_; }
+  int family() const { return storage_.ss_family; }
+  bool is_ip() const { return family() == AF_INET || family() == AF_INET6; }
+  bool is_unix() const { return family() == AF_UNIX; }
+  uint16_t port() const;
+  Address with_port(uint16_t port) const;
+
+  /// "127.0.0.1:80", "[::1]:80", "unix:/run/x.sock".
+  std::string text() const;
+  /// Without port; "unix:" for unix sockets. Writes into `to` (46 bytes at least).
+  std::string_view ip(std::span<char> to) const;
+  bool operator==(const Address& other) const;
+
+ private:
+  sockaddr_storage storage_{};
+  socklen_t size_ = 0;
+};
+
+/// A CIDR block: "10.0.0.0/8", "::1", "unix:" (every unix-socket peer). IPv4-mapped IPv6 addresses match as IPv4.
+class Network {
+ public:
+  static std::optional<Network> parse(std::string_view text);
+  bool contains(const Address& address) const;
+  std::string text() const;
+
+ private:
+  int family_ = 0;
+  unsigned char bytes_[16]{};
+  int prefix_ = 0;
+};
+
+}  // namespace weir::net

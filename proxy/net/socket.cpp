@@ -1,0 +1,95 @@
+#include "net/socket.h"
+
+#include <netinet/tcp.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include <array>
+#include <cerrno>
+
+namespace weir::net {
+
+namespace {
+
+constexpr size_t kVectors = 64;
+
+Transfer failure() {
+  if (errno == EAGAIN || errno == EWOULDBLOCK || errno == EINTR) return {Transfer::State::blocked};
+  return {Transfer::State::failed, 0, errno};
+}
+
+Error connect_error(int error) {
+  switch (error) {
+    case ECONNREFUSED: return {ErrorCode::connect_refused, Side::upstream, "connection refused", RetrySafe::yes};
+    case ETIMEDOUT: return {ErrorCode::connect_timeout, Side::upstream, "connection timed out", RetrySafe::yes};
+    case EHOSTUNREACH:
+    case ENETUNREACH: return {ErrorCode::connect_refused, Side::upstream, "no way to the host", RetrySafe::yes};
+    case ENOENT: return {ErrorCode::connect_refused, Side::upstream, "no such unix socket", RetrySafe::yes};
+    case EADDRNOTAVAIL:
+      return {ErrorCode::connect_refused, Side::self, "no local port left for a connection to that endpoint",
+              RetrySafe::yes};
+    case EMFILE:
+    case ENFILE: return {ErrorCode::overloaded, Side::self, "out of file descriptors", RetrySafe::yes};
+    default: return {ErrorCode::connect_refused, Side::upstream, "connection failed", RetrySafe::yes};
+  }
+}
+
+}  // namespace
+
+Socket::~Socket() {
+  watch_.release();
+  ::close(fd_);
+}
+
+Transfer Socket::receive(std::span<char> into) {
+  const ssize_t count = ::recv(fd_, into.data(), into.size(), 0);
+  if (count > 0) return {Transfer::State::moved, static_cast<size_t>(count)};
+  if (count == 0) return {Transfer::State::ended};
+  return failure();
+}
+
+Transfer Socket::send(Output& output) {
+  while (!output.is_empty()) {
+    std::array<iovec, kVectors> vectors;
+    const size_t wanted = output.bytes();
+    msghdr message{};
+    message.msg_iov = vectors.data();
+    message.msg_iovlen = output.gather(vectors);
+    const ssize_t count = ::sendmsg(fd_, &message, MSG_NOSIGNAL);
+    if (count < 0) return failure();
+    output.consume(static_cast<size_t>(count));
+    if (static_cast<size_t>(count) < wanted && message.msg_iovlen < kVectors) return {Transfer::State::blocked};
+  }
+  return {Transfer::State::moved};
+}
+
+void Socket::finish_writing() { ::shutdown(fd_, SHUT_WR); }
+
+void Socket::reset_on_close() {
+  const linger hard{1, 0};
+  ::setsockopt(fd_, SOL_SOCKET, SO_LINGER, &hard, sizeof hard);
+}
+
+Result<Connecting> start_connect(const Address& to) {
+  const int fd = ::socket(to.family(), SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+  if (fd < 0) return std::unexpected(connect_error(errno));
+  if (to.is_ip()) {
+    const int on = 1;
+    ::setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
+  }
+  if (::connect(fd, to.get(), to.size()) == 0) return Connecting{fd, true};
+  if (errno == EINPROGRESS) return Connecting{fd, false};
+  const Error error = connect_error(errno);
+  ::close(fd);
+  return std::unexpected(error);
+}
+
+Result<> finish_connect(int fd) {
+  int error = 0;
+  socklen_t size = sizeof error;
+  ::getsockopt(fd, SOL_SOCKET, SO_ERROR, &error, &size);
+  if (error) return std::unexpected(connect_error(error));
+  return {};
+}
+
+}  // namespace weir::net

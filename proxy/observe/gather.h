@@ -1,0 +1,17 @@
+#pragma once
+
+#include <vector>
+
+#include "observe/cells.h"
+#include "observe/families.h"
+#include "observe/metrics.h"
+
+namespace weir::observe {
+
+// What a scrape consists of: each adds its families.
+using Workers = std::vector<const WorkerMetrics*>;
+void gather_workers(const Workers& workers, Families& families);
+void gather_endpoints(const std::vector<EndpointSample>& endpoints, Families& families);
+void gather_process(Families& families);
+
+}  // namespace weir::observe

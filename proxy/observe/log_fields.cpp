@@ -1,0 +1,103 @@
+#include "observe/log_fields.h"
+
+namespace weir::observe {
+
+namespace {
+
+const Attempt* last_attempt(const Exchange& exchange) {
+  return exchange.attempts.empty() ? nullptr : &exchange.attempts[exchange.attempts.size() - 1];
+}
+
+void add_text(Line& line, std::string_view text) {
+  if (text.empty()) return line.add('-');
+  line.add_escaped(text);
+}
+
+void add_flags(Line& line, const Exchange& exchange) {
+  if (!exchange.record.flags) return line.add('-');
+  std::string_view separator;
+  for_each_flag(exchange.record.flags, [&](std::string_view flag) {
+    line.add(separator);
+    line.add(flag);
+    separator = ",";
+  });
+}
+
+const LogField kFields[] = {
+    {"ts", [](Line& line, const LogEntry& entry) { line.add(entry.timestamp); }},
+    {"request_id", [](Line& line, const LogEntry& entry) { add_text(line, entry.exchange.id); }},
+    {"client", [](Line& line, const LogEntry& entry) { add_text(line, entry.exchange.client.ip); }},
+    {"method", [](Line& line, const LogEntry& entry) { add_text(line, entry.exchange.request.method_name); }},
+    {"host", [](Line& line, const LogEntry& entry) { add_text(line, entry.exchange.request.authority); }},
+    {"path", [](Line& line, const LogEntry& entry) { add_text(line, entry.exchange.request.target); }},
+    {"proto", [](Line& line, const LogEntry& entry) { line.add(http::name_of(entry.exchange.request.version)); }},
+    {"status", [](Line& line, const LogEntry& entry) { line.add_number(logged_status(entry.exchange)); }},
+    {"bytes_in", [](Line& line, const LogEntry& e) { line.add_number(e.exchange.record.request_body_bytes); }},
+    {"bytes_out", [](Line& line, const LogEntry& e) { line.add_number(e.exchange.record.response_body_bytes); }},
+    {"duration",
+     [](Line& line, const LogEntry& entry) {
+       line.add_seconds(entry.exchange.record.finished - entry.exchange.record.started);
+     }},
+    {"route",
+     [](Line& line, const LogEntry& entry) {
+       add_text(line, entry.exchange.route ? std::string_view(entry.exchange.route->name) : "");
+     }},
+    {"listener", [](Line& line, const LogEntry& entry) { add_text(line, entry.exchange.client.listener); }},
+    {"upstream",
+     [](Line& line, const LogEntry& entry) {
+       const auto* attempt = last_attempt(entry.exchange);
+       add_text(line, attempt ? attempt->upstream : "");
+     }},
+    {"endpoint",
+     [](Line& line, const LogEntry& entry) {
+       const auto* attempt = last_attempt(entry.exchange);
+       add_text(line, attempt ? attempt->endpoint : "");
+     }},
+    {"attempts", [](Line& line, const LogEntry& entry) { line.add_number(entry.exchange.attempts.size()); }},
+    {"flags", [](Line& line, const LogEntry& entry) { add_flags(line, entry.exchange); }},
+    {"error",
+     [](Line& line, const LogEntry& entry) {
+       add_text(line, entry.exchange.failure ? name_of(entry.exchange.failure->code) : "");
+     }},
+    {"user_agent",
+     [](Line& line, const LogEntry& entry) {
+       add_text(line, entry.exchange.request.headers.get(http::Field::user_agent).value_or(""));
+     }},
+    {"referer",
+     [](Line& line, const LogEntry& entry) {
+       add_text(line, entry.exchange.request.headers.get(http::Field::referer).value_or(""));
+     }},
+};
+
+}  // namespace
+
+const LogField* find_log_field(std::string_view name) {
+  for (const auto& field : kFields) {
+    if (field.name == name) return &field;
+  }
+  return nullptr;
+}
+
+void append_combined(Line& line, const LogEntry& entry) {
+  const Exchange& exchange = entry.exchange;
+  add_text(line, exchange.client.ip);
+  line.add(" - - [");
+  line.add(entry.timestamp);
+  line.add("] \"");
+  line.add_escaped(exchange.request.method_name);
+  line.add(' ');
+  line.add_escaped(exchange.request.target);
+  line.add(' ');
+  line.add(http::name_of(exchange.request.version));
+  line.add("\" ");
+  line.add_number(logged_status(exchange));
+  line.add(' ');
+  line.add_number(exchange.record.response_body_bytes);
+  line.add(" \"");
+  add_text(line, exchange.request.headers.get(http::Field::referer).value_or(""));
+  line.add("\" \"");
+  add_text(line, exchange.request.headers.get(http::Field::user_agent).value_or(""));
+  line.add('"');
+}
+
+}  // namespace weir::observe

@@ -1,0 +1,87 @@
+#include "observe/log_fields.h"
+
+namespace weir::observe {
+
+namespace {
+
+// `key` comes with everything that stands before the value: `,"method":"`.
+
+void add_text(Line& line, std::string_view key, std::string_view text) {
+  line.add(key);
+  line.add_json(text);
+  line.add('"');
+}
+
+void add_text_if_any(Line& line, std::string_view key, std::string_view text) {
+  if (!text.empty()) add_text(line, key, text);
+}
+
+void add_number(Line& line, std::string_view key, uint64_t number) {
+  line.add(key);
+  line.add_number(number);
+}
+
+void add_interval(Line& line, std::string_view key, Time from, Time to) {
+  if (to < from) return;  // it never came to that
+  line.add(key);
+  line.add_seconds(to - from);
+}
+
+void add_upstream(Line& line, const Attempts& attempts) {
+  if (attempts.empty()) return;
+  const Attempt& last = attempts[attempts.size() - 1];
+  add_text(line, R"(,"upstream":{"name":")", last.upstream);
+  add_text(line, R"(,"addr":")", last.endpoint);
+  if (!last.reused) add_interval(line, R"(,"connect":)", last.started, last.connected);
+  add_interval(line, R"(,"ttfb":)", last.started, last.answered);
+  add_number(line, R"(,"attempts":)", attempts.size());
+  line.add(last.reused ? R"(,"reused":true})" : R"(,"reused":false})");
+}
+
+void add_flags(Line& line, uint32_t flags) {
+  if (!flags) return;
+  std::string_view opening = R"(,"flags":[")";
+  for_each_flag(flags, [&](std::string_view flag) {
+    line.add(opening);
+    line.add(flag);
+    opening = R"(",")";
+  });
+  line.add(R"("])");
+}
+
+void add_error(Line& line, const std::optional<Error>& failure) {
+  if (!failure) return;
+  add_text(line, R"(,"error":{"code":")", name_of(failure->code));
+  add_text_if_any(line, R"(,"detail":")", failure->detail);
+  line.add('}');
+}
+
+}  // namespace
+
+void append_json(Line& line, const LogEntry& entry) {
+  const Exchange& exchange = entry.exchange;
+  const auto& request = exchange.request;
+  const auto& record = exchange.record;
+  add_text(line, R"({"ts":")", entry.timestamp);
+  add_text_if_any(line, R"(,"request_id":")", exchange.id);
+  add_text(line, R"(,"client":")", exchange.client.ip);
+  add_text(line, R"(,"method":")", request.method_name);
+  add_text(line, R"(,"host":")", request.authority);
+  add_text(line, R"(,"path":")", request.target);
+  add_text(line, R"(,"proto":")", http::name_of(request.version));
+  add_number(line, R"(,"status":)", logged_status(exchange));
+  add_number(line, R"(,"bytes_in":)", record.request_body_bytes);
+  add_number(line, R"(,"bytes_out":)", record.response_body_bytes);
+  line.add(R"(,"duration":)");
+  line.add_seconds(record.finished - record.started);
+  if (exchange.route) add_text(line, R"(,"route":")", exchange.route->name);
+  add_text(line, R"(,"listener":")", exchange.client.listener);
+  add_upstream(line, exchange.attempts);
+  add_flags(line, record.flags);
+  add_error(line, exchange.failure);
+  add_text_if_any(line, R"(,"user_agent":")", request.headers.get(http::Field::user_agent).value_or(""));
+  add_text_if_any(line, R"(,"referer":")", request.headers.get(http::Field::referer).value_or(""));
+  line.add('}');
+}
+
+}  // namespace weir::observe

@@ -1,0 +1,52 @@
+#include "observe/metrics.h"
+
+#include "observe/gather.h"
+
+namespace weir::observe {
+
+WorkerMetrics& Metrics::worker(unsigned index) {
+  const std::lock_guard lock(mutex_);
+  while (workers_.size() <= index) workers_.push_back(std::make_unique<WorkerMetrics>());
+  return *workers_[index];
+}
+
+void Metrics::reload_succeeded(std::chrono::system_clock::time_point when) {
+  ++reloads_ok_;
+  last_ok_ = true;
+  last_success_ = std::chrono::duration_cast<std::chrono::seconds>(when.time_since_epoch()).count();
+}
+
+void Metrics::reload_failed() {
+  ++reloads_failed_;
+  last_ok_ = false;
+}
+
+void Metrics::gather_configuration(Families& families) const {
+  families.gauge("build_info", "Always 1", {{"version", build_.version}, {"commit", build_.commit}}, 1);
+  families.counter("config_reloads", "Reloads by their outcome", {{"result", "ok"}},
+                   static_cast<double>(reloads_ok_.load()));
+  families.counter("config_reloads", "Reloads by their outcome", {{"result", "failed"}},
+                   static_cast<double>(reloads_failed_.load()));
+  families.gauge("config_last_reload_success", "1 unless the last reload failed", {}, last_ok_);
+  families.gauge("config_last_reload_success_timestamp_seconds", "When a configuration last took effect", {},
+                 static_cast<double>(last_success_.load()));
+}
+
+Exposition Metrics::expose(std::string_view accept, const std::vector<EndpointSample>& endpoints) const {
+  Workers workers;
+  {
+    const std::lock_guard lock(mutex_);
+    for (const auto& worker : workers_) workers.push_back(worker.get());
+  }
+  Families families;
+  gather_configuration(families);
+  gather_workers(workers, families);
+  gather_endpoints(endpoints, families);
+  gather_process(families);
+  if (accept.find("application/openmetrics-text") != std::string_view::npos) {
+    return {"application/openmetrics-text; version=1.0.0; charset=utf-8", families.openmetrics()};
+  }
+  return {"text/plain; version=0.0.4; charset=utf-8", families.prometheus()};
+}
+
+}  // namespace weir::observe

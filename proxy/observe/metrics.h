@@ -1,0 +1,66 @@
+#pragma once
+
+#include <atomic>
+#include <chrono>
+#include <memory>
+#include <mutex>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "observe/cells.h"
+
+namespace weir::observe {
+
+class Families;
+
+/// One endpoint at the moment of a scrape, as `upstream/` knows it.
+struct EndpointSample {
+  std::string upstream;
+  std::string endpoint;  // "127.0.0.1:9001"
+  bool up = true;
+  int64_t active = 0;       // attempts under way
+  int64_t connections = 0;  // open, idle ones too
+  uint64_t requests = 0;
+  uint64_t failures = 0;
+};
+
+struct Build {
+  std::string version;
+  std::string commit;  // may be empty
+};
+
+/// A rendered scrape.
+struct Exposition {
+  std::string content_type;
+  std::string text;
+};
+
+/// The process' metrics: one WorkerMetrics for each worker, whose cells a scrape adds up, and what belongs to the
+/// process alone. Outlives the workers, and reloads: no counter ever goes back. Any thread, unless told otherwise.
+class Metrics {
+ public:
+  explicit Metrics(Build build) : build_(std::move(build)) {}
+
+  /// Makes them on first use; a worker that comes back after a reload finds its old ones.
+  WorkerMetrics& worker(unsigned index);
+
+  void reload_succeeded(std::chrono::system_clock::time_point when);
+  void reload_failed();
+
+  /// Prometheus text 0.0.4, or OpenMetrics 1.0 when `accept` names it.
+  Exposition expose(std::string_view accept, const std::vector<EndpointSample>& endpoints = {}) const;
+
+ private:
+  void gather_configuration(Families& families) const;
+
+  Build build_;
+  mutable std::mutex mutex_;  // of the list, not of the cells
+  std::vector<std::unique_ptr<WorkerMetrics>> workers_;
+  std::atomic<uint64_t> reloads_ok_ = 0;
+  std::atomic<uint64_t> reloads_failed_ = 0;
+  std::atomic<int64_t> last_success_ = 0;  // seconds since 1970
+  std::atomic<bool> last_ok_ = true;
+};
+
+}  // namespace weir::observe

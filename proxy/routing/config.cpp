@@ -1,0 +1,188 @@
+#include "routing/config.h"
+
+#include <algorithm>
+
+#include "http/syntax.h"
+#include "http/target.h"
+
+namespace weir::routing {
+
+namespace {
+
+using config::Reader;
+
+constexpr uint32_t kHeaviest = 1000;
+
+void check_methods(Reader& r, const std::vector<std::string>& methods) {
+  for (const auto& method : methods) {
+    if (!http::is_token(method)) {
+      r.problem_at("methods", "'" + method + "' is not a method", "write them as requests do: GET, POST");
+    } else if (std::ranges::all_of(method, [](char c) { return c >= 'a' && c <= 'z'; })) {
+      r.problem_at("methods", "'" + method + "' matches no usual request: methods have a case",
+                   "write them in capitals: GET, POST");
+    }
+  }
+}
+
+void check_field_names(Reader& r, const std::vector<config::Named<FieldPattern>>& fields) {
+  for (const auto& field : fields) {
+    if (!http::is_token(field.name)) r.problems().add(field.at, "'" + field.name + "' is not a field name");
+  }
+}
+
+// Fields that say how the message is framed are the codec's own.
+bool is_framing(std::string_view name) {
+  return equals_ignoring_case(name, "content-length") || equals_ignoring_case(name, "transfer-encoding") ||
+         equals_ignoring_case(name, "connection") || equals_ignoring_case(name, "trailer") ||
+         equals_ignoring_case(name, "upgrade");
+}
+
+bool is_field_value(std::string_view value) {
+  return std::ranges::all_of(value, http::is_field_byte) && trim(value).size() == value.size();
+}
+
+void check_response_fields(Reader& r, const RespondSettings& respond) {
+  if (!is_field_value(respond.content_type)) r.problem_at("content_type", "is not the value of a field");
+  for (const auto& field : respond.headers) {
+    if (!http::is_token(field.name)) {
+      r.problems().add(field.at, "'" + field.name + "' is not a field name");
+    } else if (is_framing(field.name)) {
+      r.problems().add(field.at, "'" + field.name + "' is not for settings", "Weir frames its responses itself");
+    } else if (!is_field_value(field.value)) {
+      r.problems().add(field.at, "the value of '" + field.name + "' has bytes that no field has");
+    }
+  }
+}
+
+void check_captures(Reader& r, const RewriteSettings& rewrite) {
+  const auto regex = Regex::compile(*rewrite.regex);
+  if (!regex) return;
+  const std::string_view to = *rewrite.to;
+  for (size_t i = 0; i + 1 < to.size(); ++i) {
+    if (to[i] != '\\' || to[++i] == '\\') continue;
+    const bool is_group = http::is_digit(to[i]) && static_cast<size_t>(to[i] - '0') <= regex->groups();
+    if (is_group) continue;
+    r.problem_at(
+        "to", std::string("'\\") + to[i] + "' stands for nothing",
+        "the expression has " + std::to_string(regex->groups()) + " groups: \\1 is the first, \\0 the whole path");
+  }
+}
+
+void check_rewrite(Reader& r, const RouteSettings& route) {
+  if (!route.rewrite) return;
+  if (route.redirect || route.respond) {
+    r.problem_at("rewrite", "nothing is sent on from here", "rewrite goes with upstream or split");
+  }
+  if (route.rewrite->prefix && route.match.path.kind == PathPattern::Kind::regex) {
+    r.problem_at("rewrite", "no prefix was matched: match.path is a regular expression",
+                 "write rewrite: { regex: …, to: … }");
+  }
+}
+
+}  // namespace
+
+void decode(Reader& r, MatchSettings& out) {
+  out.at = r.location();
+  r.optional("host", out.hosts, "hosts, one or a list: api.example.com, *.example.com, { regex: … }", config::non_empty,
+             config::list_of_one);
+  r.optional("path", out.path, "a prefix, { exact: … } or { regex: … }");
+  r.optional("methods", out.methods, "any of these methods", config::non_empty, config::list_of_one);
+  r.optional("headers", out.headers, "all of these fields, by name: a value, { regex: … } or { present: true|false }",
+             config::non_empty);
+  r.optional("query", out.query, "all of these parameters, by name, like headers", config::non_empty);
+  r.optional("listener", out.listeners, "requests that came by any of these listeners", config::non_empty,
+             config::list_of_one);
+  check_methods(r, out.methods);
+  check_field_names(r, out.headers);
+}
+
+void decode(Reader& r, RewriteSettings& out) {
+  r.at_most_one_of({"prefix", "regex"});
+  r.optional("prefix", out.prefix, "in place of the prefix that was matched");
+  r.optional("regex", out.regex, "an RE2 expression for the whole path", config::non_empty);
+  r.optional("to", out.to, "with regex: the new path, \\1 for the first group", config::non_empty);
+  r.optional("host", out.host, "the Host that the upstream is told");
+  if (out.prefix && !out.prefix->starts_with('/'))
+    r.problem_at("prefix", "'" + *out.prefix + "' is not a path", "a path begins with '/'");
+  if (out.regex) check_regex(r, "regex", *out.regex);
+  if (out.regex.has_value() != out.to.has_value()) r.problem("'regex' and 'to' go together");
+  if (out.regex && out.to) check_captures(r, out);
+  if (out.host && !http::is_valid_authority(*out.host)) r.problem_at("host", "'" + *out.host + "' is not a host");
+}
+
+void decode(Reader& r, RedirectSettings& out) {
+  r.shorthand("to");
+  std::string to;
+  r.required("to", to, "the new place, with {scheme} {host} {path} {query} {path_and_query}; or just https",
+             config::non_empty);
+  const bool is_https = to == "https";
+  if (is_https) {
+    to = "https://{host}{path_and_query}";
+    out.status = 308;
+  }
+  r.optional("status", out.status, "301, 302, 303, 307 or 308");
+  constexpr uint16_t kStatuses[] = {301, 302, 303, 307, 308};
+  if (std::ranges::count(kStatuses, out.status) == 0) {
+    r.problem_at("status", "'" + std::to_string(out.status) + "' redirects nobody", "write 301, 302, 303, 307 or 308");
+  }
+  if (to.empty()) return;
+  auto parsed = Template::parse(to);
+  if (!parsed) return r.problem_at("to", parsed.error().message, parsed.error().hint);
+  out.to = std::move(*parsed);
+}
+
+void decode(Reader& r, RespondSettings& out) {
+  r.shorthand("status");
+  r.optional("status", out.status, "the status", config::in_range(200.0, 599.0));
+  r.optional("body", out.body, "the content, as it is");
+  r.optional("content_type", out.content_type, "what the body is");
+  r.optional("headers", out.headers, "more fields, by name");
+  const bool has_no_content = out.status == 204 || out.status == 304;
+  if (has_no_content && !out.body.empty()) {
+    r.problem_at("body", "a response " + std::to_string(out.status) + " has no body");
+  }
+  check_response_fields(r, out);
+}
+
+void decode(Reader& r, RouteSettings& out) {
+  out.name.at = r.location();
+  r.exactly_one_of({"upstream", "split", "redirect", "respond"});
+  r.optional("name", out.name, "in logs, metrics and explain; route-N without", config::non_empty);
+  r.optional("match", out.match, "which requests; left out: all");
+  r.optional("filters", out.filters, "after the global ones, in this order, outermost first");
+  r.optional("rewrite", out.rewrite, "what the upstream sees of path and host");
+  r.optional("timeout", out.timeout, "of the whole exchange; 0: none", config::at_least(Duration::zero()));
+  r.optional("max_body", out.max_body, "the largest request body; more is refused with 413");
+  r.optional("upstream", out.upstream, "where the requests go");
+  r.optional("split", out.split, "shares for several upstreams: { api: 90, canary: 10 } or { weights: …, key: … }");
+  r.optional("redirect", out.redirect, "sends the client elsewhere");
+  r.optional("respond", out.respond, "answers by itself");
+  check_rewrite(r, out);
+}
+
+}  // namespace weir::routing
+
+namespace weir::config {
+
+void Type<routing::SplitSettings>::read(Reader& r, routing::SplitSettings& out) {
+  using Weights = Type<std::vector<Named<uint32_t>>>;
+  if (r.is_describing()) return r.describe(Shape::Kind::any);  // two forms in one place
+  if (r.has("weights")) {
+    if (!r.begin_block()) return;
+    r.required("weights", out.weights, "shares by upstream", non_empty);
+    r.optional("key", out.key, "the same value goes to the same upstream: cookie.sid, client.ip");
+    r.end_block();
+  } else {
+    Weights::read(r, out.weights);
+  }
+  uint64_t total = 0;
+  for (const auto& weight : out.weights) {
+    total += weight.value;
+    if (weight.value > routing::kHeaviest) {
+      r.problems().add(weight.at, "'" + std::to_string(weight.value) + "' is too large", "a share is 0 to 1000");
+    }
+  }
+  if (total == 0 && !r.failed()) r.problem("all shares are 0", "write { api: 90, canary: 10 }");
+}
+
+}  // namespace weir::config

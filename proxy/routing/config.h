@@ -1,0 +1,93 @@
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "base/units.h"
+#include "config/reader.h"
+#include "exchange/filter_context.h"
+#include "exchange/key_expression.h"
+#include "routing/pattern.h"
+#include "routing/template.h"
+
+namespace weir::routing {
+
+/// All that is given must hold; within one list, one of its members. Empty = any.
+struct MatchSettings {
+  std::vector<HostPattern> hosts;
+  PathPattern path;
+  std::vector<std::string> methods;
+  std::vector<config::Named<FieldPattern>> headers;
+  std::vector<config::Named<FieldPattern>> query;
+  std::vector<config::Located<std::string>> listeners;
+  config::Location at;
+};
+
+struct RewriteSettings {
+  std::optional<std::string> prefix;  // in place of the matched one
+  std::optional<std::string> regex;   // of the whole path; a path that it doesn't match stays
+  std::optional<std::string> to;      // with \1 … \9
+  std::optional<std::string> host;
+};
+
+struct SplitSettings {
+  std::vector<config::Named<uint32_t>> weights;  // 0 … 1000, not all 0
+  KeyExpression key;                             // empty: by turns
+};
+
+struct RedirectSettings {
+  Template to;
+  uint16_t status = 302;
+};
+
+struct RespondSettings {
+  uint16_t status = 200;
+  std::string body;
+  std::string content_type = "text/plain; charset=utf-8";
+  std::vector<config::Named<std::string>> headers;
+};
+
+/// One member of `routes:`. Just one of upstream, split, redirect, respond.
+struct RouteSettings {
+  config::Located<std::string> name;
+  MatchSettings match;
+  std::vector<config::Tagged<FilterFactory>> filters;
+  std::optional<RewriteSettings> rewrite;
+  Duration timeout{};             // 0 = none
+  std::optional<Bytes> max_body;  // none: whatever fits elsewhere
+  std::optional<config::Located<std::string>> upstream;
+  std::optional<SplitSettings> split;
+  std::optional<RedirectSettings> redirect;
+  std::optional<RespondSettings> respond;
+};
+
+void decode(config::Reader& r, MatchSettings& out);
+void decode(config::Reader& r, RewriteSettings& out);
+void decode(config::Reader& r, RedirectSettings& out);
+void decode(config::Reader& r, RespondSettings& out);
+void decode(config::Reader& r, RouteSettings& out);
+
+/// The names that routes refer to.
+struct KnownNames {
+  std::vector<std::string> upstreams;
+  std::vector<std::string> listeners;
+};
+
+/// What only all routes together tell: gives "route-1" … to those without a name, and adds Problems for names that
+/// are used twice or that nothing has, and for routes that no request reaches.
+void resolve(std::vector<RouteSettings>& routes, const KnownNames& known, config::Problems& problems);
+
+}  // namespace weir::routing
+
+namespace weir::config {
+
+/// `{ api: 90, canary: 10 }`, or `{ weights: { api: 90, canary: 10 }, key: cookie.sid }`.
+template <>
+struct Type<routing::SplitSettings> {
+  static void read(Reader& r, routing::SplitSettings& out);
+};
+
+}  // namespace weir::config

@@ -1,0 +1,48 @@
+#pragma once
+
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "exchange/exchange.h"
+#include "routing/config.h"
+
+namespace weir::routing {
+
+/// What the upstream is told instead of the request's own path and host. Immutable.
+class Rewrite {
+ public:
+  /// `matched` is the path pattern that led to the route; its prefix is what `prefix` stands in for.
+  Rewrite(const RewriteSettings& settings, PathPattern matched);
+
+  /// The new path (in the arena, or `path` itself): absolute, without CTL, space, '?' and '#', and not normalised
+  /// again. internal when the expression made something else.
+  Result<std::string_view> path(std::string_view path, Arena& arena) const;
+  const std::optional<std::string>& host() const { return host_; }
+
+ private:
+  std::string_view with_prefix(std::string_view path, Arena& arena) const;
+  std::string_view substituted(std::string_view path, Arena& arena) const;
+
+  PathPattern matched_;
+  std::optional<std::string> prefix_;
+  std::optional<Regex> regex_;
+  std::string to_;
+  std::optional<std::string> host_;
+};
+
+/// Rewrites just before the origin, so that filters see the request that was routed, before and after.
+class Rewritten : public Origin {
+ public:
+  Rewritten(Rewrite rewrite, std::shared_ptr<const Origin> origin)
+      : rewrite_(std::move(rewrite)), origin_(std::move(origin)) {}
+  Task<> handle(Exchange& exchange) const override;
+
+ private:
+  Rewrite rewrite_;
+  std::shared_ptr<const Origin> origin_;  // all routes to upstreams share it
+};
+
+}  // namespace weir::routing

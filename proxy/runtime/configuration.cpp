@@ -1,0 +1,109 @@
+#include "runtime/configuration.h"
+
+#include <sched.h>
+
+#include "plugins/registry.h"
+
+namespace weir::runtime {
+
+namespace {
+
+constexpr std::string_view kBindHint = "write an IP address and a port, or a path: 0.0.0.0:8080, [::]:8080, unix:/run/weir.sock";
+
+net::Address read_bind(config::Reader& r, config::Located<std::string>& bind, std::string_view about) {
+  r.required("bind", bind, about);
+  if (r.is_describing() || bind->empty()) return {};
+  const auto address = net::Address::parse(*bind);
+  if (address) return *address;
+  r.problem_at("bind", "'" + *bind + "' is not an address to listen on", std::string(kBindHint));
+  return {};
+}
+
+void check_names(config::Reader& r, const Configuration& out) {
+  for (size_t i = 0; i < out.listeners.size(); ++i) {
+    for (size_t k = 0; k < i; ++k) {
+      if (*out.listeners[k].bind == *out.listeners[i].bind) {
+        r.problems().add(out.listeners[i].bind.at, "another listener has this address", "one listener serves all routes; give each its own port");
+        break;
+      }
+      if (out.listeners[k].name == out.listeners[i].name) {
+        r.problems().add(out.listeners[i].bind.at, "another listener has the name '" + out.listeners[i].name + "'");
+        break;
+      }
+    }
+  }
+}
+
+}  // namespace
+
+unsigned Configuration::worker_count() const {
+  if (workers) return *workers;
+  cpu_set_t cpus;
+  CPU_ZERO(&cpus);
+  if (::sched_getaffinity(0, sizeof cpus, &cpus) != 0) return 1;
+  return std::max(1, CPU_COUNT(&cpus));
+}
+
+void decode(config::Reader& r, ListenerSettings& out) {
+  r.shorthand("bind");
+  out.address = read_bind(r, out.bind, "address and port, [v6]:port, or unix:/path");
+  r.optional("name", out.name, "what routes, metrics and the log call it; the address when left out");
+  if (out.name.empty()) out.name = *out.bind;
+}
+
+void decode(config::Reader& r, AdminSettings& out) {
+  r.shorthand("bind");
+  out.address = read_bind(r, out.bind, "where the admin API listens; keep it private");
+}
+
+void decode(config::Reader& r, ShutdownSettings& out) {
+  r.optional("delay", out.delay, "after SIGTERM, how long to go on as before while /readyz says 503");
+  r.optional("drain_timeout", out.drain_timeout, "how long requests in flight may take to finish");
+}
+
+void decode(config::Reader& r, Configuration& out) {
+  r.optional("workers", out.workers, "threads that serve; auto = one for each core", config::or_word("auto"), config::in_range(1.0, 256.0));
+  r.required("listeners", out.listeners, "where clients connect", config::non_empty);
+  r.optional("admin", out.admin, "the admin API: metrics, health, upstreams");
+  r.optional("access_log", out.access_log, "one line for each request");
+  r.optional("upstreams", out.upstreams, "named pools of backends");
+  r.tagged_list("filters", out.filters, r.tags<FilterFactory>(), "filters of every route, before the route's own; the first is outermost");
+  r.optional("routes", out.routes, "the first that matches wins");
+  r.optional("limits", out.policy.limits, "what a client may ask for");
+  r.optional("timeouts", out.policy.timeouts, "how long to wait for a client");
+  r.optional("forwarded", out.policy.forwarding, "what upstreams are told about the client");
+  r.optional("path", out.policy.path, "the normal form of paths");
+  r.optional("resolver", out.resolver, "how endpoints given by name are looked up");
+  r.optional("shutdown", out.shutdown, "how SIGTERM and SIGINT end the process");
+  r.optional("stream_grace", out.stream_grace, "how long a connection may outlive the listener that a reload took away");
+  r.optional("user", out.user, "drop to this user once the listeners are bound");
+  r.optional("group", out.group, "drop to this group; the user's own when left out");
+  if (r.is_describing()) return;
+  check_names(r, out);
+  for (auto& route : out.routes) {
+    if (!route.max_body) route.max_body = Bytes{out.policy.limits.body};
+  }
+}
+
+const config::Tables& tables() {
+  static const config::Tables tables = [] {
+    config::Tables made;
+    made.add(plugins::filters());
+    return made;
+  }();
+  return tables;
+}
+
+Loaded load(const std::string& path, config::Problems& problems) {
+  Loaded loaded;
+  const auto document = config::load_file(path, problems);
+  if (!document.root()) return loaded;
+  loaded.configuration = config::decode_document<Configuration>(document, problems, tables(), &loaded.effective);
+  routing::KnownNames known;
+  for (const auto& upstream : loaded.configuration.upstreams) known.upstreams.push_back(upstream.name);
+  for (const auto& listener : loaded.configuration.listeners) known.listeners.push_back(listener.name);
+  routing::resolve(loaded.configuration.routes, known, problems);
+  return loaded;
+}
+
+}  // namespace weir::runtime

@@ -1,0 +1,68 @@
+#pragma once
+
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "config/loader.h"
+#include "config/reader.h"
+#include "downstream/policy.h"
+#include "exchange/filter_context.h"
+#include "observe/access_log.h"
+#include "routing/config.h"
+#include "upstream/config.h"
+
+namespace weir::runtime {
+
+struct ListenerSettings {
+  config::Located<std::string> bind;  // "0.0.0.0:8080", "[::]:8080", "unix:/run/weir.sock"
+  std::string name;                   // left out: the address
+  net::Address address;
+};
+
+struct AdminSettings {
+  config::Located<std::string> bind;
+  net::Address address;
+};
+
+struct ShutdownSettings {
+  Duration delay{};                                      // between readiness turning 503 and the listeners closing
+  Duration drain_timeout = std::chrono::seconds(30);     // for what is in flight
+};
+
+/// The whole file: only names of blocks, each of which its own room decodes.
+struct Configuration {
+  std::optional<uint32_t> workers;  // none: one for each core that this process may use
+  std::vector<ListenerSettings> listeners;
+  std::optional<AdminSettings> admin;
+  observe::AccessLogSettings access_log;
+  std::vector<config::Named<upstream::UpstreamSettings>> upstreams;
+  std::vector<config::Tagged<FilterFactory>> filters;
+  std::vector<routing::RouteSettings> routes;
+  downstream::Policy policy;
+  upstream::ResolverSettings resolver;
+  ShutdownSettings shutdown;
+  Duration stream_grace = std::chrono::minutes(5);
+  config::Located<std::string> user;
+  config::Located<std::string> group;
+
+  unsigned worker_count() const;
+};
+
+void decode(config::Reader& r, ListenerSettings& out);
+void decode(config::Reader& r, AdminSettings& out);
+void decode(config::Reader& r, ShutdownSettings& out);
+void decode(config::Reader& r, Configuration& out);
+
+/// The filters and whatever else rooms hand to each other's readers.
+const config::Tables& tables();
+
+/// A configuration that was read, and what it amounts to.
+struct Loaded {
+  Configuration configuration;
+  config::Value effective;  // defaults filled in, secrets masked
+};
+/// Reads and checks all that can be checked without building anything. What is wrong is in `problems`.
+Loaded load(const std::string& path, config::Problems& problems);
+
+}  // namespace weir::runtime

@@ -1,0 +1,12 @@
+#pragma once
+
+#include <string_view>
+
+namespace weir::runtime {
+
+/// Tells systemd's service manager (sd_notify(3)): "READY=1", "STOPPING=1" … Nothing without NOTIFY_SOCKET.
+void notify_service_manager(std::string_view state);
+/// RELOADING=1 with the time that Type=notify-reload asks for.
+void notify_reloading();
+
+}  // namespace weir::runtime

@@ -1,0 +1,19 @@
+#include "runtime/served_snapshot.h"
+
+namespace weir::runtime {
+
+ServedSnapshot::ServedSnapshot(std::shared_ptr<const Snapshot> snapshot, observe::WorkerMetrics& metrics, observe::WorkerAccessLog& log)
+    : snapshot_(std::move(snapshot)), metrics_(metrics), log_(log), cells_(metrics.resolve(snapshot_->labels())) {
+  policy = &snapshot_->configuration().policy;
+  routes = &snapshot_->router();
+  observer = this;
+  release = [](downstream::Serving& serving) { delete static_cast<ServedSnapshot*>(&serving); };
+}
+
+void ServedSnapshot::exchange_finished(Exchange& exchange) {
+  metrics_.in_flight.add(-1);
+  cells_.observe(exchange);
+  log_.write(exchange);
+}
+
+}  // namespace weir::runtime

@@ -1,0 +1,31 @@
+#pragma once
+
+#include <memory>
+
+#include "downstream/serving.h"
+#include "observe/access_log.h"
+#include "observe/cells.h"
+#include "runtime/snapshot.h"
+
+namespace weir::runtime {
+
+/// One snapshot on one worker: what its gateways serve, and where its exchanges are counted. Deletes itself when
+/// neither the worker nor an exchange refers to it any more. The worker's thread.
+class ServedSnapshot final : public downstream::Serving, downstream::ExchangeObserver {
+ public:
+  ServedSnapshot(std::shared_ptr<const Snapshot> snapshot, observe::WorkerMetrics& metrics, observe::WorkerAccessLog& log);
+
+  const Snapshot& snapshot() const { return *snapshot_; }
+  observe::ListenerCells& listener(size_t index) { return cells_.listener(index); }
+
+ private:
+  void exchange_started() override { metrics_.in_flight.add(1); }
+  void exchange_finished(Exchange& exchange) override;
+
+  std::shared_ptr<const Snapshot> snapshot_;
+  observe::WorkerMetrics& metrics_;
+  observe::WorkerAccessLog& log_;
+  observe::SnapshotCells cells_;
+};
+
+}  // namespace weir::runtime

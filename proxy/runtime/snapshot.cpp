@@ -1,0 +1,65 @@
+#include "runtime/snapshot.h"
+
+#include "routing/origins.h"
+#include "runtime/version.h"
+
+namespace weir::runtime {
+
+namespace {
+
+/// The global filters, then the route's own.
+std::vector<Chain::Link> build_filters(const Configuration& configuration, const routing::RouteSettings& route, Lasting& lasting,
+                                       config::Problems& problems) {
+  std::vector<Chain::Link> links;
+  FilterContext context{problems, lasting.slots, *route.name};
+  for (const auto* filters : {&configuration.filters, &route.filters}) {
+    for (const auto& filter : *filters) {
+      if (auto built = filter.value(context)) links.push_back({filter.name, std::move(built)});
+    }
+  }
+  return links;
+}
+
+}  // namespace
+
+Lasting::Lasting(const Clock& clock) : clock(clock), metrics({kVersion, ""}), store(clock) {}
+
+std::shared_ptr<Snapshot> Snapshot::build(Loaded loaded, Lasting& lasting, unsigned workers, std::shared_ptr<observe::AccessLog> log,
+                                          config::Problems& problems) {
+  std::shared_ptr<Snapshot> snapshot(new Snapshot);
+  snapshot->configuration_ = std::move(loaded.configuration);
+  snapshot->effective_ = std::move(loaded.effective);
+  snapshot->access_log_ = std::move(log);
+  snapshot->build_upstreams(lasting, workers);
+  snapshot->build_routes(lasting, problems);
+  return problems.empty() ? snapshot : nullptr;
+}
+
+void Snapshot::build_upstreams(Lasting& lasting, unsigned workers) {
+  uint32_t index = 0;
+  for (const auto& block : configuration_.upstreams) {
+    upstreams_.push_back(std::make_unique<upstream::Upstream>(block.name, index++, block.value, lasting.upstreams.find(block.name),
+                                                              workers, lasting.clock.now()));
+    labels_.upstreams.push_back(block.name);
+  }
+}
+
+void Snapshot::build_routes(Lasting& lasting, config::Problems& problems) {
+  const auto forward = std::make_shared<upstream::Forward>(upstreams_);
+  std::vector<std::pair<routing::RouteSettings, Route>> routes;
+  for (const auto& settings : configuration_.routes) {
+    Route route;
+    route.name = *settings.name;
+    route.timeout = settings.timeout;
+    route.max_body = settings.max_body ? settings.max_body->count : UINT64_MAX;
+    route.chain = Chain(build_filters(configuration_, settings, lasting, problems), routing::make_origin(settings, forward));
+    labels_.routes.push_back(route.name);
+    routes.emplace_back(settings, std::move(route));
+  }
+  for (const auto& listener : configuration_.listeners) labels_.listeners.push_back(listener.name);
+  if (problems.empty()) router_ = std::make_unique<routing::Router>(std::move(routes));
+}
+
+std::string Snapshot::effective_json() const { return config::to_json(effective_); }
+
+}  // namespace weir::runtime

@@ -1,0 +1,61 @@
+#pragma once
+
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "downstream/client_count.h"
+#include "exchange/state_slots.h"
+#include "observe/access_log.h"
+#include "observe/metrics.h"
+#include "routing/router.h"
+#include "runtime/configuration.h"
+#include "store/memory_store.h"
+#include "upstream/forward.h"
+#include "upstream/upstream.h"
+
+namespace weir::runtime {
+
+/// What outlives every snapshot: counters, the state of endpoints and filters, the embedded store. One for the
+/// process, thread-safe.
+struct Lasting {
+  explicit Lasting(const Clock& clock);
+
+  const Clock& clock;
+  observe::Metrics metrics;
+  downstream::ClientCount clients;
+  StateSlots slots;
+  upstream::UpstreamStates upstreams;
+  store::MemoryStore store;
+};
+
+/// One compiled configuration, immutable: what workers serve. Exchanges keep the one that they began with.
+class Snapshot {
+ public:
+  /// Builds all of it; what only now turns out wrong is added to `problems`, and null returned. `workers`: how many
+  /// threads will serve it.
+  static std::shared_ptr<Snapshot> build(Loaded loaded, Lasting& lasting, unsigned workers, std::shared_ptr<observe::AccessLog> log,
+                                         config::Problems& problems);
+
+  const Configuration& configuration() const { return configuration_; }
+  const routing::Router& router() const { return *router_; }
+  const std::vector<std::unique_ptr<upstream::Upstream>>& upstreams() const { return upstreams_; }
+  const std::shared_ptr<observe::AccessLog>& access_log() const { return access_log_; }
+  const observe::Labels& labels() const { return labels_; }
+  /// The configuration in effect as JSON, secrets masked.
+  std::string effective_json() const;
+
+ private:
+  Snapshot() = default;
+  void build_upstreams(Lasting& lasting, unsigned workers);
+  void build_routes(Lasting& lasting, config::Problems& problems);
+
+  Configuration configuration_;
+  config::Value effective_;
+  std::vector<std::unique_ptr<upstream::Upstream>> upstreams_;
+  std::unique_ptr<routing::Router> router_;
+  std::shared_ptr<observe::AccessLog> access_log_;
+  observe::Labels labels_;
+};
+
+}  // namespace weir::runtime

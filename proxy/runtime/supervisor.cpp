@@ -1,0 +1,238 @@
+#include "runtime/supervisor.h"
+
+#include <sys/resource.h>
+
+#include <csignal>
+#include <cstdio>
+
+#include "async/sleep.h"
+#include "base/log.h"
+#include "runtime/notify.h"
+#include "runtime/privileges.h"
+#include "runtime/version.h"
+
+namespace weir::runtime {
+
+namespace {
+
+constexpr Duration kDrainStep = std::chrono::milliseconds(20);
+constexpr Duration kIdleGrace = std::chrono::seconds(1);  // for requests that were on their way when the drain began
+
+/// Every connection takes a descriptor: as many as the machine allows.
+void raise_descriptor_limit() {
+  rlimit limit{};
+  if (::getrlimit(RLIMIT_NOFILE, &limit) != 0) return;
+  limit.rlim_cur = limit.rlim_max;
+  ::setrlimit(RLIMIT_NOFILE, &limit);
+}
+
+void log_exception(std::exception_ptr exception) {
+  try {
+    std::rethrow_exception(exception);
+  } catch (const std::exception& error) {
+    log::error("task_failed", {{"what", error.what()}});
+  }
+}
+
+}  // namespace
+
+Supervisor::Supervisor(RunOptions options)
+    : options_(std::move(options)),
+      lasting_(clock_),
+      loop_(clock_),
+      sockets_(options_.join),
+      reload_is_free_(loop_),
+      tasks_(loop_, log_exception) {
+  reload_is_free_.set();
+}
+
+Supervisor::~Supervisor() {
+  tasks_.cancel();
+  workers_.clear();
+}
+
+int Supervisor::run() {
+  std::signal(SIGPIPE, SIG_IGN);
+  raise_descriptor_limit();
+  signals_ = std::make_unique<Signals>(
+      loop_, std::initializer_list<int>{SIGHUP, SIGUSR1, SIGTERM, SIGINT, SIGQUIT}, [this](int number) { on_signal(number); });
+  tasks_.spawn(begin());
+  loop_.run();
+  signals_.reset();
+  tasks_.cancel();
+  workers_.clear();
+  if (reign_) reign_->watches.clear();
+  return exit_code_;
+}
+
+Task<> Supervisor::begin() {
+  config::Problems problems;
+  auto reign = co_await prepare(problems);
+  if (reign) drop_privileges(reign->snapshot->configuration(), problems);
+  if (!reign || !problems.empty()) {
+    std::fputs(problems.text().c_str(), stderr);
+    exit_code_ = 1;
+    loop_.stop();
+    co_return;
+  }
+  co_await publish(std::move(reign));
+  state_ = State::serving;
+  lasting_.metrics.reload_succeeded(clock_.wall());
+  log::info("started", {{"version", kVersion}, {"file", options_.file}, {"workers", workers_.size()}});
+  notify_service_manager("READY=1");
+}
+
+std::shared_ptr<observe::AccessLog> Supervisor::open_log(const Configuration& configuration, config::Problems& problems) {
+  if (reign_) {
+    const auto& before = reign_->snapshot->configuration().access_log;
+    const auto& now = configuration.access_log;
+    if (*before.path == *now.path && *before.format == *now.format) return reign_->snapshot->access_log();
+  }
+  return observe::AccessLog::open(configuration.access_log, problems);
+}
+
+Task<std::unique_ptr<Supervisor::Reign>> Supervisor::prepare(config::Problems& problems) {
+  auto loaded = load(options_.file, problems);
+  if (!problems.empty()) co_return nullptr;
+  const unsigned workers = loaded.configuration.worker_count();
+  auto log = open_log(loaded.configuration, problems);
+  auto reign = std::make_unique<Reign>();
+  const auto threads = std::max<size_t>(workers, workers_.size());
+  reign->snapshot = Snapshot::build(std::move(loaded), lasting_, static_cast<unsigned>(threads), std::move(log), problems);
+  if (!reign->snapshot) co_return nullptr;
+  const auto& configuration = reign->snapshot->configuration();
+  reign->resolver = std::make_unique<net::Resolver>(loop_, configuration.resolver.settings());
+  for (const auto& upstream : reign->snapshot->upstreams()) {
+    reign->watches.push_back(std::make_unique<upstream::NameWatch>(loop_, *reign->resolver, *upstream));
+    co_await reign->watches.back()->ready(problems);
+  }
+  if (!problems.empty() || !sockets_.open(configuration, workers, problems)) co_return nullptr;
+  co_return reign;
+}
+
+template <class Ask>
+Task<> Supervisor::ask_workers(Ask ask) {
+  struct Answers {
+    explicit Answers(Loop& loop) : all(loop) {}
+    size_t missing = 0;
+    Event all;
+  };
+  auto answers = std::make_shared<Answers>(loop_);
+  answers->missing = workers_.size();
+  for (size_t i = 0; i < workers_.size(); ++i) {
+    ask(i, [this, answers] {
+      loop_.post([answers] {
+        if (--answers->missing == 0) answers->all.set();
+      });
+    });
+  }
+  if (!workers_.empty()) co_await answers->all.wait();
+}
+
+Task<> Supervisor::publish(std::unique_ptr<Reign> reign) {
+  const auto& configuration = reign->snapshot->configuration();
+  const unsigned count = configuration.worker_count();
+  while (workers_.size() < count) {
+    workers_.push_back(std::make_unique<Worker>(static_cast<unsigned>(workers_.size()), lasting_, *this));
+    workers_.back()->start();
+  }
+  auto assignments = sockets_.assign(configuration, count);
+  assignments.resize(workers_.size());
+  {
+    const std::lock_guard lock(current_mutex_);
+    current_ = reign->snapshot;
+  }
+  co_await ask_workers([&](size_t i, Worker::Done done) { workers_[i]->adopt(reign->snapshot, assignments[i], std::move(done)); });
+  sockets_.keep_only(configuration);
+  if (reign_) reign_->watches.clear();
+  reign_ = std::move(reign);
+}
+
+Task<admin::ReloadOutcome> Supervisor::reload_now() {
+  // One at a time, in the order in which they were asked for.
+  while (!reload_is_free_.is_set()) co_await reload_is_free_.wait();
+  reload_is_free_.clear();
+  struct Free {
+    Event& event;
+    ~Free() { event.set(); }
+  } const free{reload_is_free_};
+  notify_reloading();
+  config::Problems problems;
+  auto reign = co_await prepare(problems);
+  if (!reign) {
+    lasting_.metrics.reload_failed();
+    std::fputs(problems.text().c_str(), stderr);
+    log::error("reload_failed", {{"file", options_.file}, {"problems", problems.size()}});
+    notify_service_manager("READY=1\nSTATUS=the last reload failed: the configuration before it is served");
+    co_return admin::ReloadOutcome{false, problems.text()};
+  }
+  co_await publish(std::move(reign));
+  lasting_.metrics.reload_succeeded(clock_.wall());
+  log::info("reloaded", {{"file", options_.file}});
+  notify_service_manager("READY=1\nSTATUS=");
+  co_return admin::ReloadOutcome{true, "reloaded\n"};
+}
+
+Task<> Supervisor::reload_on_signal() { (void)co_await reload_now(); }
+
+void Supervisor::on_signal(int number) {
+  switch (number) {
+    case SIGHUP:
+      if (state_ == State::serving) tasks_.spawn(reload_on_signal());
+      return;
+    case SIGUSR1:
+      if (reign_ && reign_->snapshot->access_log()) reign_->snapshot->access_log()->reopen();
+      log::info("logs_reopened");
+      return;
+    default: break;
+  }
+  if (state_ == State::serving) {
+    state_ = State::draining;
+    tasks_.spawn(stop());
+    return;
+  }
+  log::warn("stopped_at_once", {{"signal", number}});
+  exit_code_ = state_ == State::draining ? 128 + number : 0;
+  loop_.stop();
+}
+
+Task<Load> Supervisor::total_load() {
+  auto total = std::make_shared<std::pair<std::mutex, Load>>();
+  co_await ask_workers([&](size_t i, Worker::Done done) {
+    workers_[i]->report([total, done](Load load) {
+      {
+        const std::lock_guard lock(total->first);
+        total->second.connections += load.connections;
+        total->second.exchanges += load.exchanges;
+      }
+      done();
+    });
+  });
+  co_return total->second;
+}
+
+/// Readiness is 503 already. Then the delay, no more accepting, and what is in flight finishes.
+Task<> Supervisor::stop() {
+  notify_service_manager("STOPPING=1");
+  const auto settings = reign_->snapshot->configuration().shutdown;
+  log::info("draining", {{"delay_ms", std::chrono::milliseconds(std::chrono::duration_cast<std::chrono::milliseconds>(settings.delay)).count()}});
+  if (settings.delay > Duration{}) co_await sleep_for(loop_, settings.delay);
+  co_await ask_workers([&](size_t i, Worker::Done done) { workers_[i]->drain(std::move(done)); });
+  const Time begun = loop_.now();
+  for (;;) {
+    const Load load = co_await total_load();
+    const Duration passed = loop_.now() - begun;
+    if (load.connections == 0) break;
+    if (passed >= settings.drain_timeout) {
+      log::warn("drain_timed_out", {{"connections", load.connections}, {"requests", load.exchanges}});
+      break;
+    }
+    if (passed >= kIdleGrace) co_await ask_workers([&](size_t i, Worker::Done done) { workers_[i]->close_idle(std::move(done)); });
+    co_await sleep_for(loop_, kDrainStep);
+  }
+  state_ = State::stopped;
+  log::info("stopped");
+  loop_.stop();
+}
+
+}  // namespace weir::runtime

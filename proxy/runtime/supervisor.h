@@ -1,0 +1,83 @@
+#pragma once
+
+#include <atomic>
+#include <memory>
+#include <mutex>
+#include <string>
+#include <vector>
+
+#include "admin/admin.h"
+#include "async/event.h"
+#include "async/signals.h"
+#include "async/task_group.h"
+#include "runtime/socket_set.h"
+#include "runtime/worker.h"
+#include "upstream/name_watch.h"
+
+namespace weir::runtime {
+
+struct RunOptions {
+  std::string file;
+  SocketSet::Join join = SocketSet::Join::no;
+};
+
+/// The main thread: reads the configuration, keeps the sockets, starts the workers, hands them snapshots, and answers
+/// signals: HUP reloads, USR1 reopens the logs, TERM, INT and QUIT drain (a second one ends at once).
+class Supervisor final : public admin::Console {
+ public:
+  explicit Supervisor(RunOptions options);
+  ~Supervisor() override;
+
+  /// Until it is told to stop. The exit code: 0, or 1 when the start failed (then all problems are on stderr).
+  int run();
+
+ private:
+  /// A snapshot with what keeps it up to date.
+  struct Reign {
+    std::shared_ptr<Snapshot> snapshot;
+    std::vector<std::unique_ptr<upstream::NameWatch>> watches;
+    std::unique_ptr<net::Resolver> resolver;
+  };
+  enum class State : uint8_t { starting, serving, draining, stopped };
+
+  Task<> begin();
+  /// Loads, checks, builds, binds and resolves, and changes nothing that serves.
+  Task<std::unique_ptr<Reign>> prepare(config::Problems& problems);
+  Task<> publish(std::unique_ptr<Reign> reign);
+  Task<admin::ReloadOutcome> reload_now();
+  Task<> reload_on_signal();
+  Task<> stop();
+  Task<Load> total_load();
+  /// Asks every worker; until all have answered.
+  template <class Ask>
+  Task<> ask_workers(Ask ask);
+  std::shared_ptr<observe::AccessLog> open_log(const Configuration& configuration, config::Problems& problems);
+  void on_signal(int number);
+  std::shared_ptr<const Snapshot> current() const;
+
+  // What the admin API asks, on a worker's thread.
+  admin::Readiness readiness() const override;
+  admin::Page metrics(std::string_view accept) const override;
+  std::string upstreams_json() const override;
+  std::string config_json() const override;
+  std::string version_json() const override;
+  Task<admin::ReloadOutcome> reload(Exchange& exchange) override;
+
+  RunOptions options_;
+  SteadyClock clock_;
+  Lasting lasting_;
+  Loop loop_;
+  SocketSet sockets_;
+  std::atomic<State> state_{State::starting};
+  int exit_code_ = 0;
+  std::unique_ptr<Reign> reign_;
+  mutable std::mutex current_mutex_;
+  std::shared_ptr<const Snapshot> current_;
+  Event reload_is_free_;
+  unsigned waiting_reloads_ = 0;
+  TaskGroup tasks_;
+  std::unique_ptr<Signals> signals_;
+  std::vector<std::unique_ptr<Worker>> workers_;
+};
+
+}  // namespace weir::runtime

@@ -1,0 +1,205 @@
+#include "runtime/worker.h"
+
+#include <pthread.h>
+
+#include <algorithm>
+
+#include "base/log.h"
+
+namespace weir::runtime {
+
+/// One listening socket of this worker, and where its connections go.
+class Door final : public net::Listener::Acceptor {
+ public:
+  Door(Loop& loop, const Assignment& assignment, downstream::Gateway& gateway, observe::WorkerMetrics& metrics)
+      : assignment_(assignment), gateway_(gateway), metrics_(metrics), listener_(loop, assignment.fd, *this) {}
+
+  const Assignment& assignment() const { return assignment_; }
+  void accept_rest() { listener_.accept_rest(); }
+
+ private:
+  void accepted(int fd, const net::Address& peer) override { gateway_.open(fd, peer); }
+  void accept_failed(int error) override {
+    metrics_.refused(observe::Refusal::out_of_files);
+    log::error("accept_failed", {{"listener", assignment_.listener}, {"errno", error}});
+  }
+
+  Assignment assignment_;
+  downstream::Gateway& gateway_;
+  observe::WorkerMetrics& metrics_;
+  net::Listener listener_;
+};
+
+/// A gateway and the cells that its connections are counted in.
+struct Worker::Counted final : downstream::ConnectionObserver {
+  Counted(WorkerContext& context, Lasting& lasting, observe::WorkerMetrics& metrics, const Assignment& assignment)
+      : metrics(metrics), gateway(context, lasting.clients, *this, assignment.listener, assignment.port) {}
+
+  void connection_opened() override {
+    if (!cells) return;
+    cells->accepted.add();
+    cells->open.add(1);
+  }
+  void connection_closed() override {
+    if (cells) cells->open.add(-1);
+  }
+  void connection_refused(Limit limit) override {
+    metrics.refused(limit == Limit::all ? observe::Refusal::limit : observe::Refusal::limit_per_address);
+  }
+
+  observe::WorkerMetrics& metrics;
+  observe::ListenerCells* cells = nullptr;  // none for the admin listener
+  bool is_admin = false;
+  downstream::Gateway gateway;
+};
+
+/// The admin API as a gateway serves it: one route, no filters, nothing counted.
+class Worker::AdminSite final : public RouteTable, downstream::ExchangeObserver {
+ public:
+  explicit AdminSite(admin::Console& console) {
+    route_.name = "admin";
+    route_.chain = Chain({}, std::make_shared<admin::AdminOrigin>(console));
+    route_.max_body = 64 * 1024;
+    serving_.policy = &policy_;
+    serving_.routes = this;
+    serving_.observer = this;
+    serving_.release = [](downstream::Serving&) {};
+  }
+  downstream::ServingRef serving() { return downstream::ServingRef(&serving_); }
+
+ private:
+  const Route* find(Exchange&) const override { return &route_; }
+  void exchange_started() override {}
+  void exchange_finished(Exchange&) override {}
+
+  downstream::Policy policy_;
+  Route route_;
+  downstream::Serving serving_;
+};
+
+Worker::Worker(unsigned index, Lasting& lasting, admin::Console& console)
+    : index_(index),
+      lasting_(lasting),
+      loop_(lasting.clock),
+      metrics_(lasting.metrics.worker(index)),
+      access_log_(loop_, metrics_.log_drops),
+      context_{.loop = loop_, .blocks = blocks_, .buffers = buffers_, .store = lasting.store, .index = index},
+      connections_(std::make_unique<upstream::ConnectionPool>(context_)),
+      admin_(std::make_unique<AdminSite>(console)) {
+  context_.connections = connections_.get();
+}
+
+Worker::~Worker() {
+  if (!thread_.joinable()) return;
+  loop_.post([this] { loop_.stop(); });
+  thread_.join();
+}
+
+void Worker::start() {
+  thread_ = std::thread([this] { run(); });
+  ::pthread_setname_np(thread_.native_handle(), ("weir-" + std::to_string(index_)).c_str());
+}
+
+void Worker::run() {
+  loop_.run();
+  doors_.clear();
+  gateways_.clear();
+  serving_ = {};
+  connections_.reset();
+  access_log_.flush();
+  context_.reading = {};
+}
+
+void Worker::adopt(std::shared_ptr<const Snapshot> snapshot, std::vector<Assignment> assignments, Done done) {
+  loop_.post([this, snapshot = std::move(snapshot), assignments = std::move(assignments), done = std::move(done)] {
+    do_adopt(snapshot, assignments);
+    done();
+  });
+}
+
+void Worker::drain(Done done) {
+  loop_.post([this, done = std::move(done)] {
+    do_drain();
+    done();
+  });
+}
+
+void Worker::close_idle(Done done) {
+  loop_.post([this, done = std::move(done)] {
+    for (auto& [name, counted] : gateways_) {
+      if (!counted->is_admin) counted->gateway.close_idle();
+    }
+    done();
+  });
+}
+
+void Worker::report(std::function<void(Load)> tell) {
+  loop_.post([this, tell = std::move(tell)] { tell(load()); });
+}
+
+Load Worker::load() const {
+  Load load;
+  for (const auto& [name, counted] : gateways_) {
+    if (!counted->is_admin) load.connections += counted->gateway.size();
+  }
+  load.exchanges = metrics_.in_flight.value();
+  return load;
+}
+
+void Worker::do_adopt(std::shared_ptr<const Snapshot> snapshot, const std::vector<Assignment>& assignments) {
+  auto* served = new ServedSnapshot(std::move(snapshot), metrics_, access_log_);
+  serving_ = downstream::ServingRef(served);
+  access_log_.use(served->snapshot().access_log());
+  close_doors([&](const Door& door) {
+    return std::ranges::none_of(assignments, [&](const Assignment& a) { return a.fd == door.assignment().fd; });
+  });
+  open_doors(assignments);
+  // A listener that is gone, or that other workers have now, answers what it has and closes.
+  const auto& names = served->snapshot().labels().listeners;
+  for (auto& [name, counted] : gateways_) {
+    if (counted->is_admin) continue;
+    counted->gateway.serve(serving_);
+    counted->gateway.drain(std::ranges::none_of(doors_, [&](const auto& door) { return door->assignment().listener == name; }));
+    const auto at = std::ranges::find(names, name);
+    if (at != names.end()) counted->cells = &served->listener(static_cast<size_t>(at - names.begin()));
+  }
+  connections_->keep_only([&](const upstream::EndpointState& state) {
+    return std::ranges::any_of(served->snapshot().upstreams(), [&](const auto& upstream) {
+      return std::ranges::any_of(upstream->endpoints()->all(), [&](const auto& endpoint) { return endpoint.state.get() == &state; });
+    });
+  });
+}
+
+void Worker::open_doors(const std::vector<Assignment>& assignments) {
+  for (const auto& assignment : assignments) {
+    auto& home = gateway(assignment);
+    home.serve(assignment.is_admin ? admin_->serving() : serving_);
+    if (std::ranges::any_of(doors_, [&](const auto& door) { return door->assignment().fd == assignment.fd; })) continue;
+    doors_.push_back(std::make_unique<Door>(loop_, assignment, home, metrics_));
+  }
+}
+
+downstream::Gateway& Worker::gateway(const Assignment& assignment) {
+  auto& counted = gateways_[assignment.is_admin ? "admin " + assignment.listener : assignment.listener];
+  if (!counted) counted = std::make_unique<Counted>(context_, lasting_, metrics_, assignment);
+  counted->is_admin = assignment.is_admin;
+  return counted->gateway;
+}
+
+void Worker::close_doors(const std::function<bool(const Door&)>& goes) {
+  for (auto& door : doors_) {
+    if (!goes(*door)) continue;
+    door->accept_rest();
+    door.reset();
+  }
+  std::erase(doors_, nullptr);
+}
+
+void Worker::do_drain() {
+  for (auto& [name, counted] : gateways_) {
+    if (!counted->is_admin) counted->gateway.drain();
+  }
+  close_doors([](const Door& door) { return !door.assignment().is_admin; });
+}
+
+}  // namespace weir::runtime

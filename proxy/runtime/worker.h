@@ -1,0 +1,82 @@
+#pragma once
+
+#include <functional>
+#include <map>
+#include <memory>
+#include <string>
+#include <thread>
+#include <vector>
+
+#include "admin/admin.h"
+#include "downstream/gateway.h"
+#include "net/listener.h"
+#include "runtime/served_snapshot.h"
+#include "upstream/connection_pool.h"
+
+namespace weir::runtime {
+
+class Door;
+
+/// A listening descriptor that a worker is to accept on.
+struct Assignment {
+  std::string listener;  // its name
+  uint16_t port = 0;
+  int fd = -1;
+  bool is_admin = false;
+};
+
+/// What a worker has at one moment, read by the supervisor.
+struct Load {
+  size_t connections = 0;
+  int64_t exchanges = 0;
+};
+
+/// One thread, one loop, its own accept sockets and idle upstream connections. Lives from its first snapshot to the
+/// end of the process; a reload to fewer workers leaves it without listeners. The supervisor talks to it by mail.
+class Worker {
+ public:
+  Worker(unsigned index, Lasting& lasting, admin::Console& console);
+  Worker(const Worker&) = delete;
+  Worker& operator=(const Worker&) = delete;
+  /// Ends the thread; what is still in flight is cut off.
+  ~Worker();
+
+  void start();
+
+  // Any thread: done on the worker's own, then `done` is called there.
+  using Done = std::function<void()>;
+  /// Serves `snapshot` on these listeners and no others. Connections of listeners that are gone are drained.
+  void adopt(std::shared_ptr<const Snapshot> snapshot, std::vector<Assignment> assignments, Done done);
+  /// Accepts what waits, then no more; but for the admin listener.
+  void drain(Done done);
+  void close_idle(Done done);
+  void report(std::function<void(Load)> tell);
+
+ private:
+  void run();
+  void do_adopt(std::shared_ptr<const Snapshot> snapshot, const std::vector<Assignment>& assignments);
+  void do_drain();
+  void open_doors(const std::vector<Assignment>& assignments);
+  void close_doors(const std::function<bool(const Door&)>& goes);
+  downstream::Gateway& gateway(const Assignment& assignment);
+  Load load() const;
+
+  unsigned index_;
+  Lasting& lasting_;
+  Loop loop_;
+  BlockPool blocks_{8 * 1024, 4096};
+  BlockPool buffers_{64 * 1024, 64};
+  observe::WorkerMetrics& metrics_;
+  observe::WorkerAccessLog access_log_;
+  WorkerContext context_;
+  std::unique_ptr<upstream::ConnectionPool> connections_;
+  class AdminSite;
+  std::unique_ptr<AdminSite> admin_;
+  downstream::ServingRef serving_;
+  struct Counted;
+  std::map<std::string, std::unique_ptr<Counted>> gateways_;  // by listener
+  std::vector<std::unique_ptr<Door>> doors_;
+  std::thread thread_;
+};
+
+}  // namespace weir::runtime

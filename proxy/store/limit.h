@@ -1,0 +1,52 @@
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <string>
+#include <string_view>
+
+#include "base/units.h"
+
+namespace weir::store {
+
+/// A quota's terms. Keys of limits with different names never meet. `count` and `burst` are 1 or more, and
+/// burst * per / count is under a century.
+struct Limit {
+  enum class Algorithm : uint8_t {
+    gcra,            // evenly spaced, with a burst
+    sliding_window,  // two fixed windows, the older one weighed by how much of it is still in sight
+    fixed_window,    // aligned to the calendar (UTC)
+  };
+  std::string name;
+  Algorithm algorithm = Algorithm::gcra;
+  uint64_t count = 1;  // so many…
+  Duration per = std::chrono::seconds(1);
+  uint64_t burst = 1;  // gcra: how many may come at once
+};
+
+/// `cost` out of the quota that `key` has under `limit`; 0 looks without taking.
+struct Take {
+  const Limit& limit;
+  std::string_view key;
+  uint64_t cost = 1;
+};
+
+/// How one quota stands after a take.
+struct Quota {
+  bool allowed = true;
+  bool is_beyond = false;  // more was asked than the limit could ever give: no use waiting
+  uint64_t most = 0;       // what a client can have at once
+  uint64_t remaining = 0;
+  Duration retry_after{};  // until the same take would pass; 0 when it did
+  Duration reset_after{};  // until the quota is whole again
+};
+
+inline constexpr size_t kMostLimits = 8;
+
+struct Decision {
+  bool allowed = true;  // all of them
+  size_t count = 0;
+  std::array<Quota, kMostLimits> quotas;  // in the order of the call
+};
+
+}  // namespace weir::store

@@ -1,0 +1,198 @@
+#include "store/memory_store.h"
+
+#include <algorithm>
+#include <bitset>
+
+#include "base/text.h"
+
+namespace weir::store {
+
+namespace {
+
+std::unexpected<Error> full() { return fail(ErrorCode::store_unavailable, Side::self, "the embedded store is full"); }
+
+}  // namespace
+
+MemoryStore::MemoryStore(const Clock& clock, Bounds bounds) : clock_(clock), most_logs_(bounds.logs) {
+  for (size_t i = 0; i < kShards; ++i) shards_.emplace_back(bounds);
+}
+
+Moment MemoryStore::moment() const {
+  return {clock_.now().time_since_epoch(), std::chrono::duration_cast<Duration>(clock_.wall().time_since_epoch())};
+}
+
+// --- quotas
+
+Task<Result<Decision>> MemoryStore::take(Caller caller, std::span<const Take> quotas) {
+  struct Place {
+    std::string_view key;
+    Shard* shard;
+    Reckoning reckoning;
+  };
+  std::array<Place, kMostLimits> places;
+  std::bitset<kShards> needed;
+  for (size_t i = 0; i < quotas.size(); ++i) {
+    places[i].key = caller.arena.concat({quotas[i].limit.name, "|", quotas[i].key});
+    const size_t shard = shard_of(places[i].key);
+    places[i].shard = &shards_[shard];
+    needed.set(shard);
+  }
+  // Always in the same order, so that two takes never wait for each other.
+  std::array<std::unique_lock<std::mutex>, kShards> locks;
+  for (size_t i = 0; i < kShards; ++i) {
+    if (needed[i]) locks[i] = std::unique_lock(shards_[i].mutex);
+  }
+
+  Decision decision;
+  const Moment now = moment();
+  for (size_t i = 0; i < quotas.size(); ++i) {
+    const Meter* meter = places[i].shard->meters.find(places[i].key, Time(now.steady));
+    places[i].reckoning = reckon(meter ? *meter : Meter{}, quotas[i].limit, quotas[i].cost, now);
+    decision.allowed &= places[i].reckoning.quota.allowed;
+  }
+  for (size_t i = 0; i < quotas.size(); ++i) {
+    auto& [key, shard, reckoning] = places[i];
+    if (decision.allowed && quotas[i].cost > 0) {
+      keep(*shard, key, reckoning, Time(now.steady));
+    } else if (quotas[i].cost > 0) {
+      // Told as it stands: nothing was taken.
+      const Meter* meter = shard->meters.find(key, Time(now.steady));
+      const Quota untouched = reckon(meter ? *meter : Meter{}, quotas[i].limit, 0, now).quota;
+      reckoning.quota.remaining = untouched.remaining;
+      reckoning.quota.reset_after = untouched.reset_after;
+    }
+    decision.quotas[decision.count++] = reckoning.quota;
+  }
+  co_return decision;
+}
+
+void MemoryStore::keep(Shard& shard, std::string_view key, const Reckoning& reckoning, Time now) {
+  if (Meter* meter = shard.meters.find(key, now)) {
+    *meter = reckoning.after;
+    shard.meters.keep_until(key, now + reckoning.keep);
+    return;
+  }
+  shard.meters.sweep(now);
+  shard.meters.put(key, reckoning.after, now + reckoning.keep);
+  shard.meters.shrink();
+}
+
+// --- claims
+
+MemoryStore::ClaimState* MemoryStore::held(Shard& shard, std::string_view key, std::string_view owner) {
+  ClaimState* claim = shard.claims.find(key, clock_.now());
+  return claim && claim->owner == owner ? claim : nullptr;
+}
+
+Task<Result<Claim>> MemoryStore::claim(Caller caller, std::string_view key, ClaimTerms terms) {
+  Shard& shard = shards_[shard_of(key)];
+  const std::lock_guard lock(shard.mutex);
+  const Time now = clock_.now();
+  if (const ClaimState* earlier = shard.claims.find(key, now)) {
+    if (earlier->fingerprint != terms.fingerprint) co_return Claim{Claim::State::conflict};
+    if (earlier->owner.empty()) co_return Claim{Claim::State::finished, caller.arena.copy(earlier->result)};
+    if (earlier->lease_ends > now) co_return Claim{Claim::State::running, {}, earlier->lease_ends - now};
+    if (terms.lapsed == ClaimTerms::Lapsed::tell) co_return Claim{Claim::State::lapsed};
+  }
+  shard.claims.sweep(now);
+  if (shard.claims.is_full()) co_return full();
+  ClaimState mine{std::string(terms.owner), std::string(terms.fingerprint), {}, now + terms.lease};
+  shard.claims.put(key, std::move(mine), now + std::max(terms.keep, terms.lease),
+                   terms.owner.size() + terms.fingerprint.size());
+  co_return Claim{Claim::State::mine, {}, terms.lease};
+}
+
+Task<Result<bool>> MemoryStore::renew(Caller, std::string_view key, std::string_view owner, Duration lease) {
+  Shard& shard = shards_[shard_of(key)];
+  const std::lock_guard lock(shard.mutex);
+  ClaimState* claim = held(shard, key, owner);
+  if (!claim) co_return false;
+  claim->lease_ends = clock_.now() + lease;
+  shard.claims.keep_at_least_until(key, claim->lease_ends);
+  co_return true;
+}
+
+Task<Result<bool>> MemoryStore::complete(Caller, std::string_view key, std::string_view owner, std::string_view result,
+                                         Duration keep) {
+  Shard& shard = shards_[shard_of(key)];
+  const std::lock_guard lock(shard.mutex);
+  ClaimState* claim = held(shard, key, owner);
+  if (!claim) co_return false;
+  ClaimState finished{{}, std::move(claim->fingerprint), std::string(result), {}};
+  const size_t bytes = finished.fingerprint.size() + result.size();
+  shard.claims.put(key, std::move(finished), clock_.now() + keep, bytes);
+  co_return true;
+}
+
+Task<Result<bool>> MemoryStore::release(Caller, std::string_view key, std::string_view owner) {
+  Shard& shard = shards_[shard_of(key)];
+  const std::lock_guard lock(shard.mutex);
+  if (!held(shard, key, owner)) co_return false;
+  co_return shard.claims.remove(key);
+}
+
+// --- values
+
+Task<Result<std::optional<std::string_view>>> MemoryStore::get(Caller caller, std::string_view key) {
+  Shard& shard = shards_[shard_of(key)];
+  const std::lock_guard lock(shard.mutex);
+  const std::string* value = shard.values.find(key, clock_.now());
+  if (!value) co_return std::optional<std::string_view>();
+  co_return caller.arena.copy(*value);
+}
+
+Task<Result<>> MemoryStore::put(Caller, std::string_view key, std::string_view value, Duration keep) {
+  Shard& shard = shards_[shard_of(key)];
+  const std::lock_guard lock(shard.mutex);
+  const Time now = clock_.now();
+  shard.values.sweep(now);
+  shard.values.put(key, std::string(value), now + keep, value.size());
+  shard.values.shrink();
+  co_return Result<>();
+}
+
+Task<Result<bool>> MemoryStore::remove(Caller, std::string_view key) {
+  Shard& shard = shards_[shard_of(key)];
+  const std::lock_guard lock(shard.mutex);
+  const bool was_there = shard.values.find(key, clock_.now()) != nullptr;
+  shard.values.remove(key);
+  co_return was_there;
+}
+
+// --- logs
+
+Task<Result<std::string_view>> MemoryStore::append(Caller caller, std::string_view log, std::string_view value,
+                                                   size_t most) {
+  const std::lock_guard lock(logs_mutex_);
+  auto found = logs_.find(log);
+  if (found == logs_.end()) {
+    if (logs_.size() >= most_logs_) co_return full();
+    found = logs_.emplace(log, Log{}).first;
+  }
+  Log& into = found->second;
+  into.entries.emplace_back(value);
+  while (into.entries.size() > most) {
+    into.entries.pop_front();
+    ++into.first;
+  }
+  co_return caller.arena.copy(std::to_string(into.first + into.entries.size() - 1));
+}
+
+Task<Result<std::span<const Entry>>> MemoryStore::read(Caller caller, std::string_view log, std::string_view after,
+                                                       size_t count) {
+  const std::lock_guard lock(logs_mutex_);
+  const auto found = logs_.find(log);
+  if (found == logs_.end()) co_return std::span<const Entry>();
+  const Log& from = found->second;
+  const uint64_t next = std::max(parse_decimal(after).value_or(0) + 1, from.first);
+  const uint64_t end = from.first + from.entries.size();
+  count = next < end ? std::min<uint64_t>(count, end - next) : 0;
+  auto* entries = static_cast<Entry*>(caller.arena.bump(count * sizeof(Entry), alignof(Entry)));
+  for (size_t i = 0; i < count; ++i) {
+    const uint64_t id = next + i;
+    new (entries + i) Entry{caller.arena.copy(std::to_string(id)), caller.arena.copy(from.entries[id - from.first])};
+  }
+  co_return std::span<const Entry>(entries, count);
+}
+
+}  // namespace weir::store

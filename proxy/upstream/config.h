@@ -1,0 +1,114 @@
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "base/units.h"
+#include "config/reader.h"
+#include "exchange/key_expression.h"
+#include "net/address.h"
+#include "net/resolver.h"
+
+namespace weir::upstream {
+
+struct EndpointSpec;
+
+/// How an upstream spreads its requests over its endpoints.
+enum class Policy : uint8_t { round_robin, least_connections, random_two, peak_ewma, ring, rendezvous, maglev };
+
+constexpr bool is_hash(Policy policy) { return policy >= Policy::ring; }
+
+struct Balance {
+  Policy policy = Policy::round_robin;
+  bool choose_table = false;           // `hash` without `table`: rendezvous up to 100 endpoints, else a ring
+  KeyExpression key;                   // of the hash policies
+  std::optional<double> bounded_load;  // no endpoint above this many times its share
+  uint32_t maglev_size = 65537;        // slots, a prime
+};
+
+/// One line of `endpoints`: an address, or a name that becomes as many endpoints as it has addresses.
+struct EndpointSettings {
+  config::Located<std::string> address;
+  net::Address parsed;               // of `address`
+  config::Located<std::string> dns;  // "api.internal:8000"; SRV needs no port
+  net::RecordType type = net::RecordType::a;
+  uint32_t weight = 1;
+  bool is_backup = false;
+  uint32_t max_connections = 0;  // over all workers; 0 = no limit
+  uint32_t max_requests = 0;     // in flight; 0 = no limit
+
+  bool is_name() const { return !dns->empty(); }
+  std::string host() const;  // of `dns`, without port
+  uint16_t port() const;     // of `dns`; 0 when there is none
+  /// One endpoint of this line.
+  EndpointSpec at(const net::Address& where) const;
+};
+
+struct Timeouts {
+  Duration connect = std::chrono::seconds(5);         // TCP, and TLS when there is any
+  Duration response = std::chrono::seconds(60);       // from the request's last byte sent to the response's head
+  Duration between_bytes = std::chrono::seconds(60);  // between two reads, or two writes
+  Duration idle = std::chrono::seconds(60);           // of a pooled connection
+  Duration request{};                                 // one whole attempt; 0 = none
+};
+
+/// A new endpoint's weight grows from `min` to all of it over `window`.
+struct SlowStart {
+  Duration window{};  // 0 = off
+  Ratio min{0.1};
+  double aggression = 1.0;  // 1 = linear; above: faster at first
+};
+
+/// Requests that wait while every endpoint is at its limit.
+struct QueueSettings {
+  uint32_t size = 128;
+  Duration timeout = std::chrono::seconds(1);
+};
+
+/// The Host field that is sent.
+struct HostRule {
+  enum class From : uint8_t { client, endpoint, fixed };
+  From from = From::client;
+  std::string name;  // when fixed
+};
+
+/// What other rooms add to an upstream's block (health_check, circuit_breaker): made by the tags in the
+/// program's table of `std::shared_ptr<const UpstreamExtension>`.
+class UpstreamExtension {
+ public:
+  virtual ~UpstreamExtension() = default;
+};
+using Extension = std::shared_ptr<const UpstreamExtension>;
+
+/// One block of `upstreams`.
+struct UpstreamSettings {
+  config::Tagged<Balance> balance{"round_robin", {}, {}};
+  std::vector<EndpointSettings> endpoints;
+  Timeouts timeouts;
+  SlowStart slow_start;
+  QueueSettings queue;
+  HostRule host;
+  uint32_t max_idle = 512;                   // idle connections kept, per worker
+  uint32_t max_requests_per_connection = 0;  // 0 = no limit
+  bool retry_reused = true;                  // once more on a fresh connection when a reused one had died
+  std::vector<config::Tagged<Extension>> extensions;
+};
+
+void decode(config::Reader& r, EndpointSettings& out);
+void decode(config::Reader& r, Timeouts& out);
+void decode(config::Reader& r, SlowStart& out);
+void decode(config::Reader& r, QueueSettings& out);
+void decode(config::Reader& r, UpstreamSettings& out);
+
+/// The top-level block `resolver`.
+struct ResolverSettings {
+  std::vector<config::Located<std::string>> servers;  // "127.0.0.1:5353"; empty: those of /etc/resolv.conf
+  Duration timeout = std::chrono::seconds(2);
+  uint32_t tries = 2;
+  net::ResolverSettings settings() const;
+};
+void decode(config::Reader& r, ResolverSettings& out);
+
+}  // namespace weir::upstream

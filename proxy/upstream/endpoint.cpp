@@ -1,0 +1,14 @@
+#include "upstream/endpoint.h"
+
+#include "upstream/upstream_state.h"
+
+namespace weir::upstream {
+
+void EndpointLease::measured(Duration took) { state().latency.observe(took, started_ + took); }
+
+void EndpointLease::release() {
+  --state().active;
+  if (upstream_->queue.is_awaited()) upstream_->queue.call_next();
+}
+
+}  // namespace weir::upstream

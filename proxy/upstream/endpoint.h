@@ -1,0 +1,109 @@
+#pragma once
+
+#include <atomic>
+#include <memory>
+#include <string>
+#include <utility>
+
+#include "base/units.h"
+#include "exchange/gate.h"
+#include "net/address.h"
+#include "upstream/latency.h"
+
+namespace weir::upstream {
+
+class EndpointSet;
+class UpstreamState;
+
+enum class Health : uint8_t {
+  up,
+  down,      // an active check said so
+  ejected,   // passive checks put it aside for a while
+  draining,  // an operator did
+};
+
+/// What is known of one address of one upstream. Outlives reloads and DNS changes; shared by all workers.
+struct alignas(64) EndpointState {
+  EndpointState(std::string text, net::Address address) : text(std::move(text)), address(address) {}
+
+  const std::string text;  // "127.0.0.1:9001", "unix:/run/x.sock": how it is shown, hashed and found again
+  const net::Address address;
+  std::shared_ptr<Gate> gate;  // may be null; set before the first set with this endpoint is published, then never
+
+  std::atomic<Health> health{Health::up};
+  std::atomic<Time> up_since{Time::min()};  // slow start counts from here; min = it was there from the start
+  std::atomic<uint32_t> active{0};          // requests in flight
+  std::atomic<uint32_t> connections{0};     // open ones, idle included
+  std::atomic<uint64_t> requests{0};
+  std::atomic<uint64_t> failures{0};
+  Latency latency;
+
+  bool is_up() const { return health.load(std::memory_order_relaxed) == Health::up; }
+  /// Coming up again starts slowly.
+  void set_health(Health now_is, Time now) {
+    if (health.exchange(now_is) != Health::up && now_is == Health::up) up_since = now;
+  }
+};
+
+/// One endpoint as one EndpointSet has it: immutable.
+struct Endpoint {
+  std::shared_ptr<EndpointState> state;
+  std::string authority;  // what `host: endpoint` sends: "127.0.0.1:9001", "api.internal:8000"
+  uint32_t weight = 1;
+  bool is_backup = false;
+  uint32_t max_requests = 0;     // 0 = none
+  uint32_t max_connections = 0;  // 0 = none
+  uint32_t index = 0;            // in its set
+
+  /// The most requests at once; 0 = any number. An HTTP/1.1 connection carries one at a time.
+  uint32_t limit() const {
+    if (max_requests == 0 || max_connections == 0) return max_requests + max_connections;
+    return max_requests < max_connections ? max_requests : max_connections;
+  }
+  bool is_full() const { return limit() != 0 && state->active.load() >= limit(); }
+};
+
+/// One request in flight on one endpoint. Destroyed, it frees the place and calls whoever waits for one. The
+/// Endpoint lives as long as the lease. The exchange, which keeps the snapshot, outlives the lease.
+class EndpointLease {
+ public:
+  EndpointLease() = default;
+  EndpointLease(EndpointLease&& other) noexcept
+      : endpoint_(std::exchange(other.endpoint_, nullptr)),
+        upstream_(other.upstream_),
+        keep_(std::move(other.keep_)),
+        started_(other.started_) {}
+  EndpointLease& operator=(EndpointLease&& other) noexcept {
+    std::swap(endpoint_, other.endpoint_);
+    std::swap(upstream_, other.upstream_);
+    std::swap(keep_, other.keep_);
+    std::swap(started_, other.started_);
+    return *this;
+  }
+  ~EndpointLease() {
+    if (endpoint_) release();
+  }
+
+  const Endpoint& endpoint() const { return *endpoint_; }
+  EndpointState& state() const { return *endpoint_->state; }
+
+  /// How long the response's head took, for peak_ewma. A failure counts as the timeout it would have used up,
+  /// else a quick refusal looks like a quick answer.
+  void measured(Duration took);
+  /// Counts a failure of this endpoint.
+  void failed() { state().failures.fetch_add(1, std::memory_order_relaxed); }
+
+ private:
+  friend class Upstream;
+  EndpointLease(const Endpoint& endpoint, UpstreamState& upstream, std::shared_ptr<const EndpointSet> keep,
+                Time started)
+      : endpoint_(&endpoint), upstream_(&upstream), keep_(std::move(keep)), started_(started) {}
+  void release();
+
+  const Endpoint* endpoint_ = nullptr;
+  UpstreamState* upstream_ = nullptr;
+  std::shared_ptr<const EndpointSet> keep_;  // null when the set lives as long as its snapshot
+  Time started_{};
+};
+
+}  // namespace weir::upstream

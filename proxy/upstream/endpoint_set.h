@@ -1,0 +1,60 @@
+#pragma once
+
+#include <memory>
+#include <optional>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "base/units.h"
+#include "net/address.h"
+#include "upstream/balancer.h"
+#include "upstream/config.h"
+#include "upstream/endpoint.h"
+
+namespace weir::upstream {
+
+/// One endpoint to be: a line of the configuration, or one address of a name.
+struct EndpointSpec {
+  net::Address address;
+  std::string authority;
+  uint32_t weight = 1;
+  bool is_backup = false;
+  uint32_t max_requests = 0;
+  uint32_t max_connections = 0;
+  bool operator==(const EndpointSpec&) const = default;
+};
+
+/// The endpoints of an upstream at one time, with the balancers built over them: primaries, and backups for when
+/// no primary is left. Built off the data path; immutable.
+class EndpointSet {
+ public:
+  EndpointSet(const UpstreamSettings& settings, std::vector<EndpointSpec> specs, UpstreamState& state, Time now);
+  EndpointSet(const EndpointSet&) = delete;
+  EndpointSet& operator=(const EndpointSet&) = delete;
+
+  std::span<const Endpoint> all() const { return endpoints_; }
+  std::span<const Endpoint> primaries() const { return all().first(primary_count_); }
+  std::span<const Endpoint> backups() const { return all().subspan(primary_count_); }
+  bool needs_key() const { return is_hash(policy_); }
+  bool needs_latency() const { return policy_ == Policy::peak_ewma; }
+
+  /// What a pick found: an endpoint; or none, because those eligible are full or because there are none.
+  struct Choice {
+    const Endpoint* endpoint = nullptr;
+    bool is_full = false;
+  };
+  /// Primaries before backups, and those not tried before any again. A full primary is waited for, not passed over.
+  Choice choose(Pick pick) const;
+
+ private:
+  std::optional<Choice> choose_among(std::span<const Endpoint> group, const Balancer* balancer, Pick& pick) const;
+
+  Policy policy_;
+  std::vector<Endpoint> endpoints_;  // primaries first
+  size_t primary_count_ = 0;
+  std::unique_ptr<Balancer> primary_balancer_;  // null without endpoints
+  std::unique_ptr<Balancer> backup_balancer_;
+};
+
+}  // namespace weir::upstream

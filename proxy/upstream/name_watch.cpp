@@ -1,0 +1,106 @@
+#include "upstream/name_watch.h"
+
+#include <algorithm>
+
+#include "async/sleep.h"
+
+namespace weir::upstream {
+
+namespace {
+
+constexpr Duration kFirstPause = std::chrono::seconds(1);
+constexpr Duration kLongestPause = std::chrono::seconds(30);
+
+/// One address of a name. Of SRV records (RFC 2782) those of the best priority serve, the others are backups.
+EndpointSpec spec_of(const EndpointSettings& settings, const net::Resolution::Record& record, uint16_t best_priority) {
+  if (settings.type != net::RecordType::srv) return settings.at(record.address.with_port(settings.port()));
+  EndpointSpec spec = settings.at(record.address);
+  spec.weight = settings.weight * std::max<uint32_t>(1, record.weight);
+  spec.is_backup = settings.is_backup || record.priority > best_priority;
+  return spec;
+}
+
+}  // namespace
+
+NameWatch::NameWatch(Loop& loop, net::Resolver& resolver, Upstream& upstream)
+    : loop_(loop), resolver_(resolver), upstream_(upstream), all_asked_(loop), group_(loop) {
+  for (const auto& endpoint : upstream.settings().endpoints) {
+    if (!endpoint.is_name()) continue;
+    Name name{&endpoint, *endpoint.dns + "/" + std::to_string(static_cast<int>(endpoint.type)), {}, {}};
+    if (const auto known = upstream.state().last_answer(name.key)) name.records = known->records;
+    names_.push_back(std::move(name));
+  }
+  const auto is_known = [](const Name& name) { return !name.records.empty(); };
+  unasked_ = names_.size();
+  if (std::ranges::all_of(names_, is_known)) all_asked_.set();
+  if (std::ranges::any_of(names_, is_known)) publish();
+  for (Name& name : names_) group_.spawn(follow(name));
+}
+
+Task<> NameWatch::ready(config::Problems& problems) {
+  co_await all_asked_.wait();
+  for (const Name& name : names_) {
+    if (!name.records.empty() || !name.error) continue;
+    problems.add(name.settings->dns.at,
+                 "'" + *name.settings->dns + "' does not resolve: " + std::string(name.error->detail),
+                 "check the name and the servers of `resolver`");
+  }
+}
+
+Task<> NameWatch::follow(Name& name) {
+  Duration pause = kFirstPause;
+  for (bool is_first = true;; is_first = false) {
+    const auto answer = co_await resolver_.resolve(name.settings->host(), name.settings->type);
+    Duration wait = pause;
+    if (answer) {
+      learn(name, *answer);
+      wait = answer->ttl;
+      pause = kFirstPause;
+    } else {
+      name.error = answer.error();
+      pause = std::min(pause * 2, kLongestPause);
+    }
+    if (is_first && --unasked_ == 0) begin();
+    co_await sleep_for(loop_, wait);
+  }
+}
+
+void NameWatch::learn(Name& name, const net::Resolution& answer) {
+  name.error.reset();
+  upstream_.state().remember(name.key, answer);
+  if (name.records == answer.records) return;
+  name.records = answer.records;
+  if (all_asked_.is_set()) publish();
+}
+
+/// All at once: what comes later counts as joining, and starts slowly.
+void NameWatch::begin() {
+  if (all_asked_.is_set()) return;
+  all_asked_.set();
+  publish();
+}
+
+void NameWatch::publish() { upstream_.publish(specs(), loop_.now()); }
+
+/// In the order of the configuration; an address that several lines lead to counts once, by the first.
+std::vector<EndpointSpec> NameWatch::specs() const {
+  std::vector<EndpointSpec> specs;
+  const auto add = [&](EndpointSpec spec) {
+    const auto same = [&](const EndpointSpec& other) { return other.address == spec.address; };
+    if (std::ranges::none_of(specs, same)) specs.push_back(std::move(spec));
+  };
+  auto name = names_.begin();
+  for (const auto& endpoint : upstream_.settings().endpoints) {
+    if (!endpoint.is_name()) {
+      add(endpoint.at(endpoint.parsed));
+      continue;
+    }
+    auto best = uint16_t{UINT16_MAX};
+    for (const auto& record : name->records) best = std::min(best, record.priority);
+    for (const auto& record : name->records) add(spec_of(endpoint, record, best));
+    ++name;
+  }
+  return specs;
+}
+
+}  // namespace weir::upstream

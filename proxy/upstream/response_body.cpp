@@ -1,0 +1,165 @@
+#include "upstream/response_body.h"
+
+#include "http/hop_by_hop.h"
+
+namespace weir::upstream {
+
+namespace {
+
+constexpr Error kBroken{ErrorCode::connection_reset, Side::upstream, "the connection broke while the request was sent"};
+constexpr Error kStalled{ErrorCode::response_timeout, Side::upstream, "the endpoint took nothing of the request for too long"};
+
+Time least(Time a, Time b) { return a < b ? a : b; }
+
+Time attempt_deadline(const Exchange& exchange, const Attempt& record, const Timeouts& timeouts) {
+  return timeouts.request > Duration{} ? least(exchange.deadline, record.started + timeouts.request) : exchange.deadline;
+}
+
+Outcome outcome_of(const Error& error) {
+  switch (error.code) {
+    case ErrorCode::connect_timeout:
+    case ErrorCode::response_timeout:
+    case ErrorCode::read_timeout:
+    case ErrorCode::total_timeout: return Outcome::timed_out;
+    case ErrorCode::connect_refused:
+    case ErrorCode::tls_error: return Outcome::refused;
+    default: return error.side == Side::upstream ? Outcome::broken : Outcome::abandoned;
+  }
+}
+
+}  // namespace
+
+ResponseBody::ResponseBody(Exchange& exchange, Attempt& record, const Upstream& upstream, EndpointLease lease)
+    : Body(exchange.arena()),
+      exchange_(exchange),
+      record_(record),
+      upstream_(upstream),
+      lease_(std::move(lease)),
+      pipe_(exchange.loop(), exchange.worker.blocks),
+      deadline_(attempt_deadline(exchange, record, upstream.settings().timeouts)),
+      alarm_(exchange.loop(), *this) {}
+
+ResponseBody::~ResponseBody() { end(Outcome::abandoned); }
+
+void ResponseBody::send(Connection& connection) {
+  connection_ = &connection;
+  connection.lend(*this);
+  const auto& rule = upstream_.settings().host;
+  auto& request = exchange_.request;
+  const auto asked = request.authority;
+  if (rule.from == HostRule::From::endpoint) request.authority = lease_.endpoint().authority;
+  if (rule.from == HostRule::From::fixed) request.authority = rule.name;
+  stream_ = connection.codec().send_request(request, exchange_.request_body->size());
+  request.authority = asked;
+  upload_ = upload();
+  if (!upload_.start() && deadline_ != Time::max()) alarm_.start_at(deadline_);
+}
+
+Task<> ResponseBody::upload() {
+  Wire wire{exchange_.loop(), connection_->socket(), connection_->output(), connection_->codec(),
+            upstream_.settings().timeouts.between_bytes, kBroken, kStalled};
+  uint64_t sent = 0;
+  const auto result = co_await send_body(*exchange_.request_body, wire, stream_, sent);
+  if (result) {
+    await_head();
+  } else if (result.error().code != kBroken.code) {
+    pipe_.fail(result.error());
+  } else if (!has_head_) {
+    arm(upstream_.settings().timeouts.response);  // its answer, or its end, may be on the way (RFC 9112 section 9.5)
+  }
+}
+
+/// The request is out: from here the endpoint has its time to answer.
+void ResponseBody::await_head() {
+  if (!has_head_ && !pipe_.is_settled()) arm(upstream_.settings().timeouts.response);
+}
+
+void ResponseBody::arm(Duration patience) { alarm_.start_at(least(deadline_, exchange_.loop().now() + patience)); }
+
+void ResponseBody::expired() {
+  if (exchange_.loop().now() >= deadline_) {
+    return pipe_.fail({ErrorCode::total_timeout, Side::upstream, "the time for the whole request ran out"});
+  }
+  if (has_head_) return pipe_.fail({ErrorCode::read_timeout, Side::upstream, "the endpoint sent nothing for too long"});
+  pipe_.fail({ErrorCode::response_timeout, Side::upstream, "the endpoint didn't answer in time"});
+}
+
+bool ResponseBody::died_on_reuse() const { return record_.reused && connection_ && !connection_->has_answered(); }
+
+http::ResponseHead& ResponseBody::begin_head() {
+  exchange_.response.head = http::ResponseHead(exchange_.arena());
+  return exchange_.response.head;
+}
+
+void ResponseBody::interim() {
+  // 100 is between Weir and the endpoint: the client's own expectation was settled by Weir.
+  auto& head = exchange_.response.head;
+  if (head.status == 100) return;
+  http::remove_hop_by_hop(head.headers);
+  exchange_.inform(head);
+}
+
+void ResponseBody::answered(http::BodySize size) {
+  size_ = size;
+  has_head_ = true;
+  alarm_.stop();
+  if (deadline_ != Time::max()) alarm_.start_at(deadline_);
+  record_.status = exchange_.response.head.status;
+  record_.answered = exchange_.loop().now();
+  lease_.measured(record_.answered - record_.started);
+  http::remove_hop_by_hop(exchange_.response.head.headers);
+  pipe_.touch();
+}
+
+Task<Result<Chunk>> ResponseBody::read() {
+  if (!pipe_.has_chunk()) {
+    arm(upstream_.settings().timeouts.between_bytes);
+    while (!pipe_.has_chunk()) co_await pipe_.changed();
+    alarm_.stop();
+  }
+  auto chunk = pipe_.take();
+  if (chunk && !chunk->is_end) {
+    connection_->resume();
+  } else if (chunk) {
+    end(Outcome::answered);
+  } else {
+    settle(chunk.error());
+  }
+  co_return chunk;
+}
+
+void ResponseBody::settle(const Error& error) {
+  if (error.side == Side::upstream) {
+    lease_.failed();
+    lease_.measured(upstream_.settings().timeouts.response);
+  }
+  end(outcome_of(error));
+}
+
+EndpointLease ResponseBody::give_up() {
+  EndpointLease lease = std::move(lease_);
+  is_over_ = true;
+  release();
+  return lease;
+}
+
+void ResponseBody::end(Outcome outcome) {
+  if (std::exchange(is_over_, true)) return;
+  record_.outcome = outcome;
+  if (outcome != Outcome::abandoned) permit_.report(outcome, record_.status, exchange_.loop().now() - record_.started);
+  release();
+}
+
+/// Nothing is wanted of the connection any more.
+void ResponseBody::release() {
+  alarm_.stop();
+  const bool upload_is_over = !upload_ || upload_.is_done();
+  if (auto* connection = std::exchange(connection_, nullptr)) {
+    if (!upload_is_over || !pipe_.is_finished()) connection->codec().reset(stream_, ErrorCode::client_gone);
+    connection->give_back();
+  }
+  if (upload_is_over) upload_.reset();
+  lease_ = EndpointLease();
+}
+
+}  // namespace weir::upstream

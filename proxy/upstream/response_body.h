@@ -1,0 +1,75 @@
+#pragma once
+
+#include "async/sleep.h"
+#include "exchange/exchange.h"
+#include "exchange/gate.h"
+#include "exchange/pipe.h"
+#include "exchange/wire.h"
+#include "upstream/connection.h"
+#include "upstream/upstream.h"
+
+namespace weir::upstream {
+
+/// The response of one attempt, and its owner: the endpoint's lease, the connection, the upload that may still
+/// run, the permits, the deadline. Read to its end, it gives the connection back; destroyed before, it closes it.
+class ResponseBody final : public Body {
+ public:
+  ResponseBody(Exchange& exchange, Attempt& record, const Upstream& upstream, EndpointLease lease);
+  ~ResponseBody() override;
+
+  /// Sends the request over `connection` and lets the answer come.
+  void send(Connection& connection);
+  /// A breaker's leave for this attempt, told how it went.
+  void hold(Gate::Permit permit) { permit_ = std::move(permit); }
+  Gate::Permit take_permit() { return std::move(permit_); }
+
+  /// The response's head is whole (then `exchange.response.head` has it), or the attempt has failed.
+  bool is_settled() const { return has_head_ || pipe_.is_settled(); }
+  bool has_head() const { return has_head_; }
+  Signal::Awaiter changed() { return pipe_.changed(); }
+  /// Why it failed before its head. Only then.
+  Error error() { return pipe_.take().error(); }
+  /// Nothing of an answer had come when a reused connection broke.
+  bool died_on_reuse() const;
+  /// Ends the attempt, without the endpoint: to send once more.
+  EndpointLease give_up();
+  /// The attempt failed before its head: settles its record.
+  void settle(const Error& error);
+
+  Task<Result<Chunk>> read() override;
+  http::BodySize size() const override { return size_; }
+
+  // From the connection.
+  http::ResponseHead& begin_head();
+  void interim();
+  void answered(http::BodySize size);
+  void push(Slice data) { pipe_.push(std::move(data)); }
+  void finish(http::Headers* trailers) { pipe_.finish(trailers); }
+  void fail(Error error) { pipe_.fail(error); }
+  bool is_full() const { return pipe_.is_full(); }
+
+ private:
+  Task<> upload();
+  void expired();
+  void await_head();
+  void arm(Duration patience);
+  void end(Outcome outcome);
+  void release();
+
+  Exchange& exchange_;
+  Attempt& record_;
+  const Upstream& upstream_;
+  EndpointLease lease_;
+  Gate::Permit permit_;
+  Pipe pipe_;
+  Connection* connection_ = nullptr;
+  http::StreamId stream_ = 0;
+  http::BodySize size_;
+  bool has_head_ = false;
+  bool is_over_ = false;
+  Time deadline_;
+  Alarm<ResponseBody, &ResponseBody::expired> alarm_;
+  Task<> upload_;
+};
+
+}  // namespace weir::upstream

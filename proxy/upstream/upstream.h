@@ -1,0 +1,69 @@
+#pragma once
+
+#include <atomic>
+#include <memory>
+#include <mutex>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "async/task.h"
+#include "base/result.h"
+#include "exchange/exchange.h"
+#include "upstream/config.h"
+#include "upstream/endpoint.h"
+#include "upstream/endpoint_set.h"
+#include "upstream/upstream_state.h"
+
+namespace weir::upstream {
+
+/// One named pool of endpoints, of one snapshot. Shared by all workers; thread-safe. What must survive a reload
+/// is in its UpstreamState.
+class Upstream {
+ public:
+  /// With an endpoint given by name it has none of those until `publish`. `workers`: how many threads will ask.
+  Upstream(std::string name, uint32_t index, UpstreamSettings settings, std::shared_ptr<UpstreamState> state,
+           unsigned workers, Time now);
+  Upstream(const Upstream&) = delete;
+  Upstream& operator=(const Upstream&) = delete;
+
+  const std::string& name() const { return name_; }
+  const UpstreamSettings& settings() const { return settings_; }
+  uint32_t index() const { return index_; }
+  UpstreamState& state() const { return *state_; }
+
+  /// Without waiting: a lease on an endpoint not tried yet by this exchange, if there is one; or no_endpoint
+  /// (Side::self, retry safe); or nothing while every eligible endpoint is full: then `acquire`. No lock, no malloc.
+  std::optional<Result<EndpointLease>> try_acquire(Exchange& exchange) const;
+  /// The same, but waits in the upstream's queue: overflow when that is full, queue_timeout after `queue.timeout`
+  /// or at the exchange's deadline.
+  Task<Result<EndpointLease>> acquire(Exchange& exchange) const;
+
+  /// Any thread: the endpoints as they are now, for /upstreams and metrics.
+  std::shared_ptr<const EndpointSet> endpoints() const;
+
+  /// Any thread: replaces the endpoints (DNS answered). Those that stay keep their state.
+  void publish(std::vector<EndpointSpec> specs, Time now);
+
+ private:
+  struct alignas(64) View {  // one worker's own
+    uint64_t version = 0;
+    std::shared_ptr<const EndpointSet> set;
+  };
+  std::shared_ptr<const EndpointSet> current(unsigned worker) const;
+  Pick pick_for(Exchange& exchange) const;
+  std::optional<Result<EndpointLease>> take(Exchange& exchange) const;
+
+  std::string name_;
+  uint32_t index_;
+  UpstreamSettings settings_;
+  std::shared_ptr<UpstreamState> state_;  // shared with the same upstream of other snapshots
+  bool is_dynamic_;                       // has endpoints given by name; else set_ never changes
+
+  mutable std::mutex mutex_;  // guards set_ while is_dynamic_
+  std::shared_ptr<const EndpointSet> set_;
+  std::atomic<uint64_t> version_{0};
+  mutable std::vector<View> views_;
+};
+
+}  // namespace weir::upstream

@@ -1,0 +1,51 @@
+#include "contract/store/bench.h"
+
+using namespace weir;
+using namespace weir::store;
+using namespace std::chrono_literals;
+
+TEST_CASE_TEMPLATE("store: a value is there until its time is over", Bench, STORES) {
+  Bench bench;
+  CHECK(bench.get("k") == "(none)");
+  bench.wait(bench.store.put(bench.caller(), "k", std::string_view("a\0b", 3), 10s));
+  CHECK(bench.get("k") == std::string("a\0b", 3));
+  bench.pass(9999ms);
+  CHECK(bench.get("k") != "(none)");
+  bench.pass(1ms);
+  CHECK(bench.get("k") == "(none)");
+}
+
+TEST_CASE_TEMPLATE("store: a value put again replaces the old one and its time", Bench, STORES) {
+  Bench bench;
+  bench.wait(bench.store.put(bench.caller(), "k", "old", 1s));
+  bench.wait(bench.store.put(bench.caller(), "k", "new", 10s));
+  bench.pass(5s);
+  CHECK(bench.get("k") == "new");
+}
+
+TEST_CASE_TEMPLATE("store: removing tells whether there was something", Bench, STORES) {
+  Bench bench;
+  bench.wait(bench.store.put(bench.caller(), "k", "v", 1s));
+  CHECK(bench.wait(bench.store.remove(bench.caller(), "k")));
+  CHECK_FALSE(bench.wait(bench.store.remove(bench.caller(), "k")));
+  CHECK(bench.get("k") == "(none)");
+}
+
+TEST_CASE_TEMPLATE("store: a log is read in order, from where one left off", Bench, STORES) {
+  Bench bench;
+  bench.wait(bench.store.append(bench.caller(), "log", "a", 100));
+  const auto second = bench.wait(bench.store.append(bench.caller(), "log", "b", 100));
+  bench.wait(bench.store.append(bench.caller(), "log", "c", 100));
+  CHECK(bench.read("log") == "a b c ");
+  CHECK(bench.read("log", second) == "c ");
+  CHECK(bench.read("log", "", 2) == "a b ");
+  CHECK(bench.read("none") == "");
+}
+
+TEST_CASE_TEMPLATE("store: a log keeps its last entries only", Bench, STORES) {
+  Bench bench;
+  const auto first = bench.wait(bench.store.append(bench.caller(), "log", "a", 2));
+  for (const auto* value : {"b", "c", "d"}) bench.wait(bench.store.append(bench.caller(), "log", value, 2));
+  CHECK(bench.read("log") == "c d ");
+  CHECK(bench.read("log", first) == "c d ");
+}

@@ -1,0 +1,12 @@
+#include "fuzz/fragments.h"
+
+using namespace weir::http;
+
+// The first byte is the fragment size; the rest is a chunked body and its trailers.
+extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
+  if (size == 0) return 0;
+  const std::string_view bytes(reinterpret_cast<const char*>(data + 1), size - 1);
+  check_fragments(Role::server, bytes, data[0] % 40 + 1,
+                  [](Bench& bench) { bench.feed("POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n"); });
+  return 0;
+}

@@ -1,0 +1,206 @@
+"""The command line: what each subcommand prints, and its exit code."""
+
+import json
+import os
+import re
+import signal
+import subprocess
+import unittest
+
+from harness import WEIR, WeirCase, free_address
+from settings import answers
+
+FIVE_MISTAKES = """\
+listeners:
+  - bind: nowhere at all
+    naem: front
+upstreams:
+  api:
+    balance: round_robbin
+    endpoints: [127.0.0.1:9001]
+    timeouts: { connect: 5 parsecs }
+routes:
+  - match: { path: / }
+    upstream: apy
+"""
+PLACES = {2: "nowhere", 3: "naem", 6: "round_robbin", 8: "5 parsecs", 11: "apy"}
+
+SOUND = """\
+listeners: [{ bind: 127.0.0.1:8080 }]
+upstreams:
+  api: { endpoints: [127.0.0.1:9001] }
+filters:
+  - request_id
+routes:
+  - name: other
+    match: { host: other.example, path: / }
+    respond: { status: 200 }
+  - name: api
+    match: { path: /v1 }
+    rewrite: { prefix: /v2 }
+    upstream: api
+"""
+
+
+class CommandLine(WeirCase):
+    def run_weir(self, *arguments, timeout=30):
+        return subprocess.run([WEIR, *arguments], capture_output=True, text=True, timeout=timeout, cwd=self.folder())
+
+    def file(self, text):
+        path = os.path.join(self.folder(), "weir.yaml")
+        with open(path, "w") as file:
+            file.write(text)
+        return path
+
+    def check(self, text):
+        done = self.run_weir("check", "-c", self.file(text))
+        return done.returncode, done.stdout + done.stderr
+
+
+class Check(CommandLine):
+    def test_a_sound_file_passes(self):
+        self.assertEqual(0, self.check(SOUND)[0])
+
+    def test_five_mistakes_are_told_at_once_each_with_its_place(self):
+        code, told = self.check(FIVE_MISTAKES)
+        self.assertEqual(1, code)
+        places = {int(line): int(column) for line, column in re.findall(r"^\S*weir\.yaml:(\d+):(\d+): ", told, re.MULTILINE)}
+        lines = FIVE_MISTAKES.splitlines()
+        self.assertEqual({number: lines[number - 1].index(word) + 1 for number, word in PLACES.items()}, places, told)
+        for number in PLACES:
+            self.assertIn(f"{number} | {lines[number - 1]}", told)
+        self.assertEqual(5, len(re.findall(r"(?m)^\s*\|\s+\^+$", told)), told)
+        self.assertIn("5 problems", told)
+
+    def test_the_nearest_known_word_is_offered(self):
+        told = self.check(FIVE_MISTAKES)[1]
+        for word in ("name", "round_robin", "api"):
+            self.assertIn(f"did you mean '{word}'", told)
+
+    def test_the_caret_stands_below_the_mistake(self):
+        told = self.check(SOUND.replace("endpoints:", "endpoint:"))[1].splitlines()
+        at = next(number for number, line in enumerate(told) if line.lstrip().startswith("3 |"))
+        self.assertEqual(told[at].index("endpoint:"), told[at + 1].index("^"))
+
+    def test_a_syntax_error_is_told_alone(self):
+        code, told = self.check(FIVE_MISTAKES.replace("listeners:", "listeners: ["))
+        self.assertEqual(1, code)
+        self.assertEqual(1, len(re.findall(r"weir\.yaml:\d+:\d+: ", told)), told)
+
+    def test_run_tells_the_same_and_exits_1(self):
+        done = self.run_weir("run", "-c", self.file(FIVE_MISTAKES))
+        self.assertEqual(1, done.returncode)
+        self.assertIn("5 problems", done.stderr + done.stdout)
+
+    def test_duplicate_keys_are_mistakes(self):
+        code, told = self.check(SOUND + "listeners: []\n")
+        self.assertEqual(1, code)
+        self.assertRegex(told, r"weir\.yaml:14:1")
+
+    def test_a_regex_that_does_not_compile_is_a_mistake_at_its_place(self):
+        code, told = self.check(SOUND.replace("path: /v1", "path: { regex: '(' }"))
+        self.assertEqual(1, code)
+        self.assertRegex(told, r"weir\.yaml:11:\d+")
+
+    def test_the_environment_is_filled_in(self):
+        self.assertEqual(0, self.check(SOUND.replace("127.0.0.1:9001", "${NO_SUCH:-127.0.0.1:9001}"))[0])
+        self.assertEqual(1, self.check(SOUND.replace("127.0.0.1:9001", "${NO_SUCH}"))[0])
+
+    def test_merge_keys_work(self):
+        merged = SOUND.replace("api: { endpoints: [127.0.0.1:9001] }",
+                               "one: &one { endpoints: [127.0.0.1:9001] }\n  api: { <<: *one, balance: random_two }")
+        self.assertEqual(0, self.check(merged)[0])
+
+
+class ExitCodes(CommandLine):
+    def test_a_missing_file_is_1_and_named(self):
+        done = self.run_weir("check", "-c", "/nowhere/weir.yaml")
+        self.assertEqual(1, done.returncode)
+        self.assertIn("/nowhere/weir.yaml", done.stderr + done.stdout)
+
+    def test_wrong_usage_is_2(self):
+        for arguments in (["fly"], ["check", "--no-such"], []):
+            with self.subTest(arguments):
+                self.assertEqual(2, self.run_weir(*arguments).returncode)
+
+    def test_help_is_0(self):
+        done = self.run_weir("--help")
+        self.assertEqual(0, done.returncode)
+        for word in ("run", "check", "explain", "reload", "status", "schema", "healthcheck", "version"):
+            self.assertIn(word, done.stdout)
+
+    def test_version(self):
+        done = self.run_weir("version")
+        self.assertEqual(0, done.returncode)
+        self.assertRegex(done.stdout, r"\d+\.\d+\.\d+")
+
+
+class Explain(CommandLine):
+    def explain(self, *arguments):
+        done = self.run_weir("explain", "-c", self.file(SOUND), *arguments)
+        self.assertEqual(0, done.returncode, done.stderr)
+        return done.stdout
+
+    def test_the_route_the_reasons_the_filters_and_what_is_sent(self):
+        told = self.explain("GET", "http://api.example/v1/users?x=1", "-H", "X: y")
+        self.assertRegex(told, r"(?s)other.*host.*api")
+        self.assertIn("request_id", told)
+        self.assertIn("/v2/users?x=1", told)
+
+    def test_no_route_is_told(self):
+        self.assertRegex(self.explain("GET", "http://api.example/v9"), r"(?i)no route|404")
+
+
+class Schema(CommandLine):
+    def test_it_is_a_json_schema_that_knows_our_words(self):
+        done = self.run_weir("schema")
+        schema = json.loads(done.stdout)
+        self.assertIn("json-schema.org", schema["$schema"])
+        self.assertTrue({"listeners", "upstreams", "routes", "filters", "admin"} <= schema["properties"].keys())
+        for word in ("request_id", "headers", "least_connections"):
+            self.assertIn(f'"{word}"', done.stdout)
+
+    def test_every_reference_in_it_resolves(self):
+        schema = json.loads(self.run_weir("schema").stdout)
+        for reference in re.findall(r'"\$ref": ?"#/([^"]+)"', json.dumps(schema)):
+            node = schema
+            for step in reference.split("/"):
+                node = node[step]
+
+
+class Running(CommandLine):
+    """Subcommands that speak to a running Weir."""
+
+    def setUp(self):
+        self.api = self.backend()
+        self.running = self.in_front_of(self.api)
+
+    def tell(self, command):
+        return self.run_weir(command, "-c", self.running.file)
+
+    def test_healthcheck_is_0_while_it_serves(self):
+        self.assertEqual(0, self.tell("healthcheck").returncode)
+        self.running.stop()
+
+    def test_healthcheck_is_1_when_nobody_answers(self):
+        path = self.file(f"admin: {{ bind: {free_address()} }}\n" + SOUND)
+        self.assertEqual(1, self.run_weir("healthcheck", "-c", path).returncode)
+
+    def test_status_is_a_table_of_the_endpoints(self):
+        done = self.tell("status")
+        self.assertEqual(0, done.returncode, done.stderr)
+        self.assertIn(self.api.address, done.stdout)
+
+    def test_reload_reloads_and_says_how_it_went(self):
+        self.running.configure({"routes": [answers(200, "new")]})
+        self.assertEqual(0, self.tell("reload").returncode)
+        self.assertEqual(b"new", bytes(self.fetch(self.running).body))
+
+    def test_signals_that_mean_nothing_do_nothing(self):
+        for number in (signal.SIGPIPE, signal.SIGWINCH):
+            self.running.signal(number)
+        self.assertEqual(200, self.fetch(self.running).status)
+
+
+if __name__ == "__main__":
+    unittest.main()

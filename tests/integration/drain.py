@@ -1,0 +1,100 @@
+"""SIGTERM, SIGINT and SIGQUIT: what is in flight ends well, nothing new begins, and the exit code is 0."""
+
+import signal
+import time
+import unittest
+
+from harness import WeirCase, eventually, settings
+from wire import RawClient
+
+
+class Drain(WeirCase):
+    def holding(self, **shutdown):
+        """Weir with one request in flight."""
+        self.api = self.backend()
+        weir = self.in_front_of(self.api, **settings.shutdown(**{"drain_timeout": "20s", **shutdown}))
+        self.held = self.in_background(self.fetch, weir, "GET", "/hold")
+        self.assertTrue(self.api.held.acquire(timeout=10))
+        return weir
+
+    def is_refused(self, weir):
+        try:
+            with RawClient(weir.address) as client:
+                client.get()
+        except OSError:
+            return True
+        except Exception:
+            return False
+
+    def test_each_stop_signal_lets_a_request_end(self):
+        for number in (signal.SIGTERM, signal.SIGINT, signal.SIGQUIT):
+            with self.subTest(number):
+                weir = self.holding()
+                weir.signal(number)
+                eventually(lambda: self.is_refused(weir), "the listener closed")
+                self.api.release.set()
+                self.assertEqual("/hold", self.held.result().json()["target"])
+                self.assertEqual(0, weir.wait())
+
+    def test_readiness_ends_first_and_liveness_last(self):
+        weir = self.holding(delay="1s")
+        weir.signal(signal.SIGTERM)
+        eventually(lambda: weir.readiness() == 503, "not ready")
+        self.assertEqual(200, self.fetch(weir.admin, target="/livez").status)
+        self.assertEqual(200, self.fetch(weir, target="/still").status)
+        self.api.release.set()
+        self.assertEqual(200, self.held.result().status)
+        self.assertEqual(0, weir.wait())
+
+    def test_the_next_answer_on_a_kept_connection_says_close(self):
+        self.api = self.backend()
+        weir = self.in_front_of(self.api, **settings.shutdown(drain_timeout="20s", delay="0s"))
+        kept = self.client(weir)
+        self.assertFalse(kept.get().closes())
+        held = self.in_background(self.fetch, weir, "GET", "/hold")
+        self.assertTrue(self.api.held.acquire(timeout=10))
+        weir.signal(signal.SIGTERM)
+        eventually(lambda: self.is_refused(weir), "the listener closed")
+        self.assertTrue(kept.get().closes())
+        self.assertTrue(kept.is_closed())
+        self.api.release.set()
+        self.assertTrue(held.result().closes())
+        self.assertEqual(0, weir.wait())
+
+    def test_without_anything_in_flight_the_end_is_quick(self):
+        weir = self.in_front_of(self.backend(), **settings.shutdown(drain_timeout="30s"))
+        self.fetch(weir)
+        started = time.monotonic()
+        weir.signal(signal.SIGTERM)
+        self.assertEqual(0, weir.wait())
+        self.assertLess(time.monotonic() - started, 10)
+
+    def test_who_does_not_end_in_time_is_cut(self):
+        weir = self.holding(drain_timeout="500ms")
+        weir.signal(signal.SIGTERM)
+        self.assertEqual(0, weir.wait())
+        with self.assertRaises(Exception):
+            self.held.result()
+
+    def test_a_second_signal_ends_it_at_once(self):
+        weir = self.holding(drain_timeout="60s")
+        weir.signal(signal.SIGTERM)
+        eventually(lambda: weir.readiness() != 200, "draining")
+        started = time.monotonic()
+        weir.signal(signal.SIGTERM)
+        weir.wait()
+        self.assertLess(time.monotonic() - started, 5)
+        weir.discard()                               # its exit code is its own
+
+    def test_a_reload_during_a_drain_does_not_revive_it(self):
+        weir = self.holding()
+        weir.signal(signal.SIGTERM)
+        eventually(lambda: self.is_refused(weir), "the listener closed")
+        weir.signal(signal.SIGHUP)
+        self.api.release.set()
+        self.assertEqual(200, self.held.result().status)
+        self.assertEqual(0, weir.wait())
+
+
+if __name__ == "__main__":
+    unittest.main()

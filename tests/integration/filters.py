@@ -1,0 +1,94 @@
+"""The two filters that prove the chain: `headers` and `request_id`."""
+
+import unittest
+
+from backend import HttpBackend, answers, fields_of, ok
+from harness import SharedWeirCase, WeirCase, free_address, settings
+from settings import REQUEST_ID_FIELD, headers_filter, route
+
+
+class Headers(WeirCase):
+    def filtered(self, *filters, backend=None, **config):
+        backend = backend or self.backend()
+        return self.weir({
+            "upstreams": {"api": settings.upstream(backend)},
+            "routes": [route("/", "api", filters=list(filters))],
+            **config,
+        })
+
+    def test_request_fields_are_set_added_and_removed(self):
+        change = {"set": {"X-Set": "new"}, "add": {"X-Add": "two"}, "remove": ["X-Gone"]}
+        fields = {"X-Set": "old", "X-Add": "one", "X-Gone": "1", "X-Other": "o"}
+        account = self.fetch(self.filtered(headers_filter(request=change)), fields=fields).json()
+        self.assertEqual(["new"], fields_of(account, "x-set"))
+        self.assertEqual(["one", "two"], fields_of(account, "x-add"))
+        self.assertEqual([], fields_of(account, "x-gone"))
+        self.assertEqual(["o"], fields_of(account, "x-other"))
+
+    def test_response_fields_are_set_added_and_removed(self):
+        backend = self.scripted(answers(ok(fields="Server: secret\r\nX-Set: old\r\nX-Add: one\r\n")))
+        change = {"set": {"X-Set": "new"}, "add": {"X-Add": "two"}, "remove": ["Server"]}
+        response = self.fetch(self.filtered(headers_filter(response=change), backend=backend))
+        self.assertEqual(["new"], response.all("x-set"))
+        self.assertEqual("one, two", response.get("x-add"))
+        self.assertIsNone(response.get("server"))
+
+    def test_fields_are_put_on_errors_too(self):
+        weir = self.weir({
+            "upstreams": {"api": settings.upstream(free_address())},
+            "routes": [route("/", "api", filters=[headers_filter(response={"set": {"X-Set": "new"}})])],
+        })
+        response = self.fetch(weir)
+        self.assertIn(response.status, (502, 503))
+        self.assertEqual("new", response.get("x-set"))
+
+    def test_filters_run_in_the_order_of_the_file(self):
+        first, second = headers_filter(request={"add": {"X-Order": "1"}}), headers_filter(request={"add": {"X-Order": "2"}})
+        weir = self.filtered(second, filters=[first])
+        self.assertEqual(["1", "2"], fields_of(self.fetch(weir).json(), "x-order"))
+
+    def test_on_the_way_back_the_first_is_the_last(self):
+        first, second = headers_filter(response={"set": {"X-Last": "1"}}), headers_filter(response={"set": {"X-Last": "2"}})
+        self.assertEqual("1", self.fetch(self.filtered(first, second)).get("x-last"))
+
+
+class RequestId(SharedWeirCase):
+    @classmethod
+    def serve(cls):
+        backends = {"a": HttpBackend()}
+        return backends, {
+            "filters": ["request_id"],
+            "upstreams": {"api": settings.upstream(backends["a"])},
+            "routes": [route("/", "api")],
+        }
+
+    def test_each_request_has_an_id_of_its_own_everywhere_the_same(self):
+        client, seen = self.client(self.shared), set()
+        for number in range(50):
+            response = client.get(f"/id/{number}")
+            given = response.get(REQUEST_ID_FIELD)
+            self.assertEqual([given], fields_of(response.json(), REQUEST_ID_FIELD))
+            seen.add(given)
+        self.assertEqual(50, len(seen))
+        self.assertEqual(given, self.shared.log_of("/id/49")[0].get(settings.LOG_REQUEST_ID))
+
+    def test_a_stranger_s_id_is_replaced(self):
+        response = self.fetch(self.shared, fields={"X-Request-Id": "forged"})
+        self.assertNotEqual("forged", response.get(REQUEST_ID_FIELD))
+        self.assertNotIn("forged", fields_of(response.json(), REQUEST_ID_FIELD))
+
+
+class RequestIdOfTrusted(WeirCase):
+    def test_a_trusted_proxy_s_id_is_kept(self):
+        weir = self.in_front_of(self.backend(), filters=["request_id"], **settings.forwarded(trusted_proxies=["127.0.0.0/8"]))
+        response = self.fetch(weir, fields={"X-Request-Id": "abc-123"})
+        self.assertEqual("abc-123", response.get(REQUEST_ID_FIELD))
+
+    def test_an_error_names_the_request(self):
+        weir = self.in_front_of(free_address(), filters=["request_id"])
+        response = self.fetch(weir, fields={"Accept": "application/json"})
+        self.assertIn(response.get(REQUEST_ID_FIELD), response.json()["instance"])
+
+
+if __name__ == "__main__":
+    unittest.main()

@@ -1,0 +1,184 @@
+"""The words of the configuration, the metrics and the access log, in one place.
+
+A suite never spells a setting that could be renamed: it calls a function here. `None` leaves a setting out.
+"""
+
+
+def _named(names, values):
+    return {names[word]: value for word, value in values.items() if value is not None}
+
+
+def merged(*blocks):
+    whole = {}
+    for block in blocks:
+        for key, value in block.items():
+            both = isinstance(value, dict) and isinstance(whole.get(key), dict)
+            whole[key] = merged(whole[key], value) if both else value
+    return whole
+
+
+# --- the client's side ---------------------------------------------------------------------------------------------
+
+def listener(bind, name=None, **more):
+    return _named({"bind": "bind", "name": "name"}, {"bind": bind, "name": name}) | more
+
+
+def client_limits(**values):
+    names = {
+        "request_line": "request_line",
+        "head": "head",
+        "headers": "headers",
+        "body": "body",
+        "requests_per_connection": "requests_per_connection",
+        "connections": "connections",
+        "connections_per_client": "connections_per_client",
+        "body_rate": "body_rate",
+    }
+    return {"limits": _named(names, values)}
+
+
+def client_timeouts(**values):
+    return {"timeouts": _named({"head": "head", "idle": "idle", "body": "body"}, values)}
+
+
+def forwarded(**values):
+    return {"forwarded": _named({"style": "style", "trusted_proxies": "trusted_proxies"}, values)}
+
+
+def path_policy(**values):
+    names = {"merge_slashes": "merge_slashes", "encoded_slash": "encoded_slash"}
+    return {"path": _named(names, values)}
+
+
+def shutdown(**values):
+    return {"shutdown": _named({"delay": "delay", "drain_timeout": "drain_timeout"}, values)}
+
+
+def access_log(path, format="json"):
+    return {"access_log": {"path": path, "format": format}}
+
+
+def resolver(*servers):
+    return {"resolver": {"servers": list(servers)}}
+
+
+# --- upstreams -----------------------------------------------------------------------------------------------------
+
+def endpoint(address, **values):
+    names = {"weight": "weight", "backup": "backup", "max_requests": "max_requests", "max_connections": "max_connections"}
+    return {"address": str(address)} | _named(names, values)
+
+
+def dns_endpoint(name, records=None):
+    """`name:port`, whose addresses come from A, or from `records`: "AAAA", "any"."""
+    return {"dns": name} | ({"type": records} if records else {})
+
+
+def srv_endpoint(name):
+    """`_service._tcp.name`, whose hosts, ports and weights come from SRV."""
+    return {"dns": name, "type": "SRV"}
+
+
+def upstream(*endpoints, **values):
+    names = {"balance": "balance", "timeouts": "timeouts", "host": "host", "queue": "queue", "slow_start": "slow_start"}
+    ready = [entry if isinstance(entry, dict) else str(entry) for entry in endpoints]
+    return {"endpoints": ready} | _named(names, values)
+
+
+def upstream_timeouts(**values):
+    names = {"connect": "connect", "response": "response", "read": "between_bytes", "total": "request", "idle": "idle"}
+    return {"timeouts": _named(names, values)}
+
+
+def queue(size, timeout):
+    return {"queue": {"size": size, "timeout": timeout}}
+
+
+HOST_KEPT = {}                                      # what an upstream does without being told
+HOST_OF_ENDPOINT = {"host": "endpoint"}             # the endpoint's own name instead of the client's Host
+
+
+def host_set(name):
+    return {"host": name}
+
+
+def hashed(key):
+    return {"hash": key}
+
+
+def maglev(key):
+    return {"maglev": key}
+
+
+# --- routes --------------------------------------------------------------------------------------------------------
+
+def route(match=None, upstream=None, name=None, **more):
+    if isinstance(match, str):
+        match = {"path": match}
+    return _named({"name": "name", "match": "match", "upstream": "upstream"},
+                  {"name": name, "match": match or {"path": "/"}, "upstream": upstream}) | more
+
+
+def exact(text):
+    return {"exact": text}
+
+
+def regex(pattern):
+    return {"regex": pattern}
+
+
+def answers(status, body="", headers=None, match=None, name=None):
+    block = {"status": status, "body": body}
+    return route(match, name=name, respond=block | ({"headers": headers} if headers else {}))
+
+
+def rewrite_prefix(prefix):
+    return {"rewrite": {"prefix": prefix}}
+
+
+def rewrite_regex(pattern, replacement):
+    return {"rewrite": {"regex": pattern, "to": replacement}}
+
+
+def rewrite_host(host):
+    return {"rewrite": {"host": host}}
+
+
+def redirect(to, status=None):
+    return {"redirect": _named({"to": "to", "status": "status"}, {"to": to, "status": status})}
+
+
+def split(weights, sticky=None):
+    """`weights`: {upstream: share}. `sticky`: a key expression that pins a client to one side."""
+    return {"split": {"weights": weights, "key": sticky} if sticky else weights}
+
+
+def headers_filter(request=None, response=None):
+    return {"headers": _named({"request": "request", "response": "response"}, {"request": request, "response": response})}
+
+
+# --- what is observed ----------------------------------------------------------------------------------------------
+
+REQUESTS = "weir_requests_total"                    # listener, route, code
+REQUEST_SECONDS = "weir_request_duration_seconds"
+UPSTREAM_SECONDS = "weir_upstream_request_duration_seconds"
+RELOADS = "weir_reloads_total"                      # result="success|failure"
+CONNECTIONS = "weir_connections_open"          # listener
+IN_FLIGHT = "weir_requests_in_flight"
+ENDPOINT_UP = "weir_endpoint_up"                    # upstream, endpoint
+REFUSED_CONNECTIONS = "weir_connections_refused_total"  # reason
+FAILURES = "weir_failures_total"                    # reason: requests that Weir itself answered with an error
+
+ROUTE_LABEL, CODE_LABEL, RESULT_LABEL = "route", "code", "result"
+
+LOG_METHOD, LOG_PATH, LOG_STATUS, LOG_FLAGS = "method", "path", "status", "flags"
+LOG_REQUEST_ID, LOG_ROUTE, LOG_CLIENT = "request_id", "route", "client"
+NO_STATUS_SENT = 499                                # logged when the client left before any response
+
+REQUEST_ID_FIELD = "x-request-id"
+PSEUDONYM = "weir"                                  # ours in Via
+
+
+def code_class(status):
+    """How the `code` label of REQUESTS writes a status."""
+    return f"{status // 100}xx"

@@ -1,0 +1,29 @@
+#include "admin/status_table.h"
+
+#include <doctest/doctest.h>
+
+#include "admin/upstreams_json.h"
+
+using namespace weir::admin;
+
+TEST_CASE("status table: a row for each endpoint of what /upstreams says") {
+  const auto table = status_table(upstreams_json({
+      {"api",
+       "round_robin",
+       {{.address = "127.0.0.1:9001", .weight = 2, .health = "up", .active = 3, .requests = 1200, .latency_ms = 4.25},
+        {.address = "127.0.0.1:9002", .is_backup = true, .health = "down", .failures = 7}}},
+      {"empty", "maglev", {}},
+  }));
+  REQUIRE(table);
+  CHECK(*table ==
+        "UPSTREAM  BALANCE      ENDPOINT        HEALTH         WEIGHT  ACTIVE  REQUESTS  FAILURES  LATENCY\n"
+        "api       round_robin  127.0.0.1:9001  up                  2       3      1200         0   4.2 ms\n"
+        "                       127.0.0.1:9002  down (backup)       1       0         0         7        -\n"
+        "empty     maglev       (no endpoints)\n");
+}
+
+TEST_CASE("status table: another text is refused, with the reason") {
+  CHECK_FALSE(status_table("<html>"));
+  CHECK_FALSE(status_table("{\"upstreams\":[{}]}"));
+  CHECK_FALSE(status_table("[]"));
+}

@@ -1,0 +1,147 @@
+#include "observe/metrics.h"
+
+#include <doctest/doctest.h>
+
+#include "unit/exchange_bench.h"
+
+using namespace weir;
+using namespace weir::observe;
+using namespace std::chrono_literals;
+
+namespace {
+
+const Labels kLabels{{"http", "admin"}, {"api", "web"}, {"pool", "backup"}};
+
+struct Bench {
+  Metrics metrics{{"1.2.3", "abc"}};
+
+  /// One finished exchange of 3 ms on the route with that index; -1 = on none.
+  void finish(SnapshotCells& cells, int route, uint16_t status) {
+    ExchangeBench bench;
+    Route taken{.name = "", .index = static_cast<uint32_t>(route)};
+    bench.exchange.client.listener = "http";
+    if (route >= 0) bench.exchange.route = &taken;
+    bench.exchange.record.status = status;
+    bench.exchange.record.finished = bench.exchange.record.started + 3ms;
+    bench.exchange.record.response_body_bytes = 10;
+    if (status == 502) bench.exchange.failure = Error{ErrorCode::connect_refused, Side::upstream};
+    if (status == 502) bench.exchange.record.raise(Flag::UF);
+    auto& attempt = bench.exchange.attempts.add({.upstream = "pool", .endpoint = "127.0.0.1:1"});
+    attempt.started = bench.exchange.record.started;
+    attempt.answered = attempt.started + 2ms;
+    attempt.status = status == 502 ? 0 : status;
+    attempt.outcome = status == 502 ? Outcome::refused : Outcome::answered;
+    cells.observe(bench.exchange);
+  }
+  bool shows(std::string_view line, std::string_view accept = "",
+             const std::vector<EndpointSample>& endpoints = {}) const {
+    const auto text = "\n" + metrics.expose(accept, endpoints).text;
+    const bool found = text.find("\n" + std::string(line) + "\n") != std::string::npos;
+    if (!found) MESSAGE(text);
+    return found;
+  }
+};
+
+}  // namespace
+
+TEST_CASE("metrics: finished exchanges are counted by listener, route and status class over all workers") {
+  Bench bench;
+  auto first = bench.metrics.worker(0).resolve(kLabels);
+  auto second = bench.metrics.worker(1).resolve(kLabels);
+  bench.finish(first, 0, 200);
+  bench.finish(first, 0, 204);
+  bench.finish(second, 0, 200);
+  bench.finish(second, 1, 404);
+  bench.finish(second, -1, 404);
+  CHECK(bench.shows(R"(weir_requests_total{listener="http",route="api",code="2xx"} 3)"));
+  CHECK(bench.shows(R"(weir_requests_total{listener="http",route="web",code="4xx"} 1)"));
+  CHECK(bench.shows(R"(weir_requests_total{listener="http",route="none",code="4xx"} 1)"));
+  CHECK(bench.shows("weir_response_body_bytes_total 50"));
+}
+
+TEST_CASE("metrics: latency goes into histograms by route and by upstream") {
+  Bench bench;
+  auto cells = bench.metrics.worker(0).resolve(kLabels);
+  bench.finish(cells, 0, 200);
+  CHECK(bench.shows(R"(weir_request_duration_seconds_bucket{listener="http",route="api",le="0.0025"} 0)"));
+  CHECK(bench.shows(R"(weir_request_duration_seconds_bucket{listener="http",route="api",le="0.005"} 1)"));
+  CHECK(bench.shows(R"(weir_request_duration_seconds_bucket{listener="http",route="api",le="+Inf"} 1)"));
+  CHECK(bench.shows(R"(weir_upstream_request_duration_seconds_bucket{upstream="pool",le="0.0025"} 1)"));
+}
+
+TEST_CASE("metrics: a failure is counted by its cause") {
+  Bench bench;
+  auto cells = bench.metrics.worker(0).resolve(kLabels);
+  bench.finish(cells, 0, 502);
+  CHECK(bench.shows(R"(weir_failures_total{reason="connect_refused"} 1)"));
+  CHECK(bench.shows(R"(weir_response_flags_total{flag="UF"} 1)"));
+  CHECK(bench.shows(R"(weir_upstream_failures_total{upstream="pool",reason="refused"} 1)"));
+}
+
+TEST_CASE("metrics: no counter goes back over a reload that moves, drops and brings back a route") {
+  Bench bench;
+  auto before = bench.metrics.worker(0).resolve(kLabels);
+  bench.finish(before, 1, 200);
+  auto without = bench.metrics.worker(0).resolve({{"http"}, {"api"}, {"pool"}});
+  bench.finish(before, 1, 200);  // an exchange that outlived its snapshot
+  auto after = bench.metrics.worker(0).resolve({{"http"}, {"web", "api"}, {"pool"}});
+  bench.finish(after, 0, 200);
+  CHECK(bench.shows(R"(weir_requests_total{listener="http",route="web",code="2xx"} 3)"));
+}
+
+TEST_CASE("metrics: connections are counted by listener, refusals by reason") {
+  Bench bench;
+  auto& worker = bench.metrics.worker(0);
+  auto cells = worker.resolve(kLabels);
+  cells.listener(0).accepted.add(3);
+  cells.listener(0).open.add(3);
+  cells.listener(0).open.subtract();
+  worker.refused(Refusal::limit_per_address);
+  worker.in_flight.add();
+  CHECK(bench.shows(R"(weir_connections_accepted_total{listener="http"} 3)"));
+  CHECK(bench.shows(R"(weir_connections_open{listener="http"} 2)"));
+  CHECK(bench.shows(R"(weir_connections_refused_total{reason="limit_per_address"} 1)"));
+  CHECK(bench.shows("weir_requests_in_flight 1"));
+}
+
+TEST_CASE("metrics: reloads, the build and the process are shown") {
+  Bench bench;
+  bench.metrics.reload_succeeded(std::chrono::system_clock::time_point(1000s));
+  bench.metrics.reload_failed();
+  CHECK(bench.shows(R"(weir_config_reloads_total{result="ok"} 1)"));
+  CHECK(bench.shows(R"(weir_config_reloads_total{result="failed"} 1)"));
+  CHECK(bench.shows("weir_config_last_reload_success 0"));
+  CHECK(bench.shows("weir_config_last_reload_success_timestamp_seconds 1000"));
+  CHECK(bench.shows(R"(weir_build_info{version="1.2.3",commit="abc"} 1)"));
+  CHECK(bench.metrics.expose("").text.find("process_resident_memory_bytes ") != std::string::npos);
+}
+
+TEST_CASE("metrics: endpoints are shown one by one") {
+  const std::vector<EndpointSample> endpoints{{.upstream = "pool", .endpoint = "a:1", .up = true, .requests = 5},
+                                              {.upstream = "pool", .endpoint = "b:1", .up = false}};
+  Bench bench;
+  CHECK(bench.shows(R"(weir_endpoint_up{upstream="pool",endpoint="a:1"} 1)", "", endpoints));
+  CHECK(bench.shows(R"(weir_endpoint_up{upstream="pool",endpoint="b:1"} 0)", "", endpoints));
+  CHECK(bench.shows(R"(weir_endpoint_requests_total{upstream="pool",endpoint="a:1"} 5)", "", endpoints));
+  CHECK(bench.shows(R"(weir_upstream_endpoints_up{upstream="pool"} 1)", "", endpoints));
+}
+
+TEST_CASE("metrics: over 200 endpoints the endpoint label is dropped") {
+  std::vector<EndpointSample> endpoints;
+  for (int i = 0; i < 201; ++i) {
+    endpoints.push_back({.upstream = "pool", .endpoint = std::to_string(i), .requests = 1});
+  }
+  Bench bench;
+  CHECK(bench.shows(R"(weir_endpoint_requests_total{upstream="pool"} 201)", "", endpoints));
+  CHECK(bench.shows(R"(weir_endpoint_up{upstream="pool"} 1)", "", endpoints));
+}
+
+TEST_CASE("metrics: OpenMetrics is spoken when asked for") {
+  Bench bench;
+  const auto exposition = bench.metrics.expose("application/openmetrics-text;version=1.0.0,text/plain;q=0.5");
+  CHECK(exposition.content_type == "application/openmetrics-text; version=1.0.0; charset=utf-8");
+  CHECK(exposition.text.find("# TYPE weir_config_reloads counter\n") != std::string::npos);
+  CHECK(exposition.text.find("weir_config_reloads_total{result=\"ok\"} 0\n") != std::string::npos);
+  CHECK(exposition.text.ends_with("\n# EOF\n"));
+  CHECK(bench.metrics.expose("text/plain").content_type == "text/plain; version=0.0.4; charset=utf-8");
+}

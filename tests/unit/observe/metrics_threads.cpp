@@ -1,0 +1,30 @@
+#include "observe/metrics.h"
+
+#include <doctest/doctest.h>
+
+#include <thread>
+
+#include "unit/exchange_bench.h"
+
+using namespace weir;
+using namespace weir::observe;
+
+TEST_CASE("metrics: a scrape runs while workers count and adopt snapshots") {
+  Metrics metrics{{"1", ""}};
+  const auto work = [&](unsigned index) {
+    ExchangeBench bench;
+    bench.exchange.client.listener = "http";
+    bench.exchange.record.status = 200;
+    bench.exchange.record.finished = bench.exchange.record.started;
+    for (int round = 0; round < 50; ++round) {
+      auto cells = metrics.worker(index).resolve({{"http"}, {"route" + std::to_string(round)}, {}});
+      for (int i = 0; i < 100; ++i) cells.observe(bench.exchange);
+    }
+  };
+  std::thread first(work, 0), second(work, 1);
+  for (int i = 0; i < 20; ++i) metrics.expose("");
+  first.join();
+  second.join();
+  CHECK(metrics.expose("").text.find(R"(weir_requests_total{listener="http",route="none",code="2xx"} 10000)") !=
+        std::string::npos);
+}

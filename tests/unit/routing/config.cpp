@@ -1,0 +1,122 @@
+#include <doctest/doctest.h>
+
+#include "unit/routing/bench.h"
+
+using namespace weir;
+using namespace weir::routing;
+
+namespace {
+
+std::string problem(const std::string& route) { return Bench("routes: [{ " + route + " }]").problem(); }
+std::string problem_of_match(const std::string& match) { return problem("match: { " + match + " }, upstream: api"); }
+
+}  // namespace
+
+TEST_CASE("routes: a route does just one thing") {
+  CHECK(problem("name: a") == "one of these is missing: upstream, split, redirect, respond");
+  CHECK(problem("upstream: api, respond: 204") == "'respond' and 'upstream' exclude each other");
+}
+
+TEST_CASE("routes: a name is used once, the given ones too") {
+  Bench bench("routes: [{ name: route-2, match: { path: /a }, upstream: api }, { upstream: api }]");
+  CHECK(bench.problem() == "'route-2' is the name of routes[0] already");
+}
+
+TEST_CASE("routes: an upstream that nobody has is told with the nearest that there is") {
+  Bench bench("routes:\n  - upstream: apy\n");
+  REQUIRE(bench.problems.size() == 1);
+  const auto& told = bench.problems.all().front();
+  CHECK(told.message == "no upstream is named 'apy'");
+  CHECK(told.hint == "did you mean 'api'? upstreams: api, canary, files");
+  CHECK(told.at.line == 2);
+  CHECK(told.at.column == 15);
+}
+
+TEST_CASE("routes: a split names upstreams that there are") {
+  CHECK(problem("split: { api: 90, canery: 10 }") == "no upstream is named 'canery'");
+}
+
+TEST_CASE("routes: a listener that nobody has is told") {
+  CHECK(problem_of_match("listener: secure") == "no listener is named 'secure'");
+}
+
+TEST_CASE("routes: one behind another that takes all of it is never reached") {
+  const auto told = [](const std::string& first, const std::string& second) {
+    return Bench("routes: [{ name: a, match: { " + first + " }, upstream: api }, { name: b, match: { " + second +
+                 " }, upstream: api }]")
+        .problem();
+  };
+  const std::string never = "route 'b' is never reached: 'a' matches all of it before";
+  CHECK(told("path: /", "host: x.example") == never);
+  CHECK(told("path: /v1", "path: { exact: /v1/x }") == never);
+  CHECK(told("host: '*.example'", "host: [a.example, '*.b.example'], methods: GET") == never);
+  CHECK(told("methods: [GET, POST]", "methods: GET") == never);
+  CHECK(told("headers: { a: '1' }", "headers: { a: '1', b: '2' }") == never);
+  CHECK(told("path: /v1", "path: /v10") == "");
+  CHECK(told("path: { exact: / }", "path: /") == "");
+  CHECK(told("host: 'a.example:80'", "host: a.example") == "");
+  CHECK(told("methods: GET", "path: /") == "");
+  CHECK(told("headers: { a: '1' }", "headers: { a: '2' }") == "");
+}
+
+TEST_CASE("match: a regular expression that doesn't compile is told where it stands") {
+  CHECK(problem_of_match("path: { regex: '(' }").starts_with("'(' is not a regular expression: missing )"));
+  CHECK(problem_of_match("host: { regex: '(?=x)' }").starts_with("'(?=x)' is not a regular expression"));
+  CHECK(problem_of_match("query: { a: { regex: '[' } }").starts_with("'[' is not a regular expression"));
+}
+
+TEST_CASE("match: an empty list would match nothing") {
+  CHECK(problem_of_match("methods: []") == "is empty");
+  CHECK(problem_of_match("host: []") == "is empty");
+  CHECK(problem_of_match("headers: {}") == "is empty");
+}
+
+TEST_CASE("match.host: what is no host is told") {
+  CHECK(problem_of_match("host: 'a b'") == "'a b': not a host name");
+  CHECK(problem_of_match("host: 'a.*.example'") == "'a.*.example': a wildcard stands for whole labels at the start");
+  CHECK(problem_of_match("host: 'a.example:0'") == "'a.example:0': not a host name");
+}
+
+TEST_CASE("match.path: a path that no request arrives with is told, with the form that they have") {
+  CHECK(problem_of_match("path: v1") == "'v1' is not a path");
+  Bench bench("routes: [{ match: { path: /a/../%7Eb }, upstream: api }]");
+  REQUIRE(bench.problems.size() == 1);
+  CHECK(bench.problems.all().front().message == "'/a/../%7Eb' is not how requests arrive");
+  CHECK(bench.problems.all().front().hint == "write /~b");
+}
+
+TEST_CASE("match.methods: small letters are told") {
+  CHECK(problem_of_match("methods: get") == "'get' matches no usual request: methods have a case");
+}
+
+TEST_CASE("rewrite: what cannot be done is told") {
+  const auto told = [](const std::string& rewrite) { return problem("upstream: api, rewrite: { " + rewrite + " }"); };
+  CHECK(told("prefix: new") == "'new' is not a path");
+  CHECK(told("regex: '/a(.*)'") == "'regex' and 'to' go together");
+  CHECK(told("regex: '/a(.*)', to: '/b\\2'") == "'\\2' stands for nothing");
+  CHECK(told("host: 'a b'") == "'a b' is not a host");
+  CHECK(problem("respond: 204, rewrite: { prefix: / }") == "nothing is sent on from here");
+}
+
+TEST_CASE("split: shares are whole numbers up to 1000, and not all 0") {
+  CHECK(problem("split: { api: 0 }") == "all shares are 0");
+  CHECK(problem("split: { api: 1001 }") == "'1001' is too large");
+  CHECK(problem("split: { weights: { api: 1 }, key: cookie }") == "'cookie' is not a key");
+}
+
+TEST_CASE("redirect: what is no redirect is told") {
+  CHECK(problem("redirect: example.com") == "'example.com' is not an address");
+  CHECK(problem("redirect: 'https://{hots}/'") == "'{hots}' is not known");
+  CHECK(problem("redirect: { to: /new, status: 200 }") == "'200' redirects nobody");
+}
+
+TEST_CASE("respond: fields that would break the message are told") {
+  CHECK(problem("respond: { headers: { content-length: 3 } }") == "'content-length' is not for settings");
+  CHECK(problem("respond: { headers: { x: \"a\\nb\" } }") == "the value of 'x' has bytes that no field has");
+  CHECK(problem("respond: { status: 204, body: x }") == "a response 204 has no body");
+}
+
+TEST_CASE("routes: they can be described for editors") {
+  const auto description = config::describe<RoutesFile>();
+  CHECK(description.fields.front().name == "routes");
+}

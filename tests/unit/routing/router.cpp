@@ -1,0 +1,138 @@
+// The router's indexes against the rule itself, tried route by route.
+
+#include <doctest/doctest.h>
+
+#include <algorithm>
+#include <random>
+#include <regex>
+
+#include "unit/routing/bench.h"
+
+using namespace weir;
+using namespace weir::routing;
+
+namespace {
+
+class Dice {
+ public:
+  explicit Dice(unsigned seed) : random_(seed) {}
+  size_t below(size_t n) { return random_() % n; }
+  bool one_in(size_t n) { return below(n) == 0; }
+  template <class T>
+  const T& of(const std::vector<T>& choices) {
+    return choices[below(choices.size())];
+  }
+
+ private:
+  std::mt19937 random_;
+};
+
+const std::vector<std::string> kHosts = {"a.x", "b.x", "c.b.x", "x", "a.y", "B.X"};
+const std::vector<std::string> kPorts = {"", ":80", ":81"};
+const std::vector<std::string> kSegments = {"a", "b", "ab", ""};
+
+HostPattern any_host(Dice& dice) {
+  const uint16_t port = dice.one_in(4) ? 81 : 0;
+  switch (dice.below(3)) {
+    case 0: return {HostPattern::Kind::exact, dice.of<std::string>({"a.x", "b.x", "x", "a.y"}), port};
+    case 1: return {HostPattern::Kind::wildcard, dice.of<std::string>({".x", ".b.x", ".y"}), port};
+    default: return {HostPattern::Kind::regex, dice.of<std::string>({"[ab].x", ".*y", "x"}), 0};
+  }
+}
+
+std::string any_path(Dice& dice) {
+  std::string path;
+  for (size_t n = 1 + dice.below(4); n > 0; --n) path += "/" + dice.of(kSegments);
+  return path;
+}
+
+PathPattern any_path_pattern(Dice& dice) {
+  switch (dice.below(4)) {
+    case 0: return {};
+    case 1: return {PathPattern::Kind::exact, any_path(dice)};
+    case 2: {
+      const auto path = any_path(dice);
+      return {PathPattern::Kind::prefix, path.ends_with('/') ? path.substr(0, path.size() - 1) : path};
+    }
+    default: return {PathPattern::Kind::regex, dice.of<std::string>({"/a.*", "/[ab]", ".*/b", "/ab/?"})};
+  }
+}
+
+MatchSettings any_match(Dice& dice) {
+  MatchSettings match;
+  for (size_t n = dice.below(3); n > 0; --n) match.hosts.push_back(any_host(dice));
+  match.path = any_path_pattern(dice);
+  if (dice.one_in(3)) match.methods = {dice.of<std::string>({"GET", "POST"})};
+  if (dice.one_in(4)) match.headers.push_back({"X-A", {FieldPattern::Kind::exact, "1"}});
+  return match;
+}
+
+bool matches(const HostPattern& pattern, std::string host, unsigned port) {
+  std::ranges::transform(host, host.begin(), to_lower);
+  if (pattern.port && pattern.port != port) return false;
+  if (pattern.kind == HostPattern::Kind::exact) return host == pattern.text;
+  if (pattern.kind == HostPattern::Kind::regex) return std::regex_match(host, std::regex(pattern.text));
+  return host.size() > pattern.text.size() && host.ends_with(pattern.text);
+}
+
+bool matches(const PathPattern& pattern, const std::string& path) {
+  if (pattern.kind == PathPattern::Kind::exact) return path == pattern.text;
+  if (pattern.kind == PathPattern::Kind::regex) return std::regex_match(path, std::regex(pattern.text));
+  return path == pattern.text || path.starts_with(pattern.text + "/");
+}
+
+struct Asked {
+  std::string method, host, port, path;
+  bool has_header;
+};
+
+bool matches(const MatchSettings& match, const Asked& asked) {
+  const unsigned port = asked.port == ":81" ? 81 : 80;
+  const bool host = match.hosts.empty() || std::ranges::any_of(match.hosts, [&](const auto& pattern) {
+                      return matches(pattern, asked.host, port);
+                    });
+  const bool method = match.methods.empty() || match.methods.front() == asked.method;
+  return host && method && matches(match.path, asked.path) && (match.headers.empty() || asked.has_header);
+}
+
+}  // namespace
+
+TEST_CASE("router: for any routes and requests, find and explain tell the first that matches") {
+  Worker worker;
+  for (unsigned seed = 1; seed <= 60; ++seed) {
+    Dice dice(seed);
+    std::vector<MatchSettings> all;
+    std::vector<std::pair<RouteSettings, Route>> routes;
+    for (size_t n = 1 + dice.below(20); n > 0; --n) {
+      all.push_back(any_match(dice));
+      routes.push_back({RouteSettings{.match = all.back()}, Route{.name = std::to_string(all.size())}});
+    }
+    const Router router(std::move(routes));
+    for (int i = 0; i < 50; ++i) {
+      const Asked asked{dice.of<std::string>({"GET", "POST"}), dice.of(kHosts), dice.of(kPorts), any_path(dice),
+                        dice.one_in(2)};
+      Request request(worker, asked.method, "http://" + asked.host + asked.port + asked.path);
+      if (asked.has_header) request.header("x-a", "1");
+      const auto first = std::ranges::find_if(all, [&](const auto& match) { return matches(match, asked); });
+      const Route* expected = first == all.end() ? nullptr : &router[static_cast<size_t>(first - all.begin())];
+      CAPTURE(seed);
+      CAPTURE(asked.host + asked.port + asked.path);
+      CHECK(router.find(request.exchange) == expected);
+      const auto told = router.explain(request.exchange);
+      CHECK((told.back().matched ? told.back().route : nullptr) == expected);
+    }
+  }
+}
+
+TEST_CASE("router: a host that is longer than DNS allows reaches only routes for any host") {
+  const Bench bench(
+      "routes: [{ name: wild, match: { host: '*.example' }, upstream: api }, { name: any, upstream: api }]");
+  CHECK(bench.route("GET", "http://" + std::string(300, 'a') + ".example/") == "any");
+}
+
+TEST_CASE("router: a route's index is its place") {
+  const Bench bench("routes: [{ match: { path: /a }, upstream: api }, { upstream: api }]");
+  const auto router = bench.router();
+  CHECK(router[0].index == 0);
+  CHECK(router[1].index == 1);
+}
