@@ -229,6 +229,7 @@ Task<> Connection::run(Stream& stream) {
   Exchange& exchange = stream.exchange;
   bool has_thrown = false;
   try {
+    if (stream.body.error()) exchange.fail(*stream.body.error());  // broken in the very read that brought the head
     if (!exchange.failure) {
       if (const Route* route = admit(exchange, *stream.serving)) co_await route->chain.run(exchange);
     }

@@ -25,6 +25,7 @@ class Pipe {
   bool is_full() const { return queue_.bytes() >= kEnough; }
   bool is_finished() const { return is_finished_; }
   bool is_settled() const { return is_finished_ || error_; }
+  const std::optional<Error>& error() const { return error_; }
   /// `take` has something to give.
   bool has_chunk() const { return !queue_.is_empty() || is_settled(); }
   Result<Chunk> take();

@@ -156,6 +156,13 @@ std::optional<Network> Network::parse(std::string_view text) {
   return network;
 }
 
+std::string Network::text() const {
+  if (family_ == AF_UNIX) return std::string(kUnix);
+  char text[INET6_ADDRSTRLEN];
+  ::inet_ntop(family_, bytes_, text, sizeof text);
+  return std::string(text) + "/" + std::to_string(prefix_);
+}
+
 bool Network::contains(const Address& address) const {
   int family = address.family();
   const unsigned char* bytes = nullptr;

@@ -81,7 +81,7 @@ Task<Result<>> Forward::attempt(Exchange& exchange, const Upstream& upstream, En
   }
   exchange.attempts.add({.number = static_cast<uint32_t>(exchange.attempts.size() + 1),
                          .upstream = upstream.name(),
-                         .endpoint = state.text,
+                         .endpoint = exchange.arena().copy(state.text),  // a name's endpoint may go before the exchange does
                          .endpoint_id = &state,
                          .started = exchange.loop().now()});
   Attempt& record = exchange.attempts.back();

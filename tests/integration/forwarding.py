@@ -130,6 +130,12 @@ class Chains(WeirCase):
         forwarded = ", ".join(fields_of(self.account(config, {"Forwarded": "for=203.0.113.7;proto=https"}), "forwarded"))
         self.assertRegex(forwarded, r'^for="?203\.0\.113\.7"?;proto=https, ?for="?127\.0\.0\.1')
 
+    def test_the_host_may_be_the_endpoint_s(self):
+        backend = self.backend()
+        weir = self.weir({"upstreams": {"api": settings.upstream(backend, **settings.host_set("endpoint"))},
+                          "routes": [settings.route("/", "api")]})
+        self.assertEqual([backend.address], fields_of(self.fetch(weir).json(), "host"))
+
     def test_the_host_may_be_set(self):
         backend = self.backend()
         weir = self.weir({"upstreams": {"api": settings.upstream(backend, **settings.host_set("inner.example"))},

@@ -360,7 +360,3 @@ class Background:
         if self.error:
             raise self.error
         return self.value
-
-
-__all__ = ["LITTLE_QUARANTINE", "WEIR", "Closed", "Cut", "Malformed", "ReleaseCase", "SharedWeirCase", "Weir", "WeirCase", "eventually", "fetch",
-           "free_address", "is_sanitized", "own_host", "settings"]

@@ -28,7 +28,8 @@ class Tools(unittest.TestCase):
             return client.request(method)
 
     def test_the_reader_takes_any_fragments(self):
-        wire = b"HTTP/1.1 103 Hint\r\n\r\nHTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n" + chunked(b"ab", b"c", trailers=[("X-T", "1")])
+        wire = b"HTTP/1.1 103 Hint\r\n\r\nHTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"
+        wire += chunked(b"ab", b"c", trailers=[("X-T", "1")])
         for fragment in FRAGMENTS:
             response = self.answered(wire, fragment=fragment)
             self.assertEqual((200, b"abc", [("X-T", "1")], 1),
@@ -64,7 +65,8 @@ class Tools(unittest.TestCase):
         backend = self.kept(HttpBackend("b"))
         with RawClient(backend.address) as client:
             account = client.request("POST", "/x", {"X-A": "1"}, b"hello").json()
-            self.assertEqual(("b", "POST", "/x", "hello", 0), tuple(account[key] for key in ("backend", "method", "target", "body", "connection")))
+            told = {key: account[key] for key in ("backend", "method", "target", "body", "connection")}
+            self.assertEqual({"backend": "b", "method": "POST", "target": "/x", "body": "hello", "connection": 0}, told)
             self.assertEqual(1000, len(client.get("/bytes/1000").body))
             self.assertEqual(digest(pattern(120_000)), dict(client.get("/chunked/120000").trailers)["X-Sum"])
             self.assertEqual([204, 304, 500], [client.get(f"/status/{status}").status for status in (204, 304, 500)])

@@ -131,22 +131,21 @@ class Strictness(SharedWeirCase):
     def assert_alive(self):
         self.assertEqual("alive", self.fetch(self.shared, target="/alive").json()["backend"])
 
-    def assert_untouched(self):
-        self.assertEqual(b"", self.victim.received)
-
     def refuse(self, wire, statuses, fragment=None):
+        """Refused with one of `statuses`, closed, and not a byte of it at the backend."""
+        seen = len(self.victim.received)
         with RawClient(self.shared.address, timeout=5) as client:
             try:
                 client.send(wire, fragment)
             except (BrokenPipeError, ConnectionResetError):
                 pass                                 # refused before all of it was sent
             self.assert_refused(client, *statuses)
+        self.assertEqual(b"", self.victim.received[seen:])
 
     def test_heads_are_refused_untouched(self):
         for name, (wire, statuses) in REFUSED_HEADS.items():
             with self.subTest(name):
                 self.refuse(wire, statuses)
-                self.assert_untouched()
                 self.assert_alive()
 
     def test_heads_are_refused_in_any_fragments(self):
@@ -154,26 +153,23 @@ class Strictness(SharedWeirCase):
             for fragment in (1, 7):
                 with self.subTest(name, fragment=fragment):
                     self.refuse(wire, statuses, fragment)
-                    self.assert_untouched()
 
     def test_broken_chunks_that_came_with_their_head_are_refused_untouched(self):
         for name, wire in REFUSED_CHUNKS.items():
             with self.subTest(name):
                 self.refuse(wire, BAD)
-                self.assert_untouched()
                 self.assert_alive()
 
     def test_what_follows_a_refused_request_is_never_read(self):
         for name, (wire, statuses) in REFUSED_HEADS.items():
             with self.subTest(name):
                 self.refuse(wire + b"\r\n" + request_bytes(target="/smuggled"), statuses)
-                self.assert_untouched()
 
     def test_connect_opens_no_tunnel(self):
         client = self.client(self.shared)
         client.send(b"CONNECT weir.test:443 HTTP/1.1\r\nHost: weir.test:443\r\n\r\n")
         self.assertIn(client.response().status, (400, 403, 404, 405, 501))
-        self.assert_untouched()
+        self.assertNotIn(b"CONNECT", self.victim.received)
 
     def test_refusals_are_counted_as_the_client_s(self):
         before = self.shared.metric(settings.FAILURES)

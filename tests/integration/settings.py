@@ -94,11 +94,8 @@ def queue(size, timeout):
     return {"queue": {"size": size, "timeout": timeout}}
 
 
-HOST_KEPT = {}                                      # what an upstream does without being told
-HOST_OF_ENDPOINT = {"host": "endpoint"}             # the endpoint's own name instead of the client's Host
-
-
 def host_set(name):
+    """`name`, or "endpoint" for the endpoint's own, instead of the client's Host."""
     return {"host": name}
 
 
