@@ -41,8 +41,8 @@ class Arena {
   size_t footprint() const { return footprint_; }
 
  private:
-  static constexpr size_t kClass = 64;    // frames are rounded up to this
-  static constexpr size_t kClasses = 64;  // up to 4 KiB; larger ones come from malloc
+  static constexpr size_t kClass = 128;   // frames are rounded up to this
+  static constexpr size_t kClasses = 24;  // below 3 KiB; larger ones come from malloc
   struct Free {
     Free* next;
   };

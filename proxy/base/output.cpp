@@ -8,6 +8,7 @@ namespace weir {
 namespace {
 
 constexpr size_t kSmall = 4096;
+constexpr size_t kShort = 2048;
 
 }  // namespace
 
@@ -25,6 +26,8 @@ void Output::append_hex(uint64_t value) {
 
 void Output::append(Slice slice) {
   if (slice.empty()) return;
+  // One vector less for the kernel costs more than a short copy.
+  if (slice.size() <= kShort && slice.size() <= room_) return append(slice.view());
   bytes_ += slice.size();
   push(std::move(slice));
   room_ = 0;

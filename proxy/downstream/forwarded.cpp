@@ -41,28 +41,28 @@ std::string_view decimal(Arena& arena, uint16_t number) {
 }
 
 /// Ours alone, or appended to what a trusted proxy sent.
-void extend(Exchange& exchange, std::string_view name, std::string_view ours) {
+void extend(Exchange& exchange, std::string_view name, Field field, std::string_view ours) {
   auto& headers = exchange.request.headers;
   if (exchange.client.is_trusted) {
     if (const auto theirs = headers.joined(name); theirs && !theirs->empty()) {
-      headers.set(name, exchange.arena().concat({*theirs, ", ", ours}));
+      headers.set(name, exchange.arena().concat({*theirs, ", ", ours}), field);
       return;
     }
   }
-  headers.set(name, ours);
+  headers.set(name, ours, field);
 }
 
 /// A trusted proxy's own word stands; a stranger's is replaced.
 void keep_or_set(Exchange& exchange, std::string_view name, Field field, std::string_view ours) {
   auto& headers = exchange.request.headers;
   if (exchange.client.is_trusted && headers.has(field)) return;
-  headers.set(name, ours);
+  headers.set(name, ours, field);
 }
 
 void tell_by_x_forwarded(Exchange& exchange, std::string_view peer) {
   auto& headers = exchange.request.headers;
   headers.remove(Field::forwarded);
-  if (!peer.empty()) extend(exchange, "X-Forwarded-For", peer);
+  if (!peer.empty()) extend(exchange, "X-Forwarded-For", Field::x_forwarded_for, peer);
   keep_or_set(exchange, "X-Forwarded-Proto", Field::x_forwarded_proto, scheme_of(exchange));
   keep_or_set(exchange, "X-Forwarded-Host", Field::x_forwarded_host, exchange.request.authority);
   if (exchange.client.local_port != 0) {
@@ -84,7 +84,7 @@ void tell_by_forwarded(Exchange& exchange, std::string_view peer) {
   const bool is_v6 = peer.find(':') != std::string_view::npos;
   const auto node = peer.empty() ? std::string_view("unknown") : is_v6 ? arena.concat({"\"[", peer, "]\""}) : peer;
   const auto host = exchange.request.authority;
-  extend(exchange, "Forwarded",
+  extend(exchange, "Forwarded", Field::forwarded,
          arena.concat({"for=", node, ";proto=", scheme_of(exchange), host.empty() ? "" : ";host=\"", host, host.empty() ? "" : "\""}));
 }
 

@@ -105,12 +105,13 @@ void Headers::grow() {
 void Headers::add(std::string_view name, std::string_view value, Field field) {
   if (size_ == capacity_) grow();
   new (table_ + size_++) Header{name, value, field};
+  present_ |= set_of(field);
 }
 
-void Headers::set(std::string_view name, std::string_view value) {
+void Headers::set(std::string_view name, std::string_view value, Field field) {
   const auto is_same = [name](const Header& header) { return equals_ignoring_case(header.name, name); };
-  Header* const first = std::find_if(begin(), end(), is_same);
-  if (first == end()) return add(name, value);
+  Header* const first = may_have(set_of(field)) ? std::find_if(begin(), end(), is_same) : end();
+  if (first == end()) return add(name, value, field);
   first->value = value;
   remove_if([&](const Header& header) { return &header > first && is_same(header); });
 }
@@ -120,6 +121,7 @@ size_t Headers::remove(std::string_view name) {
 }
 
 size_t Headers::remove(Field field) {
+  if (!may_have(set_of(field))) return 0;
   return remove_if([field](const Header& header) { return header.field == field; });
 }
 
@@ -131,6 +133,7 @@ std::optional<std::string_view> Headers::get(std::string_view name) const {
 }
 
 std::optional<std::string_view> Headers::get(Field field) const {
+  if (!may_have(set_of(field))) return std::nullopt;
   for (const Header& header : *this) {
     if (header.field == field) return header.value;
   }
@@ -138,6 +141,7 @@ std::optional<std::string_view> Headers::get(Field field) const {
 }
 
 size_t Headers::count(Field field) const {
+  if (!may_have(set_of(field))) return 0;
   return static_cast<size_t>(std::ranges::count(begin(), end(), field, &Header::field));
 }
 

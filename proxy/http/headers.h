@@ -61,6 +61,10 @@ enum class Field : uint8_t {
   x_request_id,
 };
 
+/// Several names at once.
+using FieldSet = uint64_t;
+constexpr FieldSet set_of(auto... fields) { return ((FieldSet{1} << static_cast<unsigned>(fields)) | ... | FieldSet{0}); }
+
 /// The interned name, without regard to case.
 Field field_of(std::string_view name);
 /// In lower case; "" for `other`.
@@ -82,7 +86,8 @@ class Headers {
   void add(std::string_view name, std::string_view value) { add(name, value, field_of(name)); }
   void add(std::string_view name, std::string_view value, Field field);
   /// Replaces the first line of that name, removes the others, or adds one.
-  void set(std::string_view name, std::string_view value);
+  void set(std::string_view name, std::string_view value) { set(name, value, field_of(name)); }
+  void set(std::string_view name, std::string_view value, Field field);
   /// How many lines went.
   size_t remove(std::string_view name);
   size_t remove(Field field);
@@ -91,6 +96,8 @@ class Headers {
   std::optional<std::string_view> get(std::string_view name) const;
   std::optional<std::string_view> get(Field field) const;
   bool has(Field field) const { return get(field).has_value(); }
+  /// False only when the head surely has none of these: how most requests pass most rules.
+  bool may_have(FieldSet fields) const { return (present_ & fields) != 0; }
   size_t count(Field field) const;
   /// All values of that name joined by ", " (RFC 9110 section 5.3); nothing when there is none.
   std::optional<std::string_view> joined(std::string_view name) const;
@@ -105,7 +112,10 @@ class Headers {
   const Header* end() const { return table_ + size_; }
   size_t size() const { return size_; }
   bool empty() const { return size_ == 0; }
-  void clear() { size_ = 0; }
+  void clear() {
+    size_ = 0;
+    present_ = 0;
+  }
   /// Another table with the same lines in `arena`; with `Deep::yes` names and values are copied too.
   enum class Deep : bool { no, yes };
   Headers copy(Arena& arena, Deep deep = Deep::no) const;
@@ -118,6 +128,7 @@ class Headers {
   Header* table_ = nullptr;
   uint32_t size_ = 0;
   uint32_t capacity_ = 0;
+  FieldSet present_ = 0;  // a field's bit stays when its last line has gone
 };
 
 template <class Drop>

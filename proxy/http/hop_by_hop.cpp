@@ -4,20 +4,11 @@ namespace weir::http {
 
 namespace {
 
-constexpr bool is_hop_by_hop(Field field) {
-  switch (field) {
-    case Field::connection:
-    case Field::http2_settings:
-    case Field::keep_alive:
-    case Field::proxy_authenticate:
-    case Field::proxy_authorization:
-    case Field::proxy_connection:
-    case Field::te:
-    case Field::transfer_encoding:
-    case Field::upgrade: return true;
-    default: return false;
-  }
-}
+constexpr FieldSet kHopByHop =
+    set_of(Field::connection, Field::http2_settings, Field::keep_alive, Field::proxy_authenticate, Field::proxy_authorization,
+           Field::proxy_connection, Field::te, Field::transfer_encoding, Field::upgrade);
+
+constexpr bool is_hop_by_hop(Field field) { return (kHopByHop & set_of(field)) != 0; }
 
 // What is listed behind these costs time and is meant to.
 constexpr unsigned kOptions = 64;
@@ -89,14 +80,12 @@ bool is_protected(const Header& header) {
 
 HopByHop remove_hop_by_hop(Headers& headers) {
   HopByHop found;
-  bool has_any = false;
+  if (!headers.may_have(kHopByHop)) return found;
   for (const Header& header : headers) {
     if (!is_hop_by_hop(header.field)) continue;
-    has_any = true;
     if (header.field == Field::te && takes_trailers(header.value)) found.trailers = true;
     if (header.field == Field::upgrade && found.upgrade.empty()) found.upgrade = header.value;
   }
-  if (!has_any) return found;
   if (!found.upgrade.empty() && !lists(headers, "upgrade")) found.upgrade = {};
   if (!names_only_the_connection(headers)) remove_named(headers);
   headers.remove_if([](const Header& header) { return is_hop_by_hop(header.field); });

@@ -2,6 +2,8 @@
 
 #include <arpa/inet.h>
 
+#include <algorithm>
+#include <charconv>
 #include <cstddef>
 #include <cstring>
 
@@ -33,6 +35,17 @@ int parse_bytes_of(std::string_view ip, unsigned char (&bytes)[16]) {
   return 0;
 }
 
+/// inet_ntop prints; this is on every request's way.
+std::string_view v4_text(const in_addr& address, std::span<char> to) {
+  const auto* bytes = reinterpret_cast<const unsigned char*>(&address);
+  char* at = to.data();
+  for (int i = 0; i < 4; ++i) {
+    if (i > 0) *at++ = '.';
+    at = std::to_chars(at, to.data() + to.size(), bytes[i]).ptr;
+  }
+  return {to.data(), static_cast<size_t>(at - to.data())};
+}
+
 /// The path of a unix socket; an abstract one (leading NUL) begins with '@'.
 std::string path_of(const sockaddr_un& address, socklen_t size) {
   const size_t length = size - offsetof(sockaddr_un, sun_path);
@@ -44,8 +57,17 @@ std::string path_of(const sockaddr_un& address, socklen_t size) {
 }  // namespace
 
 Address::Address(const sockaddr* address, socklen_t size) : size_(size) {
-  if (size_ > sizeof storage_) size_ = sizeof storage_;
-  std::memcpy(&storage_, address, size_);
+  if (address->sa_family != AF_UNIX) {
+    size_ = std::min<socklen_t>(size, sizeof ip_);
+    std::memcpy(&ip_, address, size_);
+    return;
+  }
+  ip_.sin6_family = AF_UNIX;
+  if (size <= offsetof(sockaddr_un, sun_path)) return;  // a client's socket has no name
+  sockaddr_un path{};
+  size_ = std::min<socklen_t>(size, sizeof path);
+  std::memcpy(&path, address, size_);
+  unix_ = std::make_shared<const sockaddr_un>(path);
 }
 
 Address Address::unix_path(std::string_view path) {
@@ -101,13 +123,13 @@ uint16_t Address::port() const {
 
 Address Address::with_port(uint16_t port) const {
   Address other = *this;
-  if (family() == AF_INET) reinterpret_cast<sockaddr_in&>(other.storage_).sin_port = htons(port);
-  if (family() == AF_INET6) reinterpret_cast<sockaddr_in6&>(other.storage_).sin6_port = htons(port);
+  if (family() == AF_INET) reinterpret_cast<sockaddr_in&>(other.ip_).sin_port = htons(port);
+  if (family() == AF_INET6) other.ip_.sin6_port = htons(port);
   return other;
 }
 
 std::string Address::text() const {
-  if (is_unix()) return std::string(kUnix) + path_of(reinterpret_cast<const sockaddr_un&>(storage_), size_);
+  if (is_unix()) return std::string(kUnix) + (unix_ ? path_of(*unix_, size_) : "");
   char buffer[INET6_ADDRSTRLEN];
   const std::string ip(this->ip(buffer));
   const std::string port = std::to_string(this->port());
@@ -116,10 +138,8 @@ std::string Address::text() const {
 
 std::string_view Address::ip(std::span<char> to) const {
   if (is_unix()) return kUnix;
-  const void* bytes = nullptr;
-  if (family() == AF_INET) bytes = &v4(get()).sin_addr;
-  if (family() == AF_INET6) bytes = &v6(get()).sin6_addr;
-  if (!bytes || !inet_ntop(family(), bytes, to.data(), static_cast<socklen_t>(to.size()))) return "";
+  if (family() == AF_INET) return v4_text(v4(get()).sin_addr, to);
+  if (family() != AF_INET6 || !inet_ntop(AF_INET6, &v6(get()).sin6_addr, to.data(), static_cast<socklen_t>(to.size()))) return "";
   return to.data();
 }
 
@@ -130,7 +150,7 @@ bool Address::operator==(const Address& other) const {
     case AF_INET6:
       return port() == other.port() && v6(get()).sin6_scope_id == v6(other.get()).sin6_scope_id &&
              std::memcmp(&v6(get()).sin6_addr, &v6(other.get()).sin6_addr, sizeof(in6_addr)) == 0;
-    default: return size_ == other.size_ && std::memcmp(&storage_, &other.storage_, size_) == 0;
+    default: return size_ == other.size_ && std::memcmp(get(), other.get(), size_) == 0;
   }
 }
 

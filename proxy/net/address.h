@@ -4,6 +4,7 @@
 #include <sys/socket.h>
 #include <sys/un.h>
 
+#include <memory>
 #include <optional>
 #include <span>
 #include <string>
@@ -22,9 +23,9 @@ class Address {
   /// An IP address without port.
   static std::optional<Address> parse_ip(std::string_view ip, uint16_t port);
 
-  const sockaddr* get() const { return reinterpret_cast<const sockaddr*>(&storage_); }
+  const sockaddr* get() const { return reinterpret_cast<const sockaddr*>(unix_ ? static_cast<const void*>(unix_.get()) : &ip_); }
   socklen_t size() const { return size_; }
-  int family() const { return storage_.ss_family; }
+  int family() const { return ip_.sin6_family; }
   bool is_ip() const { return family() == AF_INET || family() == AF_INET6; }
   bool is_unix() const { return family() == AF_UNIX; }
   uint16_t port() const;
@@ -37,7 +38,8 @@ class Address {
   bool operator==(const Address& other) const;
 
  private:
-  sockaddr_storage storage_{};
+  sockaddr_in6 ip_{};                        // also holds a sockaddr_in; of a unix socket only the family
+  std::shared_ptr<const sockaddr_un> unix_;  // shared by copies: addresses are copied on the hot path, paths are long
   socklen_t size_ = 0;
 };
 

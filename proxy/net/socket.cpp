@@ -52,15 +52,22 @@ Transfer Socket::send(Output& output) {
   while (!output.is_empty()) {
     std::array<iovec, kVectors> vectors;
     const size_t wanted = output.bytes();
-    msghdr message{};
-    message.msg_iov = vectors.data();
-    message.msg_iovlen = output.gather(vectors);
-    const ssize_t count = ::sendmsg(fd_, &message, MSG_NOSIGNAL);
+    const size_t filled = output.gather(vectors);
+    const ssize_t count = write(std::span(vectors).first(filled));
     if (count < 0) return failure();
     output.consume(static_cast<size_t>(count));
-    if (static_cast<size_t>(count) < wanted && message.msg_iovlen < kVectors) return {Transfer::State::blocked};
+    if (static_cast<size_t>(count) < wanted && filled < kVectors) return {Transfer::State::blocked};
   }
   return {Transfer::State::moved};
+}
+
+/// MSG_NOSIGNAL: a peer that has gone is an error here, not a signal.
+ssize_t Socket::write(std::span<iovec> vectors) const {
+  if (vectors.size() == 1) return ::send(fd_, vectors[0].iov_base, vectors[0].iov_len, MSG_NOSIGNAL);
+  msghdr message{};
+  message.msg_iov = vectors.data();
+  message.msg_iovlen = vectors.size();
+  return ::sendmsg(fd_, &message, MSG_NOSIGNAL);
 }
 
 void Socket::finish_writing() { ::shutdown(fd_, SHUT_WR); }

@@ -43,6 +43,8 @@ class Socket {
   int fd() const { return fd_; }
 
  private:
+  ssize_t write(std::span<iovec> vectors) const;
+
   int fd_;
   FdWatch watch_;
 };

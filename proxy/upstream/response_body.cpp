@@ -106,7 +106,7 @@ void ResponseBody::answered(http::BodySize size) {
   if (deadline_ != Time::max()) alarm_.start_at(deadline_);
   record_.status = exchange_.response.head.status;
   record_.answered = exchange_.loop().now();
-  lease_.measured(record_.answered - record_.started);
+  measure(record_.answered - record_.started);
   http::remove_hop_by_hop(exchange_.response.head.headers);
   pipe_.touch();
 }
@@ -131,9 +131,13 @@ Task<Result<Chunk>> ResponseBody::read() {
 void ResponseBody::settle(const Error& error) {
   if (error.side == Side::upstream) {
     lease_.failed();
-    lease_.measured(upstream_.settings().timeouts.response);
+    measure(upstream_.settings().timeouts.response);
   }
   end(outcome_of(error));
+}
+
+void ResponseBody::measure(Duration took) {
+  if (upstream_.settings().balance.value.policy == Policy::peak_ewma) lease_.measured(took);
 }
 
 EndpointLease ResponseBody::give_up() {

@@ -52,6 +52,7 @@ class ResponseBody final : public Body {
   Task<> upload();
   void expired();
   void await_head();
+  void measure(Duration took);
   void arm(Duration patience);
   void end(Outcome outcome);
   void release();
