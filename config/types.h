@@ -8,7 +8,7 @@
 #include <map>
 #include <type_traits>
 
-#include "config/reader.h"
+#include "config/reader_class.h"
 
 namespace weir::config {
 

@@ -40,7 +40,11 @@ void FdWatch::arm(int events) {
     auto* watch = static_cast<FdWatch*>(handle->data);
     if (!watch) return;
     const Loop::Dispatch dispatch(watch->loop_);
-    watch->notify(status < 0 ? UV_READABLE | UV_WRITABLE : events);
+    if (status < 0) {
+      watch->armed_ = 0;  // libuv has stopped the handle: whoever waits next arms it again
+      events = UV_READABLE | UV_WRITABLE;
+    }
+    watch->notify(events);
   });
 }
 

@@ -15,7 +15,7 @@ struct TimerNode : Ready {
 };
 
 /// A hierarchical timing wheel (Varghese and Lauck, 1987): insertion and cancellation in constant time, whatever
-/// the number of timers. Six levels of 64 slots; a timer sits on the level where its tick first differs from now.
+/// the number of timers. Eleven levels of 64 slots, which hold every tick; a timer sits on the level where its tick first differs from now.
 class TimerWheel {
  public:
   /// `now` may not be later than the ticks to come.
@@ -31,7 +31,7 @@ class TimerWheel {
  private:
   static constexpr int kBits = 6;
   static constexpr int kSlots = 1 << kBits;
-  static constexpr int kLevels = 6;
+  static constexpr int kLevels = 11;
   struct Slot {
     int level;
     int index;

@@ -33,7 +33,18 @@ void Output::append(Slice slice) {
   room_ = 0;
 }
 
+/// A queue that never runs empty would grow for ever.
+void Output::compact() {
+  const size_t live = count_ - first_;
+  for (size_t i = 0; i < live; ++i) segment(i) = std::move(segment(first_ + i));
+  more_.resize(live > kInline ? live - kInline : 0);
+  for (size_t i = live; i < kInline; ++i) inline_[i] = Slice();
+  first_ = 0;
+  count_ = live;
+}
+
 void Output::push(Slice slice) {
+  if (first_ >= 64 && 2 * first_ >= count_) compact();
   if (count_ < kInline) {
     inline_[count_] = std::move(slice);
   } else {

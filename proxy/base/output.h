@@ -24,7 +24,7 @@ class Output {
 
   /// Copies `text`.
   void append(std::string_view text) {
-    if (text.size() > room_) return append_slow(text);
+    if (text.size() >= room_) return append_slow(text);
     std::memcpy(at_, text.data(), text.size());
     grow_tail(text.size());
   }
@@ -53,6 +53,7 @@ class Output {
   Slice& segment(size_t index) { return index < kInline ? inline_[index] : more_[index - kInline]; }
   const Slice& segment(size_t index) const { return index < kInline ? inline_[index] : more_[index - kInline]; }
   void push(Slice slice);
+  void compact();
   void grow_tail(size_t count) {
     Slice& tail = segment(count_ - 1);
     tail = Slice(tail.block(), {tail.data(), tail.size() + count});

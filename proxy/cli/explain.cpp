@@ -5,6 +5,7 @@
 #include "cli/cli.h"
 #include "downstream/forwarded.h"
 #include "http/target.h"
+#include "routing/origins.h"
 #include "runtime/snapshot.h"
 
 namespace weir::cli {
@@ -45,6 +46,7 @@ Result<> prepare(Exchange& exchange, const ExplainArguments& arguments, const do
   const auto peer = net::Address::parse_ip(arguments.client, 0);
   if (!peer) return fail(ErrorCode::bad_request, Side::client, "--client is an IP address");
   exchange.client.peer = *peer;
+  exchange.client.ip = arguments.client;
   const auto path = http::normalize_path(exchange.request.path, policy.path, exchange.arena());
   if (!path) return std::unexpected(path.error());
   exchange.request.path = *path;
@@ -141,7 +143,8 @@ int explain(const ExplainArguments& arguments) {
     return 0;
   }
   print_upstream(*snapshot, exchange.destination.upstream);
-  const Chain rehearsed(route->chain.links(), std::make_shared<Departure>());
+  const auto& settings = snapshot->configuration().routes[route->index];
+  const Chain rehearsed(route->chain.links(), routing::make_origin(settings, std::make_shared<Departure>()));
   auto task = rehearsed.run(exchange);
   task.start();
   return 0;

@@ -1,5 +1,7 @@
 #include "downstream/admission.h"
 
+#include <array>
+
 #include "downstream/forwarded.h"
 #include "http/target.h"
 
@@ -18,6 +20,21 @@ Result<> check_method(const Exchange& exchange, const Policy& policy) {
   return {};
 }
 
+/// RFC 9110 section 7.6.2: who is reached by the last hop answers. True when that is here.
+bool is_final_recipient(Exchange& exchange) {
+  auto& request = exchange.request;
+  if (request.method != http::Method::options && request.method != http::Method::trace) return false;
+  const auto value = request.headers.get(http::Field::max_forwards);
+  const auto hops = value ? parse_decimal(*value) : std::nullopt;
+  if (!hops) return false;
+  if (*hops == 0) return true;
+  std::array<char, 20> digits;
+  const auto end = std::to_chars(digits.data(), digits.data() + digits.size(), *hops - 1).ptr;
+  const std::string_view left(digits.data(), static_cast<size_t>(end - digits.data()));
+  request.headers.set("Max-Forwards", exchange.arena().copy(left), http::Field::max_forwards);
+  return false;
+}
+
 Result<> normalize(Exchange& exchange, const http::PathPolicy& policy) {
   auto& request = exchange.request;
   if (request.path.empty() || request.path == "*") return {};
@@ -31,7 +48,8 @@ Result<const Route*> find_route(Exchange& exchange, const Serving& serving) {
   const Route* route = serving.routes->find(exchange);
   if (!route) return fail(ErrorCode::no_route, Side::client, "no route matches this request");
   const auto size = exchange.request_body->size();
-  if (size.kind == http::BodySize::Kind::known && size.bytes > route->max_body) {
+  const bool is_announced = size.kind == http::BodySize::Kind::known && size.bytes > route->max_body;
+  if (is_announced || exchange.record.request_body_bytes > route->max_body) {
     return fail(ErrorCode::body_too_large, Side::client, "the request body is larger than allowed");
   }
   exchange.route = route;
@@ -50,6 +68,11 @@ Result<const Route*> examine(Exchange& exchange, const Serving& serving) {
 }  // namespace
 
 const Route* admit(Exchange& exchange, const Serving& serving) {
+  if (is_final_recipient(exchange)) {
+    exchange.respond(204);
+    exchange.response.head.headers.add("Allow", "GET, HEAD, POST, PUT, DELETE, OPTIONS, PATCH");
+    return nullptr;
+  }
   const auto route = examine(exchange, serving);
   if (route) return *route;
   exchange.fail(route.error());

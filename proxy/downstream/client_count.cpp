@@ -8,20 +8,17 @@ ClientCount::Counted ClientCount::add(const net::Address& peer, bool by_client) 
   const auto key = key_of(peer);
   auto& shard = shard_of(key);
   const std::lock_guard lock(shard.mutex);
-  counted_by_client_.fetch_add(1, std::memory_order_relaxed);
   return {all, ++shard.counts[key]};
 }
 
-void ClientCount::remove(const net::Address& peer) {
+void ClientCount::remove(const net::Address& peer, bool by_client) {
   all_.fetch_sub(1, std::memory_order_relaxed);
-  if (counted_by_client_.load(std::memory_order_relaxed) == 0 || !peer.is_ip()) return;
+  if (!by_client || !peer.is_ip()) return;
   const auto key = key_of(peer);
   auto& shard = shard_of(key);
   const std::lock_guard lock(shard.mutex);
   const auto found = shard.counts.find(key);
-  if (found == shard.counts.end()) return;  // it came before the limit was set
-  counted_by_client_.fetch_sub(1, std::memory_order_relaxed);
-  if (--found->second == 0) shard.counts.erase(found);
+  if (found != shard.counts.end() && --found->second == 0) shard.counts.erase(found);
 }
 
 std::string ClientCount::key_of(const net::Address& peer) {

@@ -19,7 +19,8 @@ class ClientCount {
     uint64_t of_client;  // 0 unless `by_client`
   };
   Counted add(const net::Address& peer, bool by_client);
-  void remove(const net::Address& peer);
+  /// As it was added.
+  void remove(const net::Address& peer, bool by_client);
   uint64_t all() const { return all_.load(std::memory_order_relaxed); }
 
  private:
@@ -32,7 +33,6 @@ class ClientCount {
   Shard& shard_of(const std::string& key) { return shards_[std::hash<std::string>()(key) % kShards]; }
 
   std::atomic<uint64_t> all_{0};
-  std::atomic<uint64_t> counted_by_client_{0};
   std::array<Shard, kShards> shards_;
 };
 

@@ -16,31 +16,38 @@ namespace {
 
 constexpr size_t kMostStashed = 16 * 1024;
 constexpr Duration kPaceStep = std::chrono::seconds(1);
+constexpr Duration kRefusedPatience = std::chrono::seconds(5);  // for the request that is told why
 constexpr Duration kLinger = std::chrono::seconds(2);
 constexpr Error kClientGone{ErrorCode::client_gone, Side::client, "the client's connection broke"};
 constexpr Error kClientStalled{ErrorCode::client_gone, Side::client, "the client took nothing of its response for too long"};
 
 }  // namespace
 
-Connection::Connection(Gateway& gateway, int fd, const net::Address& peer, std::optional<ErrorCode> refusal)
+Connection::Connection(Gateway& gateway, int fd, const net::Address& peer, std::optional<ErrorCode> refusal,
+                       bool counted_by_client)
     : gateway_(gateway),
       socket_(gateway.worker().loop, fd),
       output_(gateway.worker().blocks),
       codec_(http::Role::server, gateway.serving()->policy->limits.head, *this, output_),
       peer_(peer),
       refusal_(refusal),
+      counted_by_client_(counted_by_client),
       stash_(gateway.worker().blocks),
       resume_(gateway.worker().loop),
       alarm_(gateway.worker().loop, *this) {
   gateway_.observer().connection_opened();
-  alarm_.start(gateway_.serving()->policy->timeouts.idle);
+  alarm_.start(refusal_ ? kRefusedPatience : gateway_.serving()->policy->timeouts.idle);
   task_ = serve();
   task_.start();
 }
 
 Connection::~Connection() {
   if (stream_) bury(*stream_);
-  gateway_.clients().remove(peer_);
+  if (refusal_) {
+    gateway_.refused_closed();
+  } else {
+    gateway_.clients().remove(peer_, counted_by_client_);
+  }
   gateway_.observer().connection_closed();
 }
 
@@ -53,7 +60,7 @@ Task<> Connection::serve() {
       continue;
     }
     co_await socket_.readable();
-    receive();
+    if (state_ != State::closed) receive();
   }
 }
 
@@ -147,7 +154,7 @@ void Connection::on_alarm() {
 
 void Connection::check_pace() {
   if (stream_->body.is_settled()) return;
-  if (!stream_->body.is_full()) stream_->pace.wait(kPaceStep);
+  if (!stream_->body.is_full() && !stream_->wants_continue) stream_->pace.wait(kPaceStep);
   const auto& policy = *stream_->serving->policy;
   if (!stream_->pace.is_too_slow(policy.limits.body_rate, policy.timeouts.body)) return alarm_.start(kPaceStep);
   state_ = State::deaf;
@@ -162,7 +169,9 @@ http::RequestHead& Connection::begin_request(http::StreamId id) {
   stream_ = gateway_.streams().make(*this, gateway_.worker(), gateway_.serving(), id);
   auto& exchange = stream_->exchange;
   exchange.record.started = gateway_.worker().loop.now();
+  std::array<char, 64> ip;
   exchange.client.peer = peer_;
+  exchange.client.ip = exchange.arena().copy(peer_.ip(ip));
   exchange.client.listener = gateway_.listener();
   exchange.client.local_port = gateway_.port();
   stream_->serving->observer->exchange_started();
@@ -198,8 +207,7 @@ void Connection::on_data(http::StreamId, Slice data) {
   auto& record = stream_->exchange.record;
   record.request_body_bytes += data.size();
   const auto* route = stream_->exchange.route;
-  const uint64_t most = route ? route->max_body : stream_->serving->policy->limits.body;
-  if (record.request_body_bytes > most) {
+  if (route && record.request_body_bytes > route->max_body) {  // before there is a route the pipe's bound holds
     state_ = State::deaf;
     return stream_->body.fail({ErrorCode::body_too_large, Side::client, "the request body is larger than allowed"});
   }
@@ -238,7 +246,17 @@ Task<> Connection::run(Stream& stream) {
     has_thrown = true;
   }
   if (has_thrown) exchange.fail({ErrorCode::internal, Side::self, "an exception escaped from the filter chain"});
-  co_await answer(stream);
+  bool is_broken = false;
+  try {
+    co_await answer(stream);
+  } catch (const std::exception& error) {
+    log::error("answer_failed", {{"request_id", exchange.id}, {"what", error.what()}});
+    is_broken = true;
+  }
+  if (is_broken) {
+    stream.is_cut_short = true;
+    codec_.reset(stream.id, ErrorCode::internal);
+  }
   stream.turn.run = [](Ready& turn) {
     Stream& stream = *static_cast<Stream::Turn&>(turn).stream;
     stream.connection.ended(stream);
@@ -256,6 +274,7 @@ Task<> Connection::answer(Stream& stream) {
   exchange.record.finished = gateway_.worker().loop.now();
   if (!sent) {
     exchange.failure = sent.error();
+    exchange.record.raise(meaning_of(sent.error().code).flag);
     stream.is_cut_short = true;
     codec_.reset(stream.id, sent.error().code);
   }
@@ -296,11 +315,17 @@ void Connection::body_taken() { resume_.notify(); }
 void Connection::ended(Stream& stream) {
   const bool client_is_silent = stream.body.is_finished() && state_ == State::open && stash_.is_empty() && !we_close_;
   // Nothing but a reset tells an HTTP/1.0 client that its body was cut short.
-  if (stream.is_cut_short && stream.exchange.request.version == http::Version::http10) socket_.reset_on_close();
+  const bool must_reset = stream.is_cut_short && stream.exchange.request.version == http::Version::http10;
   bury(stream);
+  if (must_reset) {
+    socket_.reset_on_close();
+    return close();
+  }
   if (!codec_.is_reusable()) return client_is_silent ? close() : linger();
+  if (state_ == State::deaf && stash_.is_empty()) return linger();  // its FIN has come
   alarm_.start(gateway_.serving()->policy->timeouts.idle);
   feed_stash();
+  if (state_ == State::deaf && (!stream_ || stream_->phase == Stream::Phase::head)) return abort(Flag::DC);
   resume_.notify();
 }
 

@@ -15,7 +15,8 @@ namespace weir::downstream {
 /// request is answered. Made and destroyed by its Gateway.
 class Connection final : public ListNode, http::CodecEvents {
  public:
-  Connection(Gateway& gateway, int fd, const net::Address& peer, std::optional<ErrorCode> refusal);
+  Connection(Gateway& gateway, int fd, const net::Address& peer, std::optional<ErrorCode> refusal,
+             bool counted_by_client);
   ~Connection() override;
 
   /// Whether no exchange runs and nothing has been read of the next one.
@@ -27,6 +28,7 @@ class Connection final : public ListNode, http::CodecEvents {
   void body_taken();
   /// The client takes nothing any more: gives everything up.
   void abort(Flag flag);
+  void close();
   const net::Address& peer() const { return peer_; }
 
  private:
@@ -68,7 +70,6 @@ class Connection final : public ListNode, http::CodecEvents {
   void send_head(Stream& stream);
   void ended(Stream& stream);
   void bury(Stream& stream);
-  void close();
   void linger();
 
   Gateway& gateway_;
@@ -78,6 +79,7 @@ class Connection final : public ListNode, http::CodecEvents {
   net::Address peer_;
   State state_ = State::open;
   std::optional<ErrorCode> refusal_;  // every request is answered with it
+  const bool counted_by_client_;
   bool we_close_ = false;               // the last response said so, and the client may not have known
   Stream* stream_ = nullptr;
   Output stash_;  // pipelined bytes that wait for the exchange to end

@@ -59,6 +59,46 @@ void keep_or_set(Exchange& exchange, std::string_view name, Field field, std::st
   headers.set(name, ours, field);
 }
 
+constexpr auto kForwardingFields = std::to_array({Field::forwarded, Field::x_forwarded_for, Field::x_forwarded_proto,
+                                                  Field::x_forwarded_host, Field::x_forwarded_port});
+
+/// What a stranger says of itself, or the other family's fields.
+void drop_forwarding(http::Headers& headers, Field but = Field::other) {
+  for (const Field field : kForwardingFields) {
+    if (field != but) headers.remove(field);
+  }
+}
+
+/// The `for` of one member of a Forwarded field, without quotes, brackets and port (RFC 7239 section 6).
+std::string_view node_of(std::string_view member) {
+  while (!member.empty()) {
+    const auto end = member.find(';');
+    auto pair = trim(member.substr(0, end));
+    member = end == std::string_view::npos ? std::string_view{} : member.substr(end + 1);
+    if (!equals_ignoring_case(pair.substr(0, 4), "for=")) continue;
+    pair.remove_prefix(4);
+    if (pair.starts_with('"')) pair = pair.substr(1, pair.rfind('"') - 1);
+    if (pair.starts_with('[')) return pair.substr(1, pair.find(']') - 1);
+    return pair.substr(0, pair.find(':'));
+  }
+  return {};
+}
+
+/// By the family of fields that this configuration believes in, and no other: a proxy that writes one may pass the
+/// client's own version of the other.
+std::string_view client_behind_proxies(Exchange& exchange, const Forwarding& forwarding, std::string_view peer) {
+  const auto& headers = exchange.request.headers;
+  if (forwarding.style != Forwarding::Style::rfc7239) {
+    return right_most_stranger(headers.joined("X-Forwarded-For").value_or(""), forwarding.trusted_proxies, peer);
+  }
+  std::string_view nodes;
+  for_each_member(headers.joined("Forwarded").value_or(""), [&](std::string_view member) {
+    nodes = nodes.empty() ? node_of(member) : exchange.arena().concat({nodes, ",", node_of(member)});
+    return true;
+  });
+  return right_most_stranger(nodes, forwarding.trusted_proxies, peer);
+}
+
 void tell_by_x_forwarded(Exchange& exchange, std::string_view peer) {
   auto& headers = exchange.request.headers;
   headers.remove(Field::forwarded);
@@ -70,16 +110,9 @@ void tell_by_x_forwarded(Exchange& exchange, std::string_view peer) {
   }
 }
 
-void drop_x_forwarded(http::Headers& headers) {
-  headers.remove(Field::x_forwarded_for);
-  headers.remove(Field::x_forwarded_proto);
-  headers.remove(Field::x_forwarded_host);
-  headers.remove(Field::x_forwarded_port);
-}
-
 /// RFC 7239 section 4: an IPv6 address is quoted and bracketed, a host with a port is quoted.
 void tell_by_forwarded(Exchange& exchange, std::string_view peer) {
-  drop_x_forwarded(exchange.request.headers);
+  drop_forwarding(exchange.request.headers, Field::forwarded);
   auto& arena = exchange.arena();
   const bool is_v6 = peer.find(':') != std::string_view::npos;
   const auto node = peer.empty() ? std::string_view("unknown") : is_v6 ? arena.concat({"\"[", peer, "]\""}) : peer;
@@ -123,15 +156,10 @@ Result<> extend_via(Exchange& exchange, const std::string& pseudonym) {
 Result<> prepare_forwarding(Exchange& exchange, const Forwarding& forwarding) {
   auto& headers = exchange.request.headers;
   auto& client = exchange.client;
-  std::array<char, 64> text;
-  const auto peer = exchange.arena().copy(client.peer.ip(text));
+  const auto peer = client.ip;
   client.is_trusted = !forwarding.trusted_proxies.empty() && is_trusted(client.peer, forwarding.trusted_proxies);
-  client.ip = peer;
-  if (client.is_trusted) {
-    client.ip = right_most_stranger(headers.joined("X-Forwarded-For").value_or(""), forwarding.trusted_proxies, peer);
-  }
-
-  if (!exchange.client.is_trusted && forwarding.style == Forwarding::Style::none) drop_x_forwarded(headers);
+  if (client.is_trusted) client.ip = client_behind_proxies(exchange, forwarding, peer);
+  if (!client.is_trusted) drop_forwarding(headers);
   http::remove_hop_by_hop(headers);
   const auto shown = client.peer.is_ip() ? peer : std::string_view{};
   if (forwarding.style == Forwarding::Style::x_forwarded) tell_by_x_forwarded(exchange, shown);

@@ -8,12 +8,12 @@ namespace weir::downstream {
 
 namespace {
 
-constexpr uint64_t kRefusedAtOnce = 128;  // connections over the limit that are still told why
+constexpr size_t kRefusedAtOnce = 64;  // connections over a limit that are still told why
 
 }  // namespace
 
 Gateway::Gateway(WorkerContext& worker, ClientCount& clients, ConnectionObserver& observer, std::string listener, uint16_t port)
-    : worker_(worker), clients_(clients), observer_(observer), listener_(std::move(listener)), port_(port) {
+    : worker_(worker), clients_(clients), observer_(observer), listener_(std::move(listener)), port_(port), cut_alarm_(worker.loop, *this) {
   retirement_.gateway = this;
   retirement_.run = [](Ready& self) { static_cast<Retirement&>(self).gateway->bury(); };
 }
@@ -25,21 +25,26 @@ Gateway::~Gateway() {
 
 void Gateway::open(int fd, const net::Address& peer) {
   const auto& limits = serving_->policy->limits;
-  const auto count = clients_.add(peer, limits.connections_per_client != 0);
+  const bool by_client = limits.connections_per_client != 0;
+  const auto count = clients_.add(peer, by_client);
   std::optional<ErrorCode> refusal;
   if (count.all > limits.connections) {
     observer_.connection_refused(ConnectionObserver::Limit::all);
     refusal = ErrorCode::overloaded;
-  } else if (limits.connections_per_client != 0 && count.of_client > limits.connections_per_client) {
+  } else if (by_client && count.of_client > limits.connections_per_client) {
     observer_.connection_refused(ConnectionObserver::Limit::client);
     refusal = ErrorCode::too_many_connections;
   }
-  if (count.all > limits.connections + kRefusedAtOnce) {
-    clients_.remove(peer);
-    ::close(fd);
-    return;
+  if (refusal) {
+    // Whoever is only told why takes nobody's place.
+    clients_.remove(peer, by_client);
+    if (refused_ >= kRefusedAtOnce) {
+      ::close(fd);
+      return;
+    }
+    ++refused_;
   }
-  auto* connection = new Connection(*this, fd, peer, refusal);
+  auto* connection = new Connection(*this, fd, peer, refusal, by_client);
   connections_.push_back(*connection);
   ++size_;
 }
@@ -47,14 +52,24 @@ void Gateway::open(int fd, const net::Address& peer) {
 void Gateway::close_idle() {
   List<Connection> kept;
   while (Connection* connection = connections_.pop_front()) {
-    (connection->is_idle() ? retired_ : kept).push_back(*connection);
+    kept.push_back(*connection);
+    if (connection->is_idle()) connection->close();
   }
   connections_.splice(kept);
-  if (!retired_.is_empty()) worker_.loop.at_end_of_tick(retirement_);
 }
 
 std::string_view Gateway::date() {
   return dates_.at(std::chrono::floor<std::chrono::seconds>(worker_.loop.clock().wall()));
+}
+
+void Gateway::cut_after(std::optional<Duration> grace) {
+  if (!grace) return cut_alarm_.stop();
+  if (!cut_alarm_.is_running()) cut_alarm_.start(*grace);
+}
+
+void Gateway::cut() {
+  retired_.splice(connections_);
+  worker_.loop.at_end_of_tick(retirement_);
 }
 
 void Gateway::retire(Connection& connection) {

@@ -1,8 +1,9 @@
 #pragma once
 
-#include <functional>
+#include <optional>
 #include <string>
 
+#include "async/sleep.h"
 #include "base/recycler.h"
 #include "downstream/client_count.h"
 #include "downstream/serving.h"
@@ -27,6 +28,8 @@ class Gateway {
   /// its way on any of them.
   void drain(bool on = true) { is_draining_ = on; }
   void close_idle();
+  /// Every connection is cut then; nothing takes the deadline back.
+  void cut_after(std::optional<Duration> grace);
   size_t size() const { return size_; }
 
   /// Destroys it at the end of this tick: it may be on the stack now.
@@ -34,6 +37,7 @@ class Gateway {
 
   WorkerContext& worker() { return worker_; }
   const std::string& listener() const { return listener_; }
+  void use_port(uint16_t port) { port_ = port; }
   uint16_t port() const { return port_; }
   bool is_draining() const { return is_draining_; }
   const ServingRef& serving() const { return serving_; }
@@ -42,6 +46,8 @@ class Gateway {
   Recycler<Stream>& streams() { return streams_; }
   ClientCount& clients() { return clients_; }
   ConnectionObserver& observer() { return observer_; }
+  /// One that was over a limit has gone.
+  void refused_closed() { --refused_; }
   /// Now, as a Date field; valid until the next call.
   std::string_view date();
 
@@ -59,11 +65,14 @@ class Gateway {
   bool is_draining_ = false;
   http::DateCache dates_;
   size_t size_ = 0;
+  size_t refused_ = 0;
   ServingRef serving_;
   Recycler<Stream> streams_;
   List<Connection> connections_;
   List<Connection> retired_;
   Retirement retirement_;
+  void cut();
+  Alarm<Gateway, &Gateway::cut> cut_alarm_;
 };
 
 }  // namespace weir::downstream

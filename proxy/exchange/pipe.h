@@ -34,7 +34,7 @@ class Pipe {
 
  private:
   static constexpr size_t kEnough = 64 * 1024;
-  static constexpr size_t kSmall = 1024;  // smaller pieces join the one before
+  static constexpr size_t kSmall = 16 * 1024;  // smaller pieces are copied behind the one before: none pins a read block
 
   Output queue_;
   Signal changed_;

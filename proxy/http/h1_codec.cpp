@@ -64,20 +64,29 @@ Result<size_t> H1Codec::read(const Slice& bytes) {
 Result<size_t> H1Codec::read_start(const Slice& bytes) {
   const char next = bytes.view().front();
   const bool in_crlf = blank_bytes_ % 2 == 1;
-  if (in_crlf && next != '\n') return fail(ErrorCode::bad_request, Side::client, "a bare CR");
+  if (in_crlf && next != '\n') return refuse_start("a bare CR");
   if (in_crlf || next == '\r') {
-    if (++blank_bytes_ > kBlankBytes) {
-      return fail(ErrorCode::bad_request, Side::client, "more than two empty lines in front of a request");
-    }
+    if (++blank_bytes_ > kBlankBytes) return refuse_start("more than two empty lines in front of a request");
     return size_t{1};
   }
+  begin_message();
+  return read_head(bytes);
+}
+
+void H1Codec::begin_message() {
   blank_bytes_ = 0;
   ++stream_;
   method_ = Method::get;
   peer_ = Version::http11;
   keep_alive_ = true;
   reading_ = Reading::head;
-  return read_head(bytes);
+}
+
+// What begins no request is refused under an id of its own.
+std::unexpected<Error> H1Codec::refuse_start(std::string_view detail) {
+  begin_message();
+  begin_head();
+  return fail(ErrorCode::bad_request, Side::client, detail);
 }
 
 void H1Codec::begin_head() {

@@ -23,7 +23,7 @@ struct Marks;
 /// protocol_error and incomplete_response of the upstream.
 class H1Codec final : public Codec {
  public:
-  /// `limits`, `events` and `output` outlive the codec.
+  /// `events` and `output` outlive the codec.
   H1Codec(Role role, const HeadLimits& limits, CodecEvents& events, Output& output)
       : limits_(limits), events_(events), output_(output), role_(role) {}
 
@@ -55,7 +55,9 @@ class H1Codec final : public Codec {
   Result<size_t> read_trailers(const Slice& bytes);
   size_t read_raw(const Slice& bytes);
 
+  void begin_message();
   void begin_head();
+  std::unexpected<Error> refuse_start(std::string_view detail);
   Result<> finish_head();
   Result<> finish_request();
   Result<> finish_response();
@@ -67,7 +69,7 @@ class H1Codec final : public Codec {
   void begin_writing(BodySize body, Marks& marks);
   void mark_bodyless(const ResponseHead& head, BodySize body, Marks& marks) const;
 
-  const HeadLimits& limits_;
+  const HeadLimits limits_;  // a copy: a connection outlives the snapshot that it came under
   CodecEvents& events_;
   Output& output_;
   HeadReader* reader_ = nullptr;  // in the arena; null outside heads and trailers

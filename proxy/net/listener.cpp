@@ -98,9 +98,10 @@ Listener::Listener(Loop& loop, int fd, Acceptor& acceptor)
   task_.start();
 }
 
-void Listener::accept_rest() {
+void Listener::finish() {
   while (accept_one()) {
   }
+  ::shutdown(fd_, SHUT_RD);
 }
 
 Task<> Listener::accept_loop() {

@@ -34,8 +34,9 @@ class Listener {
   };
 
   Listener(Loop& loop, int fd, Acceptor& acceptor);
-  /// Accepts all that waits in the queue now: the kernel would reset it when the descriptor closes.
-  void accept_rest();
+  /// Accepts all that waits in the queue and listens no more, at once: the kernel resets what waits in the queue of a
+  /// socket that stops listening.
+  void finish();
   int fd() const { return fd_; }
 
  private:

@@ -12,6 +12,10 @@ WorkerMetrics& Metrics::worker(unsigned index) {
 
 void Metrics::reload_succeeded(std::chrono::system_clock::time_point when) {
   ++reloads_ok_;
+  loaded(when);
+}
+
+void Metrics::loaded(std::chrono::system_clock::time_point when) {
   last_ok_ = true;
   last_success_ = std::chrono::duration_cast<std::chrono::seconds>(when.time_since_epoch()).count();
 }
@@ -23,9 +27,9 @@ void Metrics::reload_failed() {
 
 void Metrics::gather_configuration(Families& families) const {
   families.gauge("build_info", "Always 1", {{"version", build_.version}, {"commit", build_.commit}}, 1);
-  families.counter("config_reloads", "Reloads by their outcome", {{"result", "ok"}},
+  families.counter("reloads", "Reloads by their outcome", {{"result", "success"}},
                    static_cast<double>(reloads_ok_.load()));
-  families.counter("config_reloads", "Reloads by their outcome", {{"result", "failed"}},
+  families.counter("reloads", "Reloads by their outcome", {{"result", "failure"}},
                    static_cast<double>(reloads_failed_.load()));
   families.gauge("config_last_reload_success", "1 unless the last reload failed", {}, last_ok_);
   families.gauge("config_last_reload_success_timestamp_seconds", "When a configuration last took effect", {},

@@ -45,6 +45,8 @@ class Metrics {
   /// Makes them on first use; a worker that comes back after a reload finds its old ones.
   WorkerMetrics& worker(unsigned index);
 
+  /// The configuration that the process started with.
+  void loaded(std::chrono::system_clock::time_point when);
   void reload_succeeded(std::chrono::system_clock::time_point when);
   void reload_failed();
 

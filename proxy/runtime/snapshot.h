@@ -24,6 +24,7 @@ struct Lasting {
   const Clock& clock;
   observe::Metrics metrics;
   downstream::ClientCount clients;
+  downstream::ClientCount admin_clients;  // the admin API stays open when the limit is met
   StateSlots slots;
   upstream::UpstreamStates upstreams;
   store::MemoryStore store;

@@ -77,7 +77,7 @@ Task<> Supervisor::begin() {
   }
   co_await publish(std::move(reign));
   state_ = State::serving;
-  lasting_.metrics.reload_succeeded(clock_.wall());
+  lasting_.metrics.loaded(clock_.wall());
   log::info("started", {{"version", kVersion}, {"file", options_.file}, {"workers", workers_.size()}});
   notify_service_manager("READY=1");
 }
@@ -142,7 +142,13 @@ Task<> Supervisor::publish(std::unique_ptr<Reign> reign) {
     const std::lock_guard lock(current_mutex_);
     current_ = reign->snapshot;
   }
-  co_await ask_workers([&](size_t i, Worker::Done done) { workers_[i]->adopt(reign->snapshot, assignments[i], std::move(done)); });
+  std::set<int> kept;
+  for (const auto& worker : assignments) {
+    for (const auto& assignment : worker) kept.insert(assignment.fd);
+  }
+  co_await ask_workers([&](size_t i, Worker::Done done) {
+    workers_[i]->adopt(reign->snapshot, assignments[i], kept, std::move(done));
+  });
   sockets_.keep_only(configuration);
   if (reign_) reign_->watches.clear();
   reign_ = std::move(reign);
@@ -156,9 +162,17 @@ Task<admin::ReloadOutcome> Supervisor::reload_now() {
     Event& event;
     ~Free() { event.set(); }
   } const free{reload_is_free_};
+  if (state_ != State::serving) co_return admin::ReloadOutcome{false, "not serving\n"};
   notify_reloading();
   config::Problems problems;
-  auto reign = co_await prepare(problems);
+  std::unique_ptr<Reign> reign;
+  std::string exception;
+  try {
+    reign = co_await prepare(problems);
+  } catch (const std::exception& error) {
+    exception = error.what();
+  }
+  if (!exception.empty()) problems.add({}, exception);
   if (!reign) {
     lasting_.metrics.reload_failed();
     std::fputs(problems.text().c_str(), stderr);
@@ -166,6 +180,7 @@ Task<admin::ReloadOutcome> Supervisor::reload_now() {
     notify_service_manager("READY=1\nSTATUS=the last reload failed: the configuration before it is served");
     co_return admin::ReloadOutcome{false, problems.text()};
   }
+  if (state_ != State::serving) co_return admin::ReloadOutcome{false, "shutting down\n"};
   co_await publish(std::move(reign));
   lasting_.metrics.reload_succeeded(clock_.wall());
   log::info("reloaded", {{"file", options_.file}});

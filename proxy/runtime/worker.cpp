@@ -15,7 +15,7 @@ class Door final : public net::Listener::Acceptor {
       : assignment_(assignment), gateway_(gateway), metrics_(metrics), listener_(loop, assignment.fd, *this) {}
 
   const Assignment& assignment() const { return assignment_; }
-  void accept_rest() { listener_.accept_rest(); }
+  void finish() { listener_.finish(); }
 
  private:
   void accepted(int fd, const net::Address& peer) override { gateway_.open(fd, peer); }
@@ -33,7 +33,7 @@ class Door final : public net::Listener::Acceptor {
 /// A gateway and the cells that its connections are counted in.
 struct Worker::Counted final : downstream::ConnectionObserver {
   Counted(WorkerContext& context, Lasting& lasting, observe::WorkerMetrics& metrics, const Assignment& assignment)
-      : metrics(metrics), gateway(context, lasting.clients, *this, assignment.listener, assignment.port) {}
+      : metrics(metrics), gateway(context, assignment.is_admin ? lasting.admin_clients : lasting.clients, *this, assignment.listener, assignment.port) {}
 
   void connection_opened() override {
     if (!cells) return;
@@ -110,9 +110,11 @@ void Worker::run() {
   context_.reading = {};
 }
 
-void Worker::adopt(std::shared_ptr<const Snapshot> snapshot, std::vector<Assignment> assignments, Done done) {
-  loop_.post([this, snapshot = std::move(snapshot), assignments = std::move(assignments), done = std::move(done)] {
-    do_adopt(snapshot, assignments);
+void Worker::adopt(std::shared_ptr<const Snapshot> snapshot, std::vector<Assignment> assignments, std::set<int> kept,
+                   Done done) {
+  loop_.post([this, snapshot = std::move(snapshot), assignments = std::move(assignments), kept = std::move(kept),
+              done = std::move(done)] {
+    do_adopt(snapshot, assignments, kept);
     done();
   });
 }
@@ -146,12 +148,13 @@ Load Worker::load() const {
   return load;
 }
 
-void Worker::do_adopt(std::shared_ptr<const Snapshot> snapshot, const std::vector<Assignment>& assignments) {
+void Worker::do_adopt(std::shared_ptr<const Snapshot> snapshot, const std::vector<Assignment>& assignments,
+                      const std::set<int>& kept) {
   auto* served = new ServedSnapshot(std::move(snapshot), metrics_, access_log_);
   serving_ = downstream::ServingRef(served);
   access_log_.use(served->snapshot().access_log());
-  close_doors([&](const Door& door) {
-    return std::ranges::none_of(assignments, [&](const Assignment& a) { return a.fd == door.assignment().fd; });
+  close_doors(kept, [&](const Door& door) {
+    return std::ranges::none_of(assignments, [&](const Assignment& a) { return a == door.assignment(); });
   });
   open_doors(assignments);
   // A listener that is gone, or that other workers have now, answers what it has and closes.
@@ -159,7 +162,9 @@ void Worker::do_adopt(std::shared_ptr<const Snapshot> snapshot, const std::vecto
   for (auto& [name, counted] : gateways_) {
     if (counted->is_admin) continue;
     counted->gateway.serve(serving_);
+    const bool is_gone = std::ranges::find(names, name) == names.end();
     counted->gateway.drain(std::ranges::none_of(doors_, [&](const auto& door) { return door->assignment().listener == name; }));
+    counted->gateway.cut_after(is_gone ? std::optional(served->snapshot().configuration().stream_grace) : std::nullopt);
     const auto at = std::ranges::find(names, name);
     if (at != names.end()) counted->cells = &served->listener(static_cast<size_t>(at - names.begin()));
   }
@@ -174,7 +179,7 @@ void Worker::open_doors(const std::vector<Assignment>& assignments) {
   for (const auto& assignment : assignments) {
     auto& home = gateway(assignment);
     home.serve(assignment.is_admin ? admin_->serving() : serving_);
-    if (std::ranges::any_of(doors_, [&](const auto& door) { return door->assignment().fd == assignment.fd; })) continue;
+    if (std::ranges::any_of(doors_, [&](const auto& door) { return door->assignment() == assignment; })) continue;
     doors_.push_back(std::make_unique<Door>(loop_, assignment, home, metrics_));
   }
 }
@@ -183,13 +188,14 @@ downstream::Gateway& Worker::gateway(const Assignment& assignment) {
   auto& counted = gateways_[assignment.is_admin ? "admin " + assignment.listener : assignment.listener];
   if (!counted) counted = std::make_unique<Counted>(context_, lasting_, metrics_, assignment);
   counted->is_admin = assignment.is_admin;
+  counted->gateway.use_port(assignment.port);
   return counted->gateway;
 }
 
-void Worker::close_doors(const std::function<bool(const Door&)>& goes) {
+void Worker::close_doors(const std::set<int>& kept, const std::function<bool(const Door&)>& goes) {
   for (auto& door : doors_) {
     if (!goes(*door)) continue;
-    door->accept_rest();
+    if (!kept.contains(door->assignment().fd)) door->finish();  // else it goes on under another name, or elsewhere
     door.reset();
   }
   std::erase(doors_, nullptr);
@@ -199,7 +205,7 @@ void Worker::do_drain() {
   for (auto& [name, counted] : gateways_) {
     if (!counted->is_admin) counted->gateway.drain();
   }
-  close_doors([](const Door& door) { return !door.assignment().is_admin; });
+  close_doors({}, [](const Door& door) { return !door.assignment().is_admin; });
 }
 
 }  // namespace weir::runtime

@@ -3,6 +3,7 @@
 #include <functional>
 #include <map>
 #include <memory>
+#include <set>
 #include <string>
 #include <thread>
 #include <vector>
@@ -23,6 +24,7 @@ struct Assignment {
   uint16_t port = 0;
   int fd = -1;
   bool is_admin = false;
+  bool operator==(const Assignment&) const = default;
 };
 
 /// What a worker has at one moment, read by the supervisor.
@@ -45,8 +47,9 @@ class Worker {
 
   // Any thread: done on the worker's own, then `done` is called there.
   using Done = std::function<void()>;
-  /// Serves `snapshot` on these listeners and no others. Connections of listeners that are gone are drained.
-  void adopt(std::shared_ptr<const Snapshot> snapshot, std::vector<Assignment> assignments, Done done);
+  /// Serves `snapshot` on these listeners and no others. Sockets that aren't `kept`, by this worker or another, stop
+  /// listening; connections of listeners that are gone are drained, and cut after `stream_grace`.
+  void adopt(std::shared_ptr<const Snapshot> snapshot, std::vector<Assignment> assignments, std::set<int> kept, Done done);
   /// Accepts what waits, then no more; but for the admin listener.
   void drain(Done done);
   void close_idle(Done done);
@@ -54,10 +57,10 @@ class Worker {
 
  private:
   void run();
-  void do_adopt(std::shared_ptr<const Snapshot> snapshot, const std::vector<Assignment>& assignments);
+  void do_adopt(std::shared_ptr<const Snapshot> snapshot, const std::vector<Assignment>& assignments, const std::set<int>& kept);
   void do_drain();
   void open_doors(const std::vector<Assignment>& assignments);
-  void close_doors(const std::function<bool(const Door&)>& goes);
+  void close_doors(const std::set<int>& kept, const std::function<bool(const Door&)>& goes);
   downstream::Gateway& gateway(const Assignment& assignment);
   Load load() const;
 

@@ -79,6 +79,8 @@ void ConnectionPool::close_idle() {
 
 void ConnectionPool::bury() {
   while (Connection* connection = retired_.pop_front()) delete connection;
+  // Names that resolve anew leave endpoints behind.
+  if (idle_.size() > 1024) std::erase_if(idle_, [](const auto& entry) { return entry.second.size == 0; });
 }
 
 }  // namespace weir::upstream

@@ -76,6 +76,12 @@ void ResponseBody::await_head() {
 
 void ResponseBody::arm(Duration patience) { alarm_.start_at(least(deadline_, exchange_.loop().now() + patience)); }
 
+/// Nothing is waited for: only the deadline of the whole counts.
+void ResponseBody::watch_deadline() {
+  alarm_.stop();
+  if (deadline_ != Time::max()) alarm_.start_at(deadline_);
+}
+
 void ResponseBody::expired() {
   if (exchange_.loop().now() >= deadline_) {
     return pipe_.fail({ErrorCode::total_timeout, Side::upstream, "the time for the whole request ran out"});
@@ -102,8 +108,7 @@ void ResponseBody::interim() {
 void ResponseBody::answered(http::BodySize size) {
   size_ = size;
   has_head_ = true;
-  alarm_.stop();
-  if (deadline_ != Time::max()) alarm_.start_at(deadline_);
+  watch_deadline();
   record_.status = exchange_.response.head.status;
   record_.answered = exchange_.loop().now();
   measure(record_.answered - record_.started);
@@ -115,7 +120,7 @@ Task<Result<Chunk>> ResponseBody::read() {
   if (!pipe_.has_chunk()) {
     arm(upstream_.settings().timeouts.between_bytes);
     while (!pipe_.has_chunk()) co_await pipe_.changed();
-    alarm_.stop();
+    watch_deadline();
   }
   auto chunk = pipe_.take();
   if (chunk && !chunk->is_end) {
@@ -158,11 +163,11 @@ void ResponseBody::end(Outcome outcome) {
 void ResponseBody::release() {
   alarm_.stop();
   const bool upload_is_over = !upload_ || upload_.is_done();
+  upload_.reset();  // it writes to the connection: it must not outlive the loan
   if (auto* connection = std::exchange(connection_, nullptr)) {
     if (!upload_is_over || !pipe_.is_finished()) connection->codec().reset(stream_, ErrorCode::client_gone);
     connection->give_back();
   }
-  if (upload_is_over) upload_.reset();
   lease_ = EndpointLease();
 }
 

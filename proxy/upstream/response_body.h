@@ -51,6 +51,7 @@ class ResponseBody final : public Body {
  private:
   Task<> upload();
   void expired();
+  void watch_deadline();
   void await_head();
   void measure(Duration took);
   void arm(Duration patience);

@@ -57,6 +57,7 @@ class Admin(WeirCase):
         self.assertEqual(1, self.running.metric(settings.ENDPOINT_UP, upstream="api", endpoint=self.api.address))
 
     def test_the_text_is_what_a_scraper_reads(self):
+        self.fetch(self.running)
         response = self.read("/metrics")
         self.assertTrue(response.get("content-type").startswith("text/plain; version=0.0.4"))
         text = response.body.decode()

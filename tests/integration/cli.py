@@ -79,7 +79,7 @@ class Check(CommandLine):
 
     def test_the_caret_stands_below_the_mistake(self):
         told = self.check(SOUND.replace("endpoints:", "endpoint:"))[1].splitlines()
-        at = next(number for number, line in enumerate(told) if line.lstrip().startswith("3 |"))
+        at = 1 + next(number for number, line in enumerate(told) if "unknown setting" in line)
         self.assertEqual(told[at].index("endpoint:"), told[at + 1].index("^"))
 
     def test_a_syntax_error_is_told_alone(self):
@@ -103,8 +103,8 @@ class Check(CommandLine):
         self.assertRegex(told, r"weir\.yaml:11:\d+")
 
     def test_the_environment_is_filled_in(self):
-        self.assertEqual(0, self.check(SOUND.replace("127.0.0.1:9001", "${NO_SUCH:-127.0.0.1:9001}"))[0])
-        self.assertEqual(1, self.check(SOUND.replace("127.0.0.1:9001", "${NO_SUCH}"))[0])
+        self.assertEqual(0, self.check(SOUND.replace("127.0.0.1:9001", '"${NO_SUCH:-127.0.0.1:9001}"'))[0])
+        self.assertEqual(1, self.check(SOUND.replace("127.0.0.1:9001", '"${NO_SUCH}"'))[0])
 
     def test_merge_keys_work(self):
         merged = SOUND.replace("api: { endpoints: [127.0.0.1:9001] }",

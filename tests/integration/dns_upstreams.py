@@ -94,14 +94,14 @@ class DnsUpstreams(WeirCase):
     def test_the_last_good_answer_outlives_silence(self):
         self.assert_outlived("silent")
 
-    def test_a_name_unknown_at_first_is_an_error_until_it_is_known(self):
+    def test_a_name_unknown_at_the_start_is_told_with_its_line(self):
         first, _ = self.pair()
         self.server.failing = "servfail"
-        weir = self.by_name(first)
-        self.assertIn(self.who(weir), (502, 503, 504))
-        self.server.failing = None
-        self.server.put(NAME, "127.0.0.1")
-        eventually(lambda: self.who(weir) == "first", "the name known", patience=40)
+        with self.assertRaises(AssertionError) as refused:
+            self.by_name(first)
+        self.assertIn("weir ended with 1", str(refused.exception))
+        self.assertIn(NAME, str(refused.exception))
+        self.assertRegex(str(refused.exception), r"weir\.yaml:\d+:\d+: upstreams\.")
 
 
 if __name__ == "__main__":

@@ -116,6 +116,7 @@ class Systemd(WeirCase):
         self.assertEqual("1", self.told("READY")["READY"])
         weir.signal(signal.SIGTERM)
         self.assertEqual("1", self.told("STOPPING")["STOPPING"])
+        self.assertEqual(0, weir.wait())
 
     def test_a_failed_reload_ends_ready_too(self):
         weir = self.weir(HELLO)

@@ -1,0 +1,65 @@
+"""The documents that could drift: config/REFERENCE.md is what the binary prints, and the README's YAML is sound."""
+
+import os
+import re
+import subprocess
+import unittest
+
+from harness import WEIR, WeirCase
+
+ROOT = os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "..")
+MARK = "<!-- settings -->\n"                        # what stands above it in REFERENCE.md is written by hand
+WHOLE = "# weir.yaml\n"                             # the first line of a snippet that is a whole configuration
+USUAL = {                                           # what a fragment is completed with
+    "listeners": "listeners: [127.0.0.1:8080]\n",
+    "upstreams": "upstreams: { api: { endpoints: [127.0.0.1:9001] }, canary: { endpoints: [127.0.0.1:9002] } }\n",
+}
+
+
+def text_of(*path):
+    with open(os.path.join(ROOT, *path)) as file:
+        return file.read()
+
+
+def snippets(document):
+    """Each YAML block of a document, with the number of its first line."""
+    for block in re.finditer(r"^```yaml\n(.*?)^```$", document, re.MULTILINE | re.DOTALL):
+        yield document[:block.start(1)].count("\n") + 1, block[1]
+
+
+def completed(snippet):
+    if snippet.startswith(WHOLE):
+        return snippet
+    return snippet + "".join(text for key, text in USUAL.items() if not re.search(rf"^{key}:", snippet, re.MULTILINE))
+
+
+class Reference(WeirCase):
+    def weir_prints(self, *arguments):
+        return subprocess.run([WEIR, *arguments], capture_output=True, text=True, timeout=30)
+
+    def check(self, text):
+        path = os.path.join(self.folder(), "weir.yaml")
+        with open(path, "w") as file:
+            file.write(text)
+        return self.weir_prints("check", path)
+
+    def test_the_reference_is_what_the_binary_prints(self):
+        printed = self.weir_prints("schema", "--reference")
+        self.assertEqual(0, printed.returncode, printed.stderr)
+        self.assertEqual(printed.stdout, text_of("config", "REFERENCE.md").split(MARK)[1], "its first line says how to write it anew")
+
+    def test_each_yaml_snippet_of_the_readme_is_sound(self):
+        found = list(snippets(text_of("README.md")))
+        self.assertTrue(any(snippet.startswith(WHOLE) for _, snippet in found))
+        for line, snippet in found:
+            with self.subTest(f"README.md:{line}"):
+                checked = self.check(completed(snippet))
+                self.assertEqual(0, checked.returncode, checked.stderr)
+
+    def test_the_example_is_sound(self):
+        checked = self.check(text_of("config", "example.yaml"))
+        self.assertEqual(0, checked.returncode, checked.stderr)
+
+
+if __name__ == "__main__":
+    unittest.main()

@@ -1,0 +1,87 @@
+#include "base/buffer.h"
+
+#include <doctest/doctest.h>
+
+#include <cstring>
+
+#include "base/poison.h"
+
+namespace weir {
+namespace {
+
+Slice slice_of(BlockPool& pool, std::string_view text) {
+  BlockRef block = pool.take();
+  std::memcpy(block->bytes, text.data(), text.size());
+  const std::string_view bytes(block->bytes, text.size());
+  return {std::move(block), bytes};
+}
+
+}  // namespace
+
+TEST_CASE("block pool: the block given back last is the next") {
+  BlockPool pool(1024);
+  BlockRef first = pool.take();
+  BlockRef second = pool.take();
+  Block* last = second.get();
+  first = {};
+  second = {};
+  CHECK(pool.take().get() == last);
+}
+
+TEST_CASE("block pool: counts what somebody holds") {
+  BlockPool pool(1024);
+  BlockRef block = pool.take();
+  const BlockRef again = block;
+  CHECK(block.is_shared());
+  CHECK(pool.in_use() == 1);
+  block = {};
+  CHECK_FALSE(again.is_shared());
+  CHECK(pool.in_use() == 1);
+}
+
+TEST_CASE("block pool: keeps no more free blocks than it was told") {
+  BlockPool pool(1024, 1);
+  BlockRef first = pool.take();
+  BlockRef second = pool.take();
+  Block* kept = first.get();
+  first = {};
+  second = {};
+  CHECK(pool.in_use() == 0);
+  CHECK(pool.take().get() == kept);
+}
+
+TEST_CASE("slice: keeps its block alive, as do its parts") {
+  BlockPool pool(1024);
+  Slice part;
+  {
+    const Slice whole = slice_of(pool, "hello, world");
+    part = whole.sub(7);
+  }
+  CHECK(part.view() == "world");
+  CHECK(pool.in_use() == 1);
+  part.remove_prefix(1);
+  CHECK(part.view() == "orld");
+  part = Slice();
+  CHECK(pool.in_use() == 0);
+}
+
+TEST_CASE("slice: a literal needs no block") {
+  const Slice literal = Slice::literal("for ever");
+  CHECK(literal.view() == "for ever");
+  CHECK_FALSE(literal.block());
+  CHECK(literal.sub(4, 2).view() == "ev");
+}
+
+#ifdef WEIR_HAS_ASAN
+TEST_CASE("block pool: a free block can't be touched unseen") {
+  BlockPool pool(1024);
+  BlockRef block = pool.take();
+  char* bytes = block->bytes;
+  block = {};
+  CHECK(__asan_address_is_poisoned(bytes));
+  block = pool.take();
+  CHECK_FALSE(__asan_address_is_poisoned(bytes));
+}
+#endif
+
+}  // namespace weir

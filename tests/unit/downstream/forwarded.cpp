@@ -1,0 +1,187 @@
+#include "downstream/forwarded.h"
+
+#include <doctest/doctest.h>
+
+#include "unit/exchange_bench.h"
+
+namespace weir::downstream {
+namespace {
+
+using Style = Forwarding::Style;
+
+struct Bench : ExchangeBench {
+  explicit Bench(std::string_view peer = "203.0.113.7", std::vector<std::string> trusted = {}) {
+    for (const auto& network : trusted) forwarding.trusted_proxies.push_back(*net::Network::parse(network));
+    exchange.client.peer = *net::Address::parse_ip(peer, 4711);
+    exchange.client.ip = peer;
+    exchange.client.local_port = 8080;
+    exchange.request.authority = "example.com";
+  }
+  Bench& header(std::string_view name, std::string_view value) {
+    exchange.request.headers.add(name, value);
+    return *this;
+  }
+  Result<> prepare() { return prepare_forwarding(exchange, forwarding); }
+  std::string field(std::string_view name) {
+    REQUIRE(prepare().has_value());
+    return request_field(name);
+  }
+
+  Forwarding forwarding;
+};
+
+}  // namespace
+
+TEST_CASE("forwarding: the upstream is told address, scheme, host and port") {
+  Bench bench;
+  CHECK(bench.field("x-forwarded-for") == "203.0.113.7");
+  CHECK(bench.request_field("x-forwarded-proto") == "http");
+  CHECK(bench.request_field("x-forwarded-host") == "example.com");
+  CHECK(bench.request_field("x-forwarded-port") == "8080");
+  CHECK(bench.exchange.client.ip == "203.0.113.7");
+  CHECK_FALSE(bench.exchange.client.is_trusted);
+}
+
+TEST_CASE("forwarding: what a stranger says of itself is overwritten, each line of it") {
+  Bench bench;
+  bench.header("X-Forwarded-For", "127.0.0.1").header("X-Forwarded-For", "10.0.0.1");
+  bench.header("X-Forwarded-Proto", "https").header("X-Forwarded-Host", "evil").header("Forwarded", "for=127.0.0.1");
+  CHECK(bench.field("x-forwarded-for") == "203.0.113.7");
+  CHECK(bench.request_field("x-forwarded-proto") == "http");
+  CHECK(bench.request_field("x-forwarded-host") == "example.com");
+  CHECK(bench.request_field("forwarded") == "(none)");
+  CHECK(bench.exchange.client.ip == "203.0.113.7");
+}
+
+TEST_CASE("forwarding: what a trusted proxy says is believed and extended") {
+  Bench bench("10.0.0.2", {"10.0.0.0/8"});
+  bench.header("X-Forwarded-For", "203.0.113.7")
+      .header("X-Forwarded-Proto", "https")
+      .header("X-Forwarded-Host", "shop");
+  CHECK(bench.field("x-forwarded-for") == "203.0.113.7, 10.0.0.2");
+  CHECK(bench.request_field("x-forwarded-proto") == "https");
+  CHECK(bench.request_field("x-forwarded-host") == "shop");
+  CHECK(bench.exchange.client.is_trusted);
+}
+
+TEST_CASE("forwarding: the client is the right-most address that isn't a trusted proxy's") {
+  const auto client = [](std::string_view list) {
+    Bench bench("10.0.0.2", {"10.0.0.0/8"});
+    if (!list.empty()) bench.header("X-Forwarded-For", list);
+    REQUIRE(bench.prepare().has_value());
+    return std::string(bench.exchange.client.ip);
+  };
+  CHECK(client("198.51.100.1, 203.0.113.7, 10.0.0.9") == "203.0.113.7");
+  CHECK(client("203.0.113.7") == "203.0.113.7");
+  CHECK(client("10.0.0.8, 10.0.0.9") == "10.0.0.8");
+  CHECK(client("203.0.113.7, nonsense, 10.0.0.9") == "10.0.0.9");
+  CHECK(client("2001:db8::1") == "2001:db8::1");
+  CHECK(client("") == "10.0.0.2");
+}
+
+TEST_CASE("forwarding: RFC 7239 instead, when asked for") {
+  Bench bench;
+  bench.forwarding.style = Style::rfc7239;
+  bench.header("X-Forwarded-For", "127.0.0.1").header("Forwarded", "for=127.0.0.1");
+  CHECK(bench.field("forwarded") == "for=203.0.113.7;proto=http;host=\"example.com\"");
+  CHECK(bench.request_field("x-forwarded-for") == "(none)");
+}
+
+TEST_CASE("forwarding: RFC 7239 quotes IPv6 and extends a trusted proxy's list") {
+  Bench bench("2001:db8::7", {"2001:db8::/32"});
+  bench.forwarding.style = Style::rfc7239;
+  bench.header("Forwarded", "for=192.0.2.1");
+  CHECK(bench.field("forwarded") == "for=192.0.2.1, for=\"[2001:db8::7]\";proto=http;host=\"example.com\"");
+}
+
+TEST_CASE("forwarding: X-Forwarded-For has IPv6 addresses bare") {
+  Bench bench("2001:db8::7");
+  CHECK(bench.field("x-forwarded-for") == "2001:db8::7");
+}
+
+TEST_CASE("forwarding: with style none a stranger's fields go all the same, and none are added") {
+  Bench bench;
+  bench.forwarding.style = Style::none;
+  bench.header("X-Forwarded-For", "127.0.0.1");
+  CHECK(bench.field("x-forwarded-for") == "(none)");
+  CHECK(bench.request_field("x-forwarded-proto") == "(none)");
+}
+
+TEST_CASE("forwarding: with style none a stranger's Forwarded goes as well") {
+  Bench bench;
+  bench.forwarding.style = Style::none;
+  bench.header("Forwarded", "for=127.0.0.1");
+  CHECK(bench.field("forwarded") == "(none)");
+}
+
+TEST_CASE("forwarding: without a Host there is no X-Forwarded-Host") {
+  Bench bench;
+  bench.exchange.request.authority = "";
+  CHECK(bench.field("x-forwarded-host") == "(none)");
+}
+
+TEST_CASE("forwarding: a peer on a unix socket has no address to tell") {
+  Bench bench;
+  bench.exchange.client.peer = net::Address::unix_path("/run/x.sock");
+  bench.exchange.client.ip = "unix:";
+  CHECK(bench.field("x-forwarded-for") == "(none)");
+  CHECK(bench.request_field("x-forwarded-proto") == "http");
+}
+
+TEST_CASE("forwarding: a stranger on a unix socket can't name an address or a port either") {
+  Bench bench;
+  bench.exchange.client.peer = net::Address::unix_path("/run/x.sock");
+  bench.exchange.client.ip = "unix:";
+  bench.exchange.client.local_port = 0;
+  bench.header("X-Forwarded-For", "127.0.0.1").header("X-Forwarded-Port", "443");
+  CHECK(bench.field("x-forwarded-for") == "(none)");
+  CHECK(bench.request_field("x-forwarded-port") == "(none)");
+}
+
+TEST_CASE("forwarding: with RFC 7239 the client is looked for in Forwarded, and nowhere else") {
+  const auto client = [](std::string_view forwarded) {
+    Bench bench("10.0.0.2", {"10.0.0.0/8"});
+    bench.forwarding.style = Style::rfc7239;
+    bench.header("X-Forwarded-For", "192.0.2.66").header("Forwarded", forwarded);
+    REQUIRE(bench.prepare().has_value());
+    return std::string(bench.exchange.client.ip);
+  };
+  CHECK(client("for=203.0.113.7;proto=https, for=10.0.0.9") == "203.0.113.7");
+  CHECK(client("proto=http;For=\"203.0.113.7:4711\"") == "203.0.113.7");
+  CHECK(client("for=\"[2001:db8::7]:4711\"") == "2001:db8::7");
+  CHECK(client("for=unknown") == "10.0.0.2");
+}
+
+TEST_CASE("forwarding: hop-by-hop fields and those that Connection names go") {
+  Bench bench;
+  bench.header("Connection", "X-Mine").header("X-Mine", "1").header("Keep-Alive", "1").header("X-Other", "1");
+  CHECK(bench.field("x-mine") == "(none)");
+  CHECK(bench.request_field("keep-alive") == "(none)");
+  CHECK(bench.request_field("x-other") == "1");
+}
+
+TEST_CASE("forwarding: Via is begun, or extended") {
+  Bench fresh;
+  CHECK(fresh.field("via") == "1.1 weir");
+  Bench second;
+  second.exchange.request.version = http::Version::http10;
+  second.header("Via", "1.1 cdn").header("Via", "1.0 old");
+  CHECK(second.field("via") == "1.1 cdn, 1.0 old, 1.0 weir");
+}
+
+TEST_CASE("forwarding: our own name in Via is a loop, wherever and however it is written") {
+  for (const auto* via : {"1.1 weir", "1.1 cdn, 1.0 WEIR", "1.1 weir (comment), 1.1 cdn"}) {
+    Bench bench;
+    bench.header("Via", via);
+    const auto result = bench.prepare();
+    REQUIRE_FALSE(result.has_value());
+    CHECK(result.error().code == ErrorCode::loop_detected);
+  }
+  for (const auto* via : {"1.1 weird", "weir 1.1", "1.1 cdn (weir)"}) {
+    Bench bench;
+    bench.header("Via", via);
+    CHECK(bench.prepare().has_value());
+  }
+}
+
+}  // namespace weir::downstream

@@ -1,0 +1,76 @@
+#include "exchange/replay_body.h"
+
+#include <doctest/doctest.h>
+
+#include "unit/task_bench.h"
+
+namespace weir {
+namespace {
+
+struct Bench {
+  explicit Bench(std::vector<std::string> pieces, size_t limit = 100)
+      : source(&arena.make<PiecesBody>(arena, std::move(pieces))), body(arena, BodyPtr(source), limit) {}
+
+  BlockPool blocks{8 * 1024};
+  Arena arena{blocks};
+  PiecesBody* source;
+  ReplayBody body;
+};
+
+}  // namespace
+
+TEST_CASE("replay body: read once, it is its source") {
+  Bench bench({"one", "two"});
+  CHECK(bench.body.size() == bench.source->size());
+  CHECK(next_of(bench.body) == "one");
+  CHECK(next_of(bench.body) == "two");
+  CHECK(next_of(bench.body) == "(end)");
+}
+
+TEST_CASE("replay body: takes from its source no sooner than it is read") {
+  Bench bench({"one", "two"});
+  CHECK(bench.source->reads == 0);
+  next_of(bench.body);
+  CHECK(bench.source->reads == 1);
+}
+
+TEST_CASE("replay body: rewound at its end, it gives all of it again, end and trailers too") {
+  Bench bench({"one", "two"});
+  http::Headers trailers(bench.arena);
+  bench.source->trailers = &trailers;
+  for (int i = 0; i < 3; ++i) {
+    CHECK(next_of(bench.body) == "one");
+    CHECK(next_of(bench.body) == "two");
+    CHECK(finished(bench.body.read())->trailers == &trailers);
+    REQUIRE(bench.body.rewind());
+  }
+  CHECK(bench.source->reads == 3);
+}
+
+TEST_CASE("replay body: rewound in the middle, it goes on where its source stood") {
+  Bench bench({"one", "two", "three"});
+  next_of(bench.body);
+  next_of(bench.body);
+  REQUIRE(bench.body.rewind());
+  CHECK(next_of(bench.body) == "one");
+  REQUIRE(bench.body.rewind());
+  CHECK(finished(bench.body.whole(100)) == "onetwothree");
+}
+
+TEST_CASE("replay body: past its limit it can't be had again") {
+  Bench bench({"1234", "5678", "9"}, 8);
+  next_of(bench.body);
+  next_of(bench.body);
+  CHECK(bench.body.rewind());
+  CHECK(finished(bench.body.whole(100)) == "123456789");
+  CHECK_FALSE(bench.body.rewind());
+}
+
+TEST_CASE("replay body: its source's error passes") {
+  Bench bench({"one"});
+  bench.source->error = Error{ErrorCode::client_gone, Side::client};
+  next_of(bench.body);
+  CHECK(next_of(bench.body) == "(error client_gone)");
+}
+
+}  // namespace weir

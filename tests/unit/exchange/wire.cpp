@@ -1,0 +1,185 @@
+#include "exchange/wire.h"
+
+#include <doctest/doctest.h>
+
+#include "async/event.h"
+#include "unit/http/bench.h"
+#include "unit/loop_bench.h"
+#include "unit/peer.h"
+#include "unit/task_bench.h"
+
+namespace weir {
+namespace {
+
+using namespace std::chrono_literals;
+
+constexpr Error kBroken{ErrorCode::client_gone, Side::client, "broken"};
+constexpr Error kStalled{ErrorCode::client_gone, Side::client, "stalled"};
+
+/// The answer to one request, sent over a pair of sockets by a real codec.
+struct Bench : LoopBench {
+  explicit Bench(int type = SOCK_STREAM) : ends(connected_pair(type)), socket(loop, ends.first), peer(ends.second) {
+    http.feed("GET / HTTP/1.1\r\nHost: a\r\n\r\n");
+  }
+  Task<Result<>> answer(Body& body) {
+    http::ResponseHead head(http.arena);
+    head.status = 200;
+    http.codec.send_response(1, head, body.size());
+    return send_body(body, wire, 1, bytes);
+  }
+
+  std::pair<int, int> ends;
+  http::Bench http{http::Role::server};
+  net::Socket socket;
+  Peer peer;
+  Wire wire{loop, socket, http.output, http.codec, 5s, kBroken, kStalled};
+  uint64_t bytes = 0;
+};
+
+/// Has as many pieces of 32 KiB as one wants to read.
+struct Endless : Body {
+  using Body::Body;
+  Task<Result<Chunk>> read() override {
+    ++reads;
+    co_return Chunk{Slice::literal(piece)};
+  }
+  http::BodySize size() const override { return http::BodySize::unknown(); }
+  std::string piece = std::string(32 * 1024, 'x');
+  int reads = 0;
+};
+
+/// Comes when the test says so.
+struct Slow : Body {
+  Slow(Arena& arena, Loop& loop) : Body(arena), signal(loop) {}
+  Task<Result<Chunk>> read() override {
+    while (!next) co_await signal.wait();
+    co_return std::exchange(next, std::nullopt).value();
+  }
+  void come(Result<Chunk> chunk) {
+    next = std::move(chunk);
+    signal.notify();
+  }
+  http::BodySize size() const override { return http::BodySize::known(10); }
+  Signal signal;
+  std::optional<Result<Chunk>> next;
+};
+
+}  // namespace
+
+TEST_CASE("wire: head and body leave in one write") {
+  Bench bench(SOCK_SEQPACKET);  // keeps the borders of writes
+  TextBody body(bench.http.arena, "hello");
+  auto task = bench.answer(body);
+  REQUIRE(task.start());
+  CHECK(task.take().has_value());
+  const auto written = bench.peer.receive();
+  CHECK(written.starts_with("HTTP/1.1 200 OK\r\n"));
+  CHECK(written.ends_with("\r\n\r\nhello"));
+  CHECK(bench.bytes == 5);
+}
+
+TEST_CASE("wire: pieces at hand leave together, the end too") {
+  Bench bench(SOCK_SEQPACKET);
+  PiecesBody body(bench.http.arena, {"one", "two", "three"});
+  auto task = bench.answer(body);
+  REQUIRE(task.start());
+  CHECK(bench.peer.receive().ends_with("\r\n\r\n3\r\none\r\n3\r\ntwo\r\n5\r\nthree\r\n0\r\n\r\n"));
+  CHECK(bench.bytes == 11);
+}
+
+TEST_CASE("wire: what is ready doesn't wait for what isn't") {
+  Bench bench(SOCK_SEQPACKET);
+  Slow body(bench.http.arena, bench.loop);
+  auto task = bench.answer(body);
+  CHECK_FALSE(task.start());
+  CHECK(bench.peer.receive().ends_with("\r\n\r\n"));
+  body.come(Chunk{Slice::literal("hello")});
+  bench.settle();
+  CHECK(bench.peer.receive() == "hello");
+  body.come(Chunk{Slice::literal("world")});
+  bench.settle();
+  CHECK(bench.peer.receive() == "world");
+  body.come(Chunk::end());
+  bench.settle();
+  REQUIRE(task.is_done());
+  CHECK(task.take().has_value());
+}
+
+TEST_CASE("wire: an error of the body comes after what was sent before it") {
+  Bench bench;
+  PiecesBody body(bench.http.arena, {"one"});
+  body.error = Error{ErrorCode::connection_reset, Side::upstream};
+  auto task = bench.answer(body);
+  REQUIRE(task.start());
+  CHECK(task.take().error().code == ErrorCode::connection_reset);
+  CHECK(bench.peer.received().ends_with("\r\n\r\n3\r\none\r\n"));
+}
+
+TEST_CASE("wire: a peer that doesn't read holds the body back") {
+  Bench bench;
+  Endless body(bench.http.arena);
+  auto task = bench.answer(body);
+  CHECK_FALSE(task.start());
+  bench.settle();
+  const int held = body.reads;
+  CHECK(held < 40);  // the socket's own buffer, and a few pieces
+  bench.settle();
+  CHECK(body.reads == held);
+
+  bench.peer.received();
+  bench.settle();
+  CHECK(body.reads > held);
+}
+
+TEST_CASE("wire: a peer that takes nothing for too long has stalled") {
+  Bench bench;
+  Endless body(bench.http.arena);
+  auto task = bench.answer(body);
+  task.start();
+  bench.settle();
+  bench.advance(4s);
+  CHECK_FALSE(task.is_done());
+  bench.advance(2s);
+  REQUIRE(task.is_done());
+  CHECK(task.take().error().detail == "stalled");
+}
+
+TEST_CASE("wire: a peer that takes a little now and then hasn't") {
+  Bench bench;
+  Endless body(bench.http.arena);
+  auto task = bench.answer(body);
+  task.start();
+  for (int i = 0; i < 5; ++i) {
+    bench.settle();
+    bench.advance(4s);
+    bench.peer.received();
+  }
+  bench.settle();
+  CHECK_FALSE(task.is_done());
+}
+
+TEST_CASE("wire: a peer that is gone breaks it, and nothing is kept for it") {
+  Bench bench;
+  Endless body(bench.http.arena);
+  auto task = bench.answer(body);
+  task.start();
+  bench.peer.close();
+  bench.settle();
+  REQUIRE(task.is_done());
+  CHECK(task.take().error().detail == "broken");
+  CHECK(bench.http.output.is_empty());
+}
+
+TEST_CASE("wire: given up in the middle, it is silent") {
+  Bench bench;
+  Endless body(bench.http.arena);
+  auto task = bench.answer(body);
+  task.start();
+  bench.settle();
+  task.reset();
+  bench.peer.received();
+  bench.settle();
+  bench.advance(10s);
+}
+
+}  // namespace weir

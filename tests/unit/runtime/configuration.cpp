@@ -1,0 +1,126 @@
+#include "runtime/configuration.h"
+
+#include <doctest/doctest.h>
+
+#include "config/loader.h"
+#include "config/schema.h"
+#include "unit/config/bench.h"
+
+namespace weir::runtime {
+namespace {
+
+using namespace std::chrono_literals;
+
+struct Read : config::Read<Configuration> {
+  explicit Read(std::string text) : config::Read<Configuration>(std::move(text), tables()) {}
+  std::string problem() const { return problems.empty() ? "" : problems.all().front().message; }
+};
+
+}  // namespace
+
+TEST_CASE("configuration: one listener is all that is needed; the rest has defaults") {
+  const Read read("listeners: [127.0.0.1:8080]\n");
+  REQUIRE_MESSAGE(read.problems.empty(), read.problems.text());
+  const auto& value = read.value;
+  CHECK(value.listeners[0].name == "127.0.0.1:8080");
+  CHECK(value.listeners[0].address.port() == 8080);
+  CHECK_FALSE(value.workers.has_value());
+  CHECK(value.worker_count() >= 1);
+  CHECK_FALSE(value.admin.has_value());
+  CHECK(value.policy.timeouts.head == 60s);
+  CHECK(value.policy.limits.connections == 50'000);
+  CHECK(value.shutdown.drain_timeout == 30s);
+  CHECK(value.stream_grace == 5min);
+}
+
+TEST_CASE("configuration: a listener on IPv6, on a unix socket, with a name") {
+  const Read read("listeners:\n  - '[::1]:8080'\n  - unix:/run/weir.sock\n  - { bind: 0.0.0.0:80, name: public }\n");
+  REQUIRE_MESSAGE(read.problems.empty(), read.problems.text());
+  CHECK(read.value.listeners[0].address.family() == AF_INET6);
+  CHECK(read.value.listeners[1].address.is_unix());
+  CHECK(read.value.listeners[2].name == "public");
+}
+
+TEST_CASE("configuration: workers are a number or auto") {
+  CHECK(Read("workers: 3\nlisteners: [127.0.0.1:1]\n").value.worker_count() == 3);
+  CHECK(Read("workers: auto\nlisteners: [127.0.0.1:1]\n").value.worker_count() >= 1);
+  CHECK_FALSE(Read("workers: 0\nlisteners: [127.0.0.1:1]\n").problems.empty());
+  CHECK_FALSE(Read("workers: 257\nlisteners: [127.0.0.1:1]\n").problems.empty());
+}
+
+TEST_CASE("configuration: without a listener there is nothing to run") {
+  CHECK_FALSE(Read("workers: 1\n").problems.empty());
+  CHECK_FALSE(Read("listeners: []\n").problems.empty());
+}
+
+TEST_CASE("configuration: what can't be bound is a problem with a hint") {
+  for (const auto* bind : {"localhost:80", "8080", "127.0.0.1", "127.0.0.1:99999"}) {
+    const Read read("listeners: ['" + std::string(bind) + "']\n");
+    CHECK(read.problem() == "'" + std::string(bind) + "' is not an address to listen on");
+  }
+}
+
+TEST_CASE("configuration: no address and no name is there twice") {
+  CHECK(Read("listeners: [127.0.0.1:1, 127.0.0.1:1]\n").problem() == "another listener has this address");
+  CHECK(Read("listeners: [{ bind: 127.0.0.1:1, name: a }, { bind: 127.0.0.1:2, name: a }]\n").problem() ==
+        "another listener has the name 'a'");
+}
+
+TEST_CASE("configuration: one address written in two ways is still one") {
+  CHECK(Read("listeners: ['[::1]:8080', '[0:0::1]:8080']\n").problem() == "another listener has this address");
+}
+
+TEST_CASE("configuration: the admin API can't listen where clients do") {
+  CHECK_FALSE(Read("listeners: [127.0.0.1:8080]\nadmin: 127.0.0.1:8080\n").problems.empty());
+}
+
+TEST_CASE("configuration: limits and timeouts reach the policy") {
+  const Read read(R"(listeners: [127.0.0.1:8080]
+limits: { request_line: 4KiB, head: 16KiB, headers: 50, body: 1MiB, connections: 10, body_rate: 1KiB }
+timeouts: { head: 5s, idle: 6s, body: 7s, write: 8s }
+forwarded: { style: rfc7239, trusted_proxies: [10.0.0.0/8, 'unix:'], via: edge }
+path: { encoded_slash: reject, merge_slashes: true }
+)");
+  REQUIRE_MESSAGE(read.problems.empty(), read.problems.text());
+  const auto& policy = read.value.policy;
+  CHECK(policy.limits.head.request_line == 4096);
+  CHECK(policy.limits.head.head_bytes == 16 * 1024);
+  CHECK(policy.limits.head.fields == 50);
+  CHECK(policy.limits.body == 1 << 20);
+  CHECK(policy.limits.connections == 10);
+  CHECK(policy.limits.body_rate == 1024);
+  CHECK(policy.timeouts.write == 8s);
+  CHECK(policy.forwarding.style == downstream::Forwarding::Style::rfc7239);
+  CHECK(policy.forwarding.trusted_proxies.size() == 2);
+  CHECK(policy.forwarding.via == "edge");
+  CHECK(policy.path.encoded_slash == http::PathPolicy::Encoded::reject);
+}
+
+TEST_CASE("configuration: a route without a bound on its bodies has the general one") {
+  const Read read(R"(listeners: [127.0.0.1:8080]
+limits: { body: 1MiB }
+routes:
+  - { name: a, match: { path: /a }, respond: { status: 204 } }
+  - { name: b, match: { path: /b }, respond: { status: 204 }, max_body: 2MiB }
+)");
+  REQUIRE_MESSAGE(read.problems.empty(), read.problems.text());
+  CHECK(read.value.routes[0].max_body->count == 1 << 20);
+  CHECK(read.value.routes[1].max_body->count == 2 << 20);
+}
+
+TEST_CASE("configuration: all mistakes of a file are told at once") {
+  const Read read("workers: many\nlisteners: [nowhere]\ntimeouts: { head: 5 }\nrotes: []\n");
+  CHECK(read.problems.size() == 4);
+}
+
+TEST_CASE("configuration: it describes itself, filters too, for the schema and the reference") {
+  const auto description = config::describe<Configuration>(tables());
+  const auto schema = config::json_schema(description);
+  for (const auto* key :
+       {"\"listeners\"", "\"upstreams\"", "\"request_id\"", "\"trusted_proxies\"", "\"stream_grace\""}) {
+    CHECK_MESSAGE(schema.find(key) != std::string::npos, key);
+  }
+  CHECK(config::reference_markdown(description).find("drain_timeout") != std::string::npos);
+}
+
+}  // namespace weir::runtime

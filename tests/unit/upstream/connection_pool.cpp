@@ -1,0 +1,152 @@
+#include "upstream/connection_pool.h"
+
+#include "unit/upstream/backend.h"
+
+namespace weir::upstream {
+namespace {
+
+using namespace std::chrono_literals;
+
+}  // namespace
+
+TEST_CASE("connection pool: a connection whose answer was read carries the next request") {
+  ForwardBench bench;
+  Peer peer = warm(bench);
+  Request next(bench);
+  next.start();
+  bench.receive(peer);
+  peer.send(kHello);
+  CHECK(next.text() == "hello");
+  CHECK(next.attempt().reused);
+  CHECK_FALSE(bench.backend.accept().has_value());
+  CHECK(bench.endpoint().connections == 1);
+}
+
+TEST_CASE("connection pool: the connection that idled least is lent first") {
+  ForwardBench bench;
+  Request one(bench), two(bench);
+  one.start();
+  Peer first = bench.accept();
+  two.start();
+  Peer second = bench.accept();
+  bench.receive(first);
+  bench.receive(second);
+  first.send(kHello);
+  one.text();
+  second.send(kHello);
+  two.text();
+  Request next(bench);
+  next.start();
+  CHECK(bench.receive(second).starts_with("GET /a"));
+}
+
+TEST_CASE("connection pool: a connection that died idle is not handed out") {
+  ForwardBench bench;
+  Peer old = warm(bench);
+  old.close();
+  CHECK(bench.until([&] { return bench.endpoint().connections == 0; }));
+  Request next(bench);
+  next.start();
+  Peer fresh = bench.accept();
+  bench.receive(fresh);
+  fresh.send(kHello);
+  CHECK(next.text() == "hello");
+  CHECK_FALSE(next.attempt().reused);
+}
+
+TEST_CASE("connection pool: bytes that nobody asked for cost the connection, and answer nobody") {
+  ForwardBench bench;
+  Peer peer = warm(bench);
+  peer.send("HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\nevil");
+  CHECK(bench.ends(peer));
+  Request next(bench);
+  next.start();
+  Peer fresh = bench.accept();
+  bench.receive(fresh);
+  fresh.send(kHello);
+  CHECK(next.text() == "hello");
+}
+
+TEST_CASE("connection pool: bytes behind an answer cost the connection too") {
+  ForwardBench bench;
+  Request request(bench);
+  request.start();
+  Peer peer = bench.accept();
+  bench.receive(peer);
+  peer.send(std::string(kHello) + "HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\nevil");
+  CHECK(request.text() == "hello");
+  CHECK(bench.ends(peer));
+}
+
+TEST_CASE("connection pool: an endpoint that says close is taken at its word") {
+  ForwardBench bench;
+  Request request(bench);
+  request.start();
+  Peer peer = bench.accept();
+  bench.receive(peer);
+  peer.send("HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length: 5\r\n\r\nhello");
+  CHECK(request.text() == "hello");
+  CHECK(bench.ends(peer));
+}
+
+TEST_CASE("connection pool: a connection that idles too long is closed") {
+  ForwardBench bench({.timeouts = {.idle = 10s}});
+  Peer peer = warm(bench);
+  bench.advance(9s);
+  CHECK_FALSE(peer.has_ended());
+  bench.advance(2s);
+  CHECK(bench.ends(peer));
+  CHECK(bench.endpoint().connections == 0);
+}
+
+TEST_CASE("connection pool: keeps no more idle connections than it may") {
+  ForwardBench bench({.max_idle = 1});
+  Request one(bench), two(bench);
+  one.start();
+  Peer first = bench.accept();
+  two.start();
+  Peer second = bench.accept();
+  bench.receive(first);
+  bench.receive(second);
+  first.send(kHello);
+  second.send(kHello);
+  one.text();
+  two.text();
+  CHECK(bench.until([&] { return bench.endpoint().connections == 1; }));
+}
+
+TEST_CASE("connection pool: a connection carries no more requests than it may") {
+  ForwardBench bench({.max_requests_per_connection = 1});
+  Peer peer = warm(bench);
+  CHECK(bench.ends(peer));
+  CHECK(bench.endpoint().connections == 0);
+}
+
+TEST_CASE("connection pool: what idles at endpoints that are gone is closed, the rest stays") {
+  ForwardBench bench;
+  Peer peer = warm(bench);
+  bench.pool.keep_only([&](const EndpointState& state) { return &state == &bench.endpoint(); });
+  bench.settle();
+  CHECK_FALSE(peer.has_ended());
+  bench.pool.keep_only([](const EndpointState&) { return false; });
+  bench.settle();
+  CHECK(bench.ends(peer));
+  CHECK(bench.endpoint().connections == 0);
+}
+
+TEST_CASE("connection pool: takes lent connections with it as well") {
+  ForwardBench bench;
+  {
+    ConnectionPool other(bench.worker);
+    bench.worker.connections = &other;
+    Request request(bench);
+    request.start();
+    Peer peer = bench.accept();
+    bench.receive(peer);
+    request.task.reset();
+    bench.worker.connections = &bench.pool;
+  }
+  CHECK(bench.endpoint().connections == 0);
+}
+
+}  // namespace weir::upstream
