@@ -13,7 +13,12 @@ namespace detail {
 
 template <class T>
 Task<> run_racer(Task<T> task, std::optional<T>& into, Signal& finish) {
-  into.emplace(co_await std::move(task));
+  try {
+    into.emplace(co_await std::move(task));
+  } catch (...) {
+    finish.notify();
+    throw;
+  }
   finish.notify();
 }
 

@@ -104,7 +104,7 @@ void tell_by_x_forwarded(Exchange& exchange, std::string_view peer) {
   headers.remove(Field::forwarded);
   if (!peer.empty()) extend(exchange, "X-Forwarded-For", Field::x_forwarded_for, peer);
   keep_or_set(exchange, "X-Forwarded-Proto", Field::x_forwarded_proto, scheme_of(exchange));
-  keep_or_set(exchange, "X-Forwarded-Host", Field::x_forwarded_host, exchange.request.authority);
+  if (!exchange.request.authority.empty()) keep_or_set(exchange, "X-Forwarded-Host", Field::x_forwarded_host, exchange.request.authority);
   if (exchange.client.local_port != 0) {
     keep_or_set(exchange, "X-Forwarded-Port", Field::x_forwarded_port, decimal(exchange.arena(), exchange.client.local_port));
   }

@@ -22,7 +22,7 @@ net::Address read_bind(config::Reader& r, config::Located<std::string>& bind, st
 void check_names(config::Reader& r, const Configuration& out) {
   for (size_t i = 0; i < out.listeners.size(); ++i) {
     for (size_t k = 0; k < i; ++k) {
-      if (*out.listeners[k].bind == *out.listeners[i].bind) {
+      if (out.listeners[k].address == out.listeners[i].address && out.listeners[i].address.size() > 0) {
         r.problems().add(out.listeners[i].bind.at, "another listener has this address", "one listener serves all routes; give each its own port");
         break;
       }
@@ -30,6 +30,9 @@ void check_names(config::Reader& r, const Configuration& out) {
         r.problems().add(out.listeners[i].bind.at, "another listener has the name '" + out.listeners[i].name + "'");
         break;
       }
+    }
+    if (out.admin && out.admin->address == out.listeners[i].address && out.admin->address.size() > 0) {
+      r.problems().add(out.admin->bind.at, "a listener has this address", "keep the admin API on a port of its own");
     }
   }
 }
