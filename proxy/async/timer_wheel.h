@@ -15,7 +15,8 @@ struct TimerNode : Ready {
 };
 
 /// A hierarchical timing wheel (Varghese and Lauck, 1987): insertion and cancellation in constant time, whatever
-/// the number of timers. Eleven levels of 64 slots, which hold every tick; a timer sits on the level where its tick first differs from now.
+/// the number of timers. Eleven levels of 64 slots, which hold every tick; a timer sits on the level where its tick
+/// first differs from now.
 class TimerWheel {
  public:
   /// `now` may not be later than the ticks to come.

@@ -29,7 +29,8 @@ std::expected<net::Address, std::string> find_admin(const AdminArguments& argume
 }
 
 std::expected<std::string, std::string> exchange(int fd, const net::Address& address, const std::string& request) {
-  if (::connect(fd, address.get(), address.size()) != 0) return std::unexpected("can't reach " + address.text() + ": " + std::strerror(errno));
+  if (::connect(fd, address.get(), address.size()) != 0)
+    return std::unexpected("can't reach " + address.text() + ": " + std::strerror(errno));
   if (::send(fd, request.data(), request.size(), MSG_NOSIGNAL) != static_cast<ssize_t>(request.size())) {
     return std::unexpected("can't ask " + address.text());
   }
@@ -46,7 +47,8 @@ std::expected<std::string, std::string> exchange(int fd, const net::Address& add
 std::expected<Answer, std::string> parse(const std::string& text) {
   const auto end = text.find("\r\n\r\n");
   Answer answer;
-  if (text.size() < 12 || !text.starts_with("HTTP/1.") || end == std::string::npos) return std::unexpected("that isn't an answer of weir");
+  if (text.size() < 12 || !text.starts_with("HTTP/1.") || end == std::string::npos)
+    return std::unexpected("that isn't an answer of weir");
   std::from_chars(text.data() + 9, text.data() + 12, answer.status);
   answer.body = text.substr(end + 4);
   return answer;
@@ -54,14 +56,16 @@ std::expected<Answer, std::string> parse(const std::string& text) {
 
 }  // namespace
 
-std::expected<Answer, std::string> ask_admin(const AdminArguments& arguments, const std::string& method, const std::string& path) {
+std::expected<Answer, std::string> ask_admin(const AdminArguments& arguments, const std::string& method,
+                                             const std::string& path) {
   const auto address = find_admin(arguments);
   if (!address) return std::unexpected(address.error());
   const int fd = ::socket(address->family(), SOCK_STREAM | SOCK_CLOEXEC, 0);
   const timeval patience{30, 0};
   ::setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof patience);
   ::setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &patience, sizeof patience);
-  const auto text = exchange(fd, *address, method + " " + path + " HTTP/1.0\r\nHost: weir\r\nContent-Length: 0\r\n\r\n");
+  const auto text =
+      exchange(fd, *address, method + " " + path + " HTTP/1.0\r\nHost: weir\r\nContent-Length: 0\r\n\r\n");
   ::close(fd);
   if (!text) return std::unexpected(text.error());
   return parse(*text);

@@ -13,6 +13,7 @@ struct Answer {
 };
 
 /// One request to the admin API of the running process, blocking, 30 s at most. Otherwise what went wrong.
-std::expected<Answer, std::string> ask_admin(const AdminArguments& arguments, const std::string& method, const std::string& path);
+std::expected<Answer, std::string> ask_admin(const AdminArguments& arguments, const std::string& method,
+                                             const std::string& path);
 
 }  // namespace weir::cli

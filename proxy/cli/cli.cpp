@@ -20,7 +20,9 @@ void add_admin(CLI::App& command, AdminArguments& arguments) {
 int run(int argc, char** argv) {
   CLI::App app("weir: an HTTP reverse proxy and load balancer", "weir");
   app.require_subcommand(1);
-  app.footer("Signals: HUP reloads, USR1 reopens the logs, TERM INT QUIT finish what is in flight; a second one stops at once.");
+  app.footer(
+      "Signals: HUP reloads, USR1 reopens the logs, TERM INT QUIT finish what is in flight; a second one stops at "
+      "once.");
   int code = 0;
 
   RunArguments run_arguments;
@@ -41,7 +43,8 @@ int run(int argc, char** argv) {
   add_file(*explain_command, explain_arguments.file);
   explain_command->add_option("METHOD", explain_arguments.method, "GET")->required();
   explain_command->add_option("URL", explain_arguments.url, "http://host/path")->required();
-  explain_command->add_option("-H,--header", explain_arguments.headers, "a request header, 'Name: value'")->allow_extra_args(false);
+  explain_command->add_option("-H,--header", explain_arguments.headers, "a request header, 'Name: value'")
+      ->allow_extra_args(false);
   explain_command->add_option("--client", explain_arguments.client, "the client's address")->capture_default_str();
   explain_command->callback([&] { code = explain(explain_arguments); });
 

@@ -14,7 +14,9 @@ namespace {
 
 /// A request that no socket brought, with all that it needs around it.
 struct Rehearsal {
-  explicit Rehearsal(store::Store& store) : context{.loop = loop, .blocks = blocks, .buffers = buffers, .store = store}, exchange(arena, context, nullptr) {}
+  explicit Rehearsal(store::Store& store)
+      : context{.loop = loop, .blocks = blocks, .buffers = buffers, .store = store},
+        exchange(arena, context, nullptr) {}
 
   SteadyClock clock;
   Loop loop{clock};
@@ -36,7 +38,8 @@ Result<> fill(Exchange& exchange, const ExplainArguments& arguments) {
     request.headers.add(header.substr(0, colon), trim(header.substr(colon + 1)));
   }
   if (auto split = http::split_target(arguments.url, request); !split) return split;
-  if (const auto host = request.headers.get(http::Field::host); host && request.authority.empty()) request.authority = *host;
+  if (const auto host = request.headers.get(http::Field::host); host && request.authority.empty())
+    request.authority = *host;
   if (request.path.empty()) request.path = "/";
   return {};
 }
@@ -88,9 +91,9 @@ void print_upstream(const runtime::Snapshot& snapshot, std::string_view name) {
 
 void print_request(const Exchange& exchange) {
   const auto& request = exchange.request;
-  std::printf("sends      %.*s %.*s%s%.*s HTTP/1.1\n", static_cast<int>(request.method_name.size()), request.method_name.data(),
-              static_cast<int>(request.path.size()), request.path.data(), request.has_query ? "?" : "",
-              static_cast<int>(request.query.size()), request.query.data());
+  std::printf("sends      %.*s %.*s%s%.*s HTTP/1.1\n", static_cast<int>(request.method_name.size()),
+              request.method_name.data(), static_cast<int>(request.path.size()), request.path.data(),
+              request.has_query ? "?" : "", static_cast<int>(request.query.size()), request.query.data());
   std::printf("           Host: %.*s\n", static_cast<int>(request.authority.size()), request.authority.data());
   for (const auto& header : request.headers) {
     if (header.field == http::Field::host) continue;

@@ -19,7 +19,8 @@ constexpr Duration kPaceStep = std::chrono::seconds(1);
 constexpr Duration kRefusedPatience = std::chrono::seconds(5);  // for the request that is told why
 constexpr Duration kLinger = std::chrono::seconds(2);
 constexpr Error kClientGone{ErrorCode::client_gone, Side::client, "the client's connection broke"};
-constexpr Error kClientStalled{ErrorCode::client_gone, Side::client, "the client took nothing of its response for too long"};
+constexpr Error kClientStalled{ErrorCode::client_gone, Side::client,
+                               "the client took nothing of its response for too long"};
 
 }  // namespace
 
@@ -269,7 +270,8 @@ Task<> Connection::answer(Stream& stream) {
   if (exchange.failure) render_error(exchange);
   if (!exchange.response.body) exchange.response.body = make_in<TextBody>(exchange.arena(), exchange.arena(), "");
   send_head(stream);
-  Wire wire{gateway_.worker().loop, socket_, output_, codec_, stream.serving->policy->timeouts.write, kClientGone, kClientStalled};
+  Wire wire{gateway_.worker().loop, socket_, output_, codec_, stream.serving->policy->timeouts.write, kClientGone,
+            kClientStalled};
   const auto sent = co_await send_body(*exchange.response.body, wire, stream.id, exchange.record.response_body_bytes);
   exchange.record.finished = gateway_.worker().loop.now();
   if (!sent) {

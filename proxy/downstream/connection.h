@@ -35,7 +35,8 @@ class Connection final : public ListNode, http::CodecEvents {
   enum class State : uint8_t {
     open,
     deaf,       // the client has sent FIN, or bytes that break the rules: nothing more is read
-    lingering,  // all is sent; what still comes is dropped, so that the kernel doesn't reset what the client has yet to read
+    lingering,  // all is sent; what still comes is dropped, so that the kernel doesn't reset what the client has yet to
+                // read
     closed,
   };
 
@@ -80,7 +81,7 @@ class Connection final : public ListNode, http::CodecEvents {
   State state_ = State::open;
   std::optional<ErrorCode> refusal_;  // every request is answered with it
   const bool counted_by_client_;
-  bool we_close_ = false;               // the last response said so, and the client may not have known
+  bool we_close_ = false;  // the last response said so, and the client may not have known
   Stream* stream_ = nullptr;
   Output stash_;  // pipelined bytes that wait for the exchange to end
   Signal resume_;

@@ -104,9 +104,11 @@ void tell_by_x_forwarded(Exchange& exchange, std::string_view peer) {
   headers.remove(Field::forwarded);
   if (!peer.empty()) extend(exchange, "X-Forwarded-For", Field::x_forwarded_for, peer);
   keep_or_set(exchange, "X-Forwarded-Proto", Field::x_forwarded_proto, scheme_of(exchange));
-  if (!exchange.request.authority.empty()) keep_or_set(exchange, "X-Forwarded-Host", Field::x_forwarded_host, exchange.request.authority);
+  if (!exchange.request.authority.empty())
+    keep_or_set(exchange, "X-Forwarded-Host", Field::x_forwarded_host, exchange.request.authority);
   if (exchange.client.local_port != 0) {
-    keep_or_set(exchange, "X-Forwarded-Port", Field::x_forwarded_port, decimal(exchange.arena(), exchange.client.local_port));
+    keep_or_set(exchange, "X-Forwarded-Port", Field::x_forwarded_port,
+                decimal(exchange.arena(), exchange.client.local_port));
   }
 }
 
@@ -118,7 +120,8 @@ void tell_by_forwarded(Exchange& exchange, std::string_view peer) {
   const auto node = peer.empty() ? std::string_view("unknown") : is_v6 ? arena.concat({"\"[", peer, "]\""}) : peer;
   const auto host = exchange.request.authority;
   extend(exchange, "Forwarded", Field::forwarded,
-         arena.concat({"for=", node, ";proto=", scheme_of(exchange), host.empty() ? "" : ";host=\"", host, host.empty() ? "" : "\""}));
+         arena.concat({"for=", node, ";proto=", scheme_of(exchange), host.empty() ? "" : ";host=\"", host,
+                       host.empty() ? "" : "\""}));
 }
 
 /// RFC 9110 section 7.6.3: each member is `protocol SP received-by`.

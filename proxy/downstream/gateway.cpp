@@ -12,8 +12,14 @@ constexpr size_t kRefusedAtOnce = 64;  // connections over a limit that are stil
 
 }  // namespace
 
-Gateway::Gateway(WorkerContext& worker, ClientCount& clients, ConnectionObserver& observer, std::string listener, uint16_t port)
-    : worker_(worker), clients_(clients), observer_(observer), listener_(std::move(listener)), port_(port), cut_alarm_(worker.loop, *this) {
+Gateway::Gateway(WorkerContext& worker, ClientCount& clients, ConnectionObserver& observer, std::string listener,
+                 uint16_t port)
+    : worker_(worker),
+      clients_(clients),
+      observer_(observer),
+      listener_(std::move(listener)),
+      port_(port),
+      cut_alarm_(worker.loop, *this) {
   retirement_.gateway = this;
   retirement_.run = [](Ready& self) { static_cast<Retirement&>(self).gateway->bury(); };
 }

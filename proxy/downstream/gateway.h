@@ -17,7 +17,8 @@ class Connection;
 /// What the connections of one listener share on one worker, and their owner. One thread.
 class Gateway {
  public:
-  Gateway(WorkerContext& worker, ClientCount& clients, ConnectionObserver& observer, std::string listener, uint16_t port);
+  Gateway(WorkerContext& worker, ClientCount& clients, ConnectionObserver& observer, std::string listener,
+          uint16_t port);
   Gateway(const Gateway&) = delete;
   Gateway& operator=(const Gateway&) = delete;
   ~Gateway();

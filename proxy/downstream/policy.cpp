@@ -6,7 +6,8 @@ template <>
 struct Scalar<net::Network> {
   static constexpr auto kKind = Shape::Kind::text;
   static constexpr std::string_view kExpected = "a network";
-  static constexpr std::string_view kHint = "write an address or a CIDR block: 10.0.0.0/8, 192.168.1.7, fd00::/8, unix:";
+  static constexpr std::string_view kHint =
+      "write an address or a CIDR block: 10.0.0.0/8, 192.168.1.7, fd00::/8, unix:";
   static std::optional<net::Network> parse(std::string_view text) { return net::Network::parse(text); }
   static Value value(const net::Network& network) { return Value::text(network.text()); }
   static double measure(const net::Network&) { return 0; }
@@ -60,17 +61,20 @@ void decode(config::Reader& r, Limits& out) {
   size(r, "request_line", out.head.request_line, "longest request line, else 414", kSmallest, kLargest);
   size(r, "head", out.head.head_bytes, "longest request head, else 431; trailers too", kSmallest, kLargest);
   r.optional("headers", out.head.fields, "most header lines of a request, else 431", config::in_range(1.0, 10000.0));
-  size(r, "chunk_extensions", out.head.chunk_extensions, "most bytes of chunk extensions in one body, else 400", Bytes{0},
-       kLargest);
+  size(r, "chunk_extensions", out.head.chunk_extensions, "most bytes of chunk extensions in one body, else 400",
+       Bytes{0}, kLargest);
   r.optional("underscores", out.head.underscores, "what becomes of header names with an underscore");
   std::optional<Bytes> body;
   r.optional("body", body, "longest request body, else 413; a route may set its own");
   if (body) out.body = body->count;
-  r.optional("requests_per_connection", out.requests_per_connection, "requests after which a connection closes; 0 = no bound");
+  r.optional("requests_per_connection", out.requests_per_connection,
+             "requests after which a connection closes; 0 = no bound");
   r.optional("connections", out.connections, "most client connections open at once", config::at_least(1));
-  r.optional("connections_per_client", out.connections_per_client, "most connections of one client address; 0 = no bound");
+  r.optional("connections_per_client", out.connections_per_client,
+             "most connections of one client address; 0 = no bound");
   Bytes rate{out.body_rate};
-  r.optional("body_rate", rate, "least bytes a second of a request body, once 5 s were spent waiting for it, else 408; 0 = none");
+  r.optional("body_rate", rate,
+             "least bytes a second of a request body, once 5 s were spent waiting for it, else 408; 0 = none");
   out.body_rate = rate.count;
 }
 
@@ -89,7 +93,8 @@ static auto choices(Forwarding::Style*) {
 }
 
 void decode(config::Reader& r, Forwarding& out) {
-  r.optional("style", out.style, "which fields tell the upstream about the client: X-Forwarded-*, or Forwarded (RFC 7239)");
+  r.optional("style", out.style,
+             "which fields tell the upstream about the client: X-Forwarded-*, or Forwarded (RFC 7239)");
   r.optional("trusted_proxies", out.trusted_proxies, "networks whose own forwarding fields are believed and extended");
   r.optional("via", out.via, "our name in the Via field, by which a loop is known", config::non_empty);
 }

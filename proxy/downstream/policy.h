@@ -13,11 +13,11 @@ namespace weir::downstream {
 /// How patient and how generous a listener is with its clients. Part of the snapshot, immutable.
 struct Limits {
   http::HeadLimits head;
-  uint64_t body = UINT64_MAX;           // request body bytes: 413
-  uint64_t requests_per_connection = 0; // 0 = no bound
-  uint64_t connections = 50'000;        // open at once, over all listeners and workers
-  uint64_t connections_per_client = 0;  // of one address; 0 = no bound
-  uint64_t body_rate = 240;             // bytes/s of a request body, after the first 5 s of waiting for it: 408
+  uint64_t body = UINT64_MAX;            // request body bytes: 413
+  uint64_t requests_per_connection = 0;  // 0 = no bound
+  uint64_t connections = 50'000;         // open at once, over all listeners and workers
+  uint64_t connections_per_client = 0;   // of one address; 0 = no bound
+  uint64_t body_rate = 240;              // bytes/s of a request body, after the first 5 s of waiting for it: 408
 };
 
 struct Timeouts {

@@ -36,7 +36,8 @@ class BodyPace {
   }
   bool is_too_slow(uint64_t rate, Duration pause) const {
     if (since_last_ >= pause) return true;
-    return waited_ > kGrace && static_cast<double>(bytes_) < static_cast<double>(rate) * std::chrono::duration<double>(waited_ - kGrace).count();
+    return waited_ > kGrace && static_cast<double>(bytes_) <
+                                   static_cast<double>(rate) * std::chrono::duration<double>(waited_ - kGrace).count();
   }
   uint64_t bytes() const { return bytes_; }
 

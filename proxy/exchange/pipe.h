@@ -34,7 +34,8 @@ class Pipe {
 
  private:
   static constexpr size_t kEnough = 64 * 1024;
-  static constexpr size_t kSmall = 16 * 1024;  // smaller pieces are copied behind the one before: none pins a read block
+  static constexpr size_t kSmall =
+      16 * 1024;  // smaller pieces are copied behind the one before: none pins a read block
 
   Output queue_;
   Signal changed_;

@@ -63,7 +63,9 @@ enum class Field : uint8_t {
 
 /// Several names at once.
 using FieldSet = uint64_t;
-constexpr FieldSet set_of(auto... fields) { return ((FieldSet{1} << static_cast<unsigned>(fields)) | ... | FieldSet{0}); }
+constexpr FieldSet set_of(auto... fields) {
+  return ((FieldSet{1} << static_cast<unsigned>(fields)) | ... | FieldSet{0});
+}
 
 /// The interned name, without regard to case.
 Field field_of(std::string_view name);

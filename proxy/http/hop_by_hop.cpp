@@ -5,8 +5,8 @@ namespace weir::http {
 namespace {
 
 constexpr FieldSet kHopByHop =
-    set_of(Field::connection, Field::http2_settings, Field::keep_alive, Field::proxy_authenticate, Field::proxy_authorization,
-           Field::proxy_connection, Field::te, Field::transfer_encoding, Field::upgrade);
+    set_of(Field::connection, Field::http2_settings, Field::keep_alive, Field::proxy_authenticate,
+           Field::proxy_authorization, Field::proxy_connection, Field::te, Field::transfer_encoding, Field::upgrade);
 
 constexpr bool is_hop_by_hop(Field field) { return (kHopByHop & set_of(field)) != 0; }
 

@@ -139,7 +139,8 @@ std::string Address::text() const {
 std::string_view Address::ip(std::span<char> to) const {
   if (is_unix()) return kUnix;
   if (family() == AF_INET) return v4_text(v4(get()).sin_addr, to);
-  if (family() != AF_INET6 || !inet_ntop(AF_INET6, &v6(get()).sin6_addr, to.data(), static_cast<socklen_t>(to.size()))) return "";
+  if (family() != AF_INET6 || !inet_ntop(AF_INET6, &v6(get()).sin6_addr, to.data(), static_cast<socklen_t>(to.size())))
+    return "";
   return to.data();
 }
 

@@ -23,7 +23,9 @@ class Address {
   /// An IP address without port.
   static std::optional<Address> parse_ip(std::string_view ip, uint16_t port);
 
-  const sockaddr* get() const { return reinterpret_cast<const sockaddr*>(unix_ ? static_cast<const void*>(unix_.get()) : &ip_); }
+  const sockaddr* get() const {
+    return reinterpret_cast<const sockaddr*>(unix_ ? static_cast<const void*>(unix_.get()) : &ip_);
+  }
   socklen_t size() const { return size_; }
   int family() const { return ip_.sin6_family; }
   bool is_ip() const { return family() == AF_INET || family() == AF_INET6; }

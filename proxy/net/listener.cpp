@@ -17,9 +17,7 @@ namespace {
 constexpr int kBatch = 64;  // accepted in one go, before other events have their turn
 constexpr Duration kPause = std::chrono::milliseconds(100);
 
-bool is_transient(int error) {
-  return error == EINTR || error == ECONNABORTED || error == EPROTO || error == EPERM;
-}
+bool is_transient(int error) { return error == EINTR || error == ECONNABORTED || error == EPROTO || error == EPERM; }
 
 std::string reason(int error) {
   switch (error) {

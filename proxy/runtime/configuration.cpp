@@ -8,7 +8,8 @@ namespace weir::runtime {
 
 namespace {
 
-constexpr std::string_view kBindHint = "write an IP address and a port, or a path: 0.0.0.0:8080, [::]:8080, unix:/run/weir.sock";
+constexpr std::string_view kBindHint =
+    "write an IP address and a port, or a path: 0.0.0.0:8080, [::]:8080, unix:/run/weir.sock";
 
 net::Address read_bind(config::Reader& r, config::Located<std::string>& bind, std::string_view about) {
   r.required("bind", bind, about);
@@ -23,7 +24,8 @@ void check_names(config::Reader& r, const Configuration& out) {
   for (size_t i = 0; i < out.listeners.size(); ++i) {
     for (size_t k = 0; k < i; ++k) {
       if (out.listeners[k].address == out.listeners[i].address && out.listeners[i].address.size() > 0) {
-        r.problems().add(out.listeners[i].bind.at, "another listener has this address", "one listener serves all routes; give each its own port");
+        r.problems().add(out.listeners[i].bind.at, "another listener has this address",
+                         "one listener serves all routes; give each its own port");
         break;
       }
       if (out.listeners[k].name == out.listeners[i].name) {
@@ -65,12 +67,14 @@ void decode(config::Reader& r, ShutdownSettings& out) {
 }
 
 void decode(config::Reader& r, Configuration& out) {
-  r.optional("workers", out.workers, "threads that serve; auto = one for each core", config::or_word("auto"), config::in_range(1.0, 256.0));
+  r.optional("workers", out.workers, "threads that serve; auto = one for each core", config::or_word("auto"),
+             config::in_range(1.0, 256.0));
   r.required("listeners", out.listeners, "where clients connect", config::non_empty);
   r.optional("admin", out.admin, "the admin API: metrics, health, upstreams");
   r.optional("access_log", out.access_log, "one line for each request");
   r.optional("upstreams", out.upstreams, "named pools of backends");
-  r.tagged_list("filters", out.filters, r.tags<FilterFactory>(), "filters of every route, before the route's own; the first is outermost");
+  r.tagged_list("filters", out.filters, r.tags<FilterFactory>(),
+                "filters of every route, before the route's own; the first is outermost");
   r.optional("routes", out.routes, "the first that matches wins");
   r.optional("limits", out.policy.limits, "what a client may ask for");
   r.optional("timeouts", out.policy.timeouts, "how long to wait for a client");
@@ -78,7 +82,8 @@ void decode(config::Reader& r, Configuration& out) {
   r.optional("path", out.policy.path, "the normal form of paths");
   r.optional("resolver", out.resolver, "how endpoints given by name are looked up");
   r.optional("shutdown", out.shutdown, "how SIGTERM and SIGINT end the process");
-  r.optional("stream_grace", out.stream_grace, "how long a connection may outlive the listener that a reload took away");
+  r.optional("stream_grace", out.stream_grace,
+             "how long a connection may outlive the listener that a reload took away");
   r.optional("user", out.user, "drop to this user once the listeners are bound");
   r.optional("group", out.group, "drop to this group; the user's own when left out");
   if (r.is_describing()) return;

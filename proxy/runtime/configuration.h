@@ -26,8 +26,8 @@ struct AdminSettings {
 };
 
 struct ShutdownSettings {
-  Duration delay{};                                      // between readiness turning 503 and the listeners closing
-  Duration drain_timeout = std::chrono::seconds(30);     // for what is in flight
+  Duration delay{};                                   // between readiness turning 503 and the listeners closing
+  Duration drain_timeout = std::chrono::seconds(30);  // for what is in flight
 };
 
 /// The whole file: only names of blocks, each of which its own room decodes.

@@ -55,11 +55,14 @@ void drop_privileges(const Configuration& configuration, config::Problems& probl
   const auto identity = find_identity(configuration, problems);
   if (!identity) return;
   if (identity->user == ::getuid() && identity->group == ::getgid()) return;
-  if (::geteuid() != 0) return problems.add(at, "only root can become somebody else", "start weir as root, or leave user: and group: out");
+  if (::geteuid() != 0)
+    return problems.add(at, "only root can become somebody else", "start weir as root, or leave user: and group: out");
   ::prctl(PR_SET_KEEPCAPS, 1, 0, 0, 0);
-  const bool done = ::setgroups(1, &identity->group) == 0 && ::setgid(identity->group) == 0 && ::setuid(identity->user) == 0;
+  const bool done =
+      ::setgroups(1, &identity->group) == 0 && ::setgid(identity->group) == 0 && ::setuid(identity->user) == 0;
   if (!done) return problems.add(at, std::string("can't become that user: ") + std::strerror(errno));
-  if (identity->user != 0 && !keep_only_bind_service()) problems.add(at, std::string("can't keep CAP_NET_BIND_SERVICE: ") + std::strerror(errno));
+  if (identity->user != 0 && !keep_only_bind_service())
+    problems.add(at, std::string("can't keep CAP_NET_BIND_SERVICE: ") + std::strerror(errno));
 }
 
 }  // namespace weir::runtime

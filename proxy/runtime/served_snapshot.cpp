@@ -2,7 +2,8 @@
 
 namespace weir::runtime {
 
-ServedSnapshot::ServedSnapshot(std::shared_ptr<const Snapshot> snapshot, observe::WorkerMetrics& metrics, observe::WorkerAccessLog& log)
+ServedSnapshot::ServedSnapshot(std::shared_ptr<const Snapshot> snapshot, observe::WorkerMetrics& metrics,
+                               observe::WorkerAccessLog& log)
     : snapshot_(std::move(snapshot)), metrics_(metrics), log_(log), cells_(metrics.resolve(snapshot_->labels())) {
   policy = &snapshot_->configuration().policy;
   routes = &snapshot_->router();

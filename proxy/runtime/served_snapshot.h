@@ -13,7 +13,8 @@ namespace weir::runtime {
 /// neither the worker nor an exchange refers to it any more. The worker's thread.
 class ServedSnapshot final : public downstream::Serving, downstream::ExchangeObserver {
  public:
-  ServedSnapshot(std::shared_ptr<const Snapshot> snapshot, observe::WorkerMetrics& metrics, observe::WorkerAccessLog& log);
+  ServedSnapshot(std::shared_ptr<const Snapshot> snapshot, observe::WorkerMetrics& metrics,
+                 observe::WorkerAccessLog& log);
 
   const Snapshot& snapshot() const { return *snapshot_; }
   observe::ListenerCells& listener(size_t index) { return cells_.listener(index); }

@@ -8,8 +8,8 @@ namespace weir::runtime {
 namespace {
 
 /// The global filters, then the route's own.
-std::vector<Chain::Link> build_filters(const Configuration& configuration, const routing::RouteSettings& route, Lasting& lasting,
-                                       config::Problems& problems) {
+std::vector<Chain::Link> build_filters(const Configuration& configuration, const routing::RouteSettings& route,
+                                       Lasting& lasting, config::Problems& problems) {
   std::vector<Chain::Link> links;
   FilterContext context{problems, lasting.slots, *route.name};
   for (const auto* filters : {&configuration.filters, &route.filters}) {
@@ -24,8 +24,8 @@ std::vector<Chain::Link> build_filters(const Configuration& configuration, const
 
 Lasting::Lasting(const Clock& clock) : clock(clock), metrics({kVersion, ""}), store(clock) {}
 
-std::shared_ptr<Snapshot> Snapshot::build(Loaded loaded, Lasting& lasting, unsigned workers, std::shared_ptr<observe::AccessLog> log,
-                                          config::Problems& problems) {
+std::shared_ptr<Snapshot> Snapshot::build(Loaded loaded, Lasting& lasting, unsigned workers,
+                                          std::shared_ptr<observe::AccessLog> log, config::Problems& problems) {
   std::shared_ptr<Snapshot> snapshot(new Snapshot);
   snapshot->configuration_ = std::move(loaded.configuration);
   snapshot->effective_ = std::move(loaded.effective);
@@ -38,8 +38,8 @@ std::shared_ptr<Snapshot> Snapshot::build(Loaded loaded, Lasting& lasting, unsig
 void Snapshot::build_upstreams(Lasting& lasting, unsigned workers) {
   uint32_t index = 0;
   for (const auto& block : configuration_.upstreams) {
-    upstreams_.push_back(std::make_unique<upstream::Upstream>(block.name, index++, block.value, lasting.upstreams.find(block.name),
-                                                              workers, lasting.clock.now()));
+    upstreams_.push_back(std::make_unique<upstream::Upstream>(
+        block.name, index++, block.value, lasting.upstreams.find(block.name), workers, lasting.clock.now()));
     labels_.upstreams.push_back(block.name);
   }
 }
@@ -52,7 +52,8 @@ void Snapshot::build_routes(Lasting& lasting, config::Problems& problems) {
     route.name = *settings.name;
     route.timeout = settings.timeout;
     route.max_body = settings.max_body ? settings.max_body->count : UINT64_MAX;
-    route.chain = Chain(build_filters(configuration_, settings, lasting, problems), routing::make_origin(settings, forward));
+    route.chain =
+        Chain(build_filters(configuration_, settings, lasting, problems), routing::make_origin(settings, forward));
     labels_.routes.push_back(route.name);
     routes.emplace_back(settings, std::move(route));
   }

@@ -35,8 +35,8 @@ class Snapshot {
  public:
   /// Builds all of it; what only now turns out wrong is added to `problems`, and null returned. `workers`: how many
   /// threads will serve it.
-  static std::shared_ptr<Snapshot> build(Loaded loaded, Lasting& lasting, unsigned workers, std::shared_ptr<observe::AccessLog> log,
-                                         config::Problems& problems);
+  static std::shared_ptr<Snapshot> build(Loaded loaded, Lasting& lasting, unsigned workers,
+                                         std::shared_ptr<observe::AccessLog> log, config::Problems& problems);
 
   const Configuration& configuration() const { return configuration_; }
   const routing::Router& router() const { return *router_; }

@@ -14,16 +14,17 @@ SocketSet::~SocketSet() {
   }
 }
 
-bool SocketSet::open_address(const net::Address& address, const config::Location& at, unsigned count, config::Problems& problems,
-                             std::vector<std::pair<std::string, int>>& fresh) {
+bool SocketSet::open_address(const net::Address& address, const config::Location& at, unsigned count,
+                             config::Problems& problems, std::vector<std::pair<std::string, int>>& fresh) {
   const auto name = address.text();
   Opened& opened = sockets_[name];
   opened.is_shared = address.is_unix();
   const unsigned wanted = opened.is_shared ? 1 : count;
   if (opened.fds.empty() && join_ == Join::no) {
     if (const auto why = net::why_taken(address); !why.empty()) {
-      problems.add(at, "can't listen on " + name + ": " + why,
-                   why == "address already in use" ? "stop what listens there, or take over from another weir with --join" : "");
+      problems.add(
+          at, "can't listen on " + name + ": " + why,
+          why == "address already in use" ? "stop what listens there, or take over from another weir with --join" : "");
       return false;
     }
   }
@@ -45,7 +46,8 @@ bool SocketSet::open(const Configuration& configuration, unsigned workers, confi
   for (const auto& listener : configuration.listeners) {
     ok = open_address(listener.address, listener.bind.at, workers, problems, fresh) && ok;
   }
-  if (configuration.admin) ok = open_address(configuration.admin->address, configuration.admin->bind.at, 1, problems, fresh) && ok;
+  if (configuration.admin)
+    ok = open_address(configuration.admin->address, configuration.admin->bind.at, 1, problems, fresh) && ok;
   if (ok) return true;
   for (const auto& [name, fd] : fresh) {
     ::close(fd);

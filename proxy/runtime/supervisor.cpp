@@ -54,8 +54,8 @@ Supervisor::~Supervisor() {
 int Supervisor::run() {
   std::signal(SIGPIPE, SIG_IGN);
   raise_descriptor_limit();
-  signals_ = std::make_unique<Signals>(
-      loop_, std::initializer_list<int>{SIGHUP, SIGUSR1, SIGTERM, SIGINT, SIGQUIT}, [this](int number) { on_signal(number); });
+  signals_ = std::make_unique<Signals>(loop_, std::initializer_list<int>{SIGHUP, SIGUSR1, SIGTERM, SIGINT, SIGQUIT},
+                                       [this](int number) { on_signal(number); });
   tasks_.spawn(begin());
   loop_.run();
   signals_.reset();
@@ -82,7 +82,8 @@ Task<> Supervisor::begin() {
   notify_service_manager("READY=1");
 }
 
-std::shared_ptr<observe::AccessLog> Supervisor::open_log(const Configuration& configuration, config::Problems& problems) {
+std::shared_ptr<observe::AccessLog> Supervisor::open_log(const Configuration& configuration,
+                                                         config::Problems& problems) {
   if (reign_) {
     const auto& before = reign_->snapshot->configuration().access_log;
     const auto& now = configuration.access_log;
@@ -98,7 +99,8 @@ Task<std::unique_ptr<Supervisor::Reign>> Supervisor::prepare(config::Problems& p
   auto log = open_log(loaded.configuration, problems);
   auto reign = std::make_unique<Reign>();
   const auto threads = std::max<size_t>(workers, workers_.size());
-  reign->snapshot = Snapshot::build(std::move(loaded), lasting_, static_cast<unsigned>(threads), std::move(log), problems);
+  reign->snapshot =
+      Snapshot::build(std::move(loaded), lasting_, static_cast<unsigned>(threads), std::move(log), problems);
   if (!reign->snapshot) co_return nullptr;
   const auto& configuration = reign->snapshot->configuration();
   reign->resolver = std::make_unique<net::Resolver>(loop_, configuration.resolver.settings());
@@ -146,9 +148,8 @@ Task<> Supervisor::publish(std::unique_ptr<Reign> reign) {
   for (const auto& worker : assignments) {
     for (const auto& assignment : worker) kept.insert(assignment.fd);
   }
-  co_await ask_workers([&](size_t i, Worker::Done done) {
-    workers_[i]->adopt(reign->snapshot, assignments[i], kept, std::move(done));
-  });
+  co_await ask_workers(
+      [&](size_t i, Worker::Done done) { workers_[i]->adopt(reign->snapshot, assignments[i], kept, std::move(done)); });
   sockets_.keep_only(configuration);
   if (reign_) reign_->watches.clear();
   reign_ = std::move(reign);
@@ -230,7 +231,10 @@ Task<Load> Supervisor::total_load() {
 Task<> Supervisor::stop() {
   notify_service_manager("STOPPING=1");
   const auto settings = reign_->snapshot->configuration().shutdown;
-  log::info("draining", {{"delay_ms", std::chrono::milliseconds(std::chrono::duration_cast<std::chrono::milliseconds>(settings.delay)).count()}});
+  log::info(
+      "draining",
+      {{"delay_ms",
+        std::chrono::milliseconds(std::chrono::duration_cast<std::chrono::milliseconds>(settings.delay)).count()}});
   if (settings.delay > Duration{}) co_await sleep_for(loop_, settings.delay);
   co_await ask_workers([&](size_t i, Worker::Done done) { workers_[i]->drain(std::move(done)); });
   const Time begun = loop_.now();
@@ -242,7 +246,8 @@ Task<> Supervisor::stop() {
       log::warn("drain_timed_out", {{"connections", load.connections}, {"requests", load.exchanges}});
       break;
     }
-    if (passed >= kIdleGrace) co_await ask_workers([&](size_t i, Worker::Done done) { workers_[i]->close_idle(std::move(done)); });
+    if (passed >= kIdleGrace)
+      co_await ask_workers([&](size_t i, Worker::Done done) { workers_[i]->close_idle(std::move(done)); });
     co_await sleep_for(loop_, kDrainStep);
   }
   state_ = State::stopped;

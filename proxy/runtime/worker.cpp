@@ -33,7 +33,9 @@ class Door final : public net::Listener::Acceptor {
 /// A gateway and the cells that its connections are counted in.
 struct Worker::Counted final : downstream::ConnectionObserver {
   Counted(WorkerContext& context, Lasting& lasting, observe::WorkerMetrics& metrics, const Assignment& assignment)
-      : metrics(metrics), gateway(context, assignment.is_admin ? lasting.admin_clients : lasting.clients, *this, assignment.listener, assignment.port) {}
+      : metrics(metrics),
+        gateway(context, assignment.is_admin ? lasting.admin_clients : lasting.clients, *this, assignment.listener,
+                assignment.port) {}
 
   void connection_opened() override {
     if (!cells) return;
@@ -163,14 +165,16 @@ void Worker::do_adopt(std::shared_ptr<const Snapshot> snapshot, const std::vecto
     if (counted->is_admin) continue;
     counted->gateway.serve(serving_);
     const bool is_gone = std::ranges::find(names, name) == names.end();
-    counted->gateway.drain(std::ranges::none_of(doors_, [&](const auto& door) { return door->assignment().listener == name; }));
+    counted->gateway.drain(
+        std::ranges::none_of(doors_, [&](const auto& door) { return door->assignment().listener == name; }));
     counted->gateway.cut_after(is_gone ? std::optional(served->snapshot().configuration().stream_grace) : std::nullopt);
     const auto at = std::ranges::find(names, name);
     if (at != names.end()) counted->cells = &served->listener(static_cast<size_t>(at - names.begin()));
   }
   connections_->keep_only([&](const upstream::EndpointState& state) {
     return std::ranges::any_of(served->snapshot().upstreams(), [&](const auto& upstream) {
-      return std::ranges::any_of(upstream->endpoints()->all(), [&](const auto& endpoint) { return endpoint.state.get() == &state; });
+      return std::ranges::any_of(upstream->endpoints()->all(),
+                                 [&](const auto& endpoint) { return endpoint.state.get() == &state; });
     });
   });
 }

@@ -49,7 +49,8 @@ class Worker {
   using Done = std::function<void()>;
   /// Serves `snapshot` on these listeners and no others. Sockets that aren't `kept`, by this worker or another, stop
   /// listening; connections of listeners that are gone are drained, and cut after `stream_grace`.
-  void adopt(std::shared_ptr<const Snapshot> snapshot, std::vector<Assignment> assignments, std::set<int> kept, Done done);
+  void adopt(std::shared_ptr<const Snapshot> snapshot, std::vector<Assignment> assignments, std::set<int> kept,
+             Done done);
   /// Accepts what waits, then no more; but for the admin listener.
   void drain(Done done);
   void close_idle(Done done);
@@ -57,7 +58,8 @@ class Worker {
 
  private:
   void run();
-  void do_adopt(std::shared_ptr<const Snapshot> snapshot, const std::vector<Assignment>& assignments, const std::set<int>& kept);
+  void do_adopt(std::shared_ptr<const Snapshot> snapshot, const std::vector<Assignment>& assignments,
+                const std::set<int>& kept);
   void do_drain();
   void open_doors(const std::vector<Assignment>& assignments);
   void close_doors(const std::set<int>& kept, const std::function<bool(const Door&)>& goes);

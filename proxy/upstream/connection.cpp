@@ -8,8 +8,10 @@ namespace weir::upstream {
 namespace {
 
 /// A response's head may be larger than a request's: applications set cookies.
-constexpr http::HeadLimits kHeadLimits{
-    .request_line = 16 * 1024, .head_bytes = 128 * 1024, .fields = 500, .underscores = http::HeadLimits::Underscores::keep};
+constexpr http::HeadLimits kHeadLimits{.request_line = 16 * 1024,
+                                       .head_bytes = 128 * 1024,
+                                       .fields = 500,
+                                       .underscores = http::HeadLimits::Underscores::keep};
 
 }  // namespace
 
@@ -72,7 +74,8 @@ void Connection::receive() {
       return broken({ErrorCode::connection_reset, Side::upstream, "the endpoint reset the connection"});
     case net::Transfer::State::ended: {
       const auto ended = response_ ? codec_.feed_end() : Result<>();
-      return broken(ended ? Error{ErrorCode::connection_reset, Side::upstream, "the endpoint closed the connection without an answer"}
+      return broken(ended ? Error{ErrorCode::connection_reset, Side::upstream,
+                                  "the endpoint closed the connection without an answer"}
                           : ended.error());
     }
     case net::Transfer::State::moved: break;

@@ -29,7 +29,8 @@ Task<Result<Connection*>> connect(Exchange& exchange, const Upstream& upstream, 
     if (!co_await before(exchange.loop(), until, until_writable(*connection))) {
       co_return fail(ErrorCode::connect_timeout, Side::upstream, "the connection took too long", RetrySafe::yes);
     }
-    if (const auto connected = net::finish_connect(connecting->fd); !connected) co_return std::unexpected(connected.error());
+    if (const auto connected = net::finish_connect(connecting->fd); !connected)
+      co_return std::unexpected(connected.error());
   }
   connection->start();
   co_return connection.release();
@@ -41,7 +42,8 @@ ConnectionPool::Keep keep_of(const UpstreamSettings& settings) {
 
 /// RFC 9110 section 9.2.2 and RFC 9112 section 9.3.1: the endpoint closed a connection that we took for alive. The same
 /// request may go once more when doing it twice does no harm and all of it can be had again.
-bool may_send_again(const Exchange& exchange, const Upstream& upstream, const ResponseBody& response, const Error& error) {
+bool may_send_again(const Exchange& exchange, const Upstream& upstream, const ResponseBody& response,
+                    const Error& error) {
   return response.died_on_reuse() && upstream.settings().retry_reused && http::is_idempotent(exchange.request.method) &&
          (error.code == ErrorCode::connection_reset || error.code == ErrorCode::incomplete_response) &&
          exchange.request_body->rewind();
@@ -79,11 +81,12 @@ Task<Result<>> Forward::attempt(Exchange& exchange, const Upstream& upstream, En
     if (!admitted) co_return std::unexpected(admitted.error());
     permit = std::move(*admitted);
   }
-  exchange.attempts.add({.number = static_cast<uint32_t>(exchange.attempts.size() + 1),
-                         .upstream = upstream.name(),
-                         .endpoint = exchange.arena().copy(state.text),  // a name's endpoint may go before the exchange does
-                         .endpoint_id = &state,
-                         .started = exchange.loop().now()});
+  exchange.attempts.add(
+      {.number = static_cast<uint32_t>(exchange.attempts.size() + 1),
+       .upstream = upstream.name(),
+       .endpoint = exchange.arena().copy(state.text),  // a name's endpoint may go before the exchange does
+       .endpoint_id = &state,
+       .started = exchange.loop().now()});
   Attempt& record = exchange.attempts.back();
   Connection* connection = exchange.worker.connections->take(state, keep_of(upstream.settings()));
   for (;;) {

@@ -7,12 +7,14 @@ namespace weir::upstream {
 namespace {
 
 constexpr Error kBroken{ErrorCode::connection_reset, Side::upstream, "the connection broke while the request was sent"};
-constexpr Error kStalled{ErrorCode::response_timeout, Side::upstream, "the endpoint took nothing of the request for too long"};
+constexpr Error kStalled{ErrorCode::response_timeout, Side::upstream,
+                         "the endpoint took nothing of the request for too long"};
 
 Time least(Time a, Time b) { return a < b ? a : b; }
 
 Time attempt_deadline(const Exchange& exchange, const Attempt& record, const Timeouts& timeouts) {
-  return timeouts.request > Duration{} ? least(exchange.deadline, record.started + timeouts.request) : exchange.deadline;
+  return timeouts.request > Duration{} ? least(exchange.deadline, record.started + timeouts.request)
+                                       : exchange.deadline;
 }
 
 Outcome outcome_of(const Error& error) {
@@ -56,8 +58,13 @@ void ResponseBody::send(Connection& connection) {
 }
 
 Task<> ResponseBody::upload() {
-  Wire wire{exchange_.loop(), connection_->socket(), connection_->output(), connection_->codec(),
-            upstream_.settings().timeouts.between_bytes, kBroken, kStalled};
+  Wire wire{exchange_.loop(),
+            connection_->socket(),
+            connection_->output(),
+            connection_->codec(),
+            upstream_.settings().timeouts.between_bytes,
+            kBroken,
+            kStalled};
   uint64_t sent = 0;
   const auto result = co_await send_body(*exchange_.request_body, wire, stream_, sent);
   if (result) {
