@@ -24,10 +24,10 @@ TEST_CASE("client count: what goes is counted no more") {
   ClientCount count;
   count.add(kOne, true);
   count.add(kOne, true);
-  count.remove(kOne);
+  count.remove(kOne, true);
   CHECK(count.add(kSameElsewhere, true).of_client == 2);
-  count.remove(kOne);
-  count.remove(kOne);
+  count.remove(kOne, true);
+  count.remove(kOne, true);
   CHECK(count.all() == 0);
   CHECK(count.add(kOne, true).of_client == 1);
 }
@@ -37,15 +37,15 @@ TEST_CASE("client count: without a limit by client only the sum is kept") {
   const auto first = count.add(kOne, false);
   CHECK(first.of_client == 0);
   CHECK(first.all == 1);
-  count.remove(kOne);
+  count.remove(kOne, false);
   CHECK(count.all() == 0);
 }
 
 TEST_CASE("client count: one from before the limit by client takes nobody else's place when it goes") {
   ClientCount count;
-  count.add(kOther, false);
+  count.add(kSameElsewhere, false);
   count.add(kOne, true);
-  count.remove(kOther);
+  count.remove(kSameElsewhere, false);
   CHECK(count.all() == 1);
   CHECK(count.add(kOne, true).of_client == 2);
 }
@@ -54,7 +54,7 @@ TEST_CASE("client count: peers of a unix socket have no address to be counted by
   ClientCount count;
   const auto local = net::Address::unix_path("/run/x.sock");
   CHECK(count.add(local, true).of_client == 0);
-  count.remove(local);
+  count.remove(local, true);
   CHECK(count.all() == 0);
 }
 

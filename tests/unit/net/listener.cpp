@@ -77,13 +77,17 @@ TEST_CASE("listener: more than one go's worth are all accepted") {
   CHECK(bench.until([&] { return bench.guests.peers.size() == 150; }));
 }
 
-TEST_CASE("listener: accept_rest takes what waits in the queue, now") {
+TEST_CASE("listener: it finishes with what waits in the queue, and listens no more") {
   Bench bench;
   Listener listener(bench.loop, bench.fd, bench.guests);
   const auto first = bench.connect();
   const auto second = bench.connect();
-  listener.accept_rest();
+  listener.finish();
   CHECK(bench.guests.peers.size() == 2);
+  int accepts = 1;
+  socklen_t size = sizeof accepts;
+  REQUIRE(::getsockopt(bench.fd, SOL_SOCKET, SO_ACCEPTCONN, &accepts, &size) == 0);
+  CHECK(accepts == 0);
 }
 
 TEST_CASE("listener: destroyed, it accepts no more, and the descriptor stays open") {

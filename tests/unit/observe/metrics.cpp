@@ -108,8 +108,8 @@ TEST_CASE("metrics: reloads, the build and the process are shown") {
   Bench bench;
   bench.metrics.reload_succeeded(std::chrono::system_clock::time_point(1000s));
   bench.metrics.reload_failed();
-  CHECK(bench.shows(R"(weir_config_reloads_total{result="ok"} 1)"));
-  CHECK(bench.shows(R"(weir_config_reloads_total{result="failed"} 1)"));
+  CHECK(bench.shows(R"(weir_reloads_total{result="success"} 1)"));
+  CHECK(bench.shows(R"(weir_reloads_total{result="failure"} 1)"));
   CHECK(bench.shows("weir_config_last_reload_success 0"));
   CHECK(bench.shows("weir_config_last_reload_success_timestamp_seconds 1000"));
   CHECK(bench.shows(R"(weir_build_info{version="1.2.3",commit="abc"} 1)"));
@@ -140,8 +140,8 @@ TEST_CASE("metrics: OpenMetrics is spoken when asked for") {
   Bench bench;
   const auto exposition = bench.metrics.expose("application/openmetrics-text;version=1.0.0,text/plain;q=0.5");
   CHECK(exposition.content_type == "application/openmetrics-text; version=1.0.0; charset=utf-8");
-  CHECK(exposition.text.find("# TYPE weir_config_reloads counter\n") != std::string::npos);
-  CHECK(exposition.text.find("weir_config_reloads_total{result=\"ok\"} 0\n") != std::string::npos);
+  CHECK(exposition.text.find("# TYPE weir_reloads counter\n") != std::string::npos);
+  CHECK(exposition.text.find("weir_reloads_total{result=\"success\"} 0\n") != std::string::npos);
   CHECK(exposition.text.ends_with("\n# EOF\n"));
   CHECK(bench.metrics.expose("text/plain").content_type == "text/plain; version=0.0.4; charset=utf-8");
 }

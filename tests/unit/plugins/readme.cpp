@@ -16,9 +16,9 @@ std::string read(const std::filesystem::path& path) {
 }  // namespace
 
 TEST_CASE("plugins/README.md: the example that it shows is the one that is built here") {
-  const auto here = std::filesystem::path(__FILE__).parent_path();
-  const std::string readme = read(here / "../../../plugins/README.md");
-  const std::string example = read(here / "example_teapot.cpp");
+  const std::filesystem::path source = WEIR_SOURCE_DIR;
+  const std::string readme = read(source / "plugins/README.md");
+  const std::string example = read(source / "tests/unit/plugins/example_teapot.cpp");
   const auto filter =
       example.substr(example.find("#include"), example.find("#include \"unit/") - example.find("#include"));
   const auto test = example.substr(example.find("TEST_CASE"));

@@ -10,6 +10,7 @@
 #include "routing/config.h"
 #include "routing/origins.h"
 #include "routing/router.h"
+#include "store/memory_store.h"
 
 namespace weir::routing {
 
@@ -19,12 +20,14 @@ struct RoutesFile {
 };
 inline void decode(config::Reader& r, RoutesFile& out) { r.required("routes", out.routes, "the routes"); }
 
-/// A worker without a loop, and exchanges on it.
+/// A worker that exchanges are made on.
 struct Worker {
+  ManualClock clock;
+  Loop loop{clock};
   BlockPool blocks{8192};
   BlockPool buffers{65536};
-  // Routing touches neither loop nor store.
-  WorkerContext context{*reinterpret_cast<Loop*>(this), blocks, buffers, *reinterpret_cast<store::Store*>(this)};
+  store::MemoryStore store{clock};
+  WorkerContext context{loop, blocks, buffers, store};
 };
 
 /// One request: "GET http://host/path?query". Texts are literals or outlive it.
