@@ -33,7 +33,6 @@ Connection::Connection(Gateway& gateway, int fd, const net::Address& peer, std::
       peer_(peer),
       refusal_(refusal),
       counted_by_client_(counted_by_client),
-      stash_(gateway.worker().blocks),
       resume_(gateway.worker().loop),
       alarm_(gateway.worker().loop, *this) {
   gateway_.observer().connection_opened();
@@ -67,7 +66,7 @@ Task<> Connection::serve() {
 
 bool Connection::must_pause() const {
   if (state_ == State::deaf) return true;
-  return stream_ && (stream_->body.is_full() || stash_.bytes() >= kMostStashed);
+  return stream_ && (stream_->body.is_full() || (stash_ && stash_->bytes() >= kMostStashed));
 }
 
 void Connection::receive() {
@@ -82,7 +81,7 @@ void Connection::receive() {
   if (state_ == State::lingering) return;
   const std::string_view bytes(block->bytes, transfer.bytes);
   const Slice slice(std::move(block), bytes);
-  if (stash_.is_empty()) {
+  if (!has_stash()) {
     feed(slice);
   } else {
     stash(slice);
@@ -100,15 +99,19 @@ void Connection::feed(Slice bytes) {
   watch_progress();
 }
 
-void Connection::stash(const Slice& bytes) { stash_.append(bytes.view()); }
+void Connection::stash(const Slice& bytes) {
+  if (!stash_) stash_ = std::make_unique<Output>(gateway_.worker().blocks);
+  stash_->append(bytes.view());
+}
 
 void Connection::feed_stash() {
-  while (!stash_.is_empty()) {
-    const auto used = codec_.feed(stash_.front());
+  while (has_stash()) {
+    const auto used = codec_.feed(stash_->front());
     if (!used) return refuse(used.error());
     if (*used == 0) break;
-    stash_.consume(*used);
+    stash_->consume(*used);
   }
+  if (!has_stash()) stash_.reset();
   watch_progress();
 }
 
@@ -315,7 +318,7 @@ void Connection::body_wanted(Stream& stream) {
 void Connection::body_taken() { resume_.notify(); }
 
 void Connection::ended(Stream& stream) {
-  const bool client_is_silent = stream.body.is_finished() && state_ == State::open && stash_.is_empty() && !we_close_;
+  const bool client_is_silent = stream.body.is_finished() && state_ == State::open && !has_stash() && !we_close_;
   // Nothing but a reset tells an HTTP/1.0 client that its body was cut short.
   const bool must_reset = stream.is_cut_short && stream.exchange.request.version == http::Version::http10;
   bury(stream);
@@ -324,7 +327,7 @@ void Connection::ended(Stream& stream) {
     return close();
   }
   if (!codec_.is_reusable()) return client_is_silent ? close() : linger();
-  if (state_ == State::deaf && stash_.is_empty()) return linger();  // its FIN has come
+  if (state_ == State::deaf && !has_stash()) return linger();  // its FIN has come
   alarm_.start(gateway_.serving()->policy->timeouts.idle);
   feed_stash();
   if (state_ == State::deaf && (!stream_ || stream_->phase == Stream::Phase::head)) return abort(Flag::DC);
@@ -360,7 +363,7 @@ void Connection::close() {
 
 void Connection::linger() {
   state_ = State::lingering;
-  stash_.clear();
+  stash_.reset();
   socket_.finish_writing();
   alarm_.start(kLinger);
   resume_.notify();

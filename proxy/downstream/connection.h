@@ -46,6 +46,7 @@ class Connection final : public ListNode, http::CodecEvents {
   void feed(Slice bytes);
   void stash(const Slice& bytes);
   void feed_stash();
+  bool has_stash() const { return stash_ && !stash_->is_empty(); }
   void client_finished();
   void refuse(Error error);
   bool must_pause() const;
@@ -83,7 +84,7 @@ class Connection final : public ListNode, http::CodecEvents {
   const bool counted_by_client_;
   bool we_close_ = false;  // the last response said so, and the client may not have known
   Stream* stream_ = nullptr;
-  Output stash_;  // pipelined bytes that wait for the exchange to end
+  std::unique_ptr<Output> stash_;  // pipelined bytes that wait for the exchange to end; most clients never have any
   Signal resume_;
   Alarm<Connection, &Connection::on_alarm> alarm_;
   Task<> task_;

@@ -22,8 +22,7 @@ class Text {
       flush();
       if (text.size() > sizeof bytes_) return output_.append(text);
     }
-    if (text.empty()) return;
-    std::memcpy(bytes_ + size_, text.data(), text.size());
+    copy(bytes_ + size_, text);
     size_ += text.size();
   }
   void add_number(uint64_t value, int base = 10) {
@@ -39,6 +38,22 @@ class Text {
   }
 
  private:
+  // Names and values are short: two moves that overlap, and no call.
+  static void copy(char* to, std::string_view text) {
+    const char* from = text.data();
+    const size_t size = text.size();
+    if (size > 16) {
+      std::memcpy(to, from, size);
+    } else if (size >= 8) {
+      std::memcpy(to, from, 8);
+      std::memcpy(to + size - 8, from + size - 8, 8);
+    } else if (size >= 4) {
+      std::memcpy(to, from, 4);
+      std::memcpy(to + size - 4, from + size - 4, 4);
+    } else {
+      for (size_t i = 0; i < size; ++i) to[i] = from[i];
+    }
+  }
   void flush() {
     output_.append(std::string_view(bytes_, size_));
     size_ = 0;
