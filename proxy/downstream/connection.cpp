@@ -78,7 +78,7 @@ void Connection::receive() {
     case net::Transfer::State::failed: return state_ == State::lingering ? close() : abort(Flag::DC);
     case net::Transfer::State::moved: break;
   }
-  if (state_ == State::lingering) return;
+  if (state_ != State::open) return;  // a request that was refused may still be on its way
   const std::string_view bytes(block->bytes, transfer.bytes);
   const Slice slice(std::move(block), bytes);
   if (!has_stash()) {
