@@ -9,13 +9,18 @@
 
 namespace weir {
 
+namespace net {
+class SplicePipe;
+}
+
 /// One step of a body: bytes, or its end (then perhaps with trailers).
 struct Chunk {
   Slice data;
+  net::SplicePipe* spliced = nullptr;  // all that it holds instead of `data`; only after `allow_splice`
   bool is_end = false;
   http::Headers* trailers = nullptr;
 
-  static Chunk end(http::Headers* trailers = nullptr) { return {{}, true, trailers}; }
+  static Chunk end(http::Headers* trailers = nullptr) { return {{}, nullptr, true, trailers}; }
 };
 
 /// Bytes that are pulled: who does not read does not receive. Destroying a body gives up what it hasn't
@@ -31,6 +36,9 @@ class Body {
   virtual Task<Result<Chunk>> read() = 0;
   /// As it was announced; `none` for no body at all.
   virtual http::BodySize size() const = 0;
+  /// Whoever reads takes chunks that the kernel holds, too, and drains each before the next `read`. A body that
+  /// wraps another doesn't pass this on: it has to see the bytes.
+  virtual void allow_splice() {}
   /// Back to the start, when nothing has been taken yet or all that was can be had again; else false.
   virtual bool rewind() { return false; }
 

@@ -14,6 +14,7 @@
 #include "exchange/route.h"
 #include "http/message.h"
 #include "net/address.h"
+#include "net/splice_pipe.h"
 
 namespace weir {
 
@@ -33,6 +34,7 @@ struct WorkerContext {
   upstream::ConnectionPool* connections = nullptr;  // idle ones to upstreams
   unsigned index = 0;
   BlockRef reading{};
+  net::SplicePipes splice_pipes{};
 
   /// The block that the next read goes into. All reads of a worker share one, the warmest memory there is, unless
   /// somebody has kept a slice of it.

@@ -26,6 +26,7 @@ void Pipe::fail(Error error) {
 
 Result<Chunk> Pipe::take() {
   if (!queue_.is_empty()) return Chunk{queue_.take_front()};
+  if (is_held()) return Chunk{.spliced = splice_.get()};
   if (error_) return std::unexpected(*error_);
   return Chunk::end(trailers_);
 }

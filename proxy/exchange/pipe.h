@@ -5,6 +5,7 @@
 #include "async/event.h"
 #include "base/output.h"
 #include "exchange/body.h"
+#include "net/splice_pipe.h"
 
 namespace weir {
 
@@ -22,22 +23,29 @@ class Pipe {
   /// Wakes whoever waits for a change, for something that the pipe itself doesn't know of.
   void touch() { changed_.notify(); }
 
-  bool is_full() const { return queue_.bytes() >= kEnough; }
+  /// From here on bytes come through the kernel: whoever fills the pipe fills `splice()`, and then says `touch`.
+  void use(net::SplicePipes::Lease splice) { splice_ = std::move(splice); }
+  net::SplicePipe* splice() const { return splice_.get(); }
+
+  bool is_full() const { return queue_.bytes() >= kEnough || is_held(); }
   bool is_finished() const { return is_finished_; }
   bool is_settled() const { return is_finished_ || error_; }
   const std::optional<Error>& error() const { return error_; }
   /// `take` has something to give.
-  bool has_chunk() const { return !queue_.is_empty() || is_settled(); }
+  bool has_chunk() const { return !queue_.is_empty() || is_held() || is_settled(); }
   Result<Chunk> take();
   /// Until something is pushed, finished or failed.
   Signal::Awaiter changed() { return changed_.wait(); }
 
  private:
+  bool is_held() const { return splice_ && splice_->held() > 0; }
+
   static constexpr size_t kEnough = 64 * 1024;
   static constexpr size_t kSmall =
       16 * 1024;  // smaller pieces are copied behind the one before: none pins a read block
 
   Output queue_;
+  net::SplicePipes::Lease splice_;  // its bytes come after the queue's
   Signal changed_;
   bool is_finished_ = false;
   http::Headers* trailers_ = nullptr;

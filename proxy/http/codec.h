@@ -81,6 +81,13 @@ class Codec {
   /// The bytes of `on_data` that were passed on: opens the peer's window again (h2; nothing on h1).
   virtual void consumed(StreamId stream, size_t bytes) = 0;
 
+  /// Bytes of the body under way that may go from socket to socket past the codec, since they have no framing: 0 where it
+  /// must see each of them. What did pass is told by `passed_in` and `passed_out`; never more than that.
+  virtual uint64_t may_pass_in(StreamId) const { return 0; }
+  virtual uint64_t may_pass_out(StreamId) const { return 0; }
+  virtual void passed_in(StreamId, uint64_t) {}
+  virtual void passed_out(StreamId, uint64_t) {}
+
   /// No new stream after those that run: `Connection: close` on the next response, or GOAWAY.
   virtual void drain() = 0;
   /// No message is under way in either direction, and another may follow on this connection.

@@ -361,6 +361,20 @@ void H1Codec::reset(StreamId stream, ErrorCode) {
   arena_ = nullptr;
 }
 
+// Only a body of known length has no framing and yet an end that is known.
+uint64_t H1Codec::may_pass_in(StreamId stream) const {
+  return stream == stream_ && reading_ == Reading::counted ? to_read_ : 0;
+}
+
+uint64_t H1Codec::may_pass_out(StreamId stream) const {
+  return stream == stream_ && writing_ == Writing::counted ? to_write_ : 0;
+}
+
+void H1Codec::passed_in(StreamId, uint64_t bytes) {
+  to_read_ -= bytes;
+  if (to_read_ == 0) finish_reading(nullptr);
+}
+
 // What follows once a direction is done with its message.
 void H1Codec::next_message() {
   if (reading_ != Reading::whole) return;

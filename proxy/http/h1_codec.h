@@ -38,6 +38,11 @@ class H1Codec final : public Codec {
   void reset(StreamId stream, ErrorCode code) override;
   void consumed(StreamId, size_t) override {}
 
+  uint64_t may_pass_in(StreamId stream) const override;
+  uint64_t may_pass_out(StreamId stream) const override;
+  void passed_in(StreamId stream, uint64_t bytes) override;
+  void passed_out(StreamId, uint64_t bytes) override { to_write_ -= bytes; }
+
   void drain() override { draining_ = true; }
   bool is_idle() const override;
   bool is_reusable() const override { return reusable_; }

@@ -13,6 +13,9 @@ constexpr http::HeadLimits kHeadLimits{.request_line = 16 * 1024,
                                        .fields = 500,
                                        .underscores = http::HeadLimits::Underscores::keep};
 
+constexpr size_t kHeadRead = 8 * 1024;
+constexpr size_t kWorthSplicing = 16 * 1024;  // of a large answer, what is left of it
+
 }  // namespace
 
 Connection::Connection(WorkerContext& worker, ConnectionPool& pool, std::shared_ptr<EndpointState> endpoint, int fd)
@@ -41,7 +44,9 @@ void Connection::lend(ResponseBody& response) {
 }
 
 void Connection::give_back() {
+  was_large_ = response_->splice() != nullptr;
   response_ = nullptr;
+  resume_.notify();
   if (is_reusable()) {
     pool_.put(*this);
   } else {
@@ -66,9 +71,31 @@ Task<> Connection::serve() {
 }
 
 void Connection::receive() {
+  if (auto* pipe = response_ ? response_->splice() : nullptr) return splice(*pipe);
   BlockRef block = worker_.read_block();
-  const auto transfer = socket_.receive(block.space());
+  const auto transfer = socket_.receive(block.space().first(was_large_ && !has_answered_ ? kHeadRead : block->size));
+  if (transfer.state != net::Transfer::State::moved) return stopped(transfer);
+  if (!response_) return broken({ErrorCode::protocol_error, Side::upstream, "bytes that no request asked for"});
+  has_answered_ = true;
+  const std::string_view bytes(block->bytes, transfer.bytes);
+  feed(Slice(std::move(block), bytes));
+}
+
+/// The rest of the answer goes by unseen.
+void Connection::splice(net::SplicePipe& pipe) {
+  const auto stream = response_->stream();
+  const auto transfer = pipe.fill(socket_, codec_.may_pass_in(stream));
+  if (transfer.state != net::Transfer::State::moved) return stopped(transfer);
+  codec_.passed_in(stream, transfer.bytes);
+  response_->spliced();
+}
+
+bool Connection::may_splice(http::StreamId stream) const { return codec_.may_pass_in(stream) >= kWorthSplicing; }
+
+/// Nothing came, or nothing will.
+void Connection::stopped(const net::Transfer& transfer) {
   switch (transfer.state) {
+    case net::Transfer::State::moved:
     case net::Transfer::State::blocked: return;
     case net::Transfer::State::failed:
       return broken({ErrorCode::connection_reset, Side::upstream, "the endpoint reset the connection"});
@@ -78,12 +105,7 @@ void Connection::receive() {
                                   "the endpoint closed the connection without an answer"}
                           : ended.error());
     }
-    case net::Transfer::State::moved: break;
   }
-  if (!response_) return broken({ErrorCode::protocol_error, Side::upstream, "bytes that no request asked for"});
-  has_answered_ = true;
-  const std::string_view bytes(block->bytes, transfer.bytes);
-  feed(Slice(std::move(block), bytes));
 }
 
 void Connection::feed(Slice bytes) {

@@ -37,6 +37,8 @@ class Connection final : public ListNode, http::CodecEvents {
   void give_back();
   /// Room has come in the response's pipe.
   void resume() { resume_.notify(); }
+  /// Enough of the answer is still to come, and nobody but the client has to see it.
+  bool may_splice(http::StreamId stream) const;
   /// Bytes of an answer have come since it was lent.
   bool has_answered() const { return has_answered_; }
 
@@ -47,6 +49,8 @@ class Connection final : public ListNode, http::CodecEvents {
  private:
   Task<> serve();
   void receive();
+  void splice(net::SplicePipe& pipe);
+  void stopped(const net::Transfer& transfer);
   void feed(Slice bytes);
   void broken(Error error);
   void expired();
@@ -70,6 +74,8 @@ class Connection final : public ListNode, http::CodecEvents {
   ResponseBody* response_ = nullptr;
   uint32_t requests_ = 0;
   bool has_answered_ = false;
+  bool was_large_ =
+      false;  // the last answer: the next one's head is read with little of its body, which will be spliced
   bool is_closed_ = false;
   Signal resume_;
   Alarm<Connection, &Connection::expired> idle_alarm_;

@@ -125,6 +125,7 @@ void ResponseBody::answered(http::BodySize size) {
 
 Task<Result<Chunk>> ResponseBody::read() {
   if (!pipe_.has_chunk()) {
+    connection_->resume();
     arm(upstream_.settings().timeouts.between_bytes);
     while (!pipe_.has_chunk()) co_await pipe_.changed();
     watch_deadline();
@@ -138,6 +139,10 @@ Task<Result<Chunk>> ResponseBody::read() {
     settle(chunk.error());
   }
   co_return chunk;
+}
+
+void ResponseBody::allow_splice() {
+  if (connection_ && connection_->may_splice(stream_)) pipe_.use(exchange_.worker.splice_pipes.take());
 }
 
 void ResponseBody::settle(const Error& error) {

@@ -38,6 +38,7 @@ class ResponseBody final : public Body {
 
   Task<Result<Chunk>> read() override;
   http::BodySize size() const override { return size_; }
+  void allow_splice() override;
 
   // From the connection.
   http::ResponseHead& begin_head();
@@ -47,6 +48,10 @@ class ResponseBody final : public Body {
   void finish(http::Headers* trailers) { pipe_.finish(trailers); }
   void fail(Error error) { pipe_.fail(error); }
   bool is_full() const { return pipe_.is_full(); }
+  /// Where bytes go that nobody has to see; null when they are to be pushed.
+  net::SplicePipe* splice() const { return pipe_.splice(); }
+  void spliced() { pipe_.touch(); }
+  http::StreamId stream() const { return stream_; }
 
  private:
   Task<> upload();

@@ -3,6 +3,7 @@
 #include <doctest/doctest.h>
 
 #include "async/event.h"
+#include "net/splice_pipe.h"
 #include "unit/http/bench.h"
 #include "unit/loop_bench.h"
 #include "unit/peer.h"
@@ -62,6 +63,25 @@ struct Slow : Body {
   http::BodySize size() const override { return http::BodySize::known(10); }
   Signal signal;
   std::optional<Result<Chunk>> next;
+};
+
+/// Gives the first bytes by hand and the rest through the kernel, when that is allowed.
+struct Large : Body {
+  Large(Arena& arena, net::SplicePipe& pipe, std::vector<Chunk> chunks)
+      : Body(arena), pipe(pipe), chunks(std::move(chunks)) {}
+  Task<Result<Chunk>> read() override {
+    CHECK((reads < 2 || pipe.held() == 0));
+    co_return chunks[reads++];
+  }
+  http::BodySize size() const override { return http::BodySize::known(length); }
+  void allow_splice() override { is_allowed = true; }
+
+  static constexpr size_t kRest = 5;
+  net::SplicePipe& pipe;
+  std::vector<Chunk> chunks;
+  size_t reads = 0;
+  uint64_t length = 100'000;
+  bool is_allowed = false;
 };
 
 }  // namespace
@@ -180,6 +200,36 @@ TEST_CASE("wire: given up in the middle, it is silent") {
   bench.peer.received();
   bench.settle();
   bench.advance(10s);
+}
+
+TEST_CASE("wire: what the kernel holds follows what was at hand") {
+  Bench bench;
+  auto [in, out] = connected_pair();
+  net::Socket source(bench.loop, in);
+  Peer sender(out);
+  net::SplicePipes pipes;
+  const auto pipe = pipes.take();
+  sender.send("world");
+  REQUIRE(pipe->fill(source, Large::kRest).bytes == Large::kRest);
+  Large body(bench.http.arena, *pipe, {Chunk{Slice::literal("hello ")}, Chunk{.spliced = pipe.get()}, Chunk::end()});
+  auto task = bench.answer(body);
+  REQUIRE(task.start());
+  CHECK(body.is_allowed);
+  CHECK(bench.peer.received().ends_with("\r\n\r\nhello world"));
+  CHECK(bench.bytes == 11);
+  CHECK(bench.http.codec.may_pass_out(1) == 0);  // the message is over, short as it was
+  CHECK_FALSE(bench.http.codec.is_reusable());
+}
+
+TEST_CASE("wire: a small body isn't spliced") {
+  Bench bench;
+  net::SplicePipes pipes;
+  const auto pipe = pipes.take();
+  Large body(bench.http.arena, *pipe, {Chunk::end()});
+  body.length = 60'000;
+  auto task = bench.answer(body);
+  REQUIRE(task.start());
+  CHECK_FALSE(body.is_allowed);
 }
 
 }  // namespace weir

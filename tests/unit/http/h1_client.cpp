@@ -258,4 +258,24 @@ TEST_CASE("h1 client: 2xx to CONNECT opens a tunnel, anything else is a response
         "response 403 No +2\n  Content-Length=2\ndata no\nend\n");
 }
 
+TEST_CASE("h1 client: bytes of a counted body may pass unseen, and the end is told as ever") {
+  Bench bench(Role::client);
+  bench.ask();
+  bench.feed("HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\nabc");
+  CHECK(bench.codec.may_pass_in(1) == 7);
+  bench.codec.passed_in(1, 6);
+  CHECK(bench.events.ends == 0);
+  bench.codec.passed_in(1, 1);
+  CHECK(bench.events.ends == 1);
+  CHECK(bench.events.body == "");
+  CHECK(bench.codec.is_idle());
+}
+
+TEST_CASE("h1 client: each byte of a chunked body is looked at") {
+  Bench bench(Role::client);
+  bench.ask();
+  bench.feed("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nff\r\nabc");
+  CHECK(bench.codec.may_pass_in(1) == 0);
+}
+
 }  // namespace weir::http
