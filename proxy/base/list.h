@@ -36,6 +36,7 @@ class List {
   void push_back(T& item) { static_cast<ListNode&>(item).insert_before(head_); }
   void push_front(T& item) { static_cast<ListNode&>(item).insert_before(*head_.next); }
   T& front() { return static_cast<T&>(*head_.next); }
+  const T& front() const { return static_cast<const T&>(*head_.next); }
   T& back() { return static_cast<T&>(*head_.previous); }
   T* pop_front() {
     if (is_empty()) return nullptr;

@@ -1,26 +1,22 @@
 #include "downstream/connection.h"
 
-#include "base/log.h"
-#include "downstream/admission.h"
-#include "exchange/error_response.h"
-#include "exchange/wire.h"
+#include "http/h1_codec.h"
 
-// How a connection lives: `serve` waits for bytes and feeds the codec; the codec's events make a Stream and fill
-// its pipe; the stream's turn on the ready list begins its task (`run`); when that has ended, its next turn
-// destroys it and lets the next pipelined request in. Nothing is destroyed under a running coroutine: an end is
-// always a turn of its own, and the connection itself goes at the end of the tick.
+// How a connection lives: `serve` waits for bytes and feeds the codec; the codec's events make streams and fill their
+// pipes; a stream that has ended comes back by `ended`, in a turn of its own, and the next pipelined request is let
+// in. Nothing is destroyed under a running coroutine: an end is always a turn of its own, and the connection itself
+// goes at the end of the tick.
 
 namespace weir::downstream {
 
 namespace {
 
 constexpr size_t kMostStashed = 16 * 1024;
-constexpr Duration kPaceStep = std::chrono::seconds(1);
 constexpr Duration kRefusedPatience = std::chrono::seconds(5);  // for the request that is told why
 constexpr Duration kLinger = std::chrono::seconds(2);
-constexpr Error kClientGone{ErrorCode::client_gone, Side::client, "the client's connection broke"};
-constexpr Error kClientStalled{ErrorCode::client_gone, Side::client,
-                               "the client took nothing of its response for too long"};
+constexpr Wire::Errors kErrors{
+    {ErrorCode::client_gone, Side::client, "the client's connection broke"},
+    {ErrorCode::client_gone, Side::client, "the client took nothing of its response for too long"}};
 
 }  // namespace
 
@@ -28,13 +24,15 @@ Connection::Connection(Gateway& gateway, int fd, const net::Address& peer, std::
                        bool counted_by_client)
     : gateway_(gateway),
       socket_(gateway.worker().loop, fd),
-      output_(gateway.worker().blocks),
-      codec_(http::Role::server, gateway.serving()->policy->limits.head, *this, output_),
+      wire_(gateway.worker().loop, socket_, gateway.worker().blocks, kErrors),
+      codec_(std::make_unique<http::H1Codec>(http::Role::server, gateway.serving()->policy->limits.head, *this,
+                                             wire_.output())),
       peer_(peer),
       refusal_(refusal),
       counted_by_client_(counted_by_client),
       resume_(gateway.worker().loop),
       alarm_(gateway.worker().loop, *this) {
+  wire_.use(*codec_);
   gateway_.observer().connection_opened();
   alarm_.start(refusal_ ? kRefusedPatience : gateway_.serving()->policy->timeouts.idle);
   task_ = serve();
@@ -42,7 +40,7 @@ Connection::Connection(Gateway& gateway, int fd, const net::Address& peer, std::
 }
 
 Connection::~Connection() {
-  if (stream_) bury(*stream_);
+  while (!streams_.is_empty()) bury(streams_.front());
   if (refusal_) {
     gateway_.refused_closed();
   } else {
@@ -64,9 +62,11 @@ Task<> Connection::serve() {
   }
 }
 
+/// Many streams have windows of their own; one has the connection's socket.
 bool Connection::must_pause() const {
   if (state_ == State::deaf) return true;
-  return stream_ && (stream_->body.is_full() || (stash_ && stash_->bytes() >= kMostStashed));
+  if (codec_->is_multiplexed() || streams_.is_empty()) return false;
+  return streams_.front().body.is_full() || (stash_ && stash_->bytes() >= kMostStashed);
 }
 
 void Connection::receive() {
@@ -91,7 +91,7 @@ void Connection::receive() {
 
 void Connection::feed(Slice bytes) {
   while (!bytes.empty()) {
-    const auto used = codec_.feed(bytes);
+    const auto used = codec_->feed(bytes);
     if (!used) return refuse(used.error());
     if (*used == 0) return stash(bytes);
     bytes.remove_prefix(*used);
@@ -106,7 +106,7 @@ void Connection::stash(const Slice& bytes) {
 
 void Connection::feed_stash() {
   while (has_stash()) {
-    const auto used = codec_.feed(stash_->front());
+    const auto used = codec_->feed(stash_->front());
     if (!used) return refuse(used.error());
     if (*used == 0) break;
     stash_->consume(*used);
@@ -115,242 +115,199 @@ void Connection::feed_stash() {
   watch_progress();
 }
 
-/// Arms the deadline that fits what the connection waits for now.
+/// Arms the earliest deadline of the streams; without streams the one that stands is right.
 void Connection::watch_progress() {
-  if (!stream_) return;
-  const auto& timeouts = stream_->serving->policy->timeouts;
-  if (stream_->phase == Stream::Phase::head) {
-    if (!alarm_.is_running()) alarm_.start(timeouts.head);  // absolute: from the head's first byte
-  } else if (!stream_->body.is_settled()) {
-    if (!alarm_.is_running()) alarm_.start(kPaceStep);
+  if (codec_->is_multiplexed()) wire_.send_soon();  // acknowledgements, windows
+  if (streams_.is_empty()) return;
+  Time due = Time::max();
+  for (const Stream& stream : streams_) due = std::min(due, stream.due());
+  if (due != Time::max()) {
+    alarm_.start_at(due);
+  } else {
+    alarm_.stop();
   }
 }
 
 void Connection::client_finished() {
-  if (state_ == State::lingering || !stream_) return close();
-  if (stream_->phase == Stream::Phase::answering && stream_->body.is_finished()) {
-    state_ = State::deaf;  // it has all it asked for under way
-    return;
+  if (state_ == State::lingering || streams_.is_empty()) return close();
+  if (codec_->is_multiplexed()) return abort(Flag::DC);
+  Stream& stream = streams_.front();
+  if (stream.phase != Stream::Phase::answering || !(stream.is_tunnel() || stream.body.is_finished())) {
+    return abort(Flag::DC);
   }
-  abort(Flag::DC);
+  state_ = State::deaf;                              // it has all it asked for under way,
+  if (stream.is_tunnel()) (void)codec_->feed_end();  // or is done with its half of a tunnel
 }
 
 /// The bytes break a rule. A request in hand gets its answer; nothing after it is looked at.
 void Connection::refuse(Error error) {
   state_ = State::deaf;
   alarm_.stop();
-  if (stream_ && stream_->phase != Stream::Phase::head) {
-    stream_->body.fail(error);
-    return;
+  if (codec_->is_multiplexed()) {
+    bury_all(Flag::DPE);
+    (void)wire_.write();  // GOAWAY, with the reason
+    return linger();
   }
-  if (!stream_) begin_request(0);
-  stream_->exchange.fail(error);
-  begin(*stream_);
+  if (!streams_.is_empty() && streams_.front().phase != Stream::Phase::head) return streams_.front().body.fail(error);
+  if (streams_.is_empty()) begin_request(0);
+  streams_.front().exchange.fail(error);
+  streams_.front().begin();
 }
 
 void Connection::on_alarm() {
-  if (state_ == State::lingering || !stream_) return close();
-  if (stream_->phase == Stream::Phase::head) {
-    return refuse({ErrorCode::request_timeout, Side::client, "the request head took too long"});
+  if (state_ == State::lingering || streams_.is_empty()) return close();
+  const Time now = gateway_.worker().loop.now();
+  for (auto at = streams_.begin(); at != streams_.end();) {
+    Stream& stream = *at;
+    ++at;
+    if (stream.due() > now) continue;
+    if (const auto error = stream.is_late()) late(stream, *error);
+    if (state_ != State::open) return;
   }
-  check_pace();
+  watch_progress();
 }
 
-void Connection::check_pace() {
-  if (stream_->body.is_settled()) return;
-  if (!stream_->body.is_full() && !stream_->wants_continue) stream_->pace.wait(kPaceStep);
-  const auto& policy = *stream_->serving->policy;
-  if (!stream_->pace.is_too_slow(policy.limits.body_rate, policy.timeouts.body)) return alarm_.start(kPaceStep);
-  state_ = State::deaf;
-  stream_->body.fail({ErrorCode::request_timeout, Side::client, "the request body came too slowly"});
-  stream_->exchange.record.raise(Flag::DT);
-  if (stream_->phase == Stream::Phase::answering) abort(Flag::DT);
+void Connection::late(Stream& stream, const Error& error) {
+  if (stream.phase == Stream::Phase::head) return refuse(error);
+  stream.exchange.record.raise(Flag::DT);
+  stream.body.fail(error);
+  const bool is_answering = stream.phase == Stream::Phase::answering;
+  if (!codec_->is_multiplexed()) {
+    state_ = State::deaf;
+    if (is_answering) abort(Flag::DT);
+  } else if (is_answering) {
+    codec_->reset(stream.id, error.code);
+    bury(stream);
+  }
+}
+
+void Connection::body_taken(Stream& stream, size_t bytes) {
+  if (!codec_->is_multiplexed()) return resume_.notify();
+  codec_->consumed(stream.id, bytes);
+  wire_.send_soon();
 }
 
 // Codec events.
 
+/// The latest are asked for most.
+Stream& Connection::find(http::StreamId id) {
+  Stream* stream = &streams_.back();
+  while (stream->id != id) stream = static_cast<Stream*>(static_cast<ListNode*>(stream)->previous);
+  return *stream;
+}
+
 http::RequestHead& Connection::begin_request(http::StreamId id) {
-  stream_ = gateway_.streams().make(*this, gateway_.worker(), gateway_.serving(), id);
-  auto& exchange = stream_->exchange;
+  Stream& stream = *gateway_.streams().make(*this, gateway_.worker(), gateway_.serving(), id);
+  streams_.push_back(stream);
+  ++requests_;
+  auto& exchange = stream.exchange;
   exchange.record.started = gateway_.worker().loop.now();
   std::array<char, 64> ip;
   exchange.client.peer = peer_;
   exchange.client.ip = exchange.arena().copy(peer_.ip(ip));
   exchange.client.listener = gateway_.listener();
   exchange.client.local_port = gateway_.port();
-  stream_->serving->observer->exchange_started();
+  stream.serving->observer->exchange_started();
   alarm_.stop();
   return exchange.request;
 }
 
-void Connection::on_request(http::StreamId, http::BodySize body) {
+void Connection::on_request(http::StreamId id, http::BodySize body) {
   alarm_.stop();
-  auto& exchange = stream_->exchange;
+  Stream& stream = find(id);
+  auto& exchange = stream.exchange;
   exchange.record.head_received = gateway_.worker().loop.now();
-  exchange.request_body = make_in<RequestBody>(exchange.arena(), exchange.arena(), *stream_, body);
+  exchange.request_body = make_in<RequestBody>(exchange.arena(), exchange.arena(), stream, body);
   if (refusal_) exchange.fail({*refusal_, Side::self, "too many connections"});
-  settle_expectation(body);
-  begin(*stream_);
+  stream.settle_expectation(body);
+  stream.begin();
 }
 
-/// RFC 9110 section 10.1.1. The 100 is sent when somebody first reads the body; an answer that doesn't need the body
-/// takes its place.
-void Connection::settle_expectation(http::BodySize body) {
-  auto& request = stream_->exchange.request;
-  const auto expect = request.headers.get(http::Field::expect);
-  if (!expect) return;
-  if (!equals_ignoring_case(*expect, "100-continue")) {
-    return stream_->exchange.fail({ErrorCode::expectation_failed, Side::client, "only 100-continue may be expected"});
+void Connection::on_data(http::StreamId id, Slice data) {
+  Stream& stream = find(id);
+  const auto* route = stream.exchange.route;
+  const uint64_t most = route ? route->max_body : UINT64_MAX;  // before there is a route the pipe's bound holds
+  if (stream.exchange.record.request_body_bytes + data.size() <= most || stream.is_tunnel()) {
+    return stream.receive(std::move(data));
   }
-  stream_->wants_continue = request.version != http::Version::http10 && !body.is_empty();
-  request.headers.remove(http::Field::expect);
+  if (!codec_->is_multiplexed()) state_ = State::deaf;
+  stream.body.fail({ErrorCode::body_too_large, Side::client, "the request body is larger than allowed"});
 }
 
-void Connection::on_data(http::StreamId, Slice data) {
-  stream_->pace.count(data.size());
-  auto& record = stream_->exchange.record;
-  record.request_body_bytes += data.size();
-  const auto* route = stream_->exchange.route;
-  if (route && record.request_body_bytes > route->max_body) {  // before there is a route the pipe's bound holds
-    state_ = State::deaf;
-    return stream_->body.fail({ErrorCode::body_too_large, Side::client, "the request body is larger than allowed"});
-  }
-  stream_->body.push(std::move(data));
+void Connection::on_end(http::StreamId id, http::Headers* trailers) { find(id).body.finish(trailers); }
+
+void Connection::on_reset(http::StreamId id, Error error) {
+  Stream& stream = find(id);
+  stream.exchange.record.raise(error.code == ErrorCode::client_gone ? Flag::DC : Flag::DPE);
+  if (!stream.exchange.failure) stream.exchange.failure = error;
+  bury(stream);
 }
 
-void Connection::on_end(http::StreamId, http::Headers* trailers) {
-  alarm_.stop();
-  stream_->body.finish(trailers);
-}
+// Ends.
 
-void Connection::on_reset(http::StreamId, Error error) { stream_->body.fail(error); }
-
-// Answering.
-
-void Connection::begin(Stream& stream) {
-  stream.phase = Stream::Phase::handling;
-  stream.turn.run = [](Ready& turn) {
-    Stream& stream = *static_cast<Stream::Turn&>(turn).stream;
-    stream.task = stream.connection.run(stream);
-    stream.task.start();
-  };
-  gateway_.worker().loop.wake(stream.turn);
-}
-
-Task<> Connection::run(Stream& stream) {
-  Exchange& exchange = stream.exchange;
-  bool has_thrown = false;
-  try {
-    if (stream.body.error()) exchange.fail(*stream.body.error());  // broken in the very read that brought the head
-    if (!exchange.failure) {
-      if (const Route* route = admit(exchange, *stream.serving)) co_await route->chain.run(exchange);
-    }
-  } catch (const std::exception& error) {
-    log::error("exchange_failed", {{"request_id", exchange.id}, {"what", error.what()}});
-    has_thrown = true;
-  }
-  if (has_thrown) exchange.fail({ErrorCode::internal, Side::self, "an exception escaped from the filter chain"});
-  bool is_broken = false;
-  try {
-    co_await answer(stream);
-  } catch (const std::exception& error) {
-    log::error("answer_failed", {{"request_id", exchange.id}, {"what", error.what()}});
-    is_broken = true;
-  }
-  if (is_broken) {
-    stream.is_cut_short = true;
-    codec_.reset(stream.id, ErrorCode::internal);
-  }
-  stream.turn.run = [](Ready& turn) {
-    Stream& stream = *static_cast<Stream::Turn&>(turn).stream;
-    stream.connection.ended(stream);
-  };
-  gateway_.worker().loop.wake(stream.turn);
-}
-
-Task<> Connection::answer(Stream& stream) {
-  auto& exchange = stream.exchange;
-  if (exchange.failure) render_error(exchange);
-  if (!exchange.response.body) exchange.response.body = make_in<TextBody>(exchange.arena(), exchange.arena(), "");
-  send_head(stream);
-  Wire wire{gateway_.worker().loop, socket_, output_, codec_, stream.serving->policy->timeouts.write, kClientGone,
-            kClientStalled};
-  const auto sent = co_await send_body(*exchange.response.body, wire, stream.id, exchange.record.response_body_bytes);
-  exchange.record.finished = gateway_.worker().loop.now();
-  if (!sent) {
-    exchange.failure = sent.error();
-    exchange.record.raise(meaning_of(sent.error().code).flag);
-    stream.is_cut_short = true;
-    codec_.reset(stream.id, sent.error().code);
-  }
-  exchange.response.body.reset();
-}
-
-void Connection::send_head(Stream& stream) {
-  auto& exchange = stream.exchange;
-  auto& head = exchange.response.head;
+void Connection::before_answer(Stream& stream) {
   const auto& limits = stream.serving->policy->limits;
-  const bool is_last = limits.requests_per_connection != 0 && stream.id >= limits.requests_per_connection;
-  // A request that isn't whole yet may never be: its connection can't be trusted to carry another.
-  we_close_ = is_last || gateway_.is_draining() || state_ == State::deaf || refusal_ || !stream.body.is_finished();
-  if (we_close_) codec_.drain();
-  if (!head.headers.has(http::Field::date)) head.headers.add("Date", gateway_.date(), http::Field::date);
-  stream.phase = Stream::Phase::answering;
-  stream.wants_continue = false;
-  exchange.record.status = head.status;
-  exchange.record.response_started = gateway_.worker().loop.now();
-  codec_.send_response(stream.id, head, exchange.response.body->size());
+  const bool is_last = limits.requests_per_connection != 0 && requests_ >= limits.requests_per_connection;
+  we_close_ = is_last || gateway_.is_draining() || state_ == State::deaf || refusal_;
+  // A request that isn't whole yet may never be: an HTTP/1 connection can't be trusted to carry another.
+  if (!codec_->is_multiplexed() && !stream.is_tunnel() && !stream.body.is_finished()) we_close_ = true;
+  if (we_close_) codec_->drain();
 }
 
-void Connection::inform(Stream& stream, const http::ResponseHead& head) {
-  if (stream.phase != Stream::Phase::handling || stream.exchange.request.version == http::Version::http10) return;
-  codec_.send_interim(stream.id, head);
-  (void)socket_.send(output_);  // what the socket doesn't take leaves with the response
-}
-
-void Connection::body_wanted(Stream& stream) {
-  if (!std::exchange(stream.wants_continue, false) || stream.body.is_settled()) return;
-  http::ResponseHead go_on(stream.arena);
-  go_on.status = 100;
-  inform(stream, go_on);
-}
-
-void Connection::body_taken() { resume_.notify(); }
+/// What came too early for it is its first bytes.
+void Connection::tunnel_opened() { feed_stash(); }
 
 void Connection::ended(Stream& stream) {
+  const bool is_cut_short = stream.is_cut_short;
+  const auto version = stream.exchange.request.version;
   const bool client_is_silent = stream.body.is_finished() && state_ == State::open && !has_stash() && !we_close_;
-  // Nothing but a reset tells an HTTP/1.0 client that its body was cut short.
-  const bool must_reset = stream.is_cut_short && stream.exchange.request.version == http::Version::http10;
+  if (codec_->is_multiplexed() && !stream.body.is_settled()) codec_->reset(stream.id, ErrorCode::client_gone);
   bury(stream);
-  if (must_reset) {
+  if (codec_->is_multiplexed()) return ended_among_many();
+  // Nothing but a reset tells an HTTP/1.0 client that its body was cut short.
+  if (is_cut_short && version == http::Version::http10) {
     socket_.reset_on_close();
     return close();
   }
-  if (!codec_.is_reusable()) return client_is_silent ? close() : linger();
+  if (!codec_->is_reusable()) return client_is_silent ? close() : linger();
   if (state_ == State::deaf && !has_stash()) return linger();  // its FIN has come
   alarm_.start(gateway_.serving()->policy->timeouts.idle);
   feed_stash();
-  if (state_ == State::deaf && (!stream_ || stream_->phase == Stream::Phase::head)) return abort(Flag::DC);
+  if (state_ == State::deaf && (streams_.is_empty() || streams_.front().phase == Stream::Phase::head)) {
+    return abort(Flag::DC);
+  }
   resume_.notify();
+}
+
+void Connection::ended_among_many() {
+  if (wire_.is_broken()) return abort(Flag::DC);
+  wire_.send_soon();
+  if (!streams_.is_empty()) return;
+  alarm_.start(codec_->is_reusable() ? gateway_.serving()->policy->timeouts.idle : kLinger);
 }
 
 /// The one place where an exchange ends, however it did.
 void Connection::bury(Stream& stream) {
-  stream.task.reset();
+  stream.silence();
   auto& record = stream.exchange.record;
   if (record.finished == Time{}) record.finished = gateway_.worker().loop.now();
   if (stream.exchange.failure && stream.exchange.failure->code == ErrorCode::client_gone) record.raise(Flag::DC);
   stream.exchange.response.body.reset();
+  codec_->consumed(stream.id, stream.body.bytes());
   stream.serving->observer->exchange_finished(stream.exchange);
-  stream_ = nullptr;
+  stream.unlink();
   gateway_.streams().destroy(&stream);
 }
 
-void Connection::abort(Flag flag) {
-  if (stream_) {
-    stream_->exchange.record.raise(flag);
-    bury(*stream_);
+void Connection::bury_all(Flag flag) {
+  while (!streams_.is_empty()) {
+    streams_.front().exchange.record.raise(flag);
+    bury(streams_.front());
   }
+}
+
+void Connection::abort(Flag flag) {
+  bury_all(flag);
   close();
 }
 
@@ -359,6 +316,12 @@ void Connection::close() {
   state_ = State::closed;
   alarm_.stop();
   gateway_.retire(*this);
+}
+
+void Connection::drain() {
+  if (!codec_->is_multiplexed()) return;  // the next response says so
+  codec_->drain();
+  wire_.send_soon();
 }
 
 void Connection::linger() {

@@ -5,31 +5,37 @@
 #include "async/sleep.h"
 #include "downstream/gateway.h"
 #include "downstream/stream.h"
-#include "http/h1_codec.h"
+#include "exchange/wire.h"
 #include "net/socket.h"
 
 namespace weir::downstream {
 
-/// A client's connection: socket, codec, and the exchange that runs on it. Idle, it owns no buffer and no arena.
-/// `serve` reads; each exchange is a task of its own (`run`), since a client may leave, or pipeline, while its
-/// request is answered. Made and destroyed by its Gateway.
-class Connection final : public ListNode, http::CodecEvents {
+/// A client's connection: socket, codec, and the streams that run on it: one at a time over HTTP/1, many over HTTP/2.
+/// Idle, it owns no buffer and no arena. `serve` reads; each stream has a task of its own, since a client may leave, or
+/// ask more, while it is answered. Made and destroyed by its Gateway.
+class Connection final : public ListNode, public http::CodecEvents {
  public:
   Connection(Gateway& gateway, int fd, const net::Address& peer, std::optional<ErrorCode> refusal,
              bool counted_by_client);
   ~Connection() override;
 
   /// Whether no exchange runs and nothing has been read of the next one.
-  bool is_idle() const { return !stream_ && codec_.is_idle(); }
-
-  // For its streams.
-  void inform(Stream& stream, const http::ResponseHead& head);
-  void body_wanted(Stream& stream);
-  void body_taken();
+  bool is_idle() const { return streams_.is_empty() && codec_->is_idle(); }
+  /// Says that no new stream is wanted, where the protocol has words for it between two answers.
+  void drain();
   /// The client takes nothing any more: gives everything up.
   void abort(Flag flag);
   void close();
-  const net::Address& peer() const { return peer_; }
+
+  // For its streams.
+  Gateway& gateway() const { return gateway_; }
+  http::Codec& codec() const { return *codec_; }
+  Wire& wire() { return wire_; }
+  void body_taken(Stream& stream, size_t bytes);
+  /// The head of its answer is about to be sent: will the connection close after it?
+  void before_answer(Stream& stream);
+  void tunnel_opened();
+  void ended(Stream& stream);
 
  private:
   enum class State : uint8_t {
@@ -43,6 +49,8 @@ class Connection final : public ListNode, http::CodecEvents {
   // Reading.
   Task<> serve();
   void receive();
+  void take(Slice bytes);
+  bool may_be_preface(std::string_view bytes) const;
   void feed(Slice bytes);
   void stash(const Slice& bytes);
   void feed_stash();
@@ -51,7 +59,7 @@ class Connection final : public ListNode, http::CodecEvents {
   void refuse(Error error);
   bool must_pause() const;
   void on_alarm();
-  void check_pace();
+  void late(Stream& stream, const Error& error);
   void watch_progress();
 
   // Codec events.
@@ -63,28 +71,27 @@ class Connection final : public ListNode, http::CodecEvents {
   void on_data(http::StreamId id, Slice data) override;
   void on_end(http::StreamId id, http::Headers* trailers) override;
   void on_reset(http::StreamId id, Error error) override;
-  void settle_expectation(http::BodySize body);
+  Stream& find(http::StreamId id);
 
-  // Answering.
-  void begin(Stream& stream);
-  Task<> run(Stream& stream);
-  Task<> answer(Stream& stream);
-  void send_head(Stream& stream);
-  void ended(Stream& stream);
+  // Ends.
+  void ended_alone(bool is_cut_short, http::Version version);
+  void ended_among_many();
   void bury(Stream& stream);
+  void bury_all(Flag flag);
   void linger();
 
   Gateway& gateway_;
   net::Socket socket_;
-  Output output_;
-  http::H1Codec codec_;
+  Wire wire_;
+  std::unique_ptr<http::Codec> codec_;
   net::Address peer_;
   State state_ = State::open;
   std::optional<ErrorCode> refusal_;  // every request is answered with it
   const bool counted_by_client_;
   bool we_close_ = false;  // the last response said so, and the client may not have known
-  Stream* stream_ = nullptr;
-  std::unique_ptr<Output> stash_;  // pipelined bytes that wait for the exchange to end; most clients never have any
+  uint32_t requests_ = 0;
+  List<Stream> streams_;           // the oldest in front
+  std::unique_ptr<Output> stash_;  // bytes that wait for an exchange to end; most clients never have any
   Signal resume_;
   Alarm<Connection, &Connection::on_alarm> alarm_;
   Task<> task_;

@@ -55,6 +55,13 @@ void Gateway::open(int fd, const net::Address& peer) {
   ++size_;
 }
 
+void Gateway::drain(bool on) {
+  if (on && !is_draining_) {
+    for (Connection& connection : connections_) connection.drain();
+  }
+  is_draining_ = on;
+}
+
 void Gateway::close_idle() {
   List<Connection> kept;
   while (Connection* connection = connections_.pop_front()) {

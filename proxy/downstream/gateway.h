@@ -27,7 +27,7 @@ class Gateway {
   void open(int fd, const net::Address& peer);
   /// From here on each response says that its connection closes. Idle connections stay open: a request may be on
   /// its way on any of them.
-  void drain(bool on = true) { is_draining_ = on; }
+  void drain(bool on = true);
   void close_idle();
   /// Every connection is cut then; nothing takes the deadline back.
   void cut_after(std::optional<Duration> grace);

@@ -1,8 +1,20 @@
 #include "downstream/stream.h"
 
+#include "base/log.h"
+#include "downstream/admission.h"
 #include "downstream/connection.h"
+#include "exchange/error_response.h"
+
+// A stream's life: the codec's events make it and fill its pipe; its first turn on the ready list begins its task
+// (`run`); when that has ended, its next turn tells the connection, which destroys it.
 
 namespace weir::downstream {
+
+namespace {
+
+constexpr Duration kPaceStep = std::chrono::seconds(1);
+
+}  // namespace
 
 Stream::Stream(Connection& connection, WorkerContext& worker, ServingRef serving, http::StreamId id)
     : connection(connection),
@@ -11,9 +23,132 @@ Stream::Stream(Connection& connection, WorkerContext& worker, ServingRef serving
       serving(std::move(serving)),
       body(worker.loop, worker.blocks),
       exchange(arena, worker, this) {
-  turn.stream = this;
+  turn_.stream = this;
 }
 
-void Stream::inform(const http::ResponseHead& head) { connection.inform(*this, head); }
+// The request.
+
+void Stream::settle_expectation(http::BodySize size) {
+  auto& request = exchange.request;
+  const auto expect = request.headers.get(http::Field::expect);
+  if (!expect) return;
+  if (!equals_ignoring_case(*expect, "100-continue")) {
+    return exchange.fail({ErrorCode::expectation_failed, Side::client, "only 100-continue may be expected"});
+  }
+  wants_continue = request.version != http::Version::http10 && !size.is_empty();
+  request.headers.remove(http::Field::expect);
+}
+
+void Stream::body_wanted() {
+  if (!std::exchange(wants_continue, false) || body.is_settled()) return;
+  http::ResponseHead go_on(arena);
+  go_on.status = 100;
+  inform(go_on);
+}
+
+void Stream::body_taken(size_t bytes) { connection.body_taken(*this, bytes); }
+
+void Stream::receive(Slice data) {
+  pace.count(data.size());
+  auto& record = exchange.record;
+  record.request_body_bytes += data.size();
+  body.push(std::move(data));
+}
+
+Time Stream::due() const {
+  if (phase == Phase::head) return exchange.record.started + serving->policy->timeouts.head;
+  if (body.is_settled() || !exchange.request.protocol.empty()) return Time::max();
+  return std::max(next_look_, exchange.record.head_received + kPaceStep);
+}
+
+std::optional<Error> Stream::is_late() {
+  if (phase == Phase::head) return Error{ErrorCode::request_timeout, Side::client, "the request head took too long"};
+  next_look_ = exchange.loop().now() + kPaceStep;
+  if (!body.is_full() && !wants_continue) pace.wait(kPaceStep);
+  const auto& policy = *serving->policy;
+  if (!pace.is_too_slow(policy.limits.body_rate, policy.timeouts.body)) return std::nullopt;
+  return Error{ErrorCode::request_timeout, Side::client, "the request body came too slowly"};
+}
+
+// The answer.
+
+void Stream::begin() {
+  phase = Phase::handling;
+  turn_.run = [](Ready& turn) {
+    Stream& stream = *static_cast<Turn&>(turn).stream;
+    stream.task_ = stream.run();
+    stream.task_.start();
+  };
+  exchange.loop().wake(turn_);
+}
+
+Task<> Stream::run() {
+  bool has_thrown = false;
+  try {
+    if (body.error()) exchange.fail(*body.error());  // broken in the very read that brought the head
+    if (!exchange.failure) {
+      if (const Route* route = admit(exchange, *serving)) co_await route->chain.run(exchange);
+    }
+  } catch (const std::exception& error) {
+    log::error("exchange_failed", {{"request_id", exchange.id}, {"what", error.what()}});
+    has_thrown = true;
+  }
+  if (has_thrown) exchange.fail({ErrorCode::internal, Side::self, "an exception escaped from the filter chain"});
+  bool is_broken = false;
+  try {
+    co_await answer();
+  } catch (const std::exception& error) {
+    log::error("answer_failed", {{"request_id", exchange.id}, {"what", error.what()}});
+    is_broken = true;
+  }
+  if (is_broken) {
+    is_cut_short = true;
+    connection.codec().reset(id, ErrorCode::internal);
+  }
+  turn_.run = [](Ready& turn) {
+    Stream& stream = *static_cast<Turn&>(turn).stream;
+    stream.connection.ended(stream);
+  };
+  exchange.loop().wake(turn_);
+}
+
+Task<> Stream::answer() {
+  if (exchange.failure) render_error(exchange);
+  if (!exchange.response.body) exchange.response.body = make_in<TextBody>(arena, arena, "");
+  send_head();
+  auto& record = exchange.record;
+  const auto sent = co_await send_body(*exchange.response.body, connection.wire(), id, serving->policy->timeouts.write,
+                                       record.response_body_bytes);
+  record.finished = exchange.loop().now();
+  if (!sent) {
+    exchange.failure = sent.error();
+    record.raise(meaning_of(sent.error().code).flag);
+    is_cut_short = true;
+    connection.codec().reset(id, sent.error().code);
+  }
+  exchange.response.body.reset();
+}
+
+void Stream::send_head() {
+  auto& head = exchange.response.head;
+  // A tunnel that isn't granted has no bytes.
+  if (!exchange.request.protocol.empty() && !is_tunnel()) body.finish(nullptr);
+  connection.before_answer(*this);
+  if (!head.headers.has(http::Field::date)) {
+    head.headers.add("Date", connection.gateway().date(), http::Field::date);
+  }
+  phase = Phase::answering;
+  wants_continue = false;
+  exchange.record.status = head.status;
+  exchange.record.response_started = exchange.loop().now();
+  connection.codec().send_response(id, head, exchange.response.body->size());
+  if (is_tunnel()) connection.tunnel_opened();
+}
+
+void Stream::inform(const http::ResponseHead& head) {
+  if (phase != Phase::handling || exchange.request.version == http::Version::http10) return;
+  connection.codec().send_interim(id, head);
+  connection.wire().send_soon();  // what the socket doesn't take leaves with the response
+}
 
 }  // namespace weir::downstream

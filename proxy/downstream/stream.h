@@ -10,9 +10,9 @@ namespace weir::downstream {
 
 class Connection;
 
-/// One exchange on a client's connection, with all that it owns: recycled by its gateway. The members' order is the
-/// order of dependence: the task goes first, the arena last.
-class Stream final : public ClientSide {
+/// One exchange on a client's connection, with all that it owns, from its request's first byte to its answer's last.
+/// Recycled by its gateway. The members' order is the order of dependence: the task goes first, the arena last.
+class Stream final : public ListNode, public ClientSide {
  public:
   enum class Phase : uint8_t {
     head,       // its request's head is being read
@@ -22,7 +22,27 @@ class Stream final : public ClientSide {
 
   Stream(Connection& connection, WorkerContext& worker, ServingRef serving, http::StreamId id);
 
+  /// What is known of the request is whole, or wrong: the chain runs in a turn of its own.
+  void begin();
   void inform(const http::ResponseHead& head) override;
+
+  /// RFC 9110 section 10.1.1. The 100 is sent when somebody first reads the body; an answer that doesn't need the body
+  /// takes its place.
+  void settle_expectation(http::BodySize size);
+  /// Somebody reads the request's body and there is nothing yet.
+  void body_wanted();
+  /// Somebody has taken so much of it.
+  void body_taken(size_t bytes);
+  void receive(Slice data);
+
+  /// When `is_late` must be asked next; max = not at all.
+  Time due() const;
+  /// The head took too long, or the body comes too slowly: why.
+  std::optional<Error> is_late();
+
+  /// Stops its task. What it holds goes with it.
+  void silence() { task_.reset(); }
+  bool is_tunnel() const { return exchange.response.head.status == 101; }
   Arena* frame_arena() const { return const_cast<Arena*>(&arena); }
 
   Connection& connection;
@@ -36,10 +56,17 @@ class Stream final : public ClientSide {
   Pipe body;
   Exchange exchange;
   BodyPace pace;
+
+ private:
+  Task<> run();
+  Task<> answer();
+  void send_head();
+
+  Time next_look_{};  // at the body's pace
   struct Turn : Ready {
     Stream* stream;
-  } turn;  // first: begin; then: it has ended
-  Task<> task;
+  } turn_;  // first: begin; then: it has ended
+  Task<> task_;
 };
 
 }  // namespace weir::downstream

@@ -28,6 +28,8 @@ class Pipe {
   net::SplicePipe* splice() const { return splice_.get(); }
 
   bool is_full() const { return queue_.bytes() >= kEnough || is_held(); }
+  /// What nobody has taken yet.
+  size_t bytes() const { return queue_.bytes(); }
   bool is_finished() const { return is_finished_; }
   bool is_settled() const { return is_finished_ || error_; }
   const std::optional<Error>& error() const { return error_; }

@@ -1,5 +1,7 @@
 #pragma once
 
+#include <memory>
+
 #include "async/loop.h"
 #include "exchange/body.h"
 #include "http/codec.h"
@@ -7,22 +9,63 @@
 
 namespace weir {
 
-/// One side's way out: where a codec's bytes go, and what to say when they can't. All that it refers to outlives it.
-struct Wire {
-  Loop& loop;
-  net::Socket& socket;
-  Output& output;
-  http::Codec& codec;
-  Duration patience;  // for a peer that takes nothing
-  Error broken;       // the socket failed
-  Error stalled;      // patience ran out
+/// A connection's way out: what its codec says, to its socket, in few writes. The one stream of an HTTP/1 connection
+/// writes at once; where many streams share a connection, what all of them said in one turn of the loop leaves
+/// together, at its end. One thread.
+class Wire {
+ public:
+  /// What it is called on this side when the socket fails, and when the peer takes nothing for too long.
+  struct Errors {
+    Error broken;
+    Error stalled;
+  };
+
+  /// All that it refers to outlives it.
+  Wire(Loop& loop, net::Socket& socket, BlockPool& blocks, const Errors& errors);
+  Wire(const Wire&) = delete;
+  Wire& operator=(const Wire&) = delete;
+  ~Wire();
+
+  /// Whose bytes they are; again when another protocol turns out to be spoken.
+  void use(http::Codec& codec);
+  http::Codec& codec() const { return *codec_; }
+  net::Socket& socket() const { return socket_; }
+  Output& output() { return output_; }
+
+  /// Writes what the socket takes now. True when that is all.
+  Result<bool> write();
+  /// The codec has something to say that nobody flushes.
+  void send_soon();
+  bool has_unsent() const { return shared_ || !output_.is_empty(); }
+  bool is_broken() const { return is_broken_; }
+
+  /// Until all that `stream` said is out, however long that takes, as long as the peer takes something within
+  /// `patience`. Frames from `body`'s arena.
+  Task<Result<>> flush(const Body& body, http::StreamId stream, Duration patience);
+  /// The same for what the kernel holds, behind what waits in the output.
+  Task<Result<>> send_spliced(const Body& body, http::StreamId stream, net::SplicePipe& pipe, Duration patience);
+
+ private:
+  struct Shared;  // what only a multiplexed connection needs
+
+  Task<Result<>> flush_alone(const Body& body, Duration patience);
+  Task<Result<>> flush_shared(const Body& body, http::StreamId stream, Duration patience);
+  Task<Result<>> wait_writable(const Body& body, Duration patience);
+  bool is_blocked() const;
+  void write_shared();
+  Task<> write_on();
+
+  Loop& loop_;
+  net::Socket& socket_;
+  Output output_;
+  http::Codec* codec_ = nullptr;
+  const Errors& errors_;
+  bool is_broken_ = false;
+  std::unique_ptr<Shared> shared_;
 };
 
-/// Writes all of `wire.output`, waiting for the peer as long as it takes something. Frames from `body`'s arena.
-Task<Result<>> flush(const Body& body, Wire& wire);
-
-/// Reads `body` to its end and sends it, in as few writes as its arrival allows: what is at hand leaves together,
-/// the head that waits in the output too. Counts the bytes. An Error is the body's own or the wire's.
-Task<Result<>> send_body(Body& body, Wire& wire, http::StreamId stream, uint64_t& bytes);
+/// Reads `body` to its end and sends it as `stream`'s, in as few writes as its arrival allows: what is at hand leaves
+/// together, the head that waits in the output too. Counts the bytes. An Error is the body's own or the wire's.
+Task<Result<>> send_body(Body& body, Wire& wire, http::StreamId stream, Duration patience, uint64_t& bytes);
 
 }  // namespace weir

@@ -6,6 +6,8 @@
 #include "http/framing.h"
 #include "http/h1_writer.h"
 #include "http/head_reader.h"
+#include "http/hop_by_hop.h"
+#include "http/websocket.h"
 
 namespace weir::http {
 
@@ -123,9 +125,42 @@ Result<> H1Codec::finish_request() {
   if (!framing) return std::unexpected(framing.error());
   keep_alive_ = framing->keep_alive;
   writing_ = Writing::head;
+  if (framing->body.kind == BodySize::Kind::none && take_upgrade()) {
+    reading_ = Reading::whole;  // until the tunnel is granted
+    events_.on_request(stream_, BodySize::tunnel());
+    return {};
+  }
   begin_body(framing->body, framing->chunked);
   events_.on_request(stream_, framing->body);
   if (reading_ == Reading::counted && to_read_ == 0) finish_reading(nullptr);
+  return {};
+}
+
+// A WebSocket is the one upgrade that is handled; any other is left to be removed with the hop-by-hop fields.
+bool H1Codec::take_upgrade() {
+  auto& headers = request_->headers;
+  handshake_ = nullptr;
+  if (!headers.may_have(set_of(Field::upgrade)) || method_ != Method::get || peer_ != Version::http11) return false;
+  const auto key = headers.get("Sec-WebSocket-Key");
+  if (!equals_ignoring_case(upgrade_of(headers), kWebSocket) || !key || !is_web_socket_key(*key)) return false;
+  if (headers.get("Sec-WebSocket-Version") != "13") return false;
+  handshake_ = &headers.arena().make<WebSocketHandshake>(WebSocketHandshake::of(*key));
+  headers.remove("Sec-WebSocket-Key");
+  request_->protocol = kWebSocket;
+  return true;
+}
+
+// RFC 6455 section 4.1: what a client checks of the answer.
+Result<> H1Codec::check_upgrade() {
+  if (!handshake_) return fail(ErrorCode::protocol_error, Side::upstream, "101 to a request that asked for no upgrade");
+  auto& headers = response_->headers;
+  if (!equals_ignoring_case(upgrade_of(headers), kWebSocket)) {
+    return fail(ErrorCode::protocol_error, Side::upstream, "101 that upgrades to something else");
+  }
+  if (headers.get("Sec-WebSocket-Accept") != handshake_->accept_text()) {
+    return fail(ErrorCode::protocol_error, Side::upstream, "101 with a wrong Sec-WebSocket-Accept");
+  }
+  headers.remove("Sec-WebSocket-Accept");
   return {};
 }
 
@@ -133,8 +168,8 @@ Result<> H1Codec::finish_response() {
   const auto framing = frame_response(*response_, method_);
   if (!framing) return std::unexpected(framing.error());
   const auto status = response_->status;
-  if (status == 101 && !upgrade_asked_) {
-    return fail(ErrorCode::protocol_error, Side::upstream, "101 to a request that asked for no upgrade");
+  if (status == 101) {
+    if (auto checked = check_upgrade(); !checked) return checked;
   }
   if (status < 200 && status != 101) {
     if (++interims_ > kInterims) return fail(ErrorCode::protocol_error, Side::upstream, "too many 1xx responses");
@@ -258,16 +293,21 @@ StreamId H1Codec::send_request(const RequestHead& head, BodySize body) {
   ++stream_;
   method_ = head.method;
   interims_ = 0;
-  upgrade_asked_ = head.headers.has(Field::upgrade);
   reading_ = Reading::head;
   Marks marks;
+  handshake_ = nullptr;
+  if (!head.protocol.empty()) {
+    handshake_ = &head.headers.arena().make<WebSocketHandshake>(WebSocketHandshake::make());
+    marks.upgrade = head.protocol;
+    marks.key = handshake_->key_text();
+  }
   if (draining_) {
     marks.connection = Marks::Connection::close;
     reusable_ = false;
   }
   begin_writing(body, marks);
   write_head(output_, head, marks);
-  if (body.kind == BodySize::Kind::none) writing_ = Writing::whole;
+  if (body.kind == BodySize::Kind::none || body.kind == BodySize::Kind::tunnel) writing_ = Writing::whole;
   return stream_;
 }
 
@@ -281,6 +321,10 @@ void H1Codec::send_response(StreamId, const ResponseHead& head, BodySize body) {
   if (head.status == 101 || body.kind == BodySize::Kind::tunnel) {
     writing_ = Writing::tunnel;
     reusable_ = false;
+    if (handshake_) {
+      marks.upgrade = kWebSocket;
+      marks.accept = handshake_->accept_text();
+    }
     write_head(output_, head, marks);
     return next_message();
   }
@@ -348,6 +392,7 @@ void H1Codec::send_end(StreamId stream, const Headers* trailers) {
   if (stream != stream_ || writing_ == Writing::idle || writing_ == Writing::whole) return;
   if (writing_ == Writing::chunked) write_last_chunk(output_, trailers);
   if (writing_ == Writing::counted && to_write_ > 0) reusable_ = false;
+  has_shut_ = writing_ == Writing::tunnel;
   writing_ = Writing::whole;
   next_message();
 }

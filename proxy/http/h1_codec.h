@@ -7,6 +7,7 @@ namespace weir::http {
 
 class HeadReader;
 struct Marks;
+struct WebSocketHandshake;
 
 /// HTTP/1.0 and 1.1 (RFC 9112). One message at a time in each direction: while a response is under way the
 /// next pipelined request stays unread, and feed returns fewer bytes than it was given (0 from then on, until
@@ -15,9 +16,10 @@ struct Marks;
 /// The arena of a head must live until its `on_end`, or until `reset`: trailers go there too. Everything that
 /// lasts only while a head is read lies in that arena, so a codec is small and has no buffer of its own.
 ///
-/// A tunnel (101, or 2xx to CONNECT) starts on the server with `send_response` and on the client with
-/// `on_response(…, BodySize::tunnel())`: from there `on_data` and `send_data` carry raw bytes, and `feed_end`
-/// ends the peer's direction with one more `on_end`.
+/// A request with a `protocol` (a WebSocket's) has a body of kind `tunnel`: raw bytes, from the 101 on. Its tunnel
+/// starts on the server with `send_response` and on the client with `on_response(…, BodySize::tunnel())`, and
+/// `feed_end` ends the peer's direction with `on_end`. After any other answer the request has had no body, and no
+/// `on_end` says so.
 ///
 /// Errors: bad_request, uri_too_long, head_too_large, unsupported_{method,coding,version} of the client;
 /// protocol_error and incomplete_response of the upstream.
@@ -37,6 +39,8 @@ class H1Codec final : public Codec {
   void send_end(StreamId stream, const Headers* trailers) override;
   void reset(StreamId stream, ErrorCode code) override;
   void consumed(StreamId, size_t) override {}
+  void flush() override {}
+  size_t held_back(StreamId) const override { return 0; }
 
   uint64_t may_pass_in(StreamId stream) const override;
   uint64_t may_pass_out(StreamId stream) const override;
@@ -47,6 +51,9 @@ class H1Codec final : public Codec {
   bool is_idle() const override;
   bool is_reusable() const override { return reusable_; }
   bool is_receiving() const override;
+  size_t capacity() const override { return is_idle() && is_reusable() ? 1 : 0; }
+  bool can_tunnel() const override { return true; }
+  bool ends_with_fin() const override { return has_shut_; }
 
  private:
   enum class Reading : uint8_t { idle, head, counted, chunked, trailers, until_close, tunnel, whole, broken };
@@ -66,6 +73,8 @@ class H1Codec final : public Codec {
   Result<> finish_head();
   Result<> finish_request();
   Result<> finish_response();
+  bool take_upgrade();
+  Result<> check_upgrade();
   void begin_body(BodySize body, bool is_chunked);
   void finish_reading(Headers* trailers);
   void next_message();
@@ -97,8 +106,9 @@ class H1Codec final : public Codec {
   uint8_t interims_ = 0;            // 1xx heads of this response
   bool reusable_ = true;
   bool draining_ = false;
-  bool keep_alive_ = true;  // what the client's Connection field asks for
-  bool upgrade_asked_ = false;
+  bool keep_alive_ = true;                   // what the client's Connection field asks for
+  bool has_shut_ = false;                    // our direction of a tunnel is over
+  WebSocketHandshake* handshake_ = nullptr;  // a tunnel is asked for; in the arena
 };
 
 static_assert(sizeof(H1Codec) <= 200, "an idle connection keeps its codec");

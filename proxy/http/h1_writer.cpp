@@ -79,7 +79,7 @@ void add_connection(Text& text, const Marks& marks, bool upgrade, bool te) {
 }
 
 void add_fields(Text& text, const Headers& headers, const Marks& marks, bool is_request) {
-  bool upgrade = false;
+  bool upgrade = !marks.upgrade.empty();
   bool te = false;
   bool had_length = false;
   for (const Header& header : headers) {
@@ -93,7 +93,10 @@ void add_fields(Text& text, const Headers& headers, const Marks& marks, bool is_
         if (marks.length != Marks::Length::as_given || had_length) continue;
         had_length = true;
         break;
-      case Field::upgrade: upgrade = true; break;
+      case Field::upgrade:
+        if (!marks.upgrade.empty()) continue;
+        upgrade = true;
+        break;
       case Field::te: te = true; break;
       default: break;
     }
@@ -105,6 +108,9 @@ void add_fields(Text& text, const Headers& headers, const Marks& marks, bool is_
     text.add("\r\n");
   }
   if (marks.length == Marks::Length::chunked) text.add("Transfer-Encoding: chunked\r\n");
+  if (!marks.upgrade.empty()) text.add_field("Upgrade", marks.upgrade);
+  if (!marks.key.empty()) text.add_field("Sec-WebSocket-Key", marks.key);
+  if (!marks.accept.empty()) text.add_field("Sec-WebSocket-Accept", marks.accept);
   add_connection(text, marks, upgrade, te);
   text.add("\r\n");
 }

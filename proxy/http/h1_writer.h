@@ -9,6 +9,9 @@ namespace weir::http {
 struct Marks {
   enum class Length : uint8_t { none, known, chunked, as_given } length = Length::none;  // as_given: the head's own
   uint64_t bytes = 0;
+  std::string_view upgrade = {};  // the protocol of a tunnel that is asked for, or granted
+  std::string_view key = {};      // Sec-WebSocket-Key
+  std::string_view accept = {};   // Sec-WebSocket-Accept
   enum class Connection : uint8_t { unsaid, close, keep_alive } connection = Connection::unsaid;
 };
 

@@ -78,6 +78,11 @@ bool is_protected(const Header& header) {
   return equals_ignoring_case(header.name.substr(0, kForwarded.size()), kForwarded);
 }
 
+std::string_view upgrade_of(const Headers& headers) {
+  if (headers.count(Field::upgrade) != 1 || !lists(headers, "upgrade")) return {};
+  return *headers.get(Field::upgrade);
+}
+
 HopByHop remove_hop_by_hop(Headers& headers) {
   HopByHop found;
   if (!headers.may_have(kHopByHop)) return found;

@@ -18,6 +18,9 @@ struct HopByHop {
 /// Authorization, Cookie, X-Forwarded-For, ...). `Trailer` stays: it is end-to-end.
 HopByHop remove_hop_by_hop(Headers& headers);
 
+/// The Upgrade field's value when there is one such line and Connection lists `upgrade`, else "".
+std::string_view upgrade_of(const Headers& headers);
+
 /// Whether a Connection field may name this one to have it removed.
 bool is_protected(const Header& header);
 

@@ -1,5 +1,6 @@
 #include "upstream/connection.h"
 
+#include "http/h1_codec.h"
 #include "upstream/connection_pool.h"
 #include "upstream/response_body.h"
 
@@ -16,6 +17,10 @@ constexpr http::HeadLimits kHeadLimits{.request_line = 16 * 1024,
 constexpr size_t kHeadRead = 8 * 1024;
 constexpr size_t kWorthSplicing = 16 * 1024;  // of a large answer, what is left of it
 
+constexpr Wire::Errors kErrors{
+    {ErrorCode::connection_reset, Side::upstream, "the connection broke while the request was sent"},
+    {ErrorCode::response_timeout, Side::upstream, "the endpoint took nothing of the request for too long"}};
+
 }  // namespace
 
 Connection::Connection(WorkerContext& worker, ConnectionPool& pool, std::shared_ptr<EndpointState> endpoint, int fd)
@@ -23,8 +28,7 @@ Connection::Connection(WorkerContext& worker, ConnectionPool& pool, std::shared_
       pool_(pool),
       endpoint_(std::move(endpoint)),
       socket_(worker.loop, fd),
-      output_(worker.blocks),
-      codec_(http::Role::client, kHeadLimits, *this, output_),
+      wire_(worker.loop, socket_, worker.blocks, kErrors),
       resume_(worker.loop),
       idle_alarm_(worker.loop, *this) {
   endpoint_->connections.fetch_add(1, std::memory_order_relaxed);
@@ -32,36 +36,51 @@ Connection::Connection(WorkerContext& worker, ConnectionPool& pool, std::shared_
 
 Connection::~Connection() { endpoint_->connections.fetch_sub(1, std::memory_order_relaxed); }
 
-void Connection::start() {
+void Connection::start(http::Version) {
+  codec_ = std::make_unique<http::H1Codec>(http::Role::client, kHeadLimits, *this, wire_.output());
+  wire_.use(*codec_);
   task_ = serve();
   task_.start();
 }
 
 void Connection::lend(ResponseBody& response) {
-  response_ = &response;
-  has_answered_ = false;
+  responses_.push_back(response);
   ++requests_;
 }
 
-void Connection::give_back() {
-  was_large_ = response_->splice() != nullptr;
-  response_ = nullptr;
+void Connection::give_back(ResponseBody& response, bool whole) {
+  was_large_ = response.splice() != nullptr;
+  codec_->consumed(response.stream(), response.unread());
+  if (!whole) codec_->reset(response.stream(), ErrorCode::client_gone);
+  response.unlink();
   resume_.notify();
-  if (is_reusable()) {
-    pool_.put(*this);
-  } else {
-    is_closed_ = true;
-    pool_.retire(*this);
+  if (codec_->is_multiplexed()) {
+    wire_.send_soon();
+    if (!is_closed_ && codec_->is_reusable()) return pool_.put(*this);
+    if (!responses_.is_empty()) return;
+  } else if (is_reusable()) {
+    return pool_.put(*this);
   }
+  is_closed_ = true;
+  pool_.retire(*this);
 }
 
 bool Connection::is_reusable() const {
-  return !is_closed_ && codec_.is_reusable() && codec_.is_idle() && output_.is_empty();
+  return !is_closed_ && codec_->is_reusable() && codec_->is_idle() && !wire_.has_unsent();
 }
+
+void Connection::taken(ResponseBody& response, size_t bytes) {
+  if (!codec_->is_multiplexed()) return resume_.notify();
+  if (bytes == 0) return;
+  codec_->consumed(response.stream(), bytes);
+  wire_.send_soon();
+}
+
+// Reading.
 
 Task<> Connection::serve() {
   while (!is_closed_) {
-    if (response_ && response_->is_full()) {
+    if (must_pause()) {
       co_await resume_.wait();
       continue;
     }
@@ -70,27 +89,37 @@ Task<> Connection::serve() {
   }
 }
 
+/// Many streams have windows of their own; one has the connection's socket.
+bool Connection::must_pause() const {
+  if (codec_->is_multiplexed() || responses_.is_empty()) return false;
+  return responses_.front().is_full();
+}
+
 void Connection::receive() {
-  if (auto* pipe = response_ ? response_->splice() : nullptr) return splice(*pipe);
+  auto* response = codec_->is_multiplexed() ? nullptr : sole();
+  if (auto* pipe = response ? response->splice() : nullptr) return splice(*pipe);
   BlockRef block = worker_.read_block();
-  const auto transfer = socket_.receive(block.space().first(was_large_ && !has_answered_ ? kHeadRead : block->size));
+  const bool only_head = was_large_ && response && !response->is_answering();
+  const auto transfer = socket_.receive(block.space().first(only_head ? kHeadRead : block->size));
   if (transfer.state != net::Transfer::State::moved) return stopped(transfer);
-  if (!response_) return broken({ErrorCode::protocol_error, Side::upstream, "bytes that no request asked for"});
-  has_answered_ = true;
+  if (!codec_->is_multiplexed()) {
+    if (!response) return broken({ErrorCode::protocol_error, Side::upstream, "bytes that no request asked for"});
+    response->answering();
+  }
   const std::string_view bytes(block->bytes, transfer.bytes);
   feed(Slice(std::move(block), bytes));
 }
 
 /// The rest of the answer goes by unseen.
 void Connection::splice(net::SplicePipe& pipe) {
-  const auto stream = response_->stream();
-  const auto transfer = pipe.fill(socket_, codec_.may_pass_in(stream));
+  ResponseBody& response = *sole();
+  const auto transfer = pipe.fill(socket_, codec_->may_pass_in(response.stream()));
   if (transfer.state != net::Transfer::State::moved) return stopped(transfer);
-  codec_.passed_in(stream, transfer.bytes);
-  response_->spliced();
+  codec_->passed_in(response.stream(), transfer.bytes);
+  response.spliced();
 }
 
-bool Connection::may_splice(http::StreamId stream) const { return codec_.may_pass_in(stream) >= kWorthSplicing; }
+bool Connection::may_splice(http::StreamId stream) const { return codec_->may_pass_in(stream) >= kWorthSplicing; }
 
 /// Nothing came, or nothing will.
 void Connection::stopped(const net::Transfer& transfer) {
@@ -100,7 +129,7 @@ void Connection::stopped(const net::Transfer& transfer) {
     case net::Transfer::State::failed:
       return broken({ErrorCode::connection_reset, Side::upstream, "the endpoint reset the connection"});
     case net::Transfer::State::ended: {
-      const auto ended = response_ ? codec_.feed_end() : Result<>();
+      const auto ended = responses_.is_empty() ? Result<>() : codec_->feed_end();
       return broken(ended ? Error{ErrorCode::connection_reset, Side::upstream,
                                   "the endpoint closed the connection without an answer"}
                           : ended.error());
@@ -110,21 +139,22 @@ void Connection::stopped(const net::Transfer& transfer) {
 
 void Connection::feed(Slice bytes) {
   while (!bytes.empty()) {
-    const auto used = codec_.feed(bytes);
+    const auto used = codec_->feed(bytes);
     if (!used) return broken(used.error());
     if (*used == 0) return;  // more than the answer: the codec won't be reused
     bytes.remove_prefix(*used);
   }
+  if (!codec_->is_multiplexed()) return;
+  wire_.send_soon();  // acknowledgements, windows
+  if (!codec_->is_reusable() && responses_.is_empty()) expired();
 }
 
 /// No more will come. Whatever has come stays good.
 void Connection::broken(Error error) {
   is_closed_ = true;
-  if (response_) {
-    response_->fail(error);
-  } else {
-    pool_.retire(*this);
-  }
+  if (codec_->is_multiplexed()) (void)wire_.write();  // GOAWAY, with the reason
+  if (responses_.is_empty()) return pool_.retire(*this);
+  for (ResponseBody& response : responses_) response.fail(error);
 }
 
 void Connection::expired() {
@@ -132,11 +162,22 @@ void Connection::expired() {
   pool_.retire(*this);
 }
 
-http::ResponseHead& Connection::begin_response(http::StreamId) { return response_->begin_head(); }
-void Connection::on_interim(http::StreamId) { response_->interim(); }
-void Connection::on_response(http::StreamId, http::BodySize body) { response_->answered(body); }
-void Connection::on_data(http::StreamId, Slice data) { response_->push(std::move(data)); }
-void Connection::on_end(http::StreamId, http::Headers* trailers) { response_->finish(trailers); }
-void Connection::on_reset(http::StreamId, Error error) { broken(error); }
+ResponseBody* Connection::sole() { return responses_.is_empty() ? nullptr : &responses_.front(); }
+
+// Codec events.
+
+/// The latest are asked for most.
+ResponseBody& Connection::find(http::StreamId stream) {
+  ListNode* at = &responses_.back();
+  while (static_cast<ResponseBody*>(at)->stream() != stream) at = at->previous;
+  return *static_cast<ResponseBody*>(at);
+}
+
+http::ResponseHead& Connection::begin_response(http::StreamId stream) { return find(stream).begin_head(); }
+void Connection::on_interim(http::StreamId stream) { find(stream).interim(); }
+void Connection::on_response(http::StreamId stream, http::BodySize body) { find(stream).answered(body); }
+void Connection::on_data(http::StreamId stream, Slice data) { find(stream).push(std::move(data)); }
+void Connection::on_end(http::StreamId stream, http::Headers* trailers) { find(stream).finish(trailers); }
+void Connection::on_reset(http::StreamId stream, Error error) { find(stream).fail(error); }
 
 }  // namespace weir::upstream

@@ -6,7 +6,6 @@
 #include "async/sleep.h"
 #include "exchange/exchange.h"
 #include "exchange/wire.h"
-#include "http/h1_codec.h"
 #include "net/socket.h"
 #include "upstream/endpoint.h"
 
@@ -15,32 +14,35 @@ namespace weir::upstream {
 class ConnectionPool;
 class ResponseBody;
 
-/// A connection to an endpoint: socket and codec. It is read all the time, lent or idle, which is how its end is
-/// noticed: an idle one that becomes readable is discarded (bytes that nobody asked for would answer the next
-/// request, RFC 9112 section 9.2 and 9.3). Owned by its worker's pool.
-class Connection final : public ListNode, http::CodecEvents {
+/// A connection to an endpoint: socket, codec, and the responses that come over it: one at a time over HTTP/1, many
+/// over HTTP/2. It is read all the time, lent or idle, which is how its end is noticed: an idle HTTP/1 connection that
+/// becomes readable is discarded (bytes that nobody asked for would answer the next request, RFC 9112 section 9.2 and
+/// 9.3). Owned by its worker's pool.
+class Connection final : public ListNode, public http::CodecEvents {
  public:
   Connection(WorkerContext& worker, ConnectionPool& pool, std::shared_ptr<EndpointState> endpoint, int fd);
   ~Connection() override;
 
   net::Socket& socket() { return socket_; }
-  Output& output() { return output_; }
-  http::Codec& codec() { return codec_; }
+  Wire& wire() { return wire_; }
+  http::Codec& codec() { return *codec_; }
   EndpointState& endpoint() const { return *endpoint_; }
   uint32_t requests() const { return requests_; }
+  /// No request runs on it.
+  bool is_unused() const { return responses_.is_empty(); }
+  /// How many more requests may be sent on it now.
+  size_t capacity() const { return is_closed_ ? 0 : codec_->capacity(); }
 
-  /// It is connected: starts to read.
-  void start();
-  /// What arrives from now on is the answer to `response`'s request.
+  /// It is connected: speaks that version from here on, and starts to read.
+  void start(http::Version version);
+  /// What arrives from now on under its stream's id is the answer to `response`'s request.
   void lend(ResponseBody& response);
-  /// The answer is over, or nobody wants it any more: back to the pool if another may follow, else closed.
-  void give_back();
-  /// Room has come in the response's pipe.
-  void resume() { resume_.notify(); }
+  /// The answer is over, `whole` and its request too; or nobody wants it any more.
+  void give_back(ResponseBody& response, bool whole);
+  /// So many bytes of the answer were taken: room for more.
+  void taken(ResponseBody& response, size_t bytes);
   /// Enough of the answer is still to come, and nobody but the client has to see it.
   bool may_splice(http::StreamId stream) const;
-  /// Bytes of an answer have come since it was lent.
-  bool has_answered() const { return has_answered_; }
 
   void wait_idle(Duration timeout) { idle_alarm_.start(timeout); }
   void stop_waiting() { idle_alarm_.stop(); }
@@ -48,6 +50,7 @@ class Connection final : public ListNode, http::CodecEvents {
 
  private:
   Task<> serve();
+  bool must_pause() const;
   void receive();
   void splice(net::SplicePipe& pipe);
   void stopped(const net::Transfer& transfer);
@@ -55,6 +58,9 @@ class Connection final : public ListNode, http::CodecEvents {
   void broken(Error error);
   void expired();
   bool is_reusable() const;
+  ResponseBody& find(http::StreamId stream);
+  /// The one response of an HTTP/1 connection, if one is asked for.
+  ResponseBody* sole();
 
   http::RequestHead& begin_request(http::StreamId) override { std::unreachable(); }
   void on_request(http::StreamId, http::BodySize) override {}
@@ -69,14 +75,13 @@ class Connection final : public ListNode, http::CodecEvents {
   ConnectionPool& pool_;
   std::shared_ptr<EndpointState> endpoint_;
   net::Socket socket_;
-  Output output_;
-  http::H1Codec codec_;
-  ResponseBody* response_ = nullptr;
+  Wire wire_;
+  std::unique_ptr<http::Codec> codec_;  // once it is connected
+  List<ResponseBody> responses_;        // the oldest in front
   uint32_t requests_ = 0;
-  bool has_answered_ = false;
+  bool is_closed_ = false;
   bool was_large_ =
       false;  // the last answer: the next one's head is read with little of its body, which will be spliced
-  bool is_closed_ = false;
   Signal resume_;
   Alarm<Connection, &Connection::expired> idle_alarm_;
   Task<> task_;

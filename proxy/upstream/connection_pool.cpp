@@ -1,5 +1,7 @@
 #include "upstream/connection_pool.h"
 
+#include "upstream/response_body.h"
+
 namespace weir::upstream {
 
 ConnectionPool::ConnectionPool(WorkerContext& worker) : worker_(worker) {
@@ -13,17 +15,23 @@ ConnectionPool::~ConnectionPool() {
   bury();
 }
 
+ConnectionPool::Making::~Making() {
+  auto& place = pool_.place(endpoint_);
+  --place.making;
+  place.made.notify();
+}
+
 Connection* ConnectionPool::take(EndpointState& endpoint, const Keep& keep) {
-  const auto found = idle_.find(&endpoint);
-  if (found == idle_.end()) {
-    idle_[&endpoint].keep = keep;
-    return nullptr;
+  Place& place = this->place(endpoint);
+  place.keep = keep;
+  for (Connection& connection : place.shared) {
+    if (connection.capacity() == 0) continue;
+    connection.stop_waiting();
+    return &connection;
   }
-  Idle& idle = found->second;
-  idle.keep = keep;
-  Connection* connection = idle.connections.pop_front();
+  Connection* connection = place.idle.pop_front();
   if (!connection) return nullptr;
-  --idle.size;
+  --place.size;
   connection->is_idle = false;
   connection->stop_waiting();
   lent_.push_back(*connection);
@@ -36,16 +44,30 @@ Connection& ConnectionPool::open(std::shared_ptr<EndpointState> endpoint, int fd
   return *connection;
 }
 
+bool ConnectionPool::is_spent(const Connection& connection, const Keep& keep) const {
+  return keep.requests != 0 && connection.requests() >= keep.requests;
+}
+
 void ConnectionPool::put(Connection& connection) {
-  Idle& idle = idle_[&connection.endpoint()];
-  if (idle.size >= idle.keep.most || (idle.keep.requests != 0 && connection.requests() >= idle.keep.requests)) {
-    return retire(connection);
-  }
+  if (connection.codec().is_multiplexed()) return share(connection);
+  Place& place = this->place(connection.endpoint());
+  if (place.size >= place.keep.most || is_spent(connection, place.keep)) return retire(connection);
   connection.unlink();
-  idle.connections.push_front(connection);
-  ++idle.size;
+  place.idle.push_front(connection);
+  ++place.size;
   connection.is_idle = true;
-  connection.wait_idle(idle.keep.idle);
+  connection.wait_idle(place.keep.idle);
+}
+
+void ConnectionPool::share(Connection& connection) {
+  Place& place = this->place(connection.endpoint());
+  connection.unlink();
+  if (is_spent(connection, place.keep)) {
+    if (connection.is_unused()) return retire(connection);
+    return lent_.push_back(connection);
+  }
+  place.shared.push_front(connection);
+  if (connection.is_unused()) connection.wait_idle(place.keep.idle);
 }
 
 void ConnectionPool::retire(Connection& connection) {
@@ -57,20 +79,28 @@ void ConnectionPool::retire(Connection& connection) {
 
 void ConnectionPool::remove_idle(Connection& connection) {
   if (!std::exchange(connection.is_idle, false)) return;
-  --idle_[&connection.endpoint()].size;
+  --place(connection.endpoint()).size;
+}
+
+void ConnectionPool::close_idle(Place& place) {
+  for (Connection& connection : place.idle) connection.is_idle = false;
+  place.size = 0;
+  retired_.splice(place.idle);
+  while (Connection* connection = place.shared.pop_front()) {
+    (connection->is_unused() ? retired_ : lent_).push_back(*connection);
+  }
+  worker_.loop.at_end_of_tick(retirement_);
+}
+
+bool ConnectionPool::is_abandoned(const Place& place) {
+  return place.size == 0 && place.shared.is_empty() && place.making == 0 && !place.made.is_awaited();
 }
 
 void ConnectionPool::keep_only(const std::function<bool(const EndpointState&)>& is_wanted) {
-  for (auto it = idle_.begin(); it != idle_.end();) {
-    if (is_wanted(*it->first)) {
-      ++it;
-      continue;
-    }
-    for (auto& connection : it->second.connections) connection.is_idle = false;
-    retired_.splice(it->second.connections);
-    it = idle_.erase(it);
+  for (auto& [endpoint, place] : places_) {
+    if (!is_wanted(*endpoint)) close_idle(place);
   }
-  worker_.loop.at_end_of_tick(retirement_);
+  forget_if(is_wanted);
 }
 
 void ConnectionPool::close_idle() {
@@ -80,7 +110,14 @@ void ConnectionPool::close_idle() {
 void ConnectionPool::bury() {
   while (Connection* connection = retired_.pop_front()) delete connection;
   // Names that resolve anew leave endpoints behind.
-  if (idle_.size() > 1024) std::erase_if(idle_, [](const auto& entry) { return entry.second.size == 0; });
+  if (places_.size() > 1024) forget_if([](const EndpointState&) { return false; });
+}
+
+/// What is held or awaited stays until it isn't.
+void ConnectionPool::forget_if(const std::function<bool(const EndpointState&)>& is_wanted) {
+  for (auto it = places_.begin(); it != places_.end();) {
+    it = !is_wanted(*it->first) && is_abandoned(it->second) ? places_.erase(it) : std::next(it);
+  }
 }
 
 }  // namespace weir::upstream

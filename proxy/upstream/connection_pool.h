@@ -7,7 +7,8 @@
 
 namespace weir::upstream {
 
-/// A worker's connections to endpoints: owns them all, lends the idle ones, the latest first. One thread.
+/// A worker's connections to endpoints: owns them all, lends the idle ones, the latest first, and shares those that
+/// carry many requests at once. One thread.
 class ConnectionPool {
  public:
   explicit ConnectionPool(WorkerContext& worker);
@@ -22,10 +23,28 @@ class ConnectionPool {
     uint32_t requests = 0;  // on one connection; 0 = no bound
   };
 
-  /// An idle connection, or null.
+  /// A connection that takes a request now, or null.
   Connection* take(EndpointState& endpoint, const Keep& keep);
   /// A new one on a descriptor whose connect has begun.
   Connection& open(std::shared_ptr<EndpointState> endpoint, int fd);
+
+  /// Somebody else is making a connection that may be shared: `made` tells when that is over.
+  bool is_making(EndpointState& endpoint) { return place(endpoint).making > 0; }
+  Signal& made(EndpointState& endpoint) { return place(endpoint).made; }
+  /// Held by who makes one.
+  class Making {
+   public:
+    Making(ConnectionPool& pool, EndpointState& endpoint) : pool_(pool), endpoint_(endpoint) {
+      ++pool.place(endpoint).making;
+    }
+    Making(const Making&) = delete;
+    Making& operator=(const Making&) = delete;
+    ~Making();
+
+   private:
+    ConnectionPool& pool_;
+    EndpointState& endpoint_;
+  };
 
   // For connections.
   void put(Connection& connection);
@@ -37,19 +56,30 @@ class ConnectionPool {
   void close_idle();
 
  private:
-  struct Idle {
-    List<Connection> connections;  // the latest in front
-    uint32_t size = 0;
+  /// What a worker has at one endpoint.
+  struct Place {
+    explicit Place(Loop& loop) : made(loop) {}
+    List<Connection> idle;  // the latest in front
+    uint32_t size = 0;      // of `idle`
+    List<Connection> shared;
+    uint32_t making = 0;
+    Signal made;
     Keep keep;
   };
   struct Retirement : EndOfTick {
     ConnectionPool* pool;
   };
+  Place& place(EndpointState& endpoint) { return places_.try_emplace(&endpoint, worker_.loop).first->second; }
+  bool is_spent(const Connection& connection, const Keep& keep) const;
+  void share(Connection& connection);
+  void close_idle(Place& place);
+  static bool is_abandoned(const Place& place);
+  void forget_if(const std::function<bool(const EndpointState&)>& is_wanted);
   void bury();
   void remove_idle(Connection& connection);
 
   WorkerContext& worker_;
-  std::unordered_map<const EndpointState*, Idle> idle_;
+  std::unordered_map<const EndpointState*, Place> places_;
   List<Connection> lent_;
   List<Connection> retired_;
   Retirement retirement_;

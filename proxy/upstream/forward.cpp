@@ -32,7 +32,7 @@ Task<Result<Connection*>> connect(Exchange& exchange, const Upstream& upstream, 
     if (const auto connected = net::finish_connect(connecting->fd); !connected)
       co_return std::unexpected(connected.error());
   }
-  connection->start();
+  connection->start(http::Version::http11);
   co_return connection.release();
 }
 

@@ -1,14 +1,11 @@
 #include "upstream/response_body.h"
 
 #include "http/hop_by_hop.h"
+#include "upstream/connection_pool.h"
 
 namespace weir::upstream {
 
 namespace {
-
-constexpr Error kBroken{ErrorCode::connection_reset, Side::upstream, "the connection broke while the request was sent"};
-constexpr Error kStalled{ErrorCode::response_timeout, Side::upstream,
-                         "the endpoint took nothing of the request for too long"};
 
 Time least(Time a, Time b) { return a < b ? a : b; }
 
@@ -54,25 +51,21 @@ void ResponseBody::send(Connection& connection) {
   stream_ = connection.codec().send_request(request, exchange_.request_body->size());
   request.authority = asked;
   upload_ = upload();
-  if (!upload_.start() && deadline_ != Time::max()) alarm_.start_at(deadline_);
+  if (upload_.start()) return;
+  if (!exchange_.request.protocol.empty()) return await_head();  // a tunnel's request is out with its head
+  if (deadline_ != Time::max()) alarm_.start_at(deadline_);
 }
 
 Task<> ResponseBody::upload() {
-  Wire wire{exchange_.loop(),
-            connection_->socket(),
-            connection_->output(),
-            connection_->codec(),
-            upstream_.settings().timeouts.between_bytes,
-            kBroken,
-            kStalled};
-  uint64_t sent = 0;
-  const auto result = co_await send_body(*exchange_.request_body, wire, stream_, sent);
+  const auto& timeouts = upstream_.settings().timeouts;
+  const auto patience = exchange_.request.protocol.empty() ? timeouts.between_bytes : timeouts.tunnel;
+  const auto result = co_await send_body(*exchange_.request_body, connection_->wire(), stream_, patience, sent_);
   if (result) {
     await_head();
-  } else if (result.error().code != kBroken.code) {
+  } else if (!connection_->wire().is_broken()) {
     pipe_.fail(result.error());
   } else if (!has_head_) {
-    arm(upstream_.settings().timeouts.response);  // its answer, or its end, may be on the way (RFC 9112 section 9.5)
+    arm(timeouts.response);  // its answer, or its end, may be on the way (RFC 9112 section 9.5)
   }
 }
 
@@ -81,7 +74,10 @@ void ResponseBody::await_head() {
   if (!has_head_ && !pipe_.is_settled()) arm(upstream_.settings().timeouts.response);
 }
 
-void ResponseBody::arm(Duration patience) { alarm_.start_at(least(deadline_, exchange_.loop().now() + patience)); }
+void ResponseBody::arm(Duration patience) {
+  sent_when_armed_ = sent_;
+  alarm_.start_at(least(deadline_, exchange_.loop().now() + patience));
+}
 
 /// Nothing is waited for: only the deadline of the whole counts.
 void ResponseBody::watch_deadline() {
@@ -93,13 +89,15 @@ void ResponseBody::expired() {
   if (exchange_.loop().now() >= deadline_) {
     return pipe_.fail({ErrorCode::total_timeout, Side::upstream, "the time for the whole request ran out"});
   }
+  if (is_tunnel() && sent_ != sent_when_armed_) return arm(upstream_.settings().timeouts.tunnel);
   if (has_head_) return pipe_.fail({ErrorCode::read_timeout, Side::upstream, "the endpoint sent nothing for too long"});
   pipe_.fail({ErrorCode::response_timeout, Side::upstream, "the endpoint didn't answer in time"});
 }
 
-bool ResponseBody::died_on_reuse() const { return record_.reused && connection_ && !connection_->has_answered(); }
+bool ResponseBody::died_on_reuse() const { return record_.reused && connection_ && !has_answered_; }
 
 http::ResponseHead& ResponseBody::begin_head() {
+  has_answered_ = true;
   exchange_.response.head = http::ResponseHead(exchange_.arena());
   return exchange_.response.head;
 }
@@ -115,6 +113,11 @@ void ResponseBody::interim() {
 void ResponseBody::answered(http::BodySize size) {
   size_ = size;
   has_head_ = true;
+  if (is_tunnel()) {
+    deadline_ = Time::max();
+  } else if (!exchange_.request.protocol.empty()) {
+    upload_.reset();  // the tunnel wasn't granted: the request has no body
+  }
   watch_deadline();
   record_.status = exchange_.response.head.status;
   record_.answered = exchange_.loop().now();
@@ -125,14 +128,15 @@ void ResponseBody::answered(http::BodySize size) {
 
 Task<Result<Chunk>> ResponseBody::read() {
   if (!pipe_.has_chunk()) {
-    connection_->resume();
-    arm(upstream_.settings().timeouts.between_bytes);
+    connection_->taken(*this, 0);
+    const auto& timeouts = upstream_.settings().timeouts;
+    arm(is_tunnel() ? timeouts.tunnel : timeouts.between_bytes);
     while (!pipe_.has_chunk()) co_await pipe_.changed();
     watch_deadline();
   }
   auto chunk = pipe_.take();
   if (chunk && !chunk->is_end) {
-    connection_->resume();
+    connection_->taken(*this, chunk->data.size());
   } else if (chunk) {
     end(Outcome::answered);
   } else {
@@ -177,8 +181,7 @@ void ResponseBody::release() {
   const bool upload_is_over = !upload_ || upload_.is_done();
   upload_.reset();  // it writes to the connection: it must not outlive the loan
   if (auto* connection = std::exchange(connection_, nullptr)) {
-    if (!upload_is_over || !pipe_.is_finished()) connection->codec().reset(stream_, ErrorCode::client_gone);
-    connection->give_back();
+    connection->give_back(*this, upload_is_over && pipe_.is_finished());
   }
   lease_ = EndpointLease();
 }

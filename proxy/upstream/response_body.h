@@ -10,9 +10,10 @@
 
 namespace weir::upstream {
 
-/// The response of one attempt, and its owner: the endpoint's lease, the connection, the upload that may still
-/// run, the permits, the deadline. Read to its end, it gives the connection back; destroyed before, it closes it.
-class ResponseBody final : public Body {
+/// The response of one attempt, a stream on a connection to its endpoint, and its owner: the endpoint's lease, the
+/// connection, the upload that may still run, the permits, the deadline. Read to its end, it gives the connection back;
+/// destroyed before, it closes it.
+class ResponseBody final : public ListNode, public Body {
  public:
   ResponseBody(Exchange& exchange, Attempt& record, const Upstream& upstream, EndpointLease lease);
   ~ResponseBody() override;
@@ -24,6 +25,7 @@ class ResponseBody final : public Body {
   Gate::Permit take_permit() { return std::move(permit_); }
 
   /// The response's head is whole (then `exchange.response.head` has it), or the attempt has failed.
+  http::StreamId stream() const { return stream_; }
   bool is_settled() const { return has_head_ || pipe_.is_settled(); }
   bool has_head() const { return has_head_; }
   Signal::Awaiter changed() { return pipe_.changed(); }
@@ -47,11 +49,16 @@ class ResponseBody final : public Body {
   void push(Slice data) { pipe_.push(std::move(data)); }
   void finish(http::Headers* trailers) { pipe_.finish(trailers); }
   void fail(Error error) { pipe_.fail(error); }
+  /// The request asked for a tunnel, and this is it.
+  bool is_tunnel() const { return size_.kind == http::BodySize::Kind::tunnel; }
   bool is_full() const { return pipe_.is_full(); }
   /// Where bytes go that nobody has to see; null when they are to be pushed.
   net::SplicePipe* splice() const { return pipe_.splice(); }
   void spliced() { pipe_.touch(); }
-  http::StreamId stream() const { return stream_; }
+  void answering() { has_answered_ = true; }
+  bool is_answering() const { return has_answered_; }
+  /// Bytes that came and that nobody has taken.
+  size_t unread() const { return pipe_.bytes(); }
 
  private:
   Task<> upload();
@@ -72,8 +79,11 @@ class ResponseBody final : public Body {
   Connection* connection_ = nullptr;
   http::StreamId stream_ = 0;
   http::BodySize size_;
+  bool has_answered_ = false;  // bytes of an answer have come
   bool has_head_ = false;
   bool is_over_ = false;
+  uint64_t sent_ = 0;  // bytes of the request's body
+  uint64_t sent_when_armed_ = 0;
   Time deadline_;
   Alarm<ResponseBody, &ResponseBody::expired> alarm_;
   Task<> upload_;

@@ -14,26 +14,28 @@ namespace {
 
 using namespace std::chrono_literals;
 
-constexpr Error kBroken{ErrorCode::client_gone, Side::client, "broken"};
-constexpr Error kStalled{ErrorCode::client_gone, Side::client, "stalled"};
+constexpr Wire::Errors kErrors{{ErrorCode::client_gone, Side::client, "broken"},
+                               {ErrorCode::client_gone, Side::client, "stalled"}};
 
 /// The answer to one request, sent over a pair of sockets by a real codec.
 struct Bench : LoopBench {
   explicit Bench(int type = SOCK_STREAM) : ends(connected_pair(type)), socket(loop, ends.first), peer(ends.second) {
+    wire.use(http.codec);
     http.feed("GET / HTTP/1.1\r\nHost: a\r\n\r\n");
   }
   Task<Result<>> answer(Body& body) {
     http::ResponseHead head(http.arena);
     head.status = 200;
     http.codec.send_response(1, head, body.size());
-    return send_body(body, wire, 1, bytes);
+    return send_body(body, wire, 1, 5s, bytes);
   }
 
   std::pair<int, int> ends;
-  http::Bench http{http::Role::server};
   net::Socket socket;
   Peer peer;
-  Wire wire{loop, socket, http.output, http.codec, 5s, kBroken, kStalled};
+  BlockPool blocks{8 * 1024};
+  Wire wire{loop, socket, blocks, kErrors};
+  http::Bench http{&wire.output(), http::Role::server};
   uint64_t bytes = 0;
 };
 
@@ -187,7 +189,7 @@ TEST_CASE("wire: a peer that is gone breaks it, and nothing is kept for it") {
   bench.settle();
   REQUIRE(task.is_done());
   CHECK(task.take().error().detail == "broken");
-  CHECK(bench.http.output.is_empty());
+  CHECK(bench.wire.output().is_empty());
 }
 
 TEST_CASE("wire: given up in the middle, it is silent") {

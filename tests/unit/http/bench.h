@@ -98,7 +98,10 @@ class Transcript : public CodecEvents {
 /// A codec with a peer whose bytes come in pieces of `fragment`.
 struct Bench {
   explicit Bench(Role role, HeadLimits head_limits = {}, size_t fragment_size = 1 << 20)
-      : limits(head_limits), fragment(fragment_size), codec(role, limits, events, output) {}
+      : Bench(nullptr, role, head_limits, fragment_size) {}
+  /// One that writes to another's output.
+  Bench(Output* to, Role role, HeadLimits head_limits = {}, size_t fragment_size = 1 << 20)
+      : limits(head_limits), fragment(fragment_size), codec(role, limits, events, to ? *to : output) {}
 
   /// Returns how many bytes were used; stops where the codec does. Each piece is a copy of its own, so that a
   /// view of one that outlives it is found by ASan.

@@ -1,6 +1,7 @@
 #include <doctest/doctest.h>
 
 #include "bench.h"
+#include "http/websocket.h"
 
 namespace weir::http {
 
@@ -234,13 +235,34 @@ TEST_CASE("h1 client: a final response in front of the request's end costs the c
   CHECK_FALSE(bench.codec.is_idle());
 }
 
+namespace {
+
+// The answer to a WebSocket's handshake, whose key is read off the request.
+std::string grant(std::string_view request) {
+  constexpr std::string_view kName = "Sec-WebSocket-Key: ";
+  const auto key = request.substr(request.find(kName) + kName.size(), 24);
+  return "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: upgrade\r\nSec-WebSocket-Accept: " +
+         std::string(WebSocketHandshake::of(key).accept_text()) + "\r\n\r\n";
+}
+
+void ask_for_a_tunnel(Bench& bench) {
+  RequestHead head(bench.arena);
+  head.authority = "a";
+  head.path = "/";
+  head.protocol = kWebSocket;
+  bench.codec.send_request(head, BodySize::tunnel());
+}
+
+}  // namespace
+
 TEST_CASE("h1 client: 101 opens a tunnel, if it was asked for") {
-  refuses("HTTP/1.1 101 Switching Protocols\r\nUpgrade: x\r\nConnection: upgrade\r\n\r\n");
+  refuses("HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: upgrade\r\n\r\n");
   for (size_t fragment : kFragments) {
     Bench bench(Role::client, {}, fragment);
-    bench.ask(Method::get, {{"Upgrade", "websocket"}});
-    bench.sent();
-    bench.feed("HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: upgrade\r\n\r\nraw");
+    ask_for_a_tunnel(bench);
+    const auto request = bench.sent();
+    CHECK(request.ends_with("\r\nConnection: upgrade\r\n\r\n"));
+    bench.feed(grant(request) + "raw");
     CHECK(bench.events.events() ==
           "response 101 Switching Protocols tunnel\n  Upgrade=websocket\n  Connection=upgrade\ndata raw\n");
     bench.codec.send_data(1, Slice::literal("back"));
@@ -249,6 +271,23 @@ TEST_CASE("h1 client: 101 opens a tunnel, if it was asked for") {
     CHECK_FALSE(bench.error);
     CHECK(bench.events.ends == 1);
   }
+}
+
+TEST_CASE("h1 client: a tunnel is not opened by another's Sec-WebSocket-Accept") {
+  Bench bench(Role::client);
+  ask_for_a_tunnel(bench);
+  bench.sent();
+  bench.feed(grant("Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ=="));
+  REQUIRE(bench.error);
+  CHECK(bench.error->code == ErrorCode::protocol_error);
+}
+
+TEST_CASE("h1 client: a tunnel that isn't granted is a response like any other") {
+  Bench bench(Role::client);
+  ask_for_a_tunnel(bench);
+  bench.feed("HTTP/1.1 403 Forbidden\r\nContent-Length: 2\r\n\r\nno");
+  CHECK(bench.events.ends == 1);
+  CHECK(bench.codec.is_idle());
 }
 
 TEST_CASE("h1 client: 2xx to CONNECT opens a tunnel, anything else is a response") {

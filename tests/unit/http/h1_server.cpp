@@ -212,27 +212,60 @@ TEST_CASE("h1 server: a refused request can still be answered, once and with clo
   CHECK(bench.sent() == "");
 }
 
+// RFC 6455 section 1.3's own key.
+constexpr std::string_view kUpgrade =
+    "GET / HTTP/1.1\r\nHost: a\r\nConnection: Upgrade\r\nUpgrade: WebSocket\r\n"
+    "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 13\r\n\r\n";
+
 TEST_CASE("h1 server: after 101 both directions are raw") {
   for (size_t fragment : kFragments) {
     CAPTURE(fragment);
     Bench bench(Role::server, {}, fragment);
-    const std::string upgrade = "GET / HTTP/1.1\r\nHost: a\r\nConnection: upgrade\r\nUpgrade: websocket\r\n\r\n";
-    CHECK(bench.feed(upgrade + "GET raw") == upgrade.size());
-    CHECK(bench.events.ends == 1);
+    CHECK(bench.feed(std::string(kUpgrade) + "GET raw") == kUpgrade.size());
+    CHECK(bench.events.events() ==
+          "request 1 GET a / tunnel\n  Host=a\n  Connection=Upgrade\n  Upgrade=WebSocket\n"
+          "  Sec-WebSocket-Version=13\n");
+    CHECK(bench.events.requests.back().protocol == "websocket");
     ResponseHead head(bench.arena);
     head.status = 101;
-    head.headers.add("Upgrade", "websocket");
     bench.codec.send_response(1, head, BodySize::tunnel());
-    CHECK(bench.sent() == "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: upgrade\r\n\r\n");
+    CHECK(bench.sent() ==
+          "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\n"
+          "Sec-WebSocket-Accept: s3pPLMBiTxaQ9kYGzzhZRbK+xOo=\r\nConnection: upgrade\r\n\r\n");
     CHECK(bench.feed("GET raw\n") == 8);
     CHECK(bench.events.body == "GET raw\n");
     bench.codec.send_data(1, Slice::literal("raw back"));
     CHECK(bench.sent() == "raw back");
     bench.feed_end();
     CHECK_FALSE(bench.error);
-    CHECK(bench.events.ends == 2);
+    CHECK(bench.events.ends == 1);
     bench.codec.send_data(1, Slice::literal("after FIN"));
     CHECK(bench.sent() == "after FIN");
+    CHECK_FALSE(bench.codec.ends_with_fin());
+    bench.codec.send_end(1, nullptr);
+    CHECK(bench.codec.ends_with_fin());
+  }
+}
+
+TEST_CASE("h1 server: a WebSocket that isn't granted leaves the connection to the next request") {
+  Bench bench(Role::server);
+  CHECK(bench.feed(std::string(kUpgrade) + std::string(kUpgrade)) == kUpgrade.size());
+  bench.respond(403, "no");
+  CHECK(bench.sent() == "HTTP/1.1 403 Forbidden\r\nContent-Length: 2\r\n\r\nno");
+  CHECK(bench.codec.is_reusable());
+  CHECK(bench.feed(kUpgrade) == kUpgrade.size());
+}
+
+TEST_CASE("h1 server: what isn't a sound WebSocket handshake is a normal request") {
+  for (const std::string_view without : {"GET", "Sec-WebSocket-Version: 13\r\n", "Connection: Upgrade\r\n",
+                                         "Upgrade: WebSocket\r\n", "dGhlIHNhbXBsZSBub25jZQ=="}) {
+    CAPTURE(without);
+    std::string request(kUpgrade);
+    request.replace(request.find(without), without.size(), without == "GET" ? "PUT" : "");
+    Bench bench(Role::server);
+    CHECK(bench.feed(request) == request.size());
+    CHECK(bench.events.requests.back().protocol.empty());
+    CHECK(bench.events.ends == 1);
   }
 }
 
