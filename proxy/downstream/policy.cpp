@@ -96,7 +96,10 @@ void decode(config::Reader& r, Forwarding& out) {
   r.optional("style", out.style,
              "which fields tell the upstream about the client: X-Forwarded-*, or Forwarded (RFC 7239)");
   r.optional("trusted_proxies", out.trusted_proxies, "networks whose own forwarding fields are believed and extended");
-  r.optional("via", out.via, "our name in the Via field, by which a loop is known", config::non_empty);
+  r.optional("via", out.via,
+             "our name in the Via field, by which a loop is known; left out, weir- and a hash of the host's name and "
+             "the first listener's address",
+             config::non_empty);
 }
 
 }  // namespace weir::downstream

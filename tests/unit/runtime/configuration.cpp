@@ -33,6 +33,14 @@ TEST_CASE("configuration: one listener is all that is needed; the rest has defau
   CHECK(value.stream_grace == 5min);
 }
 
+TEST_CASE("configuration: Via's default is one for each address, and stays over reloads") {
+  const auto via = [](const char* text) { return Read(text).value.policy.forwarding.via; };
+  const auto first = via("listeners: [127.0.0.1:8080]\n");
+  CHECK(first.starts_with("weir-"));
+  CHECK(first == via("listeners: [127.0.0.1:8080, 127.0.0.1:8081]\nforwarded: { style: none }\n"));
+  CHECK(first != via("listeners: [127.0.0.1:8081]\n"));
+}
+
 TEST_CASE("configuration: a listener on IPv6, on a unix socket, with a name") {
   const Read read("listeners:\n  - '[::1]:8080'\n  - unix:/run/weir.sock\n  - { bind: 0.0.0.0:80, name: public }\n");
   REQUIRE_MESSAGE(read.problems.empty(), read.problems.text());
