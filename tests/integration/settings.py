@@ -99,8 +99,8 @@ def host_set(name):
     return {"host": name}
 
 
-def hashed(key):
-    return {"hash": key}
+def hashed(key, bounded_load=None):
+    return {"hash": _named({"key": "key", "bound": "bounded_load"}, {"key": key, "bound": bounded_load})}
 
 
 def maglev(key):
