@@ -25,12 +25,13 @@ constexpr Error kClientStalled{ErrorCode::client_gone, Side::client,
 }  // namespace
 
 Connection::Connection(Gateway& gateway, int fd, const net::Address& peer, std::optional<ErrorCode> refusal,
-                       bool counted_by_client)
+                       bool counted_by_client, std::unique_ptr<const net::ProxyHeader> header)
     : gateway_(gateway),
       socket_(gateway.worker().loop, fd),
       output_(gateway.worker().blocks),
       codec_(http::Role::server, gateway.serving()->policy->limits.head, *this, output_),
       peer_(peer),
+      header_(std::move(header)),
       refusal_(refusal),
       counted_by_client_(counted_by_client),
       resume_(gateway.worker().loop),
@@ -177,7 +178,8 @@ http::RequestHead& Connection::begin_request(http::StreamId id) {
   exchange.client.peer = peer_;
   exchange.client.ip = exchange.arena().copy(peer_.ip(ip));
   exchange.client.listener = gateway_.listener();
-  exchange.client.local_port = gateway_.port();
+  exchange.client.local_port = header_ && header_->ends ? header_->ends->destination.port() : gateway_.port();
+  exchange.client.is_encrypted = header_ && header_->is_encrypted;
   stream_->serving->observer->exchange_started();
   alarm_.stop();
   return exchange.request;
@@ -313,6 +315,10 @@ void Connection::body_wanted(Stream& stream) {
   http::ResponseHead go_on(stream.arena);
   go_on.status = 100;
   inform(stream, go_on);
+}
+
+net::Address Connection::local_address() const {
+  return header_ && header_->ends ? header_->ends->destination : net::local_address(socket_.fd());
 }
 
 void Connection::body_taken() { resume_.notify(); }

@@ -50,7 +50,7 @@ void Gateway::open(int fd, const net::Address& peer) {
     }
     ++refused_;
   }
-  auto* connection = new Connection(*this, fd, peer, refusal, by_client);
+  auto* connection = new Connection(*this, fd, peer, refusal, by_client, nullptr);
   connections_.push_back(*connection);
   ++size_;
 }

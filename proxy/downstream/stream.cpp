@@ -16,4 +16,6 @@ Stream::Stream(Connection& connection, WorkerContext& worker, ServingRef serving
 
 void Stream::inform(const http::ResponseHead& head) { connection.inform(*this, head); }
 
+net::Address Stream::local_address() const { return connection.local_address(); }
+
 }  // namespace weir::downstream

@@ -23,6 +23,7 @@ class Stream final : public ClientSide {
   Stream(Connection& connection, WorkerContext& worker, ServingRef serving, http::StreamId id);
 
   void inform(const http::ResponseHead& head) override;
+  net::Address local_address() const override;
   Arena* frame_arena() const { return const_cast<Arena*>(&arena); }
 
   Connection& connection;
