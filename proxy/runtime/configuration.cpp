@@ -69,6 +69,8 @@ void decode(config::Reader& r, ListenerSettings& out) {
   out.name = *out.bind;
   r.optional("name", out.name, "what routes, metrics and the log call it; the address when left out",
              config::non_empty);
+  r.optional("proxy_protocol", out.proxy_protocol,
+             "connections begin with a PROXY header, version 1 or 2, which tells the client's address");
 }
 
 void decode(config::Reader& r, AdminSettings& out) {

@@ -49,6 +49,19 @@ TEST_CASE("configuration: a listener on IPv6, on a unix socket, with a name") {
   CHECK(read.value.listeners[2].name == "public");
 }
 
+TEST_CASE("configuration: a listener may expect PROXY headers, from named networks alone") {
+  const Read read("listeners: [{ bind: 127.0.0.1:1, proxy_protocol: 10.0.0.0/8 }, { bind: 127.0.0.1:2 }]\n");
+  REQUIRE_MESSAGE(read.problems.empty(), read.problems.text());
+  const auto& settings = read.value.listeners[0].proxy_protocol;
+  REQUIRE(settings.has_value());
+  CHECK(settings->timeout == 3s);
+  CHECK(settings->trusts(*net::Address::parse("10.1.2.3:4")));
+  CHECK_FALSE(settings->trusts(*net::Address::parse("11.1.2.3:4")));
+  CHECK_FALSE(read.value.listeners[1].proxy_protocol.has_value());
+  CHECK_FALSE(Read("listeners: [{ bind: 127.0.0.1:1, proxy_protocol: {} }]\n").problems.empty());
+  CHECK_FALSE(Read("listeners: [{ bind: 127.0.0.1:1, proxy_protocol: [] }]\n").problems.empty());
+}
+
 TEST_CASE("configuration: workers are a number or auto") {
   CHECK(Read("workers: 3\nlisteners: [127.0.0.1:1]\n").value.worker_count() == 3);
   CHECK(Read("workers: auto\nlisteners: [127.0.0.1:1]\n").value.worker_count() >= 1);
