@@ -2,6 +2,14 @@
 
 namespace weir::upstream {
 
+namespace {
+
+bool is_used_up(const Connection& connection, const ConnectionPool::Keep& keep) {
+  return keep.requests != 0 && connection.requests() >= keep.requests;
+}
+
+}  // namespace
+
 ConnectionPool::ConnectionPool(WorkerContext& worker) : worker_(worker) {
   retirement_.pool = this;
   retirement_.run = [](Ready& self) { static_cast<Retirement&>(self).pool->bury(); };
@@ -21,6 +29,7 @@ Connection* ConnectionPool::take(EndpointState& endpoint, const Keep& keep) {
   }
   Idle& idle = found->second;
   idle.keep = keep;
+  while (!idle.connections.is_empty() && is_used_up(idle.connections.front(), keep)) retire(idle.connections.front());
   Connection* connection = idle.connections.pop_front();
   if (!connection) return nullptr;
   --idle.size;
@@ -38,9 +47,7 @@ Connection& ConnectionPool::open(std::shared_ptr<EndpointState> endpoint, int fd
 
 void ConnectionPool::put(Connection& connection) {
   Idle& idle = idle_[&connection.endpoint()];
-  if (idle.size >= idle.keep.most || (idle.keep.requests != 0 && connection.requests() >= idle.keep.requests)) {
-    return retire(connection);
-  }
+  if (idle.size >= idle.keep.most || is_used_up(connection, idle.keep)) return retire(connection);
   connection.unlink();
   idle.connections.push_front(connection);
   ++idle.size;
