@@ -23,6 +23,11 @@ def listener(bind, name=None, **more):
     return _named({"bind": "bind", "name": "name"}, {"bind": bind, "name": name}) | more
 
 
+def proxy_protocol_from(*trusted, **values):
+    """A listener's: its connections begin with a PROXY header from these networks."""
+    return {"proxy_protocol": {"trusted": list(trusted)} | _named({"timeout": "timeout"}, values)}
+
+
 def client_limits(**values):
     names = {
         "request_line": "request_line",
@@ -80,7 +85,8 @@ def srv_endpoint(name):
 
 
 def upstream(*endpoints, **values):
-    names = {"balance": "balance", "timeouts": "timeouts", "host": "host", "queue": "queue", "slow_start": "slow_start"}
+    names = {"balance": "balance", "timeouts": "timeouts", "host": "host", "queue": "queue", "slow_start": "slow_start",
+             "proxy_protocol": "proxy_protocol"}
     ready = [entry if isinstance(entry, dict) else str(entry) for entry in endpoints]
     return {"endpoints": ready} | _named(names, values)
 
@@ -97,6 +103,11 @@ def queue(size, timeout):
 def host_set(name):
     """`name`, or "endpoint" for the endpoint's own, instead of the client's Host."""
     return {"host": name}
+
+
+def proxy_protocol_to(version):
+    """An upstream's: "v1" or "v2" headers are sent."""
+    return {"proxy_protocol": version}
 
 
 def hashed(key, bounded_load=None):
