@@ -1,3 +1,4 @@
+#include <algorithm>
 #include <array>
 #include <cstdio>
 
@@ -6,6 +7,7 @@
 #include "downstream/forwarded.h"
 #include "http/target.h"
 #include "routing/origins.h"
+#include "routing/pattern.h"
 #include "runtime/snapshot.h"
 
 namespace weir::cli {
@@ -44,12 +46,24 @@ Result<> fill(Exchange& exchange, const ExplainArguments& arguments) {
   return {};
 }
 
-Result<> prepare(Exchange& exchange, const ExplainArguments& arguments, const downstream::Policy& policy) {
+/// The listener at the URL's port; else the first.
+const runtime::ListenerSettings& listener_of(const Exchange& exchange, const runtime::Configuration& configuration) {
+  const auto port = routing::RequestHost(exchange.request).port();
+  const auto& listeners = configuration.listeners;
+  const auto found = std::ranges::find(listeners, port, [](const auto& one) { return one.address.port(); });
+  return found == listeners.end() ? listeners.front() : *found;
+}
+
+Result<> prepare(Exchange& exchange, const ExplainArguments& arguments, const runtime::Configuration& configuration) {
   if (auto filled = fill(exchange, arguments); !filled) return filled;
   const auto peer = net::Address::parse_ip(arguments.client, 0);
   if (!peer) return fail(ErrorCode::bad_request, Side::client, "--client is an IP address");
   exchange.client.peer = *peer;
   exchange.client.ip = arguments.client;
+  const auto& listener = listener_of(exchange, configuration);
+  exchange.client.listener = listener.name;
+  exchange.client.local_port = listener.address.port();
+  const auto& policy = configuration.policy;
   const auto path = http::normalize_path(exchange.request.path, policy.path, exchange.arena());
   if (!path) return std::unexpected(path.error());
   exchange.request.path = *path;
@@ -127,10 +141,11 @@ int explain(const ExplainArguments& arguments) {
   }
   Rehearsal rehearsal(lasting.store);
   Exchange& exchange = rehearsal.exchange;
-  if (const auto ready = prepare(exchange, arguments, snapshot->configuration().policy); !ready) {
+  if (const auto ready = prepare(exchange, arguments, snapshot->configuration()); !ready) {
     print("refused", ready.error().detail);
     return 1;
   }
+  print("listener", exchange.client.listener);
   const Route* route = print_routes(*snapshot, exchange);
   if (!route) {
     print("answer", "404: no route matches");

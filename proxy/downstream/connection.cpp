@@ -21,13 +21,14 @@ constexpr Wire::Errors kErrors{
 }  // namespace
 
 Connection::Connection(Gateway& gateway, int fd, const net::Address& peer, std::optional<ErrorCode> refusal,
-                       bool counted_by_client)
+                       bool counted_by_client, std::unique_ptr<const net::ProxyHeader> header)
     : gateway_(gateway),
       socket_(gateway.worker().loop, fd),
       wire_(gateway.worker().loop, socket_, gateway.worker().blocks, kErrors),
       codec_(std::make_unique<http::H1Codec>(http::Role::server, gateway.serving()->policy->limits.head, *this,
                                              wire_.output())),
       peer_(peer),
+      header_(std::move(header)),
       refusal_(refusal),
       counted_by_client_(counted_by_client),
       resume_(gateway.worker().loop),
@@ -206,7 +207,8 @@ http::RequestHead& Connection::begin_request(http::StreamId id) {
   exchange.client.peer = peer_;
   exchange.client.ip = exchange.arena().copy(peer_.ip(ip));
   exchange.client.listener = gateway_.listener();
-  exchange.client.local_port = gateway_.port();
+  exchange.client.local_port = header_ && header_->ends ? header_->ends->destination.port() : gateway_.port();
+  exchange.client.is_encrypted = header_ && header_->is_encrypted;
   stream.serving->observer->exchange_started();
   alarm_.stop();
   return exchange.request;
@@ -256,6 +258,10 @@ void Connection::before_answer(Stream& stream) {
 
 /// What came too early for it is its first bytes.
 void Connection::tunnel_opened() { feed_stash(); }
+
+net::Address Connection::local_address() const {
+  return header_ && header_->ends ? header_->ends->destination : net::local_address(socket_.fd());
+}
 
 void Connection::ended(Stream& stream) {
   const bool is_cut_short = stream.is_cut_short;

@@ -6,6 +6,7 @@
 #include "downstream/gateway.h"
 #include "downstream/stream.h"
 #include "exchange/wire.h"
+#include "net/proxy_protocol.h"
 #include "net/socket.h"
 
 namespace weir::downstream {
@@ -16,7 +17,7 @@ namespace weir::downstream {
 class Connection final : public ListNode, public http::CodecEvents {
  public:
   Connection(Gateway& gateway, int fd, const net::Address& peer, std::optional<ErrorCode> refusal,
-             bool counted_by_client);
+             bool counted_by_client, std::unique_ptr<const net::ProxyHeader> header);
   ~Connection() override;
 
   /// Whether no exchange runs and nothing has been read of the next one.
@@ -36,6 +37,8 @@ class Connection final : public ListNode, public http::CodecEvents {
   void before_answer(Stream& stream);
   void tunnel_opened();
   void ended(Stream& stream);
+  /// Where the client connected to: the PROXY header's word, else the socket's own address.
+  net::Address local_address() const;
 
  private:
   enum class State : uint8_t {
@@ -85,6 +88,7 @@ class Connection final : public ListNode, public http::CodecEvents {
   Wire wire_;
   std::unique_ptr<http::Codec> codec_;
   net::Address peer_;
+  const std::unique_ptr<const net::ProxyHeader> header_;  // null: none was expected
   State state_ = State::open;
   std::optional<ErrorCode> refusal_;  // every request is answered with it
   const bool counted_by_client_;

@@ -3,12 +3,31 @@
 #include <unistd.h>
 
 #include "downstream/connection.h"
+#include "net/read_proxy_header.h"
 
 namespace weir::downstream {
 
 namespace {
 
 constexpr size_t kRefusedAtOnce = 64;  // connections over a limit that are still told why
+
+/// A descriptor that is nobody's connection yet.
+struct Arriving {
+  Arriving(Loop& loop, int fd) : fd(fd), watch(loop, fd) {}
+  Arriving(const Arriving&) = delete;
+  Arriving& operator=(const Arriving&) = delete;
+  ~Arriving() {
+    watch.release();
+    if (fd >= 0) ::close(fd);
+  }
+  int release() {
+    watch.release();
+    return std::exchange(fd, -1);
+  }
+
+  int fd;
+  FdWatch watch;
+};
 
 }  // namespace
 
@@ -19,7 +38,8 @@ Gateway::Gateway(WorkerContext& worker, ClientCount& clients, ConnectionObserver
       observer_(observer),
       listener_(std::move(listener)),
       port_(port),
-      cut_alarm_(worker.loop, *this) {
+      cut_alarm_(worker.loop, *this),
+      arrivals_(worker.loop) {
   retirement_.gateway = this;
   retirement_.run = [](Ready& self) { static_cast<Retirement&>(self).gateway->bury(); };
 }
@@ -30,6 +50,25 @@ Gateway::~Gateway() {
 }
 
 void Gateway::open(int fd, const net::Address& peer) {
+  if (!proxy_protocol_) return admit(fd, peer, nullptr);
+  if (proxy_protocol_->trusts(peer)) return arrivals_.spawn(arrive(fd, peer));
+  observer_.proxy_header_refused();
+  ::close(fd);
+}
+
+Task<> Gateway::arrive(int fd, net::Address peer) {
+  Arriving arriving(worker_.loop, fd);
+  const Time deadline = worker_.loop.now() + proxy_protocol_->timeout;
+  auto header = co_await net::read_proxy_header(worker_.loop, arriving.watch, fd, deadline);
+  if (!header) {
+    observer_.proxy_header_refused();
+    co_return;
+  }
+  if (header->ends) peer = header->ends->source;
+  admit(arriving.release(), peer, std::make_unique<const net::ProxyHeader>(std::move(*header)));
+}
+
+void Gateway::admit(int fd, const net::Address& peer, ProxyHeaderPtr header) {
   const auto& limits = serving_->policy->limits;
   const bool by_client = limits.connections_per_client != 0;
   const auto count = clients_.add(peer, by_client);
@@ -50,7 +89,7 @@ void Gateway::open(int fd, const net::Address& peer) {
     }
     ++refused_;
   }
-  auto* connection = new Connection(*this, fd, peer, refusal, by_client);
+  auto* connection = new Connection(*this, fd, peer, refusal, by_client, std::move(header));
   connections_.push_back(*connection);
   ++size_;
 }
@@ -63,6 +102,7 @@ void Gateway::drain(bool on) {
 }
 
 void Gateway::close_idle() {
+  arrivals_.cancel();
   List<Connection> kept;
   while (Connection* connection = connections_.pop_front()) {
     kept.push_back(*connection);
@@ -81,6 +121,7 @@ void Gateway::cut_after(std::optional<Duration> grace) {
 }
 
 void Gateway::cut() {
+  arrivals_.cancel();
   retired_.splice(connections_);
   worker_.loop.at_end_of_tick(retirement_);
 }

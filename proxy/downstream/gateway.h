@@ -1,14 +1,17 @@
 #pragma once
 
+#include <memory>
 #include <optional>
 #include <string>
 
 #include "async/sleep.h"
+#include "async/task_group.h"
 #include "base/recycler.h"
 #include "downstream/client_count.h"
 #include "downstream/serving.h"
 #include "downstream/stream.h"
 #include "http/date.h"
+#include "net/proxy_protocol.h"
 
 namespace weir::downstream {
 
@@ -25,13 +28,15 @@ class Gateway {
 
   /// Takes ownership of an accepted descriptor; refuses it (503, 429) past the limits.
   void open(int fd, const net::Address& peer);
+  /// Connections begin with a PROXY header from here on; null: they don't. It lives as long as the snapshot served.
+  void expect_proxy_header(const ProxyProtocol* settings) { proxy_protocol_ = settings; }
   /// From here on each response says that its connection closes. Idle connections stay open: a request may be on
   /// its way on any of them.
   void drain(bool on = true);
   void close_idle();
   /// Every connection is cut then; nothing takes the deadline back.
   void cut_after(std::optional<Duration> grace);
-  size_t size() const { return size_; }
+  size_t size() const { return size_ + arrivals_.size(); }
 
   /// Destroys it at the end of this tick: it may be on the stack now.
   void retire(Connection& connection);
@@ -56,6 +61,9 @@ class Gateway {
   struct Retirement : EndOfTick {
     Gateway* gateway;
   };
+  using ProxyHeaderPtr = std::unique_ptr<const net::ProxyHeader>;
+  Task<> arrive(int fd, net::Address peer);
+  void admit(int fd, const net::Address& peer, ProxyHeaderPtr header);
   void bury();
 
   WorkerContext& worker_;
@@ -68,12 +76,14 @@ class Gateway {
   size_t size_ = 0;
   size_t refused_ = 0;
   ServingRef serving_;
+  const ProxyProtocol* proxy_protocol_ = nullptr;
   Recycler<Stream> streams_;
   List<Connection> connections_;
   List<Connection> retired_;
   Retirement retirement_;
   void cut();
   Alarm<Gateway, &Gateway::cut> cut_alarm_;
+  TaskGroup arrivals_;  // connections whose PROXY header is on its way
 };
 
 }  // namespace weir::downstream

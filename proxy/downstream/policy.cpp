@@ -1,5 +1,7 @@
 #include "downstream/policy.h"
 
+#include <algorithm>
+
 namespace weir::config {
 
 template <>
@@ -96,7 +98,22 @@ void decode(config::Reader& r, Forwarding& out) {
   r.optional("style", out.style,
              "which fields tell the upstream about the client: X-Forwarded-*, or Forwarded (RFC 7239)");
   r.optional("trusted_proxies", out.trusted_proxies, "networks whose own forwarding fields are believed and extended");
-  r.optional("via", out.via, "our name in the Via field, by which a loop is known", config::non_empty);
+  r.optional("via", out.via,
+             "our name in the Via field, by which a loop is known; left out, weir- and a hash of the host's name and "
+             "the first listener's address",
+             config::non_empty);
+}
+
+void decode(config::Reader& r, ProxyProtocol& out) {
+  r.shorthand("trusted", config::Shorthand::scalar_or_list);
+  r.required("trusted", out.trusted, "networks that may connect; whoever else does is cut off", config::non_empty,
+             config::list_of_one);
+  r.optional("timeout", out.timeout, "from the connection to the end of its header, else it is closed",
+             config::at_least(Duration(milliseconds(1))));
+}
+
+bool ProxyProtocol::trusts(const net::Address& peer) const {
+  return std::ranges::any_of(trusted, [&](const net::Network& network) { return network.contains(peer); });
 }
 
 }  // namespace weir::downstream

@@ -35,6 +35,13 @@ struct Forwarding {
   std::string via = "weir";                   // our pseudonym in Via (RFC 9110 section 7.6.3), and how loops are known
 };
 
+/// Of a listener whose connections begin with a PROXY header: from these networks, and from nobody else.
+struct ProxyProtocol {
+  std::vector<net::Network> trusted;
+  Duration timeout = std::chrono::seconds(3);
+  bool trusts(const net::Address& peer) const;
+};
+
 struct Policy {
   Limits limits;
   Timeouts timeouts;
@@ -46,6 +53,7 @@ struct Policy {
 void decode(config::Reader& r, Limits& out);
 void decode(config::Reader& r, Timeouts& out);
 void decode(config::Reader& r, Forwarding& out);
+void decode(config::Reader& r, ProxyProtocol& out);
 
 }  // namespace weir::downstream
 

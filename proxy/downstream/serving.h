@@ -25,6 +25,8 @@ class ConnectionObserver {
   /// Over a limit: on all connections, or on those of one client address.
   enum class Limit : uint8_t { all, client };
   virtual void connection_refused(Limit limit) = 0;
+  /// The PROXY header that had to come didn't, or came from a stranger.
+  virtual void proxy_header_refused() = 0;
 };
 
 /// One snapshot as one worker serves it. Exchanges hold a reference, counted without atomics; whoever drops the

@@ -46,6 +46,8 @@ void Stream::body_wanted() {
   inform(go_on);
 }
 
+net::Address Stream::local_address() const { return connection.local_address(); }
+
 void Stream::body_taken(size_t bytes) { connection.body_taken(*this, bytes); }
 
 void Stream::receive(Slice data) {

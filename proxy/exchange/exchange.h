@@ -71,6 +71,8 @@ class ClientSide {
   virtual ~ClientSide() = default;
   /// Sends a 1xx now (not to HTTP/1.0). No commit.
   virtual void inform(const http::ResponseHead& head) = 0;
+  /// Where the client connected to; nothing when that isn't known.
+  virtual net::Address local_address() const { return {}; }
 };
 
 /// One request and its response: gathers the parts, each of which has its own state. Lives in the arena of
@@ -100,6 +102,8 @@ class Exchange {
   void inform(const http::ResponseHead& head) {
     if (client_side_) client_side_->inform(head);
   }
+  /// Where the client connected to; nothing when that isn't known.
+  net::Address local_address() const { return client_side_ ? client_side_->local_address() : net::Address(); }
 
   /// Before the first `next` of whoever may want a second try: keeps the request head, and from here on up to
   /// `replay` bytes of its body.

@@ -77,6 +77,13 @@ void Socket::reset_on_close() {
   ::setsockopt(fd_, SOL_SOCKET, SO_LINGER, &hard, sizeof hard);
 }
 
+Address local_address(int fd) {
+  sockaddr_storage name{};
+  socklen_t size = sizeof name;
+  if (::getsockname(fd, reinterpret_cast<sockaddr*>(&name), &size) != 0) return {};
+  return {reinterpret_cast<const sockaddr*>(&name), size};
+}
+
 Result<Connecting> start_connect(const Address& to) {
   const int fd = ::socket(to.family(), SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
   if (fd < 0) return std::unexpected(connect_error(errno));

@@ -49,6 +49,9 @@ class Socket {
   FdWatch watch_;
 };
 
+/// The socket's own end.
+Address local_address(int fd);
+
 /// A descriptor whose connection is under way: already connected, or writable once it is settled.
 struct Connecting {
   int fd = -1;

@@ -1,7 +1,12 @@
 #include "runtime/configuration.h"
 
+#include <fmt/core.h>
 #include <sched.h>
+#include <unistd.h>
 
+#include <array>
+
+#include "base/hash.h"
 #include "plugins/registry.h"
 
 namespace weir::runtime {
@@ -18,6 +23,15 @@ net::Address read_bind(config::Reader& r, config::Located<std::string>& bind, st
   if (address) return *address;
   r.problem_at("bind", "'" + *bind + "' is not an address to listen on", std::string(kBindHint));
   return {};
+}
+
+/// What Via calls this Weir when nothing is set: another name on each host and address, so that two in a row aren't
+/// taken for a loop; the same one after a reload, a restart and a take-over.
+std::string pseudonym_of(const std::vector<ListenerSettings>& listeners) {
+  std::array<char, 256> host{};
+  ::gethostname(host.data(), host.size() - 1);
+  const auto address = listeners.empty() ? std::string() : listeners.front().address.text();
+  return fmt::format("weir-{:08x}", static_cast<uint32_t>(hash(host.data() + (' ' + address))));
 }
 
 void check_names(config::Reader& r, const Configuration& out) {
@@ -52,8 +66,11 @@ unsigned Configuration::worker_count() const {
 void decode(config::Reader& r, ListenerSettings& out) {
   r.shorthand("bind");
   out.address = read_bind(r, out.bind, "address and port, [v6]:port, or unix:/path");
-  r.optional("name", out.name, "what routes, metrics and the log call it; the address when left out");
-  if (out.name.empty()) out.name = *out.bind;
+  out.name = *out.bind;
+  r.optional("name", out.name, "what routes, metrics and the log call it; the address when left out",
+             config::non_empty);
+  r.optional("proxy_protocol", out.proxy_protocol,
+             "connections begin with a PROXY header, version 1 or 2, which tells the client's address");
 }
 
 void decode(config::Reader& r, AdminSettings& out) {
@@ -78,6 +95,7 @@ void decode(config::Reader& r, Configuration& out) {
   r.optional("routes", out.routes, "the first that matches wins");
   r.optional("limits", out.policy.limits, "what a client may ask for");
   r.optional("timeouts", out.policy.timeouts, "how long to wait for a client");
+  out.policy.forwarding.via = r.is_describing() ? "" : pseudonym_of(out.listeners);
   r.optional("forwarded", out.policy.forwarding, "what upstreams are told about the client");
   r.optional("path", out.policy.path, "the normal form of paths");
   r.optional("resolver", out.resolver, "how endpoints given by name are looked up");

@@ -17,6 +17,7 @@ namespace weir::runtime {
 struct ListenerSettings {
   config::Located<std::string> bind;  // "0.0.0.0:8080", "[::]:8080", "unix:/run/weir.sock"
   std::string name;                   // left out: the address
+  std::optional<downstream::ProxyProtocol> proxy_protocol;
   net::Address address;
 };
 

@@ -66,14 +66,16 @@ std::string Supervisor::upstreams_json() const {
     const auto endpoints = upstream->endpoints();
     for (const auto& endpoint : endpoints->all()) {
       const auto& state = *endpoint.state;
-      status.endpoints.push_back({.address = state.text,
-                                  .weight = endpoint.weight,
-                                  .is_backup = endpoint.is_backup,
-                                  .health = std::string(name_of(state.health.load(std::memory_order_relaxed))),
-                                  .active = state.active.load(std::memory_order_relaxed),
-                                  .connections = state.connections.load(std::memory_order_relaxed),
-                                  .requests = state.requests.load(std::memory_order_relaxed),
-                                  .failures = state.failures.load(std::memory_order_relaxed)});
+      status.endpoints.push_back(
+          {.address = state.text,
+           .weight = endpoint.weight,
+           .is_backup = endpoint.is_backup,
+           .health = std::string(name_of(state.health.load(std::memory_order_relaxed))),
+           .active = state.active.load(std::memory_order_relaxed),
+           .connections = state.connections.load(std::memory_order_relaxed),
+           .requests = state.requests.load(std::memory_order_relaxed),
+           .failures = state.failures.load(std::memory_order_relaxed),
+           .latency_ms = state.usual_latency.value() / std::chrono::duration<double, std::milli>(1)});
     }
     statuses.push_back(std::move(status));
   }

@@ -49,6 +49,8 @@ struct Worker::Counted final : downstream::ConnectionObserver {
     metrics.refused(limit == Limit::all ? observe::Refusal::limit : observe::Refusal::limit_per_address);
   }
 
+  void proxy_header_refused() override { metrics.refused(observe::Refusal::proxy_header); }
+
   observe::WorkerMetrics& metrics;
   observe::ListenerCells* cells = nullptr;  // none for the admin listener
   bool is_admin = false;
@@ -168,8 +170,12 @@ void Worker::do_adopt(std::shared_ptr<const Snapshot> snapshot, const std::vecto
     counted->gateway.drain(
         std::ranges::none_of(doors_, [&](const auto& door) { return door->assignment().listener == name; }));
     counted->gateway.cut_after(is_gone ? std::optional(served->snapshot().configuration().stream_grace) : std::nullopt);
-    const auto at = std::ranges::find(names, name);
-    if (at != names.end()) counted->cells = &served->listener(static_cast<size_t>(at - names.begin()));
+    counted->gateway.expect_proxy_header(nullptr);
+    if (is_gone) continue;
+    const auto index = static_cast<size_t>(std::ranges::find(names, name) - names.begin());
+    counted->cells = &served->listener(index);
+    const auto& proxy_protocol = served->snapshot().configuration().listeners[index].proxy_protocol;
+    if (proxy_protocol) counted->gateway.expect_proxy_header(&*proxy_protocol);
   }
   connections_->keep_only([&](const upstream::EndpointState& state) {
     return std::ranges::any_of(served->snapshot().upstreams(), [&](const auto& upstream) {

@@ -13,6 +13,11 @@ constexpr auto choices(RecordType*) {
   return std::array<config::Choice<RecordType>, 4>{{{"A", a}, {"AAAA", aaaa}, {"any", any}, {"SRV", srv}}};
 }
 
+constexpr auto choices(ProxyVersion*) {
+  using enum ProxyVersion;
+  return std::array<config::Choice<ProxyVersion>, 2>{{{"v1", v1}, {"v2", v2}}};
+}
+
 }  // namespace weir::net
 
 namespace weir::upstream {
@@ -231,6 +236,8 @@ void decode(config::Reader& r, UpstreamSettings& out) {
   r.optional("max_idle", out.max_idle, "idle connections kept by each worker");
   r.optional("max_requests_per_connection", out.max_requests_per_connection, "0 = no limit");
   r.optional("retry_reused", out.retry_reused, "send once more when a reused connection turns out dead");
+  r.optional("proxy_protocol", out.proxy_protocol,
+             "tell the client's address by a PROXY header; each request has a connection of its own then");
   r.extensions(out.extensions, r.tags<Extension>());
   if (r.is_describing()) return;
   check_endpoints(r, out);

@@ -9,6 +9,7 @@
 #include "config/reader.h"
 #include "exchange/key_expression.h"
 #include "net/address.h"
+#include "net/proxy_protocol.h"
 #include "net/resolver.h"
 
 namespace weir::upstream {
@@ -91,9 +92,10 @@ struct UpstreamSettings {
   SlowStart slow_start;
   QueueSettings queue;
   HostRule host;
-  uint32_t max_idle = 512;                   // idle connections kept, per worker
-  uint32_t max_requests_per_connection = 0;  // 0 = no limit
-  bool retry_reused = true;                  // once more on a fresh connection when a reused one had died
+  uint32_t max_idle = 512;                          // idle connections kept, per worker
+  uint32_t max_requests_per_connection = 0;         // 0 = no limit
+  std::optional<net::ProxyVersion> proxy_protocol;  // each connection begins with a header, and serves one client
+  bool retry_reused = true;                         // once more on a fresh connection when a reused one had died
   std::vector<config::Tagged<Extension>> extensions;
 };
 

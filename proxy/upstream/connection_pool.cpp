@@ -4,6 +4,14 @@
 
 namespace weir::upstream {
 
+namespace {
+
+bool is_used_up(const Connection& connection, const ConnectionPool::Keep& keep) {
+  return keep.requests != 0 && connection.requests() >= keep.requests;
+}
+
+}  // namespace
+
 ConnectionPool::ConnectionPool(WorkerContext& worker) : worker_(worker) {
   retirement_.pool = this;
   retirement_.run = [](Ready& self) { static_cast<Retirement&>(self).pool->bury(); };
@@ -25,10 +33,11 @@ Connection* ConnectionPool::take(EndpointState& endpoint, const Keep& keep) {
   Place& place = this->place(endpoint);
   place.keep = keep;
   for (Connection& connection : place.shared) {
-    if (connection.capacity() == 0) continue;
+    if (connection.capacity() == 0 || is_used_up(connection, keep)) continue;
     connection.stop_waiting();
     return &connection;
   }
+  while (!place.idle.is_empty() && is_used_up(place.idle.front(), keep)) retire(place.idle.front());
   Connection* connection = place.idle.pop_front();
   if (!connection) return nullptr;
   --place.size;
@@ -44,14 +53,10 @@ Connection& ConnectionPool::open(std::shared_ptr<EndpointState> endpoint, int fd
   return *connection;
 }
 
-bool ConnectionPool::is_spent(const Connection& connection, const Keep& keep) const {
-  return keep.requests != 0 && connection.requests() >= keep.requests;
-}
-
 void ConnectionPool::put(Connection& connection) {
   if (connection.codec().is_multiplexed()) return share(connection);
   Place& place = this->place(connection.endpoint());
-  if (place.size >= place.keep.most || is_spent(connection, place.keep)) return retire(connection);
+  if (place.size >= place.keep.most || is_used_up(connection, place.keep)) return retire(connection);
   connection.unlink();
   place.idle.push_front(connection);
   ++place.size;
@@ -62,7 +67,7 @@ void ConnectionPool::put(Connection& connection) {
 void ConnectionPool::share(Connection& connection) {
   Place& place = this->place(connection.endpoint());
   connection.unlink();
-  if (is_spent(connection, place.keep)) {
+  if (is_used_up(connection, place.keep)) {
     if (connection.is_unused()) return retire(connection);
     return lent_.push_back(connection);
   }

@@ -70,7 +70,6 @@ class ConnectionPool {
     ConnectionPool* pool;
   };
   Place& place(EndpointState& endpoint) { return places_.try_emplace(&endpoint, worker_.loop).first->second; }
-  bool is_spent(const Connection& connection, const Keep& keep) const;
   void share(Connection& connection);
   void close_idle(Place& place);
   static bool is_abandoned(const Place& place);

@@ -36,7 +36,8 @@ struct alignas(64) EndpointState {
   std::atomic<uint32_t> connections{0};     // open ones, idle included
   std::atomic<uint64_t> requests{0};
   std::atomic<uint64_t> failures{0};
-  Latency latency;
+  Latency latency;             // for peak_ewma, which alone asks
+  UsualLatency usual_latency;  // of a response's head
 
   bool is_up() const { return health.load(std::memory_order_relaxed) == Health::up; }
   /// Coming up again starts slowly.

@@ -19,6 +19,21 @@ struct Discard {
 };
 using Pending = std::unique_ptr<Connection, Discard>;
 
+/// The client's address as filters see it. Its port is known when no proxy stands between.
+net::Address source_of(const Exchange& exchange) {
+  const auto& client = exchange.client;
+  char text[INET6_ADDRSTRLEN];
+  if (client.peer.ip(text) == client.ip) return client.peer;
+  return net::Address::parse_ip(client.ip, 0).value_or(client.peer);
+}
+
+/// Before any other byte of a connection, those of TLS among them. What the fresh socket doesn't take leaves with the
+/// request.
+void send_proxy_header(const Exchange& exchange, net::ProxyVersion version, Connection& connection) {
+  connection.wire().output().append(net::write_proxy_header(version, source_of(exchange), exchange.local_address()));
+  (void)connection.socket().send(connection.wire().output());
+}
+
 Task<Result<Connection*>> connect(Exchange& exchange, const Upstream& upstream, const Endpoint& endpoint) {
   const auto connecting = net::start_connect(endpoint.state->address);
   if (!connecting) co_return std::unexpected(connecting.error());
@@ -32,12 +47,15 @@ Task<Result<Connection*>> connect(Exchange& exchange, const Upstream& upstream, 
     if (const auto connected = net::finish_connect(connecting->fd); !connected)
       co_return std::unexpected(connected.error());
   }
+  if (const auto version = upstream.settings().proxy_protocol) send_proxy_header(exchange, *version, *connection);
   connection->start(http::Version::http11);
   co_return connection.release();
 }
 
 ConnectionPool::Keep keep_of(const UpstreamSettings& settings) {
-  return {settings.timeouts.idle, settings.max_idle, settings.max_requests_per_connection};
+  // A connection that began with a client's address isn't another client's.
+  const uint32_t requests = settings.proxy_protocol ? 1 : settings.max_requests_per_connection;
+  return {settings.timeouts.idle, settings.max_idle, requests};
 }
 
 /// RFC 9110 section 9.2.2 and RFC 9112 section 9.3.1: the endpoint closed a connection that we took for alive. The same

@@ -121,6 +121,7 @@ void ResponseBody::answered(http::BodySize size) {
   watch_deadline();
   record_.status = exchange_.response.head.status;
   record_.answered = exchange_.loop().now();
+  lease_.state().usual_latency.observe(record_.answered - record_.started);
   measure(record_.answered - record_.started);
   http::remove_hop_by_hop(exchange_.response.head.headers);
   pipe_.touch();

@@ -77,6 +77,14 @@ class Admin(WeirCase):
         self.assertIn(self.api.address, json.dumps(told.json()))
         self.assertIn("api", json.dumps(told.json()))
 
+    def test_upstreams_tell_how_long_answers_take(self):
+        self.fetch(self.running)
+        endpoint, = self.read("/upstreams").json()["upstreams"][0]["endpoints"]
+        self.assertGreater(endpoint["latency_ms"], 0)
+
+    def test_a_listener_without_a_name_is_shown_by_its_address(self):
+        self.assertEqual([self.running.address], [one["name"] for one in self.read("/config").json()["listeners"]])
+
     def test_the_configuration_in_effect_is_shown(self):
         told = self.read("/config")
         self.assertEqual("application/json", told.get("content-type"))

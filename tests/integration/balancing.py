@@ -99,6 +99,18 @@ class Policies(Balanced):
         for was, now in zip(before, self.users(weir)):
             self.assertTrue(was == now or was == "b2", f"{was} moved to {now}")
 
+    def test_a_hot_key_spills_over_a_bounded_load_and_comes_home(self):
+        weir = self.balanced(settings.hashed("header.x-user", bounded_load=1.25))
+        home = self.users(weir, 1)
+        hot = [self.in_background(self.fetch, weir, "GET", "/hold", {"X-User": "user-0"}) for _ in range(9)]
+        held = lambda: [sum(request.target == "/hold" for request in backend.requests) for backend in self.backends]
+        eventually(lambda: sum(held()) == 9, "nine held requests")
+        self.assertLessEqual(max(held()), 4, "one endpoint has more than 1.25 of its share")
+        for backend in self.backends:
+            backend.release.set()
+        self.assertEqual([200] * 9, [request.result().status for request in hot])
+        self.assertEqual(home, self.users(weir, 1))
+
     def test_weights_count_for_hashes(self):
         weir = self.balanced(settings.hashed("header.x-user"), count=2, each=lambda number: {"weight": (9, 1)[number]})
         counted = collections.Counter(self.users(weir, 200))
@@ -112,10 +124,10 @@ class Backups(Balanced):
 
 
 class Capacity(Balanced):
-    """`max_requests` of an endpoint, and the queue before it."""
+    """`max_requests` and `max_connections` of an endpoint, and the queue before it."""
 
-    def narrow(self, **queue):
-        weir = self.balanced(count=1, each=lambda number: {"max_requests": 1}, **settings.queue(**queue))
+    def narrow(self, limit="max_requests", **queue):
+        weir = self.balanced(count=1, each=lambda number: {limit: 1}, **settings.queue(**queue))
         self.first = self.in_background(self.fetch, weir, "GET", "/hold")
         self.assertTrue(self.backends[0].held.acquire(timeout=10))
         return weir
@@ -136,6 +148,16 @@ class Capacity(Balanced):
         self.assertIn("UO", weir.log_of("/third")[0].flags)
         self.backends[0].release.set()
         self.assertEqual(200, second.result().status)
+
+    def test_max_connections_are_waited_for_and_overflow_alike(self):
+        weir = self.narrow("max_connections", size=1, timeout="20s")
+        second = self.in_background(self.fetch, weir, "GET", "/second")
+        eventually(lambda: weir.metric(settings.IN_FLIGHT) >= 2, "a waiting request")
+        self.assertEqual(503, self.fetch(weir, target="/third").status)
+        self.assertIn("UO", weir.log_of("/third")[0].flags)
+        self.backends[0].release.set()
+        self.assertEqual((200, 200), (self.first.result().status, second.result().status))
+        self.assertEqual(1, len(self.backends[0].connections))
 
     def test_who_waits_too_long_is_503(self):
         weir = self.narrow(size=5, timeout="300ms")

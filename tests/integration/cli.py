@@ -147,6 +147,11 @@ class Explain(CommandLine):
         self.assertIn("request_id", told)
         self.assertIn("/v2/users?x=1", told)
 
+    def test_all_that_is_told_of_the_client_is_shown(self):
+        told = self.explain("GET", "http://api.example/v1/users", "--client", "10.1.2.3")
+        self.assertIn("X-Forwarded-For: 10.1.2.3\n", told)
+        self.assertIn("X-Forwarded-Port: 8080\n", told)
+
     def test_no_route_is_told(self):
         self.assertRegex(self.explain("GET", "http://api.example/v9"), r"(?i)no route|404")
 

@@ -13,10 +13,10 @@ class DnsUpstreams(WeirCase):
     def setUp(self):
         self.server = self.dns()
 
-    def resolved(self, endpoint):
+    def resolved(self, endpoint, **more):
         return self.weir({
             **settings.resolver(self.server.address),
-            "upstreams": {"api": settings.upstream(endpoint)},
+            "upstreams": {"api": settings.upstream(endpoint, **more)},
             "routes": [settings.route("/", "api")],
         })
 
@@ -29,8 +29,8 @@ class DnsUpstreams(WeirCase):
         response = self.fetch(weir)
         return response.json()["backend"] if response.status == 200 else response.status
 
-    def by_name(self, backend):
-        return self.resolved(settings.dns_endpoint(f"{NAME}:{backend.port}"))
+    def by_name(self, backend, **more):
+        return self.resolved(settings.dns_endpoint(f"{NAME}:{backend.port}"), **more)
 
     def test_a_name_is_resolved(self):
         first, _ = self.pair()
@@ -51,6 +51,16 @@ class DnsUpstreams(WeirCase):
         self.server.put(NAME, "127.0.0.1", "127.0.0.2")
         weir = self.by_name(first)
         self.assertEqual({"first", "second"}, {self.who(weir) for _ in range(4)})
+
+    def test_an_address_that_joins_starts_slowly(self):
+        first, second = self.pair()
+        self.server.put(NAME, "127.0.0.1")
+        weir = self.by_name(first, slow_start="10m")
+        self.assertEqual(["first"] * 5, [self.who(weir) for _ in range(5)])
+        self.server.put(NAME, "127.0.0.1", "127.0.0.2")
+        eventually(lambda: self.who(weir) == "second", "the new address")
+        # A tenth of its weight to begin with.
+        self.assertIn(sum(self.who(weir) == "second" for _ in range(110)), range(5, 20))
 
     def test_a_long_ttl_asks_seldom(self):
         first, _ = self.pair()

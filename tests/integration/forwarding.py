@@ -68,6 +68,11 @@ class Fields(SharedWeirCase):
         self.assertEqual(508, response.status)
         self.assertIn("proxy_loop_detected", response.get("proxy-status", ""))
 
+    def test_two_in_a_row_are_no_loop(self):
+        behind = self.in_front_of(self.backend())
+        via = fields_of(self.fetch(self.in_front_of(behind.address)).json(), "via")
+        self.assertEqual(2, len(set(", ".join(via).split(", "))), via)
+
     def test_the_host_is_kept(self):
         self.assertEqual(["site.example:81"], self.sent("host", host="site.example:81"))
 

@@ -165,6 +165,28 @@ class Strictness(SharedWeirCase):
             with self.subTest(name):
                 self.refuse(wire + b"\r\n" + request_bytes(target="/smuggled"), statuses)
 
+    def test_what_comes_after_the_refusal_was_told_is_dropped(self):
+        seen = len(self.victim.received)
+        with RawClient(self.shared.address, timeout=5) as client:
+            client.send(GET + HOST + END)
+            self.assertEqual(400, client.response().status)
+            for _ in range(3):
+                try:
+                    client.send(request_bytes(target="/late"))
+                except (BrokenPipeError, ConnectionResetError):
+                    break
+            self.assertTrue(client.is_closed(), "a second answer")
+        self.assert_alive()
+        self.assertEqual(b"", self.victim.received[seen:])
+
+    def test_what_is_pipelined_before_a_refused_request_is_answered(self):
+        seen = len(self.victim.requests)
+        with RawClient(self.shared.address, timeout=5) as client:
+            client.send(request_bytes(target="/first") + GET + HOST + END + request_bytes(target="/smuggled"))
+            self.assertEqual(200, client.response().status)
+            self.assert_refused(client, 400)
+        self.assertEqual(["/first"], [request.target for request in self.victim.requests[seen:]])
+
     def test_connect_opens_no_tunnel(self):
         client = self.client(self.shared)
         client.send(b"CONNECT weir.test:443 HTTP/1.1\r\nHost: weir.test:443\r\n\r\n")

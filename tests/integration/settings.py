@@ -23,6 +23,11 @@ def listener(bind, name=None, **more):
     return _named({"bind": "bind", "name": "name"}, {"bind": bind, "name": name}) | more
 
 
+def proxy_protocol_from(*trusted, **values):
+    """A listener's: its connections begin with a PROXY header from these networks."""
+    return {"proxy_protocol": {"trusted": list(trusted)} | _named({"timeout": "timeout"}, values)}
+
+
 def client_limits(**values):
     names = {
         "request_line": "request_line",
@@ -80,7 +85,8 @@ def srv_endpoint(name):
 
 
 def upstream(*endpoints, **values):
-    names = {"balance": "balance", "timeouts": "timeouts", "host": "host", "queue": "queue", "slow_start": "slow_start"}
+    names = {"balance": "balance", "timeouts": "timeouts", "host": "host", "queue": "queue", "slow_start": "slow_start",
+             "proxy_protocol": "proxy_protocol"}
     ready = [entry if isinstance(entry, dict) else str(entry) for entry in endpoints]
     return {"endpoints": ready} | _named(names, values)
 
@@ -99,8 +105,13 @@ def host_set(name):
     return {"host": name}
 
 
-def hashed(key):
-    return {"hash": key}
+def proxy_protocol_to(version):
+    """An upstream's: "v1" or "v2" headers are sent."""
+    return {"proxy_protocol": version}
+
+
+def hashed(key, bounded_load=None):
+    return {"hash": _named({"key": "key", "bound": "bounded_load"}, {"key": key, "bound": bounded_load})}
 
 
 def maglev(key):

@@ -1,4 +1,5 @@
-// The bench's origin: origin PORT answers GET /128, /1k and /100k with bodies of that size, as cheaply as it can.
+// The bench's origin: origin PORT answers GET /128, /1k and /100k with bodies of that size, whatever segments come
+// before, as cheaply as it can.
 // One thread, level-triggered epoll, HTTP/1.1 keep-alive, replies built before the first request. It trusts its
 // client, which is a proxy under test: heads of up to 8 KiB, no bodies, 404 for other paths.
 #define _GNU_SOURCE
@@ -58,8 +59,10 @@ static void build(Reply* reply) {
 
 static const Reply* reply_to(const char* head) {
   const char* path = strchr(head, ' ');
-  for (int i = 0; path && replies[i].path; ++i) {
-    if (strncmp(path + 1, replies[i].path, strlen(replies[i].path)) == 0) return &replies[i];
+  const char* end = path ? strchr(path + 1, ' ') : NULL;
+  for (int i = 0; end && replies[i].path; ++i) {
+    const size_t size = strlen(replies[i].path);
+    if (end - path >= (long)size && memcmp(end + 1 - size, replies[i].path, size) == 0) return &replies[i];
   }
   return &replies[kReplies - 1];
 }

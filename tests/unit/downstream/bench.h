@@ -54,11 +54,13 @@ struct Observer : ExchangeObserver, ConnectionObserver {
   void connection_opened() override { ++connections; }
   void connection_closed() override { --connections; }
   void connection_refused(Limit limit) override { refused.push_back(limit); }
+  void proxy_header_refused() override { ++headers_refused; }
 
   int started = 0;
   int connections = 0;
   std::vector<Seen> seen;
   std::vector<Limit> refused;
+  int headers_refused = 0;
 };
 
 /// A listener's gateway on a worker whose time stands still, clients at the other ends of socket pairs.

@@ -3,6 +3,7 @@
 #include <doctest/doctest.h>
 
 #include "config/loader.h"
+#include "unit/exchange_bench.h"
 
 using namespace weir;
 
@@ -13,7 +14,7 @@ struct Settings {
 };
 void decode(config::Reader& r, Settings& out) { r.optional("key", out.key, "what to count by"); }
 
-struct Bench {
+struct Bench : ExchangeBench {
   Bench() {
     auto& request = exchange.request;
     request.method_name = "GET";
@@ -34,12 +35,6 @@ struct Bench {
     return std::string(
         KeyExpression::join({*KeyExpression::parse(one), *KeyExpression::parse(other)}).evaluate(exchange));
   }
-
-  BlockPool blocks{8192};
-  Arena arena{blocks};
-  // A key looks at the request alone.
-  WorkerContext worker{*reinterpret_cast<Loop*>(this), blocks, blocks, *reinterpret_cast<store::Store*>(this)};
-  Exchange exchange{arena, worker, nullptr};
 };
 
 std::string wrong(std::string_view text) { return KeyExpression::parse(text).error(); }

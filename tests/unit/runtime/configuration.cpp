@@ -33,12 +33,33 @@ TEST_CASE("configuration: one listener is all that is needed; the rest has defau
   CHECK(value.stream_grace == 5min);
 }
 
+TEST_CASE("configuration: Via's default is one for each address, and stays over reloads") {
+  const auto via = [](const char* text) { return Read(text).value.policy.forwarding.via; };
+  const auto first = via("listeners: [127.0.0.1:8080]\n");
+  CHECK(first.starts_with("weir-"));
+  CHECK(first == via("listeners: [127.0.0.1:8080, 127.0.0.1:8081]\nforwarded: { style: none }\n"));
+  CHECK(first != via("listeners: [127.0.0.1:8081]\n"));
+}
+
 TEST_CASE("configuration: a listener on IPv6, on a unix socket, with a name") {
   const Read read("listeners:\n  - '[::1]:8080'\n  - unix:/run/weir.sock\n  - { bind: 0.0.0.0:80, name: public }\n");
   REQUIRE_MESSAGE(read.problems.empty(), read.problems.text());
   CHECK(read.value.listeners[0].address.family() == AF_INET6);
   CHECK(read.value.listeners[1].address.is_unix());
   CHECK(read.value.listeners[2].name == "public");
+}
+
+TEST_CASE("configuration: a listener may expect PROXY headers, from named networks alone") {
+  const Read read("listeners: [{ bind: 127.0.0.1:1, proxy_protocol: 10.0.0.0/8 }, { bind: 127.0.0.1:2 }]\n");
+  REQUIRE_MESSAGE(read.problems.empty(), read.problems.text());
+  const auto& settings = read.value.listeners[0].proxy_protocol;
+  REQUIRE(settings.has_value());
+  CHECK(settings->timeout == 3s);
+  CHECK(settings->trusts(*net::Address::parse("10.1.2.3:4")));
+  CHECK_FALSE(settings->trusts(*net::Address::parse("11.1.2.3:4")));
+  CHECK_FALSE(read.value.listeners[1].proxy_protocol.has_value());
+  CHECK_FALSE(Read("listeners: [{ bind: 127.0.0.1:1, proxy_protocol: {} }]\n").problems.empty());
+  CHECK_FALSE(Read("listeners: [{ bind: 127.0.0.1:1, proxy_protocol: [] }]\n").problems.empty());
 }
 
 TEST_CASE("configuration: workers are a number or auto") {

@@ -40,6 +40,15 @@ TEST_CASE("connection pool: the connection that idled least is lent first") {
   CHECK(bench.receive(second).starts_with("GET /a"));
 }
 
+TEST_CASE("connection pool: what a new bound forbids isn't lent, although it idles already") {
+  ForwardBench bench;
+  Peer old = warm(bench);
+  CHECK(bench.pool.take(bench.endpoint(), {.requests = 1}) == nullptr);
+  bench.settle();
+  CHECK(old.has_ended());
+  CHECK(bench.endpoint().connections == 0);
+}
+
 TEST_CASE("connection pool: a connection that died idle is not handed out") {
   ForwardBench bench;
   Peer old = warm(bench);

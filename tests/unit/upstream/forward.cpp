@@ -408,4 +408,20 @@ TEST_CASE("forward: an upstream that isn't there is no_endpoint") {
   CHECK(request.failure() == ErrorCode::no_endpoint);
 }
 
+TEST_CASE("forward: a PROXY header tells the client, and its connection serves no other") {
+  ForwardBench bench({.proxy_protocol = net::ProxyVersion::v1});
+  for (int i = 0; i < 2; ++i) {
+    Request request(bench);
+    request.exchange.client.peer = *net::Address::parse("203.0.113.7:4711");
+    request.exchange.client.ip = "203.0.113.7";
+    request.start();
+    Peer peer = bench.accept();
+    // Where it connected to isn't known without a client's connection.
+    CHECK(bench.receive(peer).starts_with("PROXY UNKNOWN\r\nGET /a HTTP/1.1\r\n"));
+    peer.send(kHello);
+    CHECK(request.text() == "hello");
+    CHECK_FALSE(request.attempt().reused);
+  }
+}
+
 }  // namespace weir::upstream
