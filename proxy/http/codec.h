@@ -23,8 +23,8 @@ struct HeadLimits {
   enum class Underscores : uint8_t { drop, keep, reject } underscores = Underscores::drop;  // X_Forwarded_For
 };
 
-/// What the peer did. Called from inside Codec::feed; the receiver must not destroy the codec there, but may
-/// call its send functions.
+/// What the peer did. Called from inside Codec::feed (on_reset and on_unblocked from flush too); the receiver must
+/// not destroy the codec there, nor feed or flush it, but may call its send functions.
 class CodecEvents {
  public:
   virtual ~CodecEvents() = default;
@@ -45,8 +45,12 @@ class CodecEvents {
   virtual void on_data(StreamId stream, Slice data) = 0;
   /// The body is whole. `trailers` may be null.
   virtual void on_end(StreamId stream, Headers* trailers) = 0;
-  /// The peer gave this stream up (h2), or one of its messages broke a rule that costs only the stream.
+  /// The peer gave this stream up (h2), or one of its messages broke a rule that costs only the stream, or the
+  /// connection broke. The stream's last event; after begin_request it may be the only one.
   virtual void on_reset(StreamId stream, Error error) = 0;
+  /// From inside flush: all bytes that were held back of this stream are in the Output. May come once more after the
+  /// stream's end.
+  virtual void on_unblocked(StreamId) {}
 };
 
 /// HTTP on the wire, either version, either side; does no I/O. Bytes in, events out; calls in, bytes out (to
@@ -62,6 +66,10 @@ class Codec {
   /// The peer's FIN. An Error when a message is cut short by it; ends a body that runs until close.
   virtual Result<> feed_end() = 0;
 
+  /// Moves to the Output what windows, priorities and the peer's settings allow now. On h2 nothing else writes there,
+  /// so that the frames of many streams leave together.
+  virtual void flush() = 0;
+
   /// Client: starts a request; its id. A known size is sent as Content-Length, an unknown one chunked (h1).
   /// `Host`, `Connection`, `Content-Length`, `Transfer-Encoding` of `head.headers` are skipped: the codec writes
   /// its own (Host from head.authority).
@@ -73,12 +81,15 @@ class Codec {
   /// where there is no body, a Content-Length in `head` is kept (RFC 9110 section 8.6).
   virtual void send_response(StreamId stream, const ResponseHead& head, BodySize body) = 0;
   virtual void send_data(StreamId stream, Slice data) = 0;
+  /// Bytes of send_data that wait for the peer's window or for flush.
+  virtual size_t held_back(StreamId stream) const = 0;
   /// Ends the body. Trailers go out only where the framing can carry them.
   virtual void send_end(StreamId stream, const Headers* trailers) = 0;
   /// Gives the stream up: RST_STREAM, or on h1 a connection that can't be used again.
   virtual void reset(StreamId stream, ErrorCode code) = 0;
 
-  /// The bytes of `on_data` that were passed on: opens the peer's window again (h2; nothing on h1).
+  /// The bytes of `on_data` that were passed on, or dropped: opens the peer's windows again (h2; nothing on h1). Every
+  /// byte comes back here, those of a stream that has ended too; only a reset, in either direction, settles the rest.
   virtual void consumed(StreamId stream, size_t bytes) = 0;
 
   /// No new stream after those that run: `Connection: close` on the next response, or GOAWAY.
@@ -89,6 +100,10 @@ class Codec {
   virtual bool is_reusable() const = 0;
   /// A message from the peer has begun and isn't whole yet.
   virtual bool is_receiving() const = 0;
+  /// Client: how many more requests this connection takes now.
+  virtual size_t capacity() const = 0;
+  /// Client: a request may ask for a tunnel (`RequestHead::protocol`).
+  virtual bool can_tunnel() const = 0;
 };
 
 }  // namespace weir::http

@@ -37,11 +37,15 @@ class H1Codec final : public Codec {
   void send_end(StreamId stream, const Headers* trailers) override;
   void reset(StreamId stream, ErrorCode code) override;
   void consumed(StreamId, size_t) override {}
+  void flush() override {}
+  size_t held_back(StreamId) const override { return 0; }
 
   void drain() override { draining_ = true; }
   bool is_idle() const override;
   bool is_reusable() const override { return reusable_; }
   bool is_receiving() const override;
+  size_t capacity() const override { return is_idle() && is_reusable() ? 1 : 0; }
+  bool can_tunnel() const override { return true; }
 
  private:
   enum class Reading : uint8_t { idle, head, counted, chunked, trailers, until_close, tunnel, whole, broken };

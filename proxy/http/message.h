@@ -44,12 +44,13 @@ struct RequestHead {
   std::string_view method_name;  // "GET", "PURGE"
   std::string_view scheme;       // "http" or "https": the connection's, or an absolute-form target's
   std::string_view
-      authority;            // host[:port]: absolute-form target, else Host (:authority in h2); "" on 1.0 without Host
-  std::string_view target;  // the request-target as it came, for logs
-  std::string_view path;    // "/a/b", "*" (asterisk-form) or "" (authority-form)
-  std::string_view query;   // without '?'
-  bool has_query = false;   // "/?" has an empty one
-  Headers headers;          // Host and framing fields are in here too
+      authority;              // host[:port]: absolute-form target, else Host (:authority in h2); "" on 1.0 without Host
+  std::string_view target;    // the request-target as it came, for logs
+  std::string_view path;      // "/a/b", "*" (asterisk-form) or "" (authority-form)
+  std::string_view query;     // without '?'
+  bool has_query = false;     // "/?" has an empty one
+  std::string_view protocol;  // not empty: asks for a tunnel of that protocol ("websocket"), which a 101 grants
+  Headers headers;            // Host and framing fields are in here too
 };
 
 struct ResponseHead {
