@@ -21,6 +21,7 @@ class Output {
 
   bool is_empty() const { return bytes_ == 0; }
   size_t bytes() const { return bytes_; }
+  BlockPool& pool() const { return *pool_; }
 
   /// Copies `text`.
   void append(std::string_view text) {

@@ -18,6 +18,16 @@ struct HopByHop {
 /// Authorization, Cookie, X-Forwarded-For, ...). `Trailer` stays: it is end-to-end.
 HopByHop remove_hop_by_hop(Headers& headers);
 
+/// The fields that a message on HTTP/2 must not have (RFC 9113 section 8.2.2); TE is another matter.
+constexpr bool is_connection_specific(Field field) {
+  constexpr FieldSet kFields = set_of(Field::connection, Field::http2_settings, Field::keep_alive,
+                                      Field::proxy_connection, Field::transfer_encoding, Field::upgrade);
+  return (kFields & set_of(field)) != 0;
+}
+
+/// Whether TE lists `trailers`, also with a weight (RFC 9110 section 10.1.4).
+bool takes_trailers(std::string_view te);
+
 /// Whether a Connection field may name this one to have it removed.
 bool is_protected(const Header& header);
 
