@@ -67,6 +67,11 @@ TEST_CASE("h2: masses of malformed streams are a flood") {
     frames += headers(stream, with(kGet, {{"host", "b"}}));
   }
   calms(frames, "malformed");
+  frames = "";
+  for (StreamId stream = 3; stream < 1000; stream += 2) {
+    frames += headers(stream, with(kPost, {{"content-length", "1"}}), 0) + data(stream, "xy");
+  }
+  calms(frames, "malformed");
 }
 
 TEST_CASE("h2: a header block without an end is a flood") {

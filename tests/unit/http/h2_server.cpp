@@ -45,6 +45,17 @@ TEST_CASE("h2 server: a body has a known size, an unknown one, or there is none"
   CHECK(report(headers(1, with(kPost, {{"content-length", "0"}}))) == "request 1 POST a / +0");
 }
 
+TEST_CASE("h2 server: a header block may come in several frames") {
+  const auto fields = block(kGet);
+  for (size_t fragment : kFragments) {
+    H2Bench bench(Role::server, {}, fragment);
+    bench.feed(frame(NGHTTP2_HEADERS, kEndStream, 1, fields.substr(0, 10)) +
+               frame(NGHTTP2_CONTINUATION, 0, 1, fields.substr(10)) + frame(NGHTTP2_CONTINUATION, 0, 1) +
+               frame(NGHTTP2_CONTINUATION, kEndHeaders, 1));
+    CHECK(bench.events.events() == "request 1 GET a /\n  Host=a\nend\n");
+  }
+}
+
 TEST_CASE("h2 server: cookies that came in several lines are one line again") {
   H2Bench bench(Role::server);
   bench.feed(headers(1, with(kGet, {{"cookie", "a=b"}, {"x", "y"}, {"cookie", "c=d"}, {"cookie", "e=f"}})));
