@@ -106,7 +106,11 @@ Result<> parse_status_line(std::string_view line, ResponseHead& head) {
 }  // namespace
 
 HeadReader::HeadReader(Headers& headers, const HeadLimits& limits, LineScanner scanner, Side side)
-    : limits_(limits), headers_(headers), parser_(&headers.arena().make<llhttp_t>()), scanner_(scanner), side_(side) {
+    : headers_(headers),
+      parser_(&headers.arena().make<llhttp_t>()),
+      gate_(limits, side),
+      scanner_(scanner),
+      side_(side) {
   llhttp_init(parser_, side == Side::client ? HTTP_REQUEST : HTTP_RESPONSE, &LlhttpCallbacks::kSettings);
   parser_->data = this;
 }
@@ -191,18 +195,12 @@ bool HeadReader::add_field(std::string_view value) {
     error_ = refuse("an empty field name").error();
     return false;
   }
-  if (++fields_ > limits_.fields) {
-    const auto code = side_ == Side::client ? ErrorCode::head_too_large : ErrorCode::protocol_error;
-    error_ = Error{code, side_, "too many fields"};
+  const auto admitted = gate_.admit(name);
+  if (!admitted) {
+    error_ = admitted.error();
     return false;
   }
-  using enum HeadLimits::Underscores;
-  if (side_ == Side::client && limits_.underscores != keep && name.contains('_')) {
-    if (limits_.underscores == drop) return true;
-    error_ = Error{ErrorCode::bad_request, side_, "an underscore in a field name"};
-    return false;
-  }
-  headers_.add(name, trim(value));
+  if (*admitted) headers_.add(name, trim(value));
   return true;
 }
 

@@ -3,6 +3,7 @@
 #include <variant>
 
 #include "http/codec.h"
+#include "http/field_gate.h"
 #include "http/line_scanner.h"
 
 struct llhttp__internal_s;
@@ -35,7 +36,6 @@ class HeadReader {
   bool add_field(std::string_view value);
   std::unexpected<Error> refuse(std::string_view detail) const;
 
-  const HeadLimits& limits_;
   Headers& headers_;
   std::variant<std::monostate, RequestHead*, ResponseHead*> head_;
   llhttp__internal_s* parser_;
@@ -44,7 +44,7 @@ class HeadReader {
   size_t kept_size_ = 0;
   size_t kept_room_ = 0;
   std::optional<Error> error_;
-  uint32_t fields_ = 0;
+  FieldGate gate_;
   LineScanner scanner_;
   Side side_;
   bool has_start_line_ = false;

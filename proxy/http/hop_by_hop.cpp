@@ -33,16 +33,6 @@ bool lists(const Headers& headers, std::string_view name) {
   return found;
 }
 
-// `TE: trailers;q=0.5, deflate` lists it too (RFC 9110 section 10.1.4).
-bool takes_trailers(std::string_view te) {
-  bool found = false;
-  for_each_member(te, [&](std::string_view member) {
-    found = equals_ignoring_case(trim(member.substr(0, member.find(';'))), "trailers");
-    return !found;
-  });
-  return found;
-}
-
 // The Connection lines stay in the table until the others have been looked at.
 void remove_named(Headers& headers) {
   headers.remove_if([&](const Header& header) {
@@ -60,6 +50,15 @@ bool names_only_the_connection(const Headers& headers) {
 }
 
 }  // namespace
+
+bool takes_trailers(std::string_view te) {
+  bool found = false;
+  for_each_member(te, [&](std::string_view member) {
+    found = equals_ignoring_case(trim(member.substr(0, member.find(';'))), "trailers");
+    return !found;
+  });
+  return found;
+}
 
 bool is_protected(const Header& header) {
   switch (header.field) {

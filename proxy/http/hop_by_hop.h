@@ -21,6 +21,16 @@ HopByHop remove_hop_by_hop(Headers& headers);
 /// The Upgrade field's value when there is one such line and Connection lists `upgrade`, else "".
 std::string_view upgrade_of(const Headers& headers);
 
+/// The fields that a message on HTTP/2 must not have (RFC 9113 section 8.2.2); TE is another matter.
+constexpr bool is_connection_specific(Field field) {
+  constexpr FieldSet kFields = set_of(Field::connection, Field::http2_settings, Field::keep_alive,
+                                      Field::proxy_connection, Field::transfer_encoding, Field::upgrade);
+  return (kFields & set_of(field)) != 0;
+}
+
+/// Whether TE lists `trailers`, also with a weight (RFC 9110 section 10.1.4).
+bool takes_trailers(std::string_view te);
+
 /// Whether a Connection field may name this one to have it removed.
 bool is_protected(const Header& header);
 

@@ -21,7 +21,8 @@ class Transcript : public CodecEvents {
  public:
   explicit Transcript(BlockPool& pool) : pool_(pool) {}
 
-  RequestHead& begin_request(StreamId) override {
+  RequestHead& begin_request(StreamId stream) override {
+    last = stream;
     arenas_.emplace_back(pool_);
     return requests.emplace_back(arenas_.back());
   }
@@ -40,7 +41,11 @@ class Transcript : public CodecEvents {
   }
   void on_interim(StreamId) override { add_response("interim", BodySize::none()); }
   void on_response(StreamId, BodySize size) override { add_response("response", size); }
-  void on_data(StreamId, Slice data) override { body += data.view(); }
+  void on_data(StreamId stream, Slice data) override {
+    body += data.view();
+    received += data.view();
+    if (when_data) when_data(stream, data.size());
+  }
   void on_end(StreamId stream, Headers* trailers) override {
     flush();
     text += "end\n";
@@ -48,7 +53,12 @@ class Transcript : public CodecEvents {
     if (trailers) add_fields(*trailers);
     if (when_end) when_end(stream);
   }
-  void on_reset(StreamId, Error) override { text += "reset\n"; }
+  void on_reset(StreamId stream, Error error) override {
+    flush();
+    text += "reset " + std::to_string(stream) + " " + std::string(name_of(error.code)) + "\n";
+    resets.push_back(error);
+  }
+  void on_unblocked(StreamId stream) override { unblocked.push_back(stream); }
 
   /// What was reported so far; pieces of a body joined.
   const std::string& events() {
@@ -59,8 +69,13 @@ class Transcript : public CodecEvents {
   std::deque<RequestHead> requests;
   std::deque<ResponseHead> responses;
   std::string text;
-  std::string body;
+  std::string body;      // since the last event of another kind
+  std::string received;  // of all bodies
   int ends = 0;
+  StreamId last = 0;  // the stream of the latest request
+  std::vector<Error> resets;
+  std::vector<StreamId> unblocked;
+  std::function<void(StreamId, size_t)> when_data;
   std::function<void(StreamId)> when_request;
   std::function<void(StreamId)> when_end;
 
@@ -96,11 +111,12 @@ class Transcript : public CodecEvents {
 };
 
 /// A codec with a peer whose bytes come in pieces of `fragment`.
-struct Bench {
-  explicit Bench(Role role, HeadLimits head_limits = {}, size_t fragment_size = 1 << 20)
-      : Bench(nullptr, role, head_limits, fragment_size) {}
+template <class AnyCodec>
+struct BenchOf {
+  explicit BenchOf(Role role, HeadLimits head_limits = {}, size_t fragment_size = 1 << 20)
+      : BenchOf(nullptr, role, head_limits, fragment_size) {}
   /// One that writes to another's output.
-  Bench(Output* to, Role role, HeadLimits head_limits = {}, size_t fragment_size = 1 << 20)
+  BenchOf(Output* to, Role role, HeadLimits head_limits = {}, size_t fragment_size = 1 << 20)
       : limits(head_limits), fragment(fragment_size), codec(role, limits, events, to ? *to : output) {}
 
   /// Returns how many bytes were used; stops where the codec does. Each piece is a copy of its own, so that a
@@ -124,6 +140,7 @@ struct Bench {
   }
   /// What the codec has written since the last call.
   std::string sent() {
+    codec.flush();
     std::string text;
     std::vector<iovec> vectors(64);
     while (!output.is_empty()) {
@@ -142,9 +159,9 @@ struct Bench {
   void respond(uint16_t status, std::string_view body = {}) {
     ResponseHead head(arena);
     head.status = status;
-    codec.send_response(events.requests.size(), head, BodySize::known(body.size()));
-    if (!body.empty()) codec.send_data(events.requests.size(), Slice::literal(body));
-    codec.send_end(events.requests.size(), nullptr);
+    codec.send_response(events.last, head, BodySize::known(body.size()));
+    if (!body.empty()) codec.send_data(events.last, Slice::literal(body));
+    codec.send_end(events.last, nullptr);
   }
   /// Client: a request without a body.
   void ask(Method method = Method::get, std::initializer_list<Header> fields = {}) {
@@ -163,7 +180,9 @@ struct Bench {
   Output output{pool};
   Transcript events{pool};
   std::optional<Error> error;
-  H1Codec codec;
+  AnyCodec codec;
 };
+
+using Bench = BenchOf<H1Codec>;
 
 }  // namespace weir::http

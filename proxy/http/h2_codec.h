@@ -1,0 +1,147 @@
+#pragma once
+
+#include <vector>
+
+#include "base/recycler.h"
+#include "http/codec.h"
+#include "http/flood_guard.h"
+#include "http/h2_head.h"
+
+struct nghttp2_session;
+
+namespace weir::http {
+
+/// What we let an HTTP/2 peer send. Both windows bound what is buffered for it: a stream's is opened again as its
+/// bytes are consumed, and so is the connection's, which all streams share.
+struct H2Limits {
+  uint32_t stream_window = 256 * 1024;       // bytes; up to 2^31-1
+  uint32_t connection_window = 1024 * 1024;  // bytes; 65535 at least
+  uint32_t streams = 128;                    // server: open at once
+  uint32_t header_table = 4096;              // bytes of HPACK state
+  uint32_t frame = 16 * 1024;                // bytes; 16 KiB to 16 MiB - 1
+};
+
+/// HTTP/2 (RFC 9113) on nghttp2, with tunnels by extended CONNECT (RFC 8441). By prior knowledge or ALPN; there is no
+/// upgrade from HTTP/1.1, and nothing is pushed.
+///
+/// Only `flush` writes to the Output. It is to follow each feed and each send, or once for many of them: windows,
+/// acknowledgements and resets leave by it too.
+///
+/// The arena of a head must live until its `on_end` or `on_reset`, or until `reset`: trailers go there too.
+///
+/// A stream ends by `on_end` and `send_end`, or by a reset of either side, and is forgotten then: calls that name it
+/// do nothing. A server that ends its response before the request is whole has ended the stream, the request
+/// unread (RST_STREAM(NO_ERROR)), except in a tunnel.
+///
+/// A tunnel is a request with `protocol` and BodySize::tunnel(), whose 101 stands for the 2xx of the wire. From there
+/// on_data and send_data are raw, and each side ends its direction.
+///
+/// What costs a stream comes as on_reset: malformed requests (bad_request; one whose head is too large has been
+/// answered by the codec with 431 or 414) and responses (protocol_error), resets of the peer (client_gone;
+/// connection_reset, safe to retry when the stream was refused). What costs the connection comes as on_reset for every
+/// stream and as feed's Error: bad_request of the client, floods too; protocol_error of the upstream.
+class H2Codec final : public Codec {
+ public:
+  /// `events` and `output` outlive the codec.
+  H2Codec(Role role, const HeadLimits& limits, CodecEvents& events, Output& output, const H2Limits& h2_limits = {});
+  H2Codec(const H2Codec&) = delete;
+  H2Codec& operator=(const H2Codec&) = delete;
+  ~H2Codec() override;
+
+  Result<size_t> feed(const Slice& bytes) override;
+  Result<> feed_end() override;
+  void flush() override;
+
+  /// 0 when the connection takes no more requests.
+  StreamId send_request(const RequestHead& head, BodySize body) override;
+  void send_interim(StreamId stream, const ResponseHead& head) override;
+  void send_response(StreamId stream, const ResponseHead& head, BodySize body) override;
+  void send_data(StreamId stream, Slice data) override;
+  size_t held_back(StreamId stream) const override;
+  void send_end(StreamId stream, const Headers* trailers) override;
+  void reset(StreamId stream, ErrorCode code) override;
+  void consumed(StreamId stream, size_t bytes) override;
+
+  /// Server: GOAWAY in two steps (RFC 9113 section 6.8): new streams are served until the client has heard of it.
+  void drain() override;
+  bool is_idle() const override { return open_ == 0; }
+  /// False once the last GOAWAY of either side is out.
+  bool is_reusable() const override;
+  bool is_receiving() const override;
+  size_t capacity() const override;
+  bool can_tunnel() const override;
+
+ private:
+  friend struct H2Callbacks;  // nghttp2's C callbacks
+  struct Stream;
+  enum class Going : uint8_t { open, announcing, announced, leaving };
+  using Ends = H2Head::Ends;
+
+  // Streams.
+  Stream& add(StreamId id);
+  Stream* find(StreamId id) const;
+  Stream* find_open(StreamId id) const;
+  void retire(Stream& stream);
+  void forget(Stream& stream);
+  void lose(Stream& stream, Error error);
+  void refuse(Stream& stream, Error error);
+  void has_closed(Stream& stream, uint32_t code);
+  Error closing_error(const Stream& stream, uint32_t code) const;
+
+  // The connection.
+  void submit_settings(const H2Limits& limits);
+  bool is_terminated() const;
+  std::unexpected<Error> fail_all();
+  void judge(FloodGuard::Verdict verdict, std::string_view detail);
+  Side peer() const { return role_ == Role::server ? Side::client : Side::upstream; }
+  Error malformed(std::string_view detail) const;
+
+  // Frames in.
+  void begin_frame(uint8_t type);
+  void begin_fields(Stream& stream);
+  void add_field(H2Head::Text name, H2Head::Text value);
+  void finish_fields(Stream& stream, Ends ends);
+  void finish_request(Stream& stream, Ends ends);
+  void finish_response(Stream& stream, Ends ends);
+  void finish_trailers(Stream& stream);
+  void receive_data(Stream& stream, std::string_view bytes);
+  void finish_receiving(Stream& stream, Headers* trailers);
+  void receive_reset(Stream& stream, uint32_t code);
+  void receive_invalid(Stream* stream, int reason);
+  void has_announced();
+  void finish_drain();
+
+  // Frames out.
+  void resume(Stream& stream);
+  void begin_body(Stream& stream, BodySize body);
+  void write_data(Stream& stream, std::string_view frame_head, size_t bytes);
+  void submit_trailers(Stream& stream);
+  void has_sent_end(Stream& stream);
+
+  const HeadLimits limits_;
+  CodecEvents& events_;
+  Output& output_;
+  nghttp2_session* session_ = nullptr;
+  Recycler<Stream> recycler_;
+  std::vector<Stream*> streams_;     // by id
+  std::vector<StreamId> unblocked_;  // in this flush
+  const Slice* input_ = nullptr;     // what is fed now
+  union {                            // where the fields go that are read now
+    RequestHead* request_ = nullptr;
+    ResponseHead* response_;
+    Headers* trailers_;
+  };
+  H2Head head_;
+  FloodGuard guard_;
+  std::string_view fault_;  // why the connection is lost
+  size_t held_ = 0;         // bytes held back of all streams
+  uint32_t open_ = 0;       // streams
+  uint32_t continuations_ = 0;
+  Role role_;
+  Going going_ = Going::open;
+  bool has_failed_ = false;  // feed or feed_end has told so
+  bool is_flooded_ = false;
+  bool peer_goes_ = false;
+};
+
+}  // namespace weir::http

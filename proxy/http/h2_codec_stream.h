@@ -1,0 +1,40 @@
+#pragma once
+
+#include <string>
+
+#include "http/h2_codec.h"
+
+namespace weir::http {
+
+/// What the codec knows of a stream. Lives as long as nghttp2's own stream does, or until all its bytes are consumed.
+struct H2Codec::Stream {
+  enum class Life : uint8_t {
+    open,
+    ending,  // for the receiver it's over, for nghttp2 not yet
+    owing,   // over, except for bytes not consumed yet
+  };
+  /// How far a message is, one for each direction.
+  enum class Message : uint8_t { head, body, whole };
+
+  Stream(StreamId stream_id, BlockPool& pool) : id(stream_id), held(pool) {}
+
+  StreamId id;
+  uint32_t unconsumed = 0;  // bytes of on_data
+  uint64_t to_send = 0;     // of a body of known size
+  Life life = Life::open;
+  Message incoming = Message::head;
+  Message outgoing = Message::head;  // whole: its end has left
+  Method method = Method::get;       // connect: a tunnel was asked for
+  uint8_t interims = 0;
+  bool has_left = false;     // client: the request has been sent
+  bool is_tunnel = false;    // granted
+  bool is_counted = false;   // the body to send has a known size
+  bool is_bodyless = false;  // nothing but a head is sent
+  bool has_all = false;      // send_end was called
+  bool is_deferred = false;  // nghttp2 waits for more of the body
+  Arena* arena = nullptr;    // of the head that was received
+  Output held;               // what wasn't sent yet
+  std::string trailers;      // to send: each name and value with a NUL behind it
+};
+
+}  // namespace weir::http

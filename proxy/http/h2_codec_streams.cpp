@@ -1,0 +1,161 @@
+#include <nghttp2/nghttp2.h>
+
+#include <algorithm>
+
+#include "http/h2_codec_stream.h"
+
+// How streams come and go. nghttp2 says when it has forgotten one (has_closed); for the receiver it may be over before
+// that, when it was reset or refused.
+
+namespace weir::http {
+
+namespace {
+
+constexpr std::string_view kResets[] = {
+    "reset with NO_ERROR",
+    "reset with PROTOCOL_ERROR",
+    "reset with INTERNAL_ERROR",
+    "reset with FLOW_CONTROL_ERROR",
+    "reset with SETTINGS_TIMEOUT",
+    "reset with STREAM_CLOSED",
+    "reset with FRAME_SIZE_ERROR",
+    "reset with REFUSED_STREAM",
+    "reset with CANCEL",
+    "reset with COMPRESSION_ERROR",
+    "reset with CONNECT_ERROR",
+    "reset with ENHANCE_YOUR_CALM",
+    "reset with INADEQUATE_SECURITY",
+    "reset with HTTP_1_1_REQUIRED",
+};
+
+std::string_view reset_text(uint32_t code) { return code < std::size(kResets) ? kResets[code] : "reset"; }
+
+/// RFC 9113 section 7.
+uint32_t reset_code(ErrorCode code) {
+  switch (code) {
+    case ErrorCode::client_gone:
+    case ErrorCode::request_timeout:
+    case ErrorCode::response_timeout:
+    case ErrorCode::read_timeout:
+    case ErrorCode::total_timeout: return NGHTTP2_CANCEL;
+    case ErrorCode::bad_request:
+    case ErrorCode::protocol_error: return NGHTTP2_PROTOCOL_ERROR;
+    default: return NGHTTP2_INTERNAL_ERROR;
+  }
+}
+
+}  // namespace
+
+H2Codec::Stream& H2Codec::add(StreamId id) {
+  Stream* const stream = recycler_.make(id, output_.pool());
+  streams_.push_back(stream);  // ids only grow
+  ++open_;
+  guard_.has_opened();
+  return *stream;
+}
+
+H2Codec::Stream* H2Codec::find(StreamId id) const {
+  const auto found = std::ranges::lower_bound(streams_, id, {}, &Stream::id);
+  return found != streams_.end() && (*found)->id == id ? *found : nullptr;
+}
+
+H2Codec::Stream* H2Codec::find_open(StreamId id) const {
+  Stream* const stream = find(id);
+  return stream && stream->life == Stream::Life::open ? stream : nullptr;
+}
+
+/// It's over for the receiver; what it may have kept of the stream's bytes goes with it.
+void H2Codec::retire(Stream& stream) {
+  stream.life = Stream::Life::ending;
+  stream.arena = nullptr;
+  held_ -= stream.held.bytes();
+  stream.held.clear();
+  nghttp2_session_consume_connection(session_, std::exchange(stream.unconsumed, 0));
+  --open_;
+}
+
+void H2Codec::forget(Stream& stream) {
+  streams_.erase(std::ranges::lower_bound(streams_, stream.id, {}, &Stream::id));
+  recycler_.destroy(&stream);
+}
+
+void H2Codec::lose(Stream& stream, Error error) {
+  if (stream.life != Stream::Life::open) return;
+  const auto id = stream.id;
+  retire(stream);
+  events_.on_reset(id, error);
+}
+
+void H2Codec::reset(StreamId id, ErrorCode code) {
+  Stream* const stream = find(id);
+  if (!stream || stream->life == Stream::Life::ending) return;
+  if (stream->life == Stream::Life::owing) {
+    nghttp2_session_consume_connection(session_, stream->unconsumed);
+    return forget(*stream);
+  }
+  retire(*stream);
+  nghttp2_submit_rst_stream(session_, NGHTTP2_FLAG_NONE, static_cast<int32_t>(id), reset_code(code));
+}
+
+void H2Codec::consumed(StreamId id, size_t bytes) {
+  Stream* const stream = find(id);
+  if (!stream) return;
+  bytes = std::min<size_t>(bytes, stream->unconsumed);
+  stream->unconsumed -= static_cast<uint32_t>(bytes);
+  if (stream->life != Stream::Life::owing) {
+    nghttp2_session_consume(session_, static_cast<int32_t>(id), bytes);
+    return;
+  }
+  nghttp2_session_consume_connection(session_, bytes);
+  if (stream->unconsumed == 0) forget(*stream);
+}
+
+void H2Codec::receive_reset(Stream& stream, uint32_t code) {
+  if (role_ == Role::server) {
+    if (stream.outgoing == Stream::Message::head) judge(guard_.wasted_stream(), "a flood of resets");
+    return lose(stream, {ErrorCode::client_gone, Side::client, reset_text(code)});
+  }
+  const auto retry = code == NGHTTP2_REFUSED_STREAM ? RetrySafe::yes : RetrySafe::no;
+  lose(stream, {ErrorCode::connection_reset, Side::upstream, reset_text(code), retry});
+}
+
+/// nghttp2 has refused a frame, and resets the stream or ends the connection for it.
+void H2Codec::receive_invalid(Stream* stream, int reason) {
+  judge(guard_.wasted_stream(), "a flood of malformed streams");
+  if (stream && (reason == NGHTTP2_ERR_HTTP_HEADER || reason == NGHTTP2_ERR_HTTP_MESSAGING)) {
+    lose(*stream, malformed(nghttp2_strerror(reason)));
+  } else if (!is_flooded_) {
+    fault_ = nghttp2_strerror(reason);
+  }
+}
+
+void H2Codec::has_closed(Stream& stream, uint32_t code) {
+  if (stream.life == Stream::Life::open) {
+    const bool is_done = stream.incoming == Stream::Message::whole && stream.outgoing == Stream::Message::whole;
+    if (is_done && stream.unconsumed > 0) {
+      stream.life = Stream::Life::owing;
+      guard_.has_answered();
+      --open_;
+      return;
+    }
+    if (is_done) {
+      guard_.has_answered();
+      retire(stream);
+    } else {
+      judge(guard_.wasted_stream(), "a flood of malformed streams");
+      lose(stream, closing_error(stream, code));
+    }
+  }
+  forget(stream);
+}
+
+/// Of a stream that the peer didn't reset and that isn't done.
+Error H2Codec::closing_error(const Stream& stream, uint32_t code) const {
+  if (role_ == Role::server) return malformed("the body isn't as long as Content-Length says");
+  if (!stream.has_left || code == NGHTTP2_REFUSED_STREAM) {
+    return {ErrorCode::connection_reset, Side::upstream, "the upstream went away before this request", RetrySafe::yes};
+  }
+  return malformed("the body isn't as long as Content-Length says");
+}
+
+}  // namespace weir::http
