@@ -2,6 +2,7 @@
 
 #include "base/log.h"
 #include "downstream/admission.h"
+#include "downstream/arrival.h"
 #include "exchange/error_response.h"
 #include "exchange/wire.h"
 
@@ -54,6 +55,7 @@ Connection::~Connection() {
 // Reading.
 
 Task<> Connection::serve() {
+  if (gateway_.tls() && !co_await arrive()) co_return close();
   while (state_ != State::closed) {
     if (must_pause()) {
       co_await resume_.wait();
@@ -62,6 +64,18 @@ Task<> Connection::serve() {
     co_await socket_.readable();
     if (state_ != State::closed) receive();
   }
+}
+
+/// False when the client and we can't come to terms: nothing may be said then.
+Task<bool> Connection::arrive() {
+  auto& loop = gateway_.worker().loop;
+  const auto welcomed = co_await welcome(loop, socket_, gateway_.tls());
+  if (welcomed) {
+    if (!refusal_) alarm_.start(gateway_.serving()->policy->timeouts.idle);
+    co_return true;
+  }
+  gateway_.observer().handshake_failed(welcomed.error().fault);
+  co_return false;
 }
 
 bool Connection::must_pause() const {
@@ -178,6 +192,7 @@ http::RequestHead& Connection::begin_request(http::StreamId id) {
   exchange.client.ip = exchange.arena().copy(peer_.ip(ip));
   exchange.client.listener = gateway_.listener();
   exchange.client.local_port = gateway_.port();
+  if (const auto* tls = socket_.tls()) introduce(exchange, tls->facts());
   stream_->serving->observer->exchange_started();
   alarm_.stop();
   return exchange.request;

@@ -42,6 +42,7 @@ class Connection final : public ListNode, http::CodecEvents {
 
   // Reading.
   Task<> serve();
+  Task<bool> arrive();
   void receive();
   void feed(Slice bytes);
   void stash(const Slice& bytes);

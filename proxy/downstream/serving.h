@@ -4,6 +4,7 @@
 
 #include "downstream/policy.h"
 #include "exchange/exchange.h"
+#include "net/tls_session.h"
 
 namespace weir::downstream {
 
@@ -25,6 +26,8 @@ class ConnectionObserver {
   /// Over a limit: on all connections, or on those of one client address.
   enum class Limit : uint8_t { all, client };
   virtual void connection_refused(Limit limit) = 0;
+  /// The client's TLS handshake came to nothing; its connection closes.
+  virtual void handshake_failed(net::TlsFault fault) = 0;
 };
 
 /// One snapshot as one worker serves it. Exchanges hold a reference, counted without atomics; whoever drops the

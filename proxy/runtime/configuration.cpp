@@ -2,6 +2,8 @@
 
 #include <sched.h>
 
+#include <filesystem>
+
 #include "plugins/registry.h"
 
 namespace weir::runtime {
@@ -54,6 +56,7 @@ void decode(config::Reader& r, ListenerSettings& out) {
   out.address = read_bind(r, out.bind, "address and port, [v6]:port, or unix:/path");
   r.optional("name", out.name, "what routes, metrics and the log call it; the address when left out");
   if (out.name.empty()) out.name = *out.bind;
+  r.optional("tls", out.tls, "left out: clients come in the clear");
 }
 
 void decode(config::Reader& r, AdminSettings& out) {
@@ -104,6 +107,7 @@ const config::Tables& tables() {
 
 Loaded load(const std::string& path, config::Problems& problems) {
   Loaded loaded;
+  loaded.folder = std::filesystem::path(path).parent_path().string();
   const auto document = config::load_file(path, problems);
   if (!document.root()) return loaded;
   loaded.configuration = config::decode_document<Configuration>(document, problems, tables(), &loaded.effective);

@@ -7,6 +7,7 @@
 #include "config/loader.h"
 #include "config/reader.h"
 #include "downstream/policy.h"
+#include "downstream/tls_listener.h"
 #include "exchange/filter_context.h"
 #include "observe/access_log.h"
 #include "routing/config.h"
@@ -18,6 +19,7 @@ struct ListenerSettings {
   config::Located<std::string> bind;  // "0.0.0.0:8080", "[::]:8080", "unix:/run/weir.sock"
   std::string name;                   // left out: the address
   net::Address address;
+  std::optional<downstream::TlsSettings> tls;
 };
 
 struct AdminSettings {
@@ -61,6 +63,7 @@ const config::Tables& tables();
 struct Loaded {
   Configuration configuration;
   config::Value effective;  // defaults filled in, secrets masked
+  std::string folder;       // of the file: where those that it names are looked for
 };
 /// Reads and checks all that can be checked without building anything. What is wrong is in `problems`.
 Loaded load(const std::string& path, config::Problems& problems);

@@ -49,6 +49,11 @@ struct Worker::Counted final : downstream::ConnectionObserver {
     metrics.refused(limit == Limit::all ? observe::Refusal::limit : observe::Refusal::limit_per_address);
   }
 
+  void handshake_failed(net::TlsFault fault) override {
+    metrics.refused(observe::Refusal::tls_handshake);
+    if (cells) cells->handshake_failures[static_cast<size_t>(fault)].add();
+  }
+
   observe::WorkerMetrics& metrics;
   observe::ListenerCells* cells = nullptr;  // none for the admin listener
   bool is_admin = false;
@@ -169,7 +174,10 @@ void Worker::do_adopt(std::shared_ptr<const Snapshot> snapshot, const std::vecto
         std::ranges::none_of(doors_, [&](const auto& door) { return door->assignment().listener == name; }));
     counted->gateway.cut_after(is_gone ? std::optional(served->snapshot().configuration().stream_grace) : std::nullopt);
     const auto at = std::ranges::find(names, name);
-    if (at != names.end()) counted->cells = &served->listener(static_cast<size_t>(at - names.begin()));
+    if (at == names.end()) continue;
+    const auto index = static_cast<size_t>(at - names.begin());
+    counted->cells = &served->listener(index);
+    counted->gateway.use_tls(served->snapshot().tls(index));
   }
   connections_->keep_only([&](const upstream::EndpointState& state) {
     return std::ranges::any_of(served->snapshot().upstreams(), [&](const auto& upstream) {
