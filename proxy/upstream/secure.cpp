@@ -1,0 +1,58 @@
+#include "upstream/secure.h"
+
+#include "http/target.h"
+
+namespace weir::upstream {
+
+namespace {
+
+Error error_of(Exchange& exchange, const net::TlsFailure& failure) {
+  auto& arena = exchange.arena();
+  const auto error = [&](ErrorCode code, std::string_view what) {
+    return Error{code, Side::upstream, arena.concat({what, ": ", failure.reason}), RetrySafe::yes};
+  };
+  switch (failure.fault) {
+    case net::TlsFault::timed_out:
+      return {ErrorCode::connect_timeout, Side::upstream, "the TLS handshake took too long", RetrySafe::yes};
+    case net::TlsFault::bad_certificate:
+      return error(ErrorCode::tls_certificate_error, "the endpoint's certificate was refused");
+    case net::TlsFault::alert: return error(ErrorCode::tls_error, "the endpoint refused the TLS handshake");
+    default: return error(ErrorCode::tls_error, "the TLS handshake failed");
+  }
+}
+
+/// Without port; an IPv6 address without brackets.
+std::string name_of(const net::TlsClient& tls, const Endpoint& endpoint) {
+  if (!tls.server_name().empty()) return tls.server_name();
+  auto host = http::host_of(endpoint.authority);
+  if (host.starts_with('[')) host = host.substr(1, host.size() - 2);
+  return std::string(host);
+}
+
+}  // namespace
+
+std::shared_ptr<const net::TlsClient> make_tls(const TlsSettings& settings, const TlsFiles& files) {
+  net::TlsClient::Settings client{.verify = settings.verify, .server_name = settings.server_name};
+  if (!settings.ca->empty()) {
+    auto authorities = files.authorities(settings.ca);
+    if (!authorities) return nullptr;
+    client.authorities = std::move(*authorities);
+  }
+  if (!settings.certificate.cert->empty()) {
+    client.certificate = files.certificate(settings.certificate);
+    if (!client.certificate) return nullptr;
+  }
+  client.protocols = {"http/1.1"};
+  return std::make_shared<net::TlsClient>(std::move(client));
+}
+
+Task<Result<>> secure(Exchange& exchange, net::Socket& socket, std::shared_ptr<const net::TlsClient> tls,
+                      const Endpoint& endpoint, Time deadline) {
+  const auto name = name_of(*tls, endpoint);
+  socket.secure(std::make_unique<net::TlsSession>(std::move(tls), socket.fd(), name, endpoint.state->text));
+  const auto shaken = co_await net::shake_hands(exchange.loop(), socket, deadline);
+  if (!shaken) co_return std::unexpected(error_of(exchange, shaken.error()));
+  co_return Result<>();
+}
+
+}  // namespace weir::upstream
