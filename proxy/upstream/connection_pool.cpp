@@ -1,5 +1,7 @@
 #include "upstream/connection_pool.h"
 
+#include "upstream/secure.h"
+
 namespace weir::upstream {
 
 ConnectionPool::ConnectionPool(WorkerContext& worker) : worker_(worker) {
@@ -21,13 +23,15 @@ Connection* ConnectionPool::take(EndpointState& endpoint, const Keep& keep) {
   }
   Idle& idle = found->second;
   idle.keep = keep;
-  Connection* connection = idle.connections.pop_front();
-  if (!connection) return nullptr;
-  --idle.size;
-  connection->is_idle = false;
-  connection->stop_waiting();
-  lent_.push_back(*connection);
-  return connection;
+  while (Connection* connection = idle.connections.pop_front()) {
+    --idle.size;
+    connection->is_idle = false;
+    connection->stop_waiting();
+    lent_.push_back(*connection);
+    if (identity_of(connection->socket()) == keep.identity) return connection;
+    retire(*connection);
+  }
+  return nullptr;
 }
 
 Connection& ConnectionPool::open(std::shared_ptr<EndpointState> endpoint, int fd) {

@@ -20,6 +20,7 @@ class ConnectionPool {
     Duration idle = std::chrono::seconds(60);
     uint32_t most = 512;
     uint32_t requests = 0;  // on one connection; 0 = no bound
+    uint64_t identity = 0;  // of its TLS; what was spoken otherwise isn't used again
   };
 
   /// An idle connection, or null.

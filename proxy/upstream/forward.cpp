@@ -2,6 +2,7 @@
 
 #include "async/race.h"
 #include "upstream/connection_pool.h"
+#include "upstream/secure.h"
 
 namespace weir::upstream {
 
@@ -24,20 +25,26 @@ Task<Result<Connection*>> connect(Exchange& exchange, const Upstream& upstream, 
   if (!connecting) co_return std::unexpected(connecting.error());
   auto& pool = *exchange.worker.connections;
   Pending connection(&pool.open(endpoint.state, connecting->fd), Discard{&pool});
+  const auto until = std::min(exchange.deadline, exchange.loop().now() + upstream.settings().timeouts.connect);
   if (!connecting->is_connected) {
-    const auto until = std::min(exchange.deadline, exchange.loop().now() + upstream.settings().timeouts.connect);
     if (!co_await before(exchange.loop(), until, until_writable(*connection))) {
       co_return fail(ErrorCode::connect_timeout, Side::upstream, "the connection took too long", RetrySafe::yes);
     }
     if (const auto connected = net::finish_connect(connecting->fd); !connected)
       co_return std::unexpected(connected.error());
   }
+  if (upstream.tls()) {
+    if (auto secured = co_await secure(exchange, connection->socket(), upstream.tls(), endpoint, until); !secured)
+      co_return std::unexpected(secured.error());
+  }
   connection->start();
   co_return connection.release();
 }
 
-ConnectionPool::Keep keep_of(const UpstreamSettings& settings) {
-  return {settings.timeouts.idle, settings.max_idle, settings.max_requests_per_connection};
+ConnectionPool::Keep keep_of(const Upstream& upstream) {
+  const auto& settings = upstream.settings();
+  return {settings.timeouts.idle, settings.max_idle, settings.max_requests_per_connection,
+          identity_of(upstream.tls().get())};
 }
 
 /// RFC 9110 section 9.2.2 and RFC 9112 section 9.3.1: the endpoint closed a connection that we took for alive. The same
@@ -88,7 +95,7 @@ Task<Result<>> Forward::attempt(Exchange& exchange, const Upstream& upstream, En
        .endpoint_id = &state,
        .started = exchange.loop().now()});
   Attempt& record = exchange.attempts.back();
-  Connection* connection = exchange.worker.connections->take(state, keep_of(upstream.settings()));
+  Connection* connection = exchange.worker.connections->take(state, keep_of(upstream));
   for (;;) {
     record.reused = connection != nullptr;
     if (!connection) {
