@@ -21,12 +21,12 @@ void FdWatch::release() {
 }
 
 FdWatch::Awaiter::~Awaiter() {
-  if (watch_ && watch_->slot(event_) == this) watch_->slot(event_) = nullptr;
+  if (watch_ && watch_->slot(slot_) == this) watch_->slot(slot_) = nullptr;
 }
 
 void FdWatch::Awaiter::await_suspend(std::coroutine_handle<> awaiter) {
   coroutine = awaiter;
-  watch_->slot(event_) = this;
+  watch_->slot(slot_) = this;
   if (!(watch_->armed_ & event_)) watch_->arm(watch_->armed_ | event_);
 }
 
@@ -49,15 +49,13 @@ void FdWatch::arm(int events) {
 }
 
 void FdWatch::notify(int events) {
-  int unheard = 0;
-  for (const int event : {UV_READABLE, UV_WRITABLE}) {
-    if (!(events & event)) continue;
-    if (Awaiter* waiter = std::exchange(slot(event), nullptr)) {
-      waiter->watch_ = nullptr;  // it may outlive us, on the ready list
-      loop_.wake(*waiter);
-    } else {
-      unheard |= event;
-    }
+  int unheard = events;
+  for (Awaiter** place : {&reader_, &writer_}) {
+    if (!*place || !((*place)->event_ & events)) continue;
+    Awaiter* const waiter = std::exchange(*place, nullptr);
+    unheard &= ~waiter->event_;
+    waiter->watch_ = nullptr;  // it may outlive us, on the ready list
+    loop_.wake(*waiter);
   }
   // A writer is rare and mostly asks once: its interest goes with it.
   if (events & UV_WRITABLE) unheard |= UV_WRITABLE;

@@ -20,27 +20,33 @@ class FdWatch {
 
   class Awaiter : Waiter {
    public:
-    Awaiter(FdWatch& watch, int event) : watch_(&watch), event_(event) {}
+    Awaiter() : watch_(nullptr), slot_(0), event_(0) {}
+    Awaiter(FdWatch& watch, int slot, int event) : watch_(&watch), slot_(slot), event_(event) {}
     ~Awaiter();
-    bool await_ready() const noexcept { return false; }
+    bool await_ready() const noexcept { return !watch_; }
     void await_suspend(std::coroutine_handle<> awaiter);
     void await_resume() const noexcept {}
 
    private:
     friend FdWatch;
     FdWatch* watch_;
-    int event_;
+    int slot_;   // whose place it takes: the reader's or the writer's
+    int event_;  // what it waits for
   };
 
   /// Until a read would not block: bytes, FIN or an error are there.
-  Awaiter readable() { return {*this, UV_READABLE}; }
+  Awaiter readable() { return {*this, UV_READABLE, UV_READABLE}; }
   /// Until a write would not block, or fails.
-  Awaiter writable() { return {*this, UV_WRITABLE}; }
+  Awaiter writable() { return {*this, UV_WRITABLE, UV_WRITABLE}; }
+  /// For a reader that can only go on once something was written (TLS), beside a writer.
+  Awaiter readable_once_writable() { return {*this, UV_READABLE, UV_WRITABLE}; }
+  /// No wait at all.
+  Awaiter at_once() { return {}; }
   /// Somebody waits for bytes now.
   bool is_read() const { return reader_ != nullptr; }
 
  private:
-  Awaiter*& slot(int event) { return event == UV_READABLE ? reader_ : writer_; }
+  Awaiter*& slot(int which) { return which == UV_READABLE ? reader_ : writer_; }
   void arm(int events);
   void notify(int events);
 

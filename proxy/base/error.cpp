@@ -27,6 +27,7 @@ std::string_view name_of(ErrorCode code) {
     case ErrorCode::connect_timeout: return "connect_timeout";
     case ErrorCode::dns_error: return "dns_error";
     case ErrorCode::tls_error: return "tls_error";
+    case ErrorCode::tls_certificate_error: return "tls_certificate_error";
     case ErrorCode::response_timeout: return "response_timeout";
     case ErrorCode::read_timeout: return "read_timeout";
     case ErrorCode::total_timeout: return "total_timeout";

@@ -37,6 +37,7 @@ enum class ErrorCode : uint8_t {
   connect_timeout,
   dns_error,
   tls_error,
+  tls_certificate_error,
   response_timeout,
   read_timeout,
   total_timeout,

@@ -59,6 +59,7 @@ Result<const Route*> find_route(Exchange& exchange, const Serving& serving) {
 
 Result<const Route*> examine(Exchange& exchange, const Serving& serving) {
   const Policy& policy = *serving.policy;
+  if (exchange.client.is_encrypted) exchange.request.scheme = "https";  // whatever the target says
   if (auto r = check_method(exchange, policy); !r) return std::unexpected(r.error());
   if (auto r = normalize(exchange, policy.path); !r) return std::unexpected(r.error());
   if (auto r = prepare_forwarding(exchange, policy.forwarding); !r) return std::unexpected(r.error());

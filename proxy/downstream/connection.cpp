@@ -1,6 +1,8 @@
 #include "downstream/connection.h"
 
+#include "downstream/arrival.h"
 #include "http/h1_codec.h"
+#include "http/h2_codec.h"
 
 // How a connection lives: `serve` waits for bytes and feeds the codec; the codec's events make streams and fill their
 // pipes; a stream that has ended comes back by `ended`, in a turn of its own, and the next pipelined request is let
@@ -13,6 +15,7 @@ namespace {
 
 constexpr size_t kMostStashed = 16 * 1024;
 constexpr Duration kRefusedPatience = std::chrono::seconds(5);  // for the request that is told why
+constexpr std::string_view kPreface = "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
 constexpr Duration kLinger = std::chrono::seconds(2);
 constexpr Wire::Errors kErrors{
     {ErrorCode::client_gone, Side::client, "the client's connection broke"},
@@ -53,6 +56,7 @@ Connection::~Connection() {
 // Reading.
 
 Task<> Connection::serve() {
+  if (gateway_.tls() && !co_await arrive()) co_return close();
   while (state_ != State::closed) {
     if (must_pause()) {
       co_await resume_.wait();
@@ -61,6 +65,27 @@ Task<> Connection::serve() {
     co_await socket_.readable();
     if (state_ != State::closed) receive();
   }
+}
+
+/// False when the client and we can't come to terms: nothing may be said then.
+Task<bool> Connection::arrive() {
+  auto& loop = gateway_.worker().loop;
+  const auto welcomed = co_await welcome(loop, socket_, gateway_.tls());
+  if (welcomed) {
+    if (socket_.tls()->facts().protocol == "h2") speak_http2();
+    has_begun_ = true;
+    if (!refusal_) alarm_.start(gateway_.serving()->policy->timeouts.idle);
+    co_return true;
+  }
+  gateway_.observer().handshake_failed(welcomed.error().fault);
+  co_return false;
+}
+
+void Connection::speak_http2() {
+  codec_ = std::make_unique<http::H2Codec>(http::Role::server, gateway_.serving()->policy->limits.head, *this,
+                                           wire_.output());
+  wire_.use(*codec_);
+  wire_.send_soon();  // our settings
 }
 
 /// Many streams have windows of their own; one has the connection's socket.
@@ -82,11 +107,30 @@ void Connection::receive() {
   if (state_ != State::open) return;  // a request that was refused may still be on its way
   const std::string_view bytes(block->bytes, transfer.bytes);
   const Slice slice(std::move(block), bytes);
-  if (!has_stash()) {
+  if (!has_begun_) {
+    begin(slice);
+  } else if (!has_stash()) {
     feed(slice);
   } else {
     stash(slice);
     feed_stash();
+  }
+}
+
+/// In the clear, a client that knows that we speak HTTP/2 says so with its first bytes (RFC 9113 section 3.3).
+void Connection::begin(const Slice& bytes) {
+  if (has_stash()) stash(bytes);
+  const auto begun = (has_stash() ? stash_->front() : bytes).view().substr(0, kPreface.size());
+  if (begun.size() < kPreface.size() && kPreface.starts_with(begun)) {
+    if (!has_stash()) stash(bytes);
+    return;
+  }
+  has_begun_ = true;
+  if (begun == kPreface) speak_http2();
+  if (has_stash()) {
+    feed_stash();
+  } else {
+    feed(bytes);
   }
 }
 
@@ -209,6 +253,7 @@ http::RequestHead& Connection::begin_request(http::StreamId id) {
   exchange.client.listener = gateway_.listener();
   exchange.client.local_port = header_ && header_->ends ? header_->ends->destination.port() : gateway_.port();
   exchange.client.is_encrypted = header_ && header_->is_encrypted;
+  if (const auto* tls = socket_.tls()) introduce(exchange, tls->facts());
   stream.serving->observer->exchange_started();
   alarm_.stop();
   return exchange.request;

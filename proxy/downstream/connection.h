@@ -51,9 +51,10 @@ class Connection final : public ListNode, public http::CodecEvents {
 
   // Reading.
   Task<> serve();
+  void speak_http2();
+  Task<bool> arrive();
   void receive();
-  void take(Slice bytes);
-  bool may_be_preface(std::string_view bytes) const;
+  void begin(const Slice& bytes);
   void feed(Slice bytes);
   void stash(const Slice& bytes);
   void feed_stash();
@@ -92,7 +93,8 @@ class Connection final : public ListNode, public http::CodecEvents {
   State state_ = State::open;
   std::optional<ErrorCode> refusal_;  // every request is answered with it
   const bool counted_by_client_;
-  bool we_close_ = false;  // the last response said so, and the client may not have known
+  bool has_begun_ = false;  // it is known which version the client speaks
+  bool we_close_ = false;   // the last response said so, and the client may not have known
   uint32_t requests_ = 0;
   List<Stream> streams_;           // the oldest in front
   std::unique_ptr<Output> stash_;  // bytes that wait for an exchange to end; most clients never have any

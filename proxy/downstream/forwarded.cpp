@@ -99,6 +99,18 @@ std::string_view client_behind_proxies(Exchange& exchange, const Forwarding& for
   return right_most_stranger(nodes, forwarding.trusted_proxies, peer);
 }
 
+/// RFC 9440: what the upstream reads here must be our word alone.
+void tell_certificate(Exchange& exchange) {
+  auto& headers = exchange.request.headers;
+  if (headers.may_have(http::set_of(Field::client_cert, Field::client_cert_chain))) {
+    headers.remove(Field::client_cert);
+    headers.remove(Field::client_cert_chain);
+  }
+  const auto* const tls = exchange.client.tls;
+  if (!tls || tls->certificate.empty()) return;
+  headers.add("Client-Cert", exchange.arena().concat({":", tls->certificate, ":"}), Field::client_cert);
+}
+
 void tell_by_x_forwarded(Exchange& exchange, std::string_view peer) {
   auto& headers = exchange.request.headers;
   headers.remove(Field::forwarded);
@@ -164,6 +176,7 @@ Result<> prepare_forwarding(Exchange& exchange, const Forwarding& forwarding) {
   if (client.is_trusted) client.ip = client_behind_proxies(exchange, forwarding, peer);
   if (!client.is_trusted) drop_forwarding(headers);
   http::remove_hop_by_hop(headers);
+  tell_certificate(exchange);
   const auto shown = client.peer.is_ip() ? peer : std::string_view{};
   if (forwarding.style == Forwarding::Style::x_forwarded) tell_by_x_forwarded(exchange, shown);
   if (forwarding.style == Forwarding::Style::rfc7239) tell_by_forwarded(exchange, shown);

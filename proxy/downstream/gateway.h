@@ -10,6 +10,7 @@
 #include "downstream/client_count.h"
 #include "downstream/serving.h"
 #include "downstream/stream.h"
+#include "downstream/tls_listener.h"
 #include "http/date.h"
 #include "net/proxy_protocol.h"
 
@@ -45,6 +46,9 @@ class Gateway {
   const std::string& listener() const { return listener_; }
   void use_port(uint16_t port) { port_ = port; }
   uint16_t port() const { return port_; }
+  /// For connections from here on; null: they come in the clear.
+  void use_tls(std::shared_ptr<const TlsListener> tls) { tls_ = std::move(tls); }
+  const std::shared_ptr<const TlsListener>& tls() const { return tls_; }
   bool is_draining() const { return is_draining_; }
   const ServingRef& serving() const { return serving_; }
   /// The snapshot for exchanges from here on.
@@ -71,6 +75,7 @@ class Gateway {
   ConnectionObserver& observer_;
   std::string listener_;
   uint16_t port_;
+  std::shared_ptr<const TlsListener> tls_;
   bool is_draining_ = false;
   http::DateCache dates_;
   size_t size_ = 0;

@@ -4,6 +4,7 @@
 
 #include "downstream/policy.h"
 #include "exchange/exchange.h"
+#include "net/tls_session.h"
 
 namespace weir::downstream {
 
@@ -27,6 +28,8 @@ class ConnectionObserver {
   virtual void connection_refused(Limit limit) = 0;
   /// The PROXY header that had to come didn't, or came from a stranger.
   virtual void proxy_header_refused() = 0;
+  /// The client's TLS handshake came to nothing; its connection closes.
+  virtual void handshake_failed(net::TlsFault fault) = 0;
 };
 
 /// One snapshot as one worker serves it. Exchanges hold a reference, counted without atomics; whoever drops the

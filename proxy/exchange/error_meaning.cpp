@@ -36,6 +36,7 @@ constexpr Row kRows[] = {
     {ErrorCode::connect_timeout, {504, Flag::UF, "connection_timeout", "Upstream connection timed out"}},
     {ErrorCode::dns_error, {502, Flag::UF, "dns_error", "Upstream name not resolved"}},
     {ErrorCode::tls_error, {502, Flag::UF, "tls_protocol_error", "Upstream TLS failed"}},
+    {ErrorCode::tls_certificate_error, {502, Flag::UF, "tls_certificate_error", "Upstream certificate refused"}},
     {ErrorCode::response_timeout, {504, Flag::UT, "http_response_timeout", "Upstream response timed out"}},
     {ErrorCode::read_timeout, {504, Flag::UT, "connection_read_timeout", "Upstream stalled"}},
     {ErrorCode::total_timeout, {504, Flag::UT, "http_response_timeout", "Request took too long"}},

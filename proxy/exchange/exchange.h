@@ -44,6 +44,18 @@ struct WorkerContext {
   }
 };
 
+/// What the client's TLS handshake came to.
+struct ClientTls {
+  std::string_view version;      // "TLSv1.3"
+  std::string_view cipher;       // "TLS_AES_128_GCM_SHA256"
+  std::string_view server_name;  // SNI; "" = none was sent
+  // Of the client's certificate, which was verified; "" without one.
+  std::string_view subject;      // "CN=ann,O=Example"
+  std::string_view names;        // its DNS, e-mail and URI names, separated by ", "
+  std::string_view fingerprint;  // SHA-256, lower-case hex
+  std::string_view certificate;  // base64 of its DER form
+};
+
 /// Who sent the request. Texts live as long as the exchange.
 struct Client {
   net::Address peer;        // the socket's other end
@@ -51,7 +63,8 @@ struct Client {
   bool is_trusted = false;  // the peer is one of `trusted_proxies`
   std::string_view listener;
   uint16_t local_port = 0;
-  bool is_encrypted = false;  // came over TLS
+  bool is_encrypted = false;       // came over TLS
+  const ClientTls* tls = nullptr;  // how; null when it came in the clear
 };
 
 struct Response {

@@ -12,8 +12,22 @@ namespace weir {
 
 namespace {
 
-const std::vector<std::string> kKnown = {"client.ip",   "method",      "host",       "path",     "path[0]",
-                                         "header.NAME", "cookie.NAME", "query.NAME", "jwt.CLAIM"};
+struct TlsKey {
+  std::string_view name;
+  std::string_view ClientTls::* value;
+};
+constexpr TlsKey kTlsKeys[] = {
+    {"tls.sni", &ClientTls::server_name},    {"tls.version", &ClientTls::version},
+    {"tls.cipher", &ClientTls::cipher},      {"tls.client.subject", &ClientTls::subject},
+    {"tls.client.names", &ClientTls::names}, {"tls.client.fingerprint", &ClientTls::fingerprint},
+};
+
+const std::vector<std::string> kKnown = [] {
+  std::vector<std::string> known{"client.ip",   "method",      "host",       "path",     "path[0]",
+                                 "header.NAME", "cookie.NAME", "query.NAME", "jwt.CLAIM"};
+  for (const auto& key : kTlsKeys) known.emplace_back(key.name);
+  return known;
+}();
 constexpr size_t kDeepestSegment = 99;
 
 constexpr bool is_special(char c) { return c == '|' || c == '\\'; }
@@ -85,6 +99,9 @@ std::expected<KeyExpression::Part, std::string> KeyExpression::parse_part(std::s
     if (index && *index <= kDeepestSegment) return Part{Source::path_segment, {}, static_cast<size_t>(*index)};
     return std::unexpected("path[N] takes a number from 0 (the first segment) to 99");
   }
+  if (const auto key = std::ranges::find(kTlsKeys, text, &TlsKey::name); key != std::end(kTlsKeys)) {
+    return Part{Source::tls, {}, static_cast<size_t>(key - kTlsKeys)};
+  }
   const auto dot = text.find('.');
   const auto family = text.substr(0, dot);
   const auto name = dot == std::string_view::npos ? std::string_view() : text.substr(dot + 1);
@@ -132,6 +149,8 @@ std::string_view KeyExpression::evaluate(const Part& part, Exchange& exchange) c
     case Source::header: return request.headers.joined(part.name).value_or("");
     case Source::cookie: return http::find_cookie(request.headers, part.name).value_or("");
     case Source::query: return parameter_of(exchange, part.name);
+    case Source::tls:
+      return exchange.client.tls ? exchange.client.tls->*kTlsKeys[part.index].value : std::string_view();
     case Source::fact: return exchange.facts.get(part.name);
   }
   return {};
@@ -147,6 +166,7 @@ std::string KeyExpression::text_of(const Part& part) {
     case Source::header: return "header." + part.name;
     case Source::cookie: return "cookie." + part.name;
     case Source::query: return "query." + part.name;
+    case Source::tls: return std::string(kTlsKeys[part.index].name);
     case Source::fact: return part.name;
   }
   return {};

@@ -12,7 +12,8 @@ namespace weir {
 
 /// The one small language for a value taken from a request (hash, limit, cache key, sticky split, log field):
 /// `client.ip`, `method`, `host` (lower case, without port), `path`, `path[0]` (its first segment), `header.NAME`,
-/// `cookie.NAME`, `query.NAME`, `jwt.CLAIM`; a list joins several. Immutable after parsing.
+/// `cookie.NAME`, `query.NAME`, `tls.sni`, `tls.client.subject` …, `jwt.CLAIM`; a list joins several. Immutable after
+/// parsing.
 class KeyExpression {
  public:
   KeyExpression() = default;
@@ -28,7 +29,7 @@ class KeyExpression {
   std::string text() const;
 
  private:
-  enum class Source : uint8_t { client_ip, method, host, path, path_segment, header, cookie, query, fact };
+  enum class Source : uint8_t { client_ip, method, host, path, path_segment, header, cookie, query, tls, fact };
   struct Part {
     Source source;
     std::string name;

@@ -143,7 +143,7 @@ Task<Result<>> Wire::send_spliced(const Body& body, http::StreamId stream, net::
 
 Task<Result<>> send_body(Body& body, Wire& wire, http::StreamId stream, Duration patience, uint64_t& bytes) {
   auto& codec = wire.codec();
-  if (codec.may_pass_out(stream) >= kWorthSplicing) body.allow_splice();
+  if (!wire.socket().tls() && codec.may_pass_out(stream) >= kWorthSplicing) body.allow_splice();
   for (;;) {
     auto reading = body.read();
     if (!reading.start()) {

@@ -41,6 +41,7 @@ constexpr std::array kNames{
     Name{"set-cookie", Field::set_cookie},
     Name{"retry-after", Field::retry_after},
     Name{"traceparent", Field::traceparent},
+    Name{"client-cert", Field::client_cert},
     Name{"content-type", Field::content_type},
     Name{"max-forwards", Field::max_forwards},
     Name{"proxy-status", Field::proxy_status},
@@ -60,6 +61,7 @@ constexpr std::array kNames{
     Name{"if-modified-since", Field::if_modified_since},
     Name{"transfer-encoding", Field::transfer_encoding},
     Name{"x-forwarded-proto", Field::x_forwarded_proto},
+    Name{"client-cert-chain", Field::client_cert_chain},
     Name{"proxy-authenticate", Field::proxy_authenticate},
     Name{"proxy-authorization", Field::proxy_authorization},
 };

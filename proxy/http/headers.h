@@ -18,6 +18,8 @@ enum class Field : uint8_t {
   authorization,
   cache_control,
   cdn_loop,
+  client_cert,
+  client_cert_chain,
   connection,
   content_encoding,
   content_length,

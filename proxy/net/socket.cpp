@@ -38,10 +38,12 @@ Error connect_error(int error) {
 
 Socket::~Socket() {
   watch_.release();
+  tls_.reset();  // its farewell needs the descriptor
   ::close(fd_);
 }
 
 Transfer Socket::receive(std::span<char> into) {
+  if (tls_) return tls_->receive(into);
   const ssize_t count = ::recv(fd_, into.data(), into.size(), 0);
   if (count > 0) return {Transfer::State::moved, static_cast<size_t>(count)};
   if (count == 0) return {Transfer::State::ended};
@@ -49,6 +51,7 @@ Transfer Socket::receive(std::span<char> into) {
 }
 
 Transfer Socket::send(Output& output) {
+  if (tls_) return tls_->send(output);
   while (!output.is_empty()) {
     std::array<iovec, kVectors> vectors;
     const size_t wanted = output.bytes();
@@ -70,9 +73,13 @@ ssize_t Socket::write(std::span<iovec> vectors) const {
   return ::sendmsg(fd_, &message, MSG_NOSIGNAL);
 }
 
-void Socket::finish_writing() { ::shutdown(fd_, SHUT_WR); }
+void Socket::finish_writing() {
+  if (tls_) tls_->finish();
+  ::shutdown(fd_, SHUT_WR);
+}
 
 void Socket::reset_on_close() {
+  if (tls_) tls_->spoil();
   const linger hard{1, 0};
   ::setsockopt(fd_, SOL_SOCKET, SO_LINGER, &hard, sizeof hard);
 }

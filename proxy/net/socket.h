@@ -2,6 +2,7 @@
 
 #include <sys/uio.h>
 
+#include <memory>
 #include <span>
 
 #include "async/fd_watch.h"
@@ -9,18 +10,13 @@
 #include "base/output.h"
 #include "base/result.h"
 #include "net/address.h"
+#include "net/tls_session.h"
+#include "net/transfer.h"
 
 namespace weir::net {
 
-/// What one read or write came to.
-struct Transfer {
-  enum class State : uint8_t { moved, blocked, ended, failed } state;
-  size_t bytes = 0;  // with `moved`
-  int error = 0;     // errno, with `failed`
-};
-
 /// A connected stream socket: owns its descriptor, non-blocking, read and written by our own recv and writev under
-/// readiness. One thread.
+/// readiness; by TLS' calls once it is secure. One thread.
 class Socket {
  public:
   /// Takes ownership of a non-blocking descriptor.
@@ -33,20 +29,31 @@ class Socket {
   Transfer receive(std::span<char> into);
   /// Writes what it can of `output` and consumes that. `moved` = all of it.
   Transfer send(Output& output);
-  FdWatch::Awaiter readable() { return watch_.readable(); }
+  /// At once when TLS has bytes inside that the socket doesn't show any more.
+  FdWatch::Awaiter readable() {
+    if (!tls_) return watch_.readable();
+    if (tls_->has_unread()) return watch_.at_once();
+    return tls_->read_wants_write() ? watch_.readable_once_writable() : watch_.readable();
+  }
   FdWatch::Awaiter writable() { return watch_.writable(); }
 
-  /// Sends FIN.
+  /// Sends FIN, after TLS' own end.
   void finish_writing();
   /// The close that follows resets the connection: the peer must not take it for an orderly end.
   void reset_on_close();
   int fd() const { return fd_; }
+
+  /// From here on all goes by TLS; `net::shake_hands` comes first.
+  void secure(std::unique_ptr<TlsSession> session) { tls_ = std::move(session); }
+  /// Null: plain.
+  TlsSession* tls() const { return tls_.get(); }
 
  private:
   ssize_t write(std::span<iovec> vectors) const;
 
   int fd_;
   FdWatch watch_;
+  std::unique_ptr<TlsSession> tls_;
 };
 
 /// The socket's own end.

@@ -12,6 +12,7 @@
 #include "base/error.h"
 #include "base/metrics.h"
 #include "exchange/exchange.h"
+#include "net/tls_session.h"
 
 namespace weir::observe {
 
@@ -34,6 +35,7 @@ struct UpstreamCells {
 struct ListenerCells {
   Counter accepted;
   Gauge open;
+  std::array<Counter, net::kTlsFaults> handshake_failures;  // by TlsFault
 };
 
 /// Why a connection was closed before its first request.

@@ -12,6 +12,7 @@ namespace weir::observe {
 using Workers = std::vector<const WorkerMetrics*>;
 void gather_workers(const Workers& workers, Families& families);
 void gather_endpoints(const std::vector<EndpointSample>& endpoints, Families& families);
+void gather_certificates(const std::vector<CertificateSample>& certificates, Families& families);
 void gather_process(Families& families);
 
 }  // namespace weir::observe

@@ -128,6 +128,24 @@ void gather_connections(const Workers& workers, Families& families) {
   }
 }
 
+void gather_handshakes(const Workers& workers, Families& families) {
+  std::map<std::string, std::array<uint64_t, net::kTlsFaults>> totals;
+  for (const auto* worker : workers) {
+    worker->for_each_listener([&](const auto& name, const ListenerCells& cells) {
+      auto& total = totals[name];
+      for (size_t i = 0; i < total.size(); ++i) total[i] += cells.handshake_failures[i].value();
+    });
+  }
+  for (const auto& [name, total] : totals) {
+    for (size_t i = 0; i < total.size(); ++i) {
+      if (total[i] == 0) continue;
+      families.counter("tls_handshake_failures", "TLS handshakes with clients that came to nothing",
+                       {{"listener", name}, {"reason", std::string(net::name_of(static_cast<net::TlsFault>(i)))}},
+                       static_cast<double>(total[i]));
+    }
+  }
+}
+
 void gather_traffic(const Workers& workers, Families& families) {
   families.gauge("requests_in_flight", "Exchanges under way", {},
                  total(workers, [](const WorkerMetrics& worker) -> auto& { return worker.in_flight; }));
@@ -161,6 +179,7 @@ void gather_workers(const Workers& workers, Families& families) {
   gather_routes(workers, families);
   gather_upstreams(workers, families);
   gather_connections(workers, families);
+  gather_handshakes(workers, families);
   gather_traffic(workers, families);
   gather_failures(workers, families);
 }

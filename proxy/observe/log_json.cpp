@@ -38,6 +38,15 @@ void add_upstream(Line& line, const Attempts& attempts) {
   line.add(last.reused ? R"(,"reused":true})" : R"(,"reused":false})");
 }
 
+void add_tls(Line& line, const ClientTls* tls) {
+  if (!tls) return;
+  add_text(line, R"(,"tls":{"version":")", tls->version);
+  add_text(line, R"(,"cipher":")", tls->cipher);
+  add_text_if_any(line, R"(,"sni":")", tls->server_name);
+  add_text_if_any(line, R"(,"client":")", tls->subject);
+  line.add('}');
+}
+
 void add_flags(Line& line, uint32_t flags) {
   if (!flags) return;
   std::string_view opening = R"(,"flags":[")";
@@ -76,6 +85,7 @@ void append_json(Line& line, const LogEntry& entry) {
   line.add_seconds(record.finished - record.started);
   if (exchange.route) add_text(line, R"(,"route":")", exchange.route->name);
   add_text(line, R"(,"listener":")", exchange.client.listener);
+  add_tls(line, exchange.client.tls);
   add_upstream(line, exchange.attempts);
   add_flags(line, record.flags);
   add_error(line, exchange.failure);

@@ -36,7 +36,8 @@ void Metrics::gather_configuration(Families& families) const {
                  static_cast<double>(last_success_.load()));
 }
 
-Exposition Metrics::expose(std::string_view accept, const std::vector<EndpointSample>& endpoints) const {
+Exposition Metrics::expose(std::string_view accept, const std::vector<EndpointSample>& endpoints,
+                           const std::vector<CertificateSample>& certificates) const {
   Workers workers;
   {
     const std::lock_guard lock(mutex_);
@@ -46,6 +47,7 @@ Exposition Metrics::expose(std::string_view accept, const std::vector<EndpointSa
   gather_configuration(families);
   gather_workers(workers, families);
   gather_endpoints(endpoints, families);
+  gather_certificates(certificates, families);
   gather_process(families);
   if (accept.find("application/openmetrics-text") != std::string_view::npos) {
     return {"application/openmetrics-text; version=1.0.0; charset=utf-8", families.openmetrics()};

@@ -25,6 +25,13 @@ struct EndpointSample {
   uint64_t failures = 0;
 };
 
+/// A certificate that a listener shows.
+struct CertificateSample {
+  std::string listener;
+  std::string certificate;  // its file, as the configuration names it
+  std::chrono::system_clock::time_point not_after;
+};
+
 struct Build {
   std::string version;
   std::string commit;  // may be empty
@@ -51,7 +58,8 @@ class Metrics {
   void reload_failed();
 
   /// Prometheus text 0.0.4, or OpenMetrics 1.0 when `accept` names it.
-  Exposition expose(std::string_view accept, const std::vector<EndpointSample>& endpoints = {}) const;
+  Exposition expose(std::string_view accept, const std::vector<EndpointSample>& endpoints = {},
+                    const std::vector<CertificateSample>& certificates = {}) const;
 
  private:
   void gather_configuration(Families& families) const;

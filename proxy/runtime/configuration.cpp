@@ -5,6 +5,7 @@
 #include <unistd.h>
 
 #include <array>
+#include <filesystem>
 
 #include "base/hash.h"
 #include "plugins/registry.h"
@@ -71,6 +72,7 @@ void decode(config::Reader& r, ListenerSettings& out) {
              config::non_empty);
   r.optional("proxy_protocol", out.proxy_protocol,
              "connections begin with a PROXY header, version 1 or 2, which tells the client's address");
+  r.optional("tls", out.tls, "left out: clients come in the clear");
 }
 
 void decode(config::Reader& r, AdminSettings& out) {
@@ -122,6 +124,7 @@ const config::Tables& tables() {
 
 Loaded load(const std::string& path, config::Problems& problems) {
   Loaded loaded;
+  loaded.folder = std::filesystem::path(path).parent_path().string();
   const auto document = config::load_file(path, problems);
   if (!document.root()) return loaded;
   loaded.configuration = config::decode_document<Configuration>(document, problems, tables(), &loaded.effective);

@@ -7,6 +7,7 @@
 #include "config/loader.h"
 #include "config/reader.h"
 #include "downstream/policy.h"
+#include "downstream/tls_listener.h"
 #include "exchange/filter_context.h"
 #include "observe/access_log.h"
 #include "routing/config.h"
@@ -19,6 +20,7 @@ struct ListenerSettings {
   std::string name;                   // left out: the address
   std::optional<downstream::ProxyProtocol> proxy_protocol;
   net::Address address;
+  std::optional<downstream::TlsSettings> tls;
 };
 
 struct AdminSettings {
@@ -62,6 +64,7 @@ const config::Tables& tables();
 struct Loaded {
   Configuration configuration;
   config::Value effective;  // defaults filled in, secrets masked
+  std::string folder;       // of the file: where those that it names are looked for
 };
 /// Reads and checks all that can be checked without building anything. What is wrong is in `problems`.
 Loaded load(const std::string& path, config::Problems& problems);

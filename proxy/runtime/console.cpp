@@ -38,6 +38,17 @@ std::vector<observe::EndpointSample> samples_of(const Snapshot& snapshot) {
   return samples;
 }
 
+std::vector<observe::CertificateSample> certificates_of(const Snapshot& snapshot) {
+  std::vector<observe::CertificateSample> samples;
+  for (size_t i = 0; i < snapshot.labels().listeners.size(); ++i) {
+    if (!snapshot.tls(i)) continue;
+    for (const auto& expiry : snapshot.tls(i)->expiries) {
+      samples.push_back({snapshot.labels().listeners[i], expiry.certificate, expiry.at});
+    }
+  }
+  return samples;
+}
+
 }  // namespace
 
 std::shared_ptr<const Snapshot> Supervisor::current() const {
@@ -54,7 +65,8 @@ admin::Readiness Supervisor::readiness() const {
 }
 
 admin::Page Supervisor::metrics(std::string_view accept) const {
-  auto exposition = lasting_.metrics.expose(accept, samples_of(*current()));
+  const auto snapshot = current();
+  auto exposition = lasting_.metrics.expose(accept, samples_of(*snapshot), certificates_of(*snapshot));
   return {std::move(exposition.content_type), std::move(exposition.text)};
 }
 

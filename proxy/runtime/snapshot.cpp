@@ -2,6 +2,7 @@
 
 #include "routing/origins.h"
 #include "runtime/version.h"
+#include "upstream/secure.h"
 
 namespace weir::runtime {
 
@@ -22,7 +23,8 @@ std::vector<Chain::Link> build_filters(const Configuration& configuration, const
 
 }  // namespace
 
-Lasting::Lasting(const Clock& clock) : clock(clock), metrics({kVersion, ""}), store(clock) {}
+Lasting::Lasting(const Clock& clock)
+    : clock(clock), metrics({kVersion, ""}), store(clock), tickets(std::make_shared<net::TicketKeys>(clock)) {}
 
 std::shared_ptr<Snapshot> Snapshot::build(Loaded loaded, Lasting& lasting, unsigned workers,
                                           std::shared_ptr<observe::AccessLog> log, config::Problems& problems) {
@@ -30,16 +32,28 @@ std::shared_ptr<Snapshot> Snapshot::build(Loaded loaded, Lasting& lasting, unsig
   snapshot->configuration_ = std::move(loaded.configuration);
   snapshot->effective_ = std::move(loaded.effective);
   snapshot->access_log_ = std::move(log);
-  snapshot->build_upstreams(lasting, workers);
+  const TlsFiles files{loaded.folder, lasting.clock.wall(), problems};
+  snapshot->build_listeners(lasting, files);
+  snapshot->build_upstreams(lasting, workers, files);
   snapshot->build_routes(lasting, problems);
   return problems.empty() ? snapshot : nullptr;
 }
 
-void Snapshot::build_upstreams(Lasting& lasting, unsigned workers) {
+void Snapshot::build_listeners(Lasting& lasting, const TlsFiles& files) {
+  for (const auto& listener : configuration_.listeners) {
+    tls_.push_back(listener.tls ? downstream::make_tls(*listener.tls, files, lasting.tickets) : nullptr);
+    labels_.listeners.push_back(listener.name);
+  }
+}
+
+void Snapshot::build_upstreams(Lasting& lasting, unsigned workers, const TlsFiles& files) {
   uint32_t index = 0;
   for (const auto& block : configuration_.upstreams) {
     upstreams_.push_back(std::make_unique<upstream::Upstream>(
         block.name, index++, block.value, lasting.upstreams.find(block.name), workers, lasting.clock.now()));
+    const auto& tls = block.value.tls;
+    if (tls && tls->is_on)
+      upstreams_.back()->use_tls(upstream::make_tls(*tls, upstreams_.back()->settings().protocol, files));
     labels_.upstreams.push_back(block.name);
   }
 }
@@ -57,7 +71,6 @@ void Snapshot::build_routes(Lasting& lasting, config::Problems& problems) {
     labels_.routes.push_back(route.name);
     routes.emplace_back(settings, std::move(route));
   }
-  for (const auto& listener : configuration_.listeners) labels_.listeners.push_back(listener.name);
   if (problems.empty()) router_ = std::make_unique<routing::Router>(std::move(routes));
 }
 

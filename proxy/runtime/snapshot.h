@@ -28,6 +28,7 @@ struct Lasting {
   StateSlots slots;
   upstream::UpstreamStates upstreams;
   store::MemoryStore store;
+  std::shared_ptr<net::TicketKeys> tickets;  // shared with every TLS listener of every snapshot
 };
 
 /// One compiled configuration, immutable: what workers serve. Exchanges keep the one that they began with.
@@ -43,17 +44,21 @@ class Snapshot {
   const std::vector<std::unique_ptr<upstream::Upstream>>& upstreams() const { return upstreams_; }
   const std::shared_ptr<observe::AccessLog>& access_log() const { return access_log_; }
   const observe::Labels& labels() const { return labels_; }
+  /// Of a listener, by its position in the configuration; null: it is plain.
+  const std::shared_ptr<const downstream::TlsListener>& tls(size_t listener) const { return tls_[listener]; }
   /// The configuration in effect as JSON, secrets masked.
   std::string effective_json() const;
 
  private:
   Snapshot() = default;
-  void build_upstreams(Lasting& lasting, unsigned workers);
+  void build_listeners(Lasting& lasting, const TlsFiles& files);
+  void build_upstreams(Lasting& lasting, unsigned workers, const TlsFiles& files);
   void build_routes(Lasting& lasting, config::Problems& problems);
 
   Configuration configuration_;
   config::Value effective_;
   std::vector<std::unique_ptr<upstream::Upstream>> upstreams_;
+  std::vector<std::shared_ptr<const downstream::TlsListener>> tls_;  // one for each listener
   std::unique_ptr<routing::Router> router_;
   std::shared_ptr<observe::AccessLog> access_log_;
   observe::Labels labels_;

@@ -50,6 +50,10 @@ struct Worker::Counted final : downstream::ConnectionObserver {
   }
 
   void proxy_header_refused() override { metrics.refused(observe::Refusal::proxy_header); }
+  void handshake_failed(net::TlsFault fault) override {
+    metrics.refused(observe::Refusal::tls_handshake);
+    if (cells) cells->handshake_failures[static_cast<size_t>(fault)].add();
+  }
 
   observe::WorkerMetrics& metrics;
   observe::ListenerCells* cells = nullptr;  // none for the admin listener
@@ -176,6 +180,7 @@ void Worker::do_adopt(std::shared_ptr<const Snapshot> snapshot, const std::vecto
     counted->cells = &served->listener(index);
     const auto& proxy_protocol = served->snapshot().configuration().listeners[index].proxy_protocol;
     if (proxy_protocol) counted->gateway.expect_proxy_header(&*proxy_protocol);
+    counted->gateway.use_tls(served->snapshot().tls(index));
   }
   connections_->keep_only([&](const upstream::EndpointState& state) {
     return std::ranges::any_of(served->snapshot().upstreams(), [&](const auto& upstream) {

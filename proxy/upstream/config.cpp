@@ -18,9 +18,20 @@ constexpr auto choices(ProxyVersion*) {
   return std::array<config::Choice<ProxyVersion>, 2>{{{"v1", v1}, {"v2", v2}}};
 }
 
+static auto choices(TlsClient::Verify*) {
+  using Verify = TlsClient::Verify;
+  return std::array{config::Choice<Verify>{"on", Verify::on}, config::Choice<Verify>{"off", Verify::off}};
+}
+
 }  // namespace weir::net
 
 namespace weir::upstream {
+
+static auto choices(Protocol*) {
+  using enum Protocol;
+  return std::array{config::Choice<Protocol>{"auto", automatic}, config::Choice<Protocol>{"http1", http1},
+                    config::Choice<Protocol>{"http2", http2}};
+}
 
 namespace {
 
@@ -224,6 +235,19 @@ void decode(config::Reader& r, QueueSettings& out) {
   r.optional("timeout", out.timeout, "the longest wait", config::at_least(Duration(1)));
 }
 
+void decode(config::Reader& r, TlsSettings& out) {
+  r.shorthand("enabled");
+  r.optional("enabled", out.is_on, "tls: true is all that most endpoints need");
+  r.optional("ca", out.ca, "PEM: the authorities to believe; left out: the machine's");
+  r.optional("cert", out.certificate.cert, "PEM: our certificate, for endpoints that ask for one");
+  r.optional("key", out.certificate.key, "PEM: its private key, without a passphrase");
+  r.optional("server_name", out.server_name,
+             "asked for (SNI) and verified, in place of the endpoint's name or address");
+  r.optional("verify", out.verify, "off believes any certificate, so anybody in between");
+  if (r.is_describing()) return;
+  if (out.certificate.cert->empty() != out.certificate.key->empty()) r.problem("'cert' and 'key' go together");
+}
+
 void decode(config::Reader& r, UpstreamSettings& out) {
   r.tagged("balance", out.balance, balance_tags(), "how requests are spread over the endpoints");
   r.required("endpoints", out.endpoints, "where the requests go", config::non_empty);
@@ -233,6 +257,8 @@ void decode(config::Reader& r, UpstreamSettings& out) {
   std::string host = "keep";
   r.optional("host", host, "the Host sent: keep (the client's), endpoint, or a name", config::non_empty);
   out.host = parse_host(host);
+  r.optional("tls", out.tls, "how the endpoints are spoken to; true, or a block");
+  r.optional("protocol", out.protocol, "auto is what both sides know, by ALPN; HTTP/1.1 in the clear");
   r.optional("max_idle", out.max_idle, "idle connections kept by each worker");
   r.optional("max_requests_per_connection", out.max_requests_per_connection, "0 = no limit");
   r.optional("retry_reused", out.retry_reused, "send once more when a reused connection turns out dead");

@@ -8,9 +8,11 @@
 #include "base/units.h"
 #include "config/reader.h"
 #include "exchange/key_expression.h"
+#include "exchange/tls_files.h"
 #include "net/address.h"
 #include "net/proxy_protocol.h"
 #include "net/resolver.h"
+#include "net/tls_client.h"
 
 namespace weir::upstream {
 
@@ -69,6 +71,18 @@ struct QueueSettings {
   Duration timeout = std::chrono::seconds(1);
 };
 
+/// What is spoken to the endpoints: `automatic` is what both sides know, by ALPN; in the clear HTTP/1.1.
+enum class Protocol : uint8_t { automatic, http1, http2 };
+
+/// TLS to the endpoints.
+struct TlsSettings {
+  bool is_on = true;
+  config::Located<std::string> ca;  // "" = the machine's
+  CertificateSettings certificate;  // ours, for endpoints that ask for one; cert "" = none
+  std::string server_name;          // "" = the endpoint's own name or address
+  net::TlsClient::Verify verify = net::TlsClient::Verify::on;
+};
+
 /// The Host field that is sent.
 struct HostRule {
   enum class From : uint8_t { client, endpoint, fixed };
@@ -92,6 +106,8 @@ struct UpstreamSettings {
   SlowStart slow_start;
   QueueSettings queue;
   HostRule host;
+  std::optional<TlsSettings> tls;
+  Protocol protocol = Protocol::automatic;
   uint32_t max_idle = 512;                          // idle connections kept, per worker
   uint32_t max_requests_per_connection = 0;         // 0 = no limit
   std::optional<net::ProxyVersion> proxy_protocol;  // each connection begins with a header, and serves one client
@@ -103,6 +119,7 @@ void decode(config::Reader& r, EndpointSettings& out);
 void decode(config::Reader& r, Timeouts& out);
 void decode(config::Reader& r, SlowStart& out);
 void decode(config::Reader& r, QueueSettings& out);
+void decode(config::Reader& r, TlsSettings& out);
 void decode(config::Reader& r, UpstreamSettings& out);
 
 /// The top-level block `resolver`.

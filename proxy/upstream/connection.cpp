@@ -1,6 +1,7 @@
 #include "upstream/connection.h"
 
 #include "http/h1_codec.h"
+#include "http/h2_codec.h"
 #include "upstream/connection_pool.h"
 #include "upstream/response_body.h"
 
@@ -14,6 +15,9 @@ constexpr http::HeadLimits kHeadLimits{.request_line = 16 * 1024,
                                        .fields = 500,
                                        .underscores = http::HeadLimits::Underscores::keep};
 
+/// Slow readers of some streams leave room for the others.
+constexpr http::H2Limits kH2Limits{.connection_window = 16 * 1024 * 1024};
+
 constexpr size_t kHeadRead = 8 * 1024;
 constexpr size_t kWorthSplicing = 16 * 1024;  // of a large answer, what is left of it
 
@@ -23,22 +27,30 @@ constexpr Wire::Errors kErrors{
 
 }  // namespace
 
-Connection::Connection(WorkerContext& worker, ConnectionPool& pool, std::shared_ptr<EndpointState> endpoint, int fd)
+Connection::Connection(WorkerContext& worker, ConnectionPool& pool, std::shared_ptr<EndpointState> endpoint, int fd,
+                       uint64_t identity)
     : worker_(worker),
       pool_(pool),
       endpoint_(std::move(endpoint)),
       socket_(worker.loop, fd),
       wire_(worker.loop, socket_, worker.blocks, kErrors),
+      identity_(identity),
       resume_(worker.loop),
+      heard_(worker.loop),
       idle_alarm_(worker.loop, *this) {
   endpoint_->connections.fetch_add(1, std::memory_order_relaxed);
 }
 
 Connection::~Connection() { endpoint_->connections.fetch_sub(1, std::memory_order_relaxed); }
 
-void Connection::start(http::Version) {
-  codec_ = std::make_unique<http::H1Codec>(http::Role::client, kHeadLimits, *this, wire_.output());
+void Connection::start(http::Version version) {
+  if (version == http::Version::http2) {
+    codec_ = std::make_unique<http::H2Codec>(http::Role::client, kHeadLimits, *this, wire_.output(), kH2Limits);
+  } else {
+    codec_ = std::make_unique<http::H1Codec>(http::Role::client, kHeadLimits, *this, wire_.output());
+  }
   wire_.use(*codec_);
+  if (codec_->is_multiplexed()) pool_.put(*this);
   task_ = serve();
   task_.start();
 }
@@ -46,6 +58,7 @@ void Connection::start(http::Version) {
 void Connection::lend(ResponseBody& response) {
   responses_.push_back(response);
   ++requests_;
+  idle_alarm_.stop();
 }
 
 void Connection::give_back(ResponseBody& response, bool whole) {
@@ -119,7 +132,9 @@ void Connection::splice(net::SplicePipe& pipe) {
   response.spliced();
 }
 
-bool Connection::may_splice(http::StreamId stream) const { return codec_->may_pass_in(stream) >= kWorthSplicing; }
+bool Connection::may_splice(http::StreamId stream) const {
+  return !socket_.tls() && codec_->may_pass_in(stream) >= kWorthSplicing;
+}
 
 /// Nothing came, or nothing will.
 void Connection::stopped(const net::Transfer& transfer) {
@@ -146,12 +161,14 @@ void Connection::feed(Slice bytes) {
   }
   if (!codec_->is_multiplexed()) return;
   wire_.send_soon();  // acknowledgements, windows
+  if (!std::exchange(has_heard_, true)) heard_.notify();
   if (!codec_->is_reusable() && responses_.is_empty()) expired();
 }
 
 /// No more will come. Whatever has come stays good.
 void Connection::broken(Error error) {
   is_closed_ = true;
+  heard_.notify();
   if (codec_->is_multiplexed()) (void)wire_.write();  // GOAWAY, with the reason
   if (responses_.is_empty()) return pool_.retire(*this);
   for (ResponseBody& response : responses_) response.fail(error);

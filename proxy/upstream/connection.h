@@ -20,13 +20,16 @@ class ResponseBody;
 /// 9.3). Owned by its worker's pool.
 class Connection final : public ListNode, public http::CodecEvents {
  public:
-  Connection(WorkerContext& worker, ConnectionPool& pool, std::shared_ptr<EndpointState> endpoint, int fd);
+  /// `identity`: of what is spoken on it; another won't do in its place.
+  Connection(WorkerContext& worker, ConnectionPool& pool, std::shared_ptr<EndpointState> endpoint, int fd,
+             uint64_t identity);
   ~Connection() override;
 
   net::Socket& socket() { return socket_; }
   Wire& wire() { return wire_; }
   http::Codec& codec() { return *codec_; }
   EndpointState& endpoint() const { return *endpoint_; }
+  uint64_t identity() const { return identity_; }
   uint32_t requests() const { return requests_; }
   /// No request runs on it.
   bool is_unused() const { return responses_.is_empty(); }
@@ -43,6 +46,10 @@ class Connection final : public ListNode, public http::CodecEvents {
   void taken(ResponseBody& response, size_t bytes);
   /// Enough of the answer is still to come, and nobody but the client has to see it.
   bool may_splice(http::StreamId stream) const;
+
+  /// The endpoint's first bytes, which over HTTP/2 tell what it can do, or the connection's end.
+  bool has_heard() const { return has_heard_ || is_closed_; }
+  Signal::Awaiter heard() { return heard_.wait(); }
 
   void wait_idle(Duration timeout) { idle_alarm_.start(timeout); }
   void stop_waiting() { idle_alarm_.stop(); }
@@ -78,11 +85,14 @@ class Connection final : public ListNode, public http::CodecEvents {
   Wire wire_;
   std::unique_ptr<http::Codec> codec_;  // once it is connected
   List<ResponseBody> responses_;        // the oldest in front
+  const uint64_t identity_;
   uint32_t requests_ = 0;
   bool is_closed_ = false;
+  bool has_heard_ = false;
   bool was_large_ =
       false;  // the last answer: the next one's head is read with little of its body, which will be spliced
   Signal resume_;
+  Signal heard_;
   Alarm<Connection, &Connection::expired> idle_alarm_;
   Task<> task_;
 };

@@ -33,22 +33,23 @@ Connection* ConnectionPool::take(EndpointState& endpoint, const Keep& keep) {
   Place& place = this->place(endpoint);
   place.keep = keep;
   for (Connection& connection : place.shared) {
-    if (connection.capacity() == 0 || is_used_up(connection, keep)) continue;
+    if (connection.capacity() == 0 || connection.identity() != keep.identity || is_used_up(connection, keep)) continue;
     connection.stop_waiting();
     return &connection;
   }
-  while (!place.idle.is_empty() && is_used_up(place.idle.front(), keep)) retire(place.idle.front());
-  Connection* connection = place.idle.pop_front();
-  if (!connection) return nullptr;
-  --place.size;
-  connection->is_idle = false;
-  connection->stop_waiting();
-  lent_.push_back(*connection);
-  return connection;
+  while (Connection* connection = place.idle.pop_front()) {
+    --place.size;
+    connection->is_idle = false;
+    connection->stop_waiting();
+    lent_.push_back(*connection);
+    if (connection->identity() == keep.identity && !is_used_up(*connection, keep)) return connection;
+    retire(*connection);
+  }
+  return nullptr;
 }
 
-Connection& ConnectionPool::open(std::shared_ptr<EndpointState> endpoint, int fd) {
-  auto* connection = new Connection(worker_, *this, std::move(endpoint), fd);
+Connection& ConnectionPool::open(std::shared_ptr<EndpointState> endpoint, int fd, uint64_t identity) {
+  auto* connection = new Connection(worker_, *this, std::move(endpoint), fd, identity);
   lent_.push_back(*connection);
   return *connection;
 }
@@ -56,6 +57,7 @@ Connection& ConnectionPool::open(std::shared_ptr<EndpointState> endpoint, int fd
 void ConnectionPool::put(Connection& connection) {
   if (connection.codec().is_multiplexed()) return share(connection);
   Place& place = this->place(connection.endpoint());
+  place.is_sharing = false;
   if (place.size >= place.keep.most || is_used_up(connection, place.keep)) return retire(connection);
   connection.unlink();
   place.idle.push_front(connection);
@@ -66,6 +68,7 @@ void ConnectionPool::put(Connection& connection) {
 
 void ConnectionPool::share(Connection& connection) {
   Place& place = this->place(connection.endpoint());
+  place.is_sharing = true;
   connection.unlink();
   if (is_used_up(connection, place.keep)) {
     if (connection.is_unused()) return retire(connection);

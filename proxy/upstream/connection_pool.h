@@ -21,15 +21,18 @@ class ConnectionPool {
     Duration idle = std::chrono::seconds(60);
     uint32_t most = 512;
     uint32_t requests = 0;  // on one connection; 0 = no bound
+    uint64_t identity = 0;  // of what is spoken: a connection with another isn't used again
   };
 
   /// A connection that takes a request now, or null.
   Connection* take(EndpointState& endpoint, const Keep& keep);
   /// A new one on a descriptor whose connect has begun.
-  Connection& open(std::shared_ptr<EndpointState> endpoint, int fd);
+  Connection& open(std::shared_ptr<EndpointState> endpoint, int fd, uint64_t identity = 0);
 
   /// Somebody else is making a connection that may be shared: `made` tells when that is over.
   bool is_making(EndpointState& endpoint) { return place(endpoint).making > 0; }
+  /// The last connection there turned out to carry one request at a time.
+  bool is_sharing(EndpointState& endpoint) { return place(endpoint).is_sharing; }
   Signal& made(EndpointState& endpoint) { return place(endpoint).made; }
   /// Held by who makes one.
   class Making {
@@ -63,6 +66,7 @@ class ConnectionPool {
     uint32_t size = 0;      // of `idle`
     List<Connection> shared;
     uint32_t making = 0;
+    bool is_sharing = true;  // until it is known
     Signal made;
     Keep keep;
   };

@@ -2,6 +2,7 @@
 
 #include "async/race.h"
 #include "upstream/connection_pool.h"
+#include "upstream/secure.h"
 
 namespace weir::upstream {
 
@@ -38,9 +39,9 @@ Task<Result<Connection*>> connect(Exchange& exchange, const Upstream& upstream, 
   const auto connecting = net::start_connect(endpoint.state->address);
   if (!connecting) co_return std::unexpected(connecting.error());
   auto& pool = *exchange.worker.connections;
-  Pending connection(&pool.open(endpoint.state, connecting->fd), Discard{&pool});
+  Pending connection(&pool.open(endpoint.state, connecting->fd, identity_of(upstream)), Discard{&pool});
+  const auto until = std::min(exchange.deadline, exchange.loop().now() + upstream.settings().timeouts.connect);
   if (!connecting->is_connected) {
-    const auto until = std::min(exchange.deadline, exchange.loop().now() + upstream.settings().timeouts.connect);
     if (!co_await before(exchange.loop(), until, until_writable(*connection))) {
       co_return fail(ErrorCode::connect_timeout, Side::upstream, "the connection took too long", RetrySafe::yes);
     }
@@ -48,23 +49,71 @@ Task<Result<Connection*>> connect(Exchange& exchange, const Upstream& upstream, 
       co_return std::unexpected(connected.error());
   }
   if (const auto version = upstream.settings().proxy_protocol) send_proxy_header(exchange, *version, *connection);
-  connection->start(http::Version::http11);
+  if (upstream.tls()) {
+    if (auto secured = co_await secure(exchange, connection->socket(), upstream.tls(), endpoint, until); !secured)
+      co_return std::unexpected(secured.error());
+  }
+  connection->start(version_of(upstream, connection->socket()));
   co_return connection.release();
 }
 
-ConnectionPool::Keep keep_of(const UpstreamSettings& settings) {
+ConnectionPool::Keep keep_of(const Upstream& upstream) {
+  const auto& settings = upstream.settings();
   // A connection that began with a client's address isn't another client's.
   const uint32_t requests = settings.proxy_protocol ? 1 : settings.max_requests_per_connection;
-  return {settings.timeouts.idle, settings.max_idle, requests};
+  return {settings.timeouts.idle, settings.max_idle, requests, identity_of(upstream)};
 }
 
-/// RFC 9110 section 9.2.2 and RFC 9112 section 9.3.1: the endpoint closed a connection that we took for alive. The same
-/// request may go once more when doing it twice does no harm and all of it can be had again.
+Task<bool> until_made(const Exchange&, ConnectionPool& pool, EndpointState& endpoint) {
+  co_await pool.made(endpoint).wait();
+  co_return true;
+}
+
+Task<bool> until_heard(const Exchange&, Connection& connection) {
+  co_await connection.heard();
+  co_return true;
+}
+
+/// May many requests share one connection? Over TLS that is known when the first has shaken hands.
+bool may_share(const Upstream& upstream, EndpointState& endpoint, ConnectionPool& pool) {
+  const auto protocol = upstream.settings().protocol;
+  if (protocol == Protocol::http2) return true;
+  return protocol == Protocol::automatic && upstream.tls() && pool.is_sharing(endpoint);
+}
+
+/// A new connection, or the one that somebody is making just now and that takes this request, too.
+Task<Result<Connection*>> obtain(Exchange& exchange, const Upstream& upstream, const Endpoint& endpoint) {
+  auto& pool = *exchange.worker.connections;
+  auto& state = *endpoint.state;
+  const auto until = std::min(exchange.deadline, exchange.loop().now() + upstream.settings().timeouts.connect);
+  while (may_share(upstream, state, pool) && pool.is_making(state)) {
+    if (!co_await before(exchange.loop(), until, until_made(exchange, pool, state))) {
+      co_return fail(ErrorCode::connect_timeout, Side::upstream, "the connection took too long", RetrySafe::yes);
+    }
+    if (Connection* connection = pool.take(state, keep_of(upstream))) co_return connection;
+  }
+  std::optional<ConnectionPool::Making> making;
+  if (may_share(upstream, state, pool)) making.emplace(pool, state);
+  co_return co_await connect(exchange, upstream, endpoint);
+}
+
+/// RFC 8441 section 3: whether an endpoint takes a tunnel over HTTP/2 is the first thing that it says.
+Task<Result<>> await_tunnels(Exchange& exchange, const Upstream& upstream, Connection& connection) {
+  const auto until = std::min(exchange.deadline, exchange.loop().now() + upstream.settings().timeouts.connect);
+  if (!connection.has_heard()) (void)co_await before(exchange.loop(), until, until_heard(exchange, connection));
+  if (connection.has_heard() && connection.capacity() > 0 && connection.codec().can_tunnel()) co_return Result<>();
+  co_return fail(ErrorCode::protocol_error, Side::upstream, "the endpoint takes no WebSockets over HTTP/2");
+}
+
+/// RFC 9110 section 9.2.2 and RFC 9112 section 9.3.1: the endpoint closed a connection that we took for alive, or
+/// says that it never looked at the request (RFC 9113 section 8.7). The same request may go once more when doing it
+/// twice does no harm and all of it can be had again.
 bool may_send_again(const Exchange& exchange, const Upstream& upstream, const ResponseBody& response,
                     const Error& error) {
-  return response.died_on_reuse() && upstream.settings().retry_reused && http::is_idempotent(exchange.request.method) &&
-         (error.code == ErrorCode::connection_reset || error.code == ErrorCode::incomplete_response) &&
-         exchange.request_body->rewind();
+  if (!upstream.settings().retry_reused) return false;
+  const bool had_died = response.died_on_reuse() && http::is_idempotent(exchange.request.method) &&
+                        (error.code == ErrorCode::connection_reset || error.code == ErrorCode::incomplete_response);
+  return (had_died || error.retry_safe == RetrySafe::yes) && exchange.request_body->rewind();
 }
 
 }  // namespace
@@ -106,11 +155,11 @@ Task<Result<>> Forward::attempt(Exchange& exchange, const Upstream& upstream, En
        .endpoint_id = &state,
        .started = exchange.loop().now()});
   Attempt& record = exchange.attempts.back();
-  Connection* connection = exchange.worker.connections->take(state, keep_of(upstream.settings()));
-  for (;;) {
+  Connection* connection = exchange.worker.connections->take(state, keep_of(upstream));
+  for (bool is_again = false;; is_again = true) {
     record.reused = connection != nullptr;
     if (!connection) {
-      auto made = co_await connect(exchange, upstream, endpoint);
+      auto made = co_await obtain(exchange, upstream, endpoint);
       if (!made) {
         record.outcome = made.error().code == ErrorCode::connect_timeout ? Outcome::timed_out : Outcome::refused;
         permit.report(record.outcome, 0, exchange.loop().now() - record.started);
@@ -121,6 +170,11 @@ Task<Result<>> Forward::attempt(Exchange& exchange, const Upstream& upstream, En
       connection = *made;
     }
     record.connected = exchange.loop().now();
+    if (!exchange.request.protocol.empty() && connection->codec().is_multiplexed()) {
+      if (auto tunnels = co_await await_tunnels(exchange, upstream, *connection); !tunnels) {
+        co_return std::unexpected(tunnels.error());
+      }
+    }
     auto response = make_in<ResponseBody>(exchange.arena(), exchange, record, upstream, std::move(lease));
     response->hold(std::move(permit));
     response->send(*connection);
@@ -130,7 +184,7 @@ Task<Result<>> Forward::attempt(Exchange& exchange, const Upstream& upstream, En
       co_return Result<>();
     }
     const Error error = response->error();
-    if (!may_send_again(exchange, upstream, *response, error)) {
+    if (is_again || !may_send_again(exchange, upstream, *response, error)) {
       response->settle(error);
       co_return std::unexpected(error);
     }

@@ -21,7 +21,8 @@ Outcome outcome_of(const Error& error) {
     case ErrorCode::read_timeout:
     case ErrorCode::total_timeout: return Outcome::timed_out;
     case ErrorCode::connect_refused:
-    case ErrorCode::tls_error: return Outcome::refused;
+    case ErrorCode::tls_error:
+    case ErrorCode::tls_certificate_error: return Outcome::refused;
     default: return error.side == Side::upstream ? Outcome::broken : Outcome::abandoned;
   }
 }

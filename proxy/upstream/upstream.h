@@ -31,6 +31,9 @@ class Upstream {
   const UpstreamSettings& settings() const { return settings_; }
   uint32_t index() const { return index_; }
   UpstreamState& state() const { return *state_; }
+  /// Before anybody asks; null: in the clear.
+  void use_tls(std::shared_ptr<const net::TlsClient> tls) { tls_ = std::move(tls); }
+  const std::shared_ptr<const net::TlsClient>& tls() const { return tls_; }
 
   /// Without waiting: a lease on an endpoint not tried yet by this exchange, if there is one; or no_endpoint
   /// (Side::self, retry safe); or nothing while every eligible endpoint is full: then `acquire`. No lock, no malloc.
@@ -58,7 +61,8 @@ class Upstream {
   uint32_t index_;
   UpstreamSettings settings_;
   std::shared_ptr<UpstreamState> state_;  // shared with the same upstream of other snapshots
-  bool is_dynamic_;                       // has endpoints given by name; else set_ never changes
+  std::shared_ptr<const net::TlsClient> tls_;
+  bool is_dynamic_;  // has endpoints given by name; else set_ never changes
 
   mutable std::mutex mutex_;  // guards set_ while is_dynamic_
   std::shared_ptr<const EndpointSet> set_;

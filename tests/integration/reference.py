@@ -2,7 +2,10 @@
 
 import os
 import re
+import shutil
 import subprocess
+import tempfile
+import textwrap
 import unittest
 
 from harness import WEIR, WeirCase
@@ -27,6 +30,14 @@ def snippets(document):
         yield document[:block.start(1)].count("\n") + 1, block[1]
 
 
+def preparations(document):
+    """The commands of the README that make certificates, up to each recipe's YAML."""
+    for block in re.finditer(r"(?:^    .*\n)+", document, re.MULTILINE):
+        commands = textwrap.dedent(block[0])
+        if commands.startswith("mkdir -p certs"):
+            yield commands
+
+
 def completed(snippet):
     if snippet.startswith(WHOLE):
         return snippet
@@ -34,11 +45,18 @@ def completed(snippet):
 
 
 class Reference(WeirCase):
+    @classmethod
+    def setUpClass(cls):
+        cls.home = tempfile.mkdtemp(prefix="weir-test-")
+        cls.addClassCleanup(shutil.rmtree, cls.home, ignore_errors=True)
+        for commands in preparations(text_of("README.md")):
+            subprocess.run(["bash", "-ec", commands], cwd=cls.home, check=True, capture_output=True, timeout=30)
+
     def weir_prints(self, *arguments):
         return subprocess.run([WEIR, *arguments], capture_output=True, text=True, timeout=30)
 
     def check(self, text):
-        path = os.path.join(self.folder(), "weir.yaml")
+        path = os.path.join(self.home, "weir.yaml")
         with open(path, "w") as file:
             file.write(text)
         return self.weir_prints("check", path)

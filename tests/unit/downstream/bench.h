@@ -55,12 +55,14 @@ struct Observer : ExchangeObserver, ConnectionObserver {
   void connection_closed() override { --connections; }
   void connection_refused(Limit limit) override { refused.push_back(limit); }
   void proxy_header_refused() override { ++headers_refused; }
+  void handshake_failed(net::TlsFault fault) override { faults.push_back(fault); }
 
   int started = 0;
   int connections = 0;
   std::vector<Seen> seen;
   std::vector<Limit> refused;
   int headers_refused = 0;
+  std::vector<net::TlsFault> faults;
 };
 
 /// A listener's gateway on a worker whose time stands still, clients at the other ends of socket pairs.

@@ -184,4 +184,16 @@ TEST_CASE("forwarding: our own name in Via is a loop, wherever and however it is
   }
 }
 
+TEST_CASE("forwarding: only the certificate that we verified is told to the upstream") {
+  Bench bench;
+  bench.header("Client-Cert", ":lie:").header("client-cert-chain", ":lie:");
+  SUBCASE("there is none") { CHECK(bench.field("client-cert") == "(none)"); }
+  SUBCASE("there is one") {
+    const ClientTls tls{.version = "TLSv1.3", .certificate = "TUlJ"};
+    bench.exchange.client.tls = &tls;
+    CHECK(bench.field("client-cert") == ":TUlJ:");
+  }
+  CHECK(bench.request_field("client-cert-chain") == "(none)");
+}
+
 }  // namespace weir::downstream

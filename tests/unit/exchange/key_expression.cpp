@@ -41,6 +41,19 @@ std::string wrong(std::string_view text) { return KeyExpression::parse(text).err
 
 }  // namespace
 
+TEST_CASE("key expression: how the client came by TLS; nothing when it came in the clear") {
+  Bench bench;
+  CHECK(bench.value("tls.sni") == "");
+  const ClientTls tls{.version = "TLSv1.3", .server_name = "a.example", .subject = "CN=ann", .fingerprint = "00ff"};
+  bench.exchange.client.tls = &tls;
+  CHECK(bench.value("tls.sni") == "a.example");
+  CHECK(bench.value("tls.version") == "TLSv1.3");
+  CHECK(bench.value("tls.client.subject") == "CN=ann");
+  CHECK(bench.value("tls.client.fingerprint") == "00ff");
+  CHECK(KeyExpression::parse("tls.client.subject")->text() == "tls.client.subject");
+  CHECK_FALSE(KeyExpression::parse("tls.colour").has_value());
+}
+
 TEST_CASE("key expression: each source gives its part of the request") {
   Bench bench;
   CHECK(bench.value("client.ip") == "10.0.0.1");

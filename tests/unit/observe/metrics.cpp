@@ -145,3 +145,15 @@ TEST_CASE("metrics: OpenMetrics is spoken when asked for") {
   CHECK(exposition.text.ends_with("\n# EOF\n"));
   CHECK(bench.metrics.expose("text/plain").content_type == "text/plain; version=0.0.4; charset=utf-8");
 }
+
+TEST_CASE("metrics: TLS handshakes that failed, by listener and reason; when certificates expire") {
+  Metrics metrics({"1.2.3", ""});
+  auto cells = metrics.worker(0).resolve(kLabels);
+  cells.listener(0).handshake_failures[static_cast<size_t>(net::TlsFault::not_tls)].add();
+  const std::chrono::system_clock::time_point until(1'800'000'000s);
+  const auto text = metrics.expose("", {}, {{"http", "certs/site.pem", until}}).text;
+  const auto shows = [&](std::string_view line) { return text.find(line) != std::string::npos; };
+  CHECK(shows(R"(weir_tls_handshake_failures_total{listener="http",reason="not_tls"} 1)"));
+  CHECK_FALSE(shows(R"(weir_tls_handshake_failures_total{listener="http",reason="timed_out")"));
+  CHECK(shows(R"(weir_tls_certificate_expiry_seconds{listener="http",certificate="certs/site.pem"} 1800000000)"));
+}

@@ -95,4 +95,23 @@ TEST_CASE("resolver config: servers are addresses") {
   CHECK(bad.problems.size() == 1);
 }
 
+TEST_CASE("upstream config: TLS is a word or a block, and verifies unless it is told not to") {
+  const std::string endpoints = "endpoints: [127.0.0.1:1]\n";
+  CHECK_FALSE(Read(endpoints).value.tls.has_value());
+  CHECK_FALSE(Read(endpoints + "tls: false\n").value.tls->is_on);
+  const Read word(endpoints + "tls: true\n");
+  REQUIRE_MESSAGE(word.problems.empty(), word.problems.text());
+  CHECK(word.value.tls->is_on);
+  CHECK(word.value.tls->verify == net::TlsClient::Verify::on);
+  CHECK(word.value.protocol == Protocol::automatic);
+  const Read block(endpoints + "tls: { ca: ca.pem, server_name: api.internal, verify: off }\nprotocol: http1\n");
+  REQUIRE_MESSAGE(block.problems.empty(), block.problems.text());
+  CHECK(block.value.tls->is_on);
+  CHECK(*block.value.tls->ca == "ca.pem");
+  CHECK(block.value.tls->server_name == "api.internal");
+  CHECK(block.value.tls->verify == net::TlsClient::Verify::off);
+  CHECK(block.value.protocol == Protocol::http1);
+  CHECK(Read(endpoints + "tls: { cert: a.pem }\n").problem() == "'cert' and 'key' go together");
+}
+
 }  // namespace weir::upstream

@@ -1,0 +1,49 @@
+#include "net/tls_authorities.h"
+
+#include "net/tls_openssl.h"
+
+namespace weir::net {
+
+using namespace tls;
+
+struct TlsAuthorities::Parts {
+  Store store{X509_STORE_new()};
+  Names names{sk_X509_NAME_new_null()};
+  std::string digest;
+};
+
+TlsAuthorities TlsAuthorities::of_the_system() {
+  auto parts = std::make_shared<Parts>();
+  X509_STORE_set_default_paths(parts->store.get());
+  ERR_clear_error();  // a machine without any is one that believes nobody
+  return TlsAuthorities(std::move(parts));
+}
+
+std::expected<TlsAuthorities, std::string> TlsAuthorities::load(const std::string& path) {
+  const auto pem = read_file(path);
+  if (!pem.problem.empty()) return std::unexpected(pem.problem);
+  auto parts = std::make_shared<Parts>();
+  const Bio bio = reader_of(pem.bytes);
+  while (const Certificate next{PEM_read_bio_X509_AUX(bio.get(), nullptr, nullptr, nullptr)}) {
+    X509_STORE_add_cert(parts->store.get(), next.get());
+    sk_X509_NAME_push(parts->names.get(), X509_NAME_dup(X509_get_subject_name(next.get())));
+  }
+  ERR_clear_error();  // the end of the file is one
+  if (sk_X509_NAME_num(parts->names.get()) == 0) return std::unexpected("'" + path + "' holds no certificate in PEM");
+  parts->digest = digest_of({pem.bytes});
+  return TlsAuthorities(std::move(parts));
+}
+
+const std::string& TlsAuthorities::digest() const { return parts_->digest; }
+
+void TlsAuthorities::install(ssl_ctx_st* context) const { SSL_CTX_set1_cert_store(context, parts_->store.get()); }
+
+void TlsAuthorities::announce(ssl_ctx_st* context) const {
+  Names copy(sk_X509_NAME_new_null());
+  for (int i = 0; i < sk_X509_NAME_num(parts_->names.get()); ++i) {
+    sk_X509_NAME_push(copy.get(), X509_NAME_dup(sk_X509_NAME_value(parts_->names.get(), i)));
+  }
+  SSL_CTX_set_client_CA_list(context, copy.release());
+}
+
+}  // namespace weir::net

@@ -1,0 +1,81 @@
+#include "net/tls_openssl.h"
+
+#include <cerrno>
+#include <cstdio>
+#include <cstring>
+
+namespace weir::net::tls {
+
+namespace {
+
+constexpr const char* kCiphers =
+    "ECDHE-ECDSA-AES128-GCM-SHA256:ECDHE-RSA-AES128-GCM-SHA256:ECDHE-ECDSA-AES256-GCM-SHA384:"
+    "ECDHE-RSA-AES256-GCM-SHA384:ECDHE-ECDSA-CHACHA20-POLY1305:ECDHE-RSA-CHACHA20-POLY1305";
+constexpr const char* kGroups = "X25519:P-256:P-384";
+
+}  // namespace
+
+std::string take_errors() {
+  const auto code = ERR_peek_last_error();
+  const char* reason = code ? ERR_reason_error_string(code) : nullptr;
+  ERR_clear_error();
+  return reason ? reason : "";
+}
+
+Text read_file(const std::string& path) {
+  const std::unique_ptr<std::FILE, Free<std::fclose>> file(std::fopen(path.c_str(), "rbe"));
+  std::string bytes;
+  char piece[4096];
+  while (const size_t count = file ? std::fread(piece, 1, sizeof piece, file.get()) : 0) bytes.append(piece, count);
+  if (!file || std::ferror(file.get())) return {{}, "'" + path + "' can't be read: " + std::strerror(errno)};
+  return {std::move(bytes), {}};
+}
+
+Bio reader_of(std::string_view bytes) { return Bio(BIO_new_mem_buf(bytes.data(), static_cast<int>(bytes.size()))); }
+
+std::string digest_of(std::initializer_list<std::string_view> pieces) {
+  std::unique_ptr<EVP_MD_CTX, Free<EVP_MD_CTX_free>> digest(EVP_MD_CTX_new());
+  EVP_DigestInit_ex(digest.get(), EVP_sha256(), nullptr);
+  for (const auto piece : pieces) {
+    const uint64_t size = piece.size();
+    EVP_DigestUpdate(digest.get(), &size, sizeof size);
+    EVP_DigestUpdate(digest.get(), piece.data(), piece.size());
+  }
+  std::string out(32, '\0');
+  EVP_DigestFinal_ex(digest.get(), reinterpret_cast<unsigned char*>(out.data()), nullptr);
+  return out;
+}
+
+std::string hex_of(std::string_view bytes) {
+  constexpr std::string_view kDigits = "0123456789abcdef";
+  std::string out;
+  for (const char c : bytes) {
+    const auto byte = static_cast<unsigned char>(c);
+    out += kDigits[byte >> 4];
+    out += kDigits[byte & 15];
+  }
+  return out;
+}
+
+Context new_context(const SSL_METHOD* method) {
+  Context context(SSL_CTX_new(method));
+  SSL_CTX* const raw = context.get();
+  SSL_CTX_set_min_proto_version(raw, TLS1_2_VERSION);
+  SSL_CTX_set_cipher_list(raw, kCiphers);
+  SSL_CTX_set1_groups_list(raw, kGroups);
+  SSL_CTX_set_options(raw, SSL_OP_NO_COMPRESSION | SSL_OP_NO_RENEGOTIATION);
+  SSL_CTX_set_mode(raw, SSL_MODE_RELEASE_BUFFERS | SSL_MODE_ENABLE_PARTIAL_WRITE | SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER);
+  SSL_CTX_set_read_ahead(raw, 1);
+  return context;
+}
+
+std::string protocol_list(const std::vector<std::string>& protocols) {
+  std::string out;
+  for (const auto& protocol : protocols) {
+    out += static_cast<char>(protocol.size());
+    out += protocol;
+  }
+  return out;
+}
+
+}  // namespace weir::net::tls

@@ -1,0 +1,207 @@
+#include "net/tls_session.h"
+
+#include <sys/socket.h>
+
+#include <array>
+#include <cerrno>
+#include <cstring>
+#include <utility>
+
+#include "net/tls_client.h"
+#include "net/tls_openssl.h"
+#include "net/tls_peer.h"
+#include "net/tls_server.h"
+
+namespace weir::net {
+
+namespace {
+
+constexpr size_t kRecord = 16 * 1024;  // the most that one record carries (RFC 8446 section 5.1)
+
+/// What goes into the next record: small pieces are put together, so that a reply is one record and one write. A write
+/// that was blocked is repeated with the same bytes in front, as OpenSSL asks, since an Output only grows at its end.
+std::string_view next_record(const Output& output) {
+  const auto front = output.front().view();
+  if (front.size() >= kRecord || front.size() == output.bytes()) return front.substr(0, kRecord);
+  thread_local std::array<char, kRecord> room;
+  std::array<iovec, 64> pieces;
+  const size_t count = output.gather(pieces);
+  size_t filled = 0;
+  for (size_t i = 0; i < count && filled < kRecord; ++i) {
+    const size_t part = std::min(pieces[i].iov_len, kRecord - filled);
+    std::memcpy(room.data() + filled, pieces[i].iov_base, part);
+    filled += part;
+  }
+  return {room.data(), filled};
+}
+
+}  // namespace
+
+/// OpenSSL's way to the socket.
+struct TlsWire {
+  static TlsSession& session(BIO* bio) { return *static_cast<TlsSession*>(BIO_get_data(bio)); }
+
+  static int stopped(BIO* bio, int wish) {
+    if (errno == EAGAIN || errno == EINTR) {
+      BIO_set_flags(bio, wish | BIO_FLAGS_SHOULD_RETRY);
+    } else {
+      session(bio).error_ = errno;
+    }
+    return -1;
+  }
+
+  static int read(BIO* bio, char* into, int size) noexcept {
+    TlsSession& self = session(bio);
+    BIO_clear_retry_flags(bio);
+    if (self.is_drained_) {
+      BIO_set_retry_read(bio);
+      return -1;
+    }
+    const ssize_t count = ::recv(self.fd_, into, static_cast<size_t>(size), 0);
+    self.is_drained_ = count < size;
+    return count >= 0 ? static_cast<int>(count) : stopped(bio, BIO_FLAGS_READ);
+  }
+
+  static int write(BIO* bio, const char* from, int size) noexcept {
+    BIO_clear_retry_flags(bio);
+    const ssize_t count = ::send(session(bio).fd_, from, static_cast<size_t>(size), MSG_NOSIGNAL);
+    return count >= 0 ? static_cast<int>(count) : stopped(bio, BIO_FLAGS_WRITE);
+  }
+
+  static long control(BIO*, int command, long, void*) noexcept { return command == BIO_CTRL_FLUSH; }
+
+  static const BIO_METHOD* method() {
+    static BIO_METHOD* const method = [] {
+      BIO_METHOD* made = BIO_meth_new(BIO_get_new_index() | BIO_TYPE_SOURCE_SINK, "weir socket");
+      BIO_meth_set_read(made, read);
+      BIO_meth_set_write(made, write);
+      BIO_meth_set_ctrl(made, control);
+      return made;
+    }();
+    return method;
+  }
+};
+
+void TlsSession::Free::operator()(ssl_st* ssl) const { SSL_free(ssl); }
+
+TlsSession::TlsSession(std::shared_ptr<const TlsServer> server, int fd) : server_(std::move(server)), fd_(fd) {
+  ssl_.reset(server_->new_session());
+  attach();
+}
+
+TlsSession::TlsSession(std::shared_ptr<const TlsClient> client, int fd, const std::string& name, std::string endpoint)
+    : client_(std::move(client)), memory_key_(std::move(endpoint)), fd_(fd) {
+  memory_key_ += ' ';
+  memory_key_ += name;
+  ssl_.reset(client_->new_session(name, memory_key_));
+  attach();
+}
+
+void TlsSession::attach() {
+  BIO* const bio = BIO_new(TlsWire::method());
+  BIO_set_data(bio, this);
+  BIO_set_init(bio, 1);
+  SSL_set_bio(ssl_.get(), bio, bio);
+  SSL_set_app_data(ssl_.get(), this);
+}
+
+TlsSession::~TlsSession() {
+  finish();
+  // OpenSSL gives up the session of a connection that wasn't shut down both ways (RFC 2246 section 7.2.1, long gone).
+  SSL_set_shutdown(ssl_.get(), SSL_SENT_SHUTDOWN | SSL_RECEIVED_SHUTDOWN);
+}
+
+TlsSession::Step TlsSession::shake_hands() {
+  is_drained_ = false;
+  const int outcome = SSL_do_handshake(ssl_.get());
+  if (outcome != 1) return handshake_stopped(outcome);
+  ERR_clear_error();
+  establish();
+  return Step::done;
+}
+
+TlsSession::Step TlsSession::handshake_stopped(int outcome) {
+  switch (SSL_get_error(ssl_.get(), outcome)) {
+    case SSL_ERROR_WANT_READ: return Step::wants_read;
+    case SSL_ERROR_WANT_WRITE: return Step::wants_write;
+    default: break;
+  }
+  failure_ = failure_of(ssl_.get());
+  ERR_clear_error();
+  is_broken_ = true;
+  return Step::failed;
+}
+
+void TlsSession::establish() {
+  SSL* const ssl = ssl_.get();
+  is_established_ = true;
+  has_unread_ = SSL_has_pending(ssl) == 1;
+  facts_.version = SSL_get_version(ssl);
+  facts_.cipher = SSL_get_cipher_name(ssl);
+  const unsigned char* protocol = nullptr;
+  unsigned length = 0;
+  SSL_get0_alpn_selected(ssl, &protocol, &length);
+  facts_.protocol = {reinterpret_cast<const char*>(protocol), length};
+  if (const char* const name = SSL_get_servername(ssl, TLSEXT_NAMETYPE_host_name)) facts_.server_name = name;
+  facts_.is_resumed = SSL_session_reused(ssl) == 1;
+  if (server_ && SSL_get_verify_result(ssl) == X509_V_OK) facts_.certificate = peer_certificate_of(ssl);
+}
+
+Transfer TlsSession::receive(std::span<char> into) {
+  // What was left inside comes alone: the socket's turn is the next one, after those of the other connections.
+  is_drained_ = std::exchange(has_unread_, false);
+  read_wants_write_ = false;
+  size_t filled = 0;
+  while (filled < into.size()) {
+    size_t count = 0;
+    if (SSL_read_ex(ssl_.get(), into.data() + filled, into.size() - filled, &count) != 1) {
+      const auto stop = read_stopped();
+      if (filled == 0) return stop;
+      has_unread_ = stop.state != Transfer::State::blocked;  // the end, or the failure, is told next time
+      return {Transfer::State::moved, filled};
+    }
+    filled += count;
+    if (SSL_has_pending(ssl_.get()) == 0) return {Transfer::State::moved, filled};
+  }
+  has_unread_ = true;
+  return {Transfer::State::moved, filled};
+}
+
+Transfer TlsSession::read_stopped() {
+  switch (SSL_get_error(ssl_.get(), 0)) {
+    case SSL_ERROR_WANT_READ: return {Transfer::State::blocked};
+    case SSL_ERROR_WANT_WRITE: read_wants_write_ = true; return {Transfer::State::blocked};
+    case SSL_ERROR_ZERO_RETURN: return {Transfer::State::ended};
+    default: return broken();
+  }
+}
+
+Transfer TlsSession::send(Output& output) {
+  while (!output.is_empty()) {
+    const auto record = next_record(output);
+    size_t count = 0;
+    if (SSL_write_ex(ssl_.get(), record.data(), record.size(), &count) != 1) return write_stopped();
+    output.consume(count);
+  }
+  return {Transfer::State::moved};
+}
+
+/// Nothing but the socket's room can be wanted: there is no renegotiation.
+Transfer TlsSession::write_stopped() {
+  if (SSL_get_error(ssl_.get(), 0) == SSL_ERROR_WANT_WRITE) return {Transfer::State::blocked};
+  return broken();
+}
+
+Transfer TlsSession::broken() {
+  ERR_clear_error();
+  is_broken_ = true;
+  return {Transfer::State::failed, 0, error_ != 0 ? error_ : ECONNRESET};
+}
+
+void TlsSession::finish() {
+  if (!is_established_ || is_broken_ || (SSL_get_shutdown(ssl_.get()) & SSL_SENT_SHUTDOWN)) return;
+  SSL_shutdown(ssl_.get());
+  ERR_clear_error();
+}
+
+}  // namespace weir::net

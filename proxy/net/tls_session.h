@@ -1,0 +1,126 @@
+#pragma once
+
+#include <memory>
+#include <span>
+#include <string>
+#include <string_view>
+
+#include "base/output.h"
+#include "net/transfer.h"
+
+struct bio_st;
+struct ssl_st;
+
+namespace weir::net {
+
+class TlsClient;
+class TlsServer;
+
+/// Why a handshake failed: few words, for a metric.
+enum class TlsFault : uint8_t {
+  timed_out,
+  closed,           // the peer went away
+  not_tls,          // what it sent isn't TLS: plain HTTP, noise
+  version,          // no version in common
+  cipher,           // no cipher suite, group or signature in common
+  protocol,         // no application protocol in common (ALPN)
+  no_certificate,   // a client that must show one has none
+  bad_certificate,  // the peer's isn't valid, or isn't for this name
+  alert,            // the peer refused: our certificate, mostly
+  other,
+};
+inline constexpr size_t kTlsFaults = 10;
+std::string_view name_of(TlsFault fault);
+
+struct TlsFailure {
+  TlsFault fault = TlsFault::other;
+  std::string_view reason;  // OpenSSL's words; lives for ever
+};
+
+/// What a peer's certificate says. `subject` and `names` are its own words: any byte but control characters.
+struct TlsPeerCertificate {
+  std::string subject;      // RFC 4514: "CN=ann,O=Example"
+  std::string names;        // its DNS, e-mail and URI names, separated by ", "
+  std::string fingerprint;  // SHA-256, lower-case hex
+  std::string base64;       // of its DER form
+};
+
+/// What came out of a handshake. The views live as long as the session, version and cipher for ever.
+struct TlsFacts {
+  std::string_view version;      // "TLSv1.3"
+  std::string_view cipher;       // "TLS_AES_128_GCM_SHA256"
+  std::string_view protocol;     // ALPN: "http/1.1"; "" when none was agreed on
+  std::string_view server_name;  // SNI; "" when none was sent
+  bool is_resumed = false;
+  std::unique_ptr<const TlsPeerCertificate> certificate;  // verified; null when none was shown
+};
+
+/// TLS on one socket: the same readiness as without, with other calls. Doesn't own the descriptor. Idle, it holds no
+/// buffer. One thread.
+class TlsSession {
+ public:
+  /// The server's side of a connection on `fd`.
+  TlsSession(std::shared_ptr<const TlsServer> server, int fd);
+  /// The client's side, to an endpoint that is shown as `endpoint` and must have a certificate for `name`, a DNS name
+  /// or an IP address.
+  TlsSession(std::shared_ptr<const TlsClient> client, int fd, const std::string& name, std::string endpoint);
+  TlsSession(const TlsSession&) = delete;
+  TlsSession& operator=(const TlsSession&) = delete;
+  /// Tells the peer that this is the end (close_notify), unless the connection broke.
+  ~TlsSession();
+
+  enum class Step : uint8_t { done, wants_read, wants_write, failed };
+  /// Goes on with the handshake; after `failed`, `failure` says why.
+  Step shake_hands();
+  TlsFailure failure() const { return failure_; }
+  const TlsFacts& facts() const { return facts_; }
+
+  /// As Socket's. `ended` is the peer's close_notify: a connection that ends without one was cut (RFC 8446
+  /// section 6.1).
+  Transfer receive(std::span<char> into);
+  Transfer send(Output& output);
+  /// Sends close_notify, if the socket takes it.
+  void finish();
+  /// The peer must not take the end for an orderly one.
+  void spoil() { is_broken_ = true; }
+
+  /// Bytes are inside already: a read has them without waiting for the socket.
+  bool has_unread() const { return has_unread_; }
+  /// The last read can only go on once the socket takes bytes.
+  bool read_wants_write() const { return read_wants_write_; }
+
+  // For the callbacks, and tests.
+  ssl_st* openssl() const { return ssl_.get(); }
+  const TlsClient* client() const { return client_.get(); }
+  const std::string& memory_key() const { return memory_key_; }
+
+ private:
+  friend struct TlsWire;
+  struct Free {
+    void operator()(ssl_st* ssl) const;
+  };
+  explicit TlsSession(int fd) : fd_(fd) {}
+  void attach();
+  void establish();
+  Step handshake_stopped(int outcome);
+  TlsFailure why_failed();
+  Transfer read_stopped();
+  Transfer write_stopped();
+  Transfer broken();
+
+  std::unique_ptr<ssl_st, Free> ssl_;
+  std::shared_ptr<const TlsServer> server_;  // of its snapshot, which a reload may replace at any time; or:
+  std::shared_ptr<const TlsClient> client_;
+  std::string memory_key_;  // under which the client keeps the session for the next connection
+  TlsFacts facts_;
+  TlsFailure failure_;
+  int fd_;
+  int error_ = 0;            // errno of the last read or write that failed
+  bool is_drained_ = false;  // the socket had less than was asked for: another read would only say so
+  bool has_unread_ = false;
+  bool read_wants_write_ = false;
+  bool is_established_ = false;
+  bool is_broken_ = false;
+};
+
+}  // namespace weir::net

@@ -1,0 +1,57 @@
+"""The README's recipes, as they stand there: the commands before the YAML, the YAML, the commands after it."""
+
+import os
+import re
+import subprocess
+import textwrap
+import unittest
+
+from harness import Weir, WeirCase, free_address
+
+ROOT = os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "..")
+WHOLE = "# weir.yaml\n"                             # the first line of YAML that is a whole configuration
+STEP = re.compile(r"^```yaml\n(?P<yaml>(?:.*\n)*?)```$|^(?P<shell>(?:    .*\n)+)", re.MULTILINE)
+BACKEND = "127.0.0.1:9001"
+
+
+def recipe(title):
+    """[("shell" or "yaml", text)] of a section, up to its first whole configuration and the commands after that."""
+    with open(os.path.join(ROOT, "README.md")) as file:
+        section = re.search(rf"^### {re.escape(title)}\n(.*?)^##", file.read(), re.MULTILINE | re.DOTALL)[1]
+    for block in STEP.finditer(section):
+        if block["shell"]:
+            yield "shell", textwrap.dedent(block["shell"])
+        elif block["yaml"].startswith(WHOLE):
+            yield "yaml", block["yaml"]
+
+
+class Recipes(WeirCase):
+    def follow(self, title):
+        folder, ports = self.folder(), {BACKEND.split(":")[1]: str(self.backend().port)}
+
+        def moved(text):
+            """On ports that are free."""
+            def port(found):
+                return found[1] + ports.setdefault(found[2], free_address("127.0.0.1").split(":")[1])
+            return re.sub(r"((?:127\.0\.0\.1|localhost):)(\d{4})\b", port, text)
+
+        for kind, text in recipe(title):
+            if kind == "yaml":
+                admin = f"\nadmin: {{ bind: '{free_address()}' }}\naccess_log: off\n"
+                weir = Weir(moved(text) + admin, folder=folder)
+                weir.admin = re.search(r"admin: \{ bind: '(.*)' \}", admin)[1]
+                self.addCleanup(weir.stop)
+                weir.start()
+            else:
+                told = subprocess.run(["bash", "-ec", moved(text)], cwd=folder, capture_output=True, text=True, timeout=60)
+                self.assertEqual(0, told.returncode, text + told.stdout + told.stderr)
+
+    def test_tls(self):
+        self.follow("TLS")
+
+    def test_client_certificates(self):
+        self.follow("Client certificates (mTLS)")
+
+
+if __name__ == "__main__":
+    unittest.main()

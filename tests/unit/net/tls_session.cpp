@@ -1,0 +1,165 @@
+#include "net/tls_session.h"
+
+#include <doctest/doctest.h>
+
+#include "unit/net/tls_bench.h"
+
+namespace weir::net {
+namespace {
+
+using State = Transfer::State;
+
+struct Connected : Joined {
+  explicit Connected(size_t fragment = 64 * 1024) {
+    connect("a.example", fragment);
+    REQUIRE(is_connected());
+  }
+};
+
+std::string pattern(size_t size) {
+  std::string bytes(size, '\0');
+  for (size_t i = 0; i < size; ++i) bytes[i] = static_cast<char>(i % 251);
+  return bytes;
+}
+
+}  // namespace
+
+TEST_CASE("tls session: bytes pass both ways, however they are cut up") {
+  for (const size_t fragment : {1, 2, 3, 7, 31, 64 * 1024}) {
+    CAPTURE(fragment);
+    Connected bench(fragment);
+    CHECK(bench.left->send("question") == State::moved);
+    CHECK(bench.all_of(*bench.right, 8) == "question");
+    CHECK(bench.right->send("answer") == State::moved);
+    CHECK(bench.all_of(*bench.left, 6) == "answer");
+  }
+}
+
+TEST_CASE("tls session: a large output goes out in records of 16 KiB, past a socket that is full") {
+  Connected bench;
+  const auto sent = pattern(3 << 20);
+  std::string received;
+  State state = bench.left->send(sent);
+  CHECK(state == State::blocked);
+  CHECK(bench.carry([&] {
+    received += bench.right->receive();
+    if (state == State::blocked) {
+      bench.left->output.unpin();  // as a connection does that waits
+      state = bench.left->socket.send(bench.left->output).state;
+    }
+    return received.size() >= sent.size();
+  }));
+  CHECK(state == State::moved);
+  CHECK(received == sent);
+}
+
+TEST_CASE("tls session: small pieces leave together, in one record") {
+  Connected bench;
+  bench.settle();
+  bench.carry([&] { return bench.left->receive().empty(); });  // the ticket
+  bench.relay->moved = 0;
+  for (int i = 0; i < 20; ++i) bench.right->output.append(Slice::literal("0123456789"));
+  CHECK(bench.right->socket.send(bench.right->output).state == State::moved);
+  CHECK(bench.right->output.is_empty());
+  CHECK(bench.all_of(*bench.left, 200).size() == 200);
+  CHECK(bench.relay->moved < 200 + 30);
+}
+
+TEST_CASE("tls session: what doesn't fit into one read is readable at once") {
+  Connected bench;
+  bench.left->send(pattern(10'000));
+  std::string received = bench.all_of(*bench.right, 1);
+  CHECK(received.size() == 10'000);
+  bench.left->send(pattern(10'000));
+  for (int i = 0; i < 10; ++i) {
+    bench.relay->move();
+    bench.settle();
+  }
+  received = bench.right->receive(3000);
+  while (bench.right->socket.tls()->has_unread()) {
+    CHECK(bench.right->socket.readable().await_ready());
+    received += bench.right->receive(3000);
+  }
+  CHECK(received == pattern(10'000));
+  CHECK_FALSE(bench.right->socket.readable().await_ready());
+}
+
+TEST_CASE("tls session: the peer's farewell is an end, after its last bytes") {
+  Connected bench;
+  bench.left->send("bye");
+  bench.left->socket.finish_writing();
+  for (int i = 0; i < 5; ++i) bench.relay->move();
+  CHECK(bench.right->receive() == "bye");
+  CHECK(bench.right->socket.readable().await_ready());  // the end waits inside
+  bench.right->receive();
+  CHECK(bench.right->state == State::ended);
+  CHECK(bench.right->send("still here") == State::moved);
+  CHECK(bench.all_of(*bench.left, 10) == "still here");
+}
+
+TEST_CASE("tls session: an end without farewell is a failure, not an end") {
+  Connected bench;
+  bench.left->socket.tls()->spoil();
+  bench.left->socket.finish_writing();
+  CHECK(bench.carry([&] {
+    bench.right->receive();
+    return bench.right->state != State::blocked;
+  }));
+  CHECK(bench.right->state == State::failed);
+  CHECK(ERR_peek_error() == 0);
+}
+
+TEST_CASE("tls session: a connection that is dropped says farewell; one to be reset doesn't") {
+  for (const bool is_reset : {false, true}) {
+    CAPTURE(is_reset);
+    Connected bench;
+    if (is_reset) bench.left->socket.reset_on_close();
+    bench.left.reset();
+    CHECK(bench.carry([&] {
+      bench.right->receive();
+      return bench.right->state != State::blocked;
+    }));
+    CHECK(bench.right->state == (is_reset ? State::failed : State::ended));
+  }
+}
+
+TEST_CASE("tls session: noise in the middle breaks the connection, and leaves nothing in OpenSSL's queue") {
+  Connected bench;
+  const std::string noise(50, '\x17');
+  REQUIRE(::send(bench.fds[1], noise.data(), noise.size(), MSG_NOSIGNAL) == 50);
+  CHECK(bench.carry([&] {
+    bench.right->receive();
+    return bench.right->state != State::blocked;
+  }));
+  CHECK(bench.right->state == State::failed);
+  CHECK(bench.right->send("hello") == State::failed);
+  CHECK(ERR_peek_error() == 0);
+}
+
+TEST_CASE("tls session: a send to a peer that is gone fails, without a signal") {
+  Connected bench;
+  for (const int fd : bench.fds) ::close(fd);
+  bench.fds.clear();
+  bench.right->send("hello");
+  CHECK(bench.right->send("hello") == State::failed);
+}
+
+TEST_CASE("tls session: a key update that can't be answered yet doesn't lose what comes behind it") {
+  Connected bench;
+  // The right side's way out is full.
+  State state = bench.right->send(pattern(3 << 20));
+  REQUIRE(state == State::blocked);
+  SSL_key_update(bench.left->ssl(), SSL_KEY_UPDATE_REQUESTED);
+  bench.left->send("behind");
+  std::string received;
+  size_t back = 0;
+  CHECK(bench.carry([&] {
+    received += bench.right->receive();
+    back += bench.left->receive().size();
+    if (state == State::blocked) state = bench.right->socket.send(bench.right->output).state;
+    return received == "behind" && back == 3 << 20;
+  }));
+  CHECK(state == State::moved);
+}
+
+}  // namespace weir::net
