@@ -113,7 +113,7 @@ bool may_send_again(const Exchange& exchange, const Upstream& upstream, const Re
   if (!upstream.settings().retry_reused) return false;
   const bool had_died = response.died_on_reuse() && http::is_idempotent(exchange.request.method) &&
                         (error.code == ErrorCode::connection_reset || error.code == ErrorCode::incomplete_response);
-  return (had_died || error.retry_safe == RetrySafe::yes) && exchange.request_body->rewind();
+  return (had_died || error.retry == RetrySafe::yes) && exchange.request_body->rewind();
 }
 
 }  // namespace
