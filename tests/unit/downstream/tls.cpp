@@ -168,7 +168,7 @@ TEST_CASE("tls settings: a certificate and its key are all that is needed") {
   CHECK(read.value.min_version == net::TlsServer::Version::tls12);
   CHECK(read.value.client_auth.mode == net::TlsServer::ClientAuth::off);
   CHECK(read.value.handshake_timeout == 10s);
-  CHECK(read.value.alpn == std::vector<std::string>{"http/1.1"});
+  CHECK(read.value.alpn == std::vector<std::string>{"h2", "http/1.1"});
 }
 
 TEST_CASE("tls settings: what can't be is a problem") {
