@@ -50,7 +50,10 @@ void Connection::start(http::Version version) {
     codec_ = std::make_unique<http::H1Codec>(http::Role::client, kHeadLimits, *this, wire_.output());
   }
   wire_.use(*codec_);
-  if (codec_->is_multiplexed()) pool_.put(*this);
+  if (codec_->is_multiplexed()) {
+    pool_.put(*this);
+    wire_.send_soon();  // our settings
+  }
   task_ = serve();
   task_.start();
 }
