@@ -378,7 +378,7 @@ class Upstreams(WeirCase):
                 else:
                     server.answer(stream)
         weir = self.serving(script)
-        self.assertEqual(200, fetch2(weir.address, "POST", body=b"once").status)
+        self.assertEqual(200, fetch2(weir.address).status)
         self.assertEqual(1, len(refused))
 
     def test_a_reset_in_mid_body_does_not_end_cleanly(self):
