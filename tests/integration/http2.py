@@ -5,9 +5,10 @@ import threading
 import unittest
 
 from backend import HttpBackend, digest, fields_of, ok, pattern
-from h2_wire import (CANCEL, GOAWAY, HEADERS, INTERNAL_ERROR, MAX_CONCURRENT_STREAMS, NO_ERROR, REFUSED_STREAM, H2Client,
-                     H2Server, block, fetch2, number)
-from harness import SharedWeirCase, Weir, WeirCase, eventually, settings
+from certificates import Authority
+from h2_wire import (CANCEL, GOAWAY, HEADERS, INTERNAL_ERROR, MAX_CONCURRENT_STREAMS, NO_ERROR, PROTOCOL_ERROR,
+                     REFUSED_STREAM, H2Client, H2Server, block, fetch2, number)
+from harness import SharedWeirCase, Weir, WeirCase, eventually, free_address, own_host, settings
 from wire import Cut, chunk, chunked, read_body, request_bytes
 
 MIB = 1 << 20
@@ -295,12 +296,71 @@ class Limits(WeirCase):
         client = self.limited(settings.client_timeouts(idle="500ms"))
         self.assertEqual(200, client.get().status)
         self.assertTrue(client.is_closed())
+        self.assertEqual(NO_ERROR, client.goaway[1])
+
+    def test_a_request_that_crosses_the_idle_timeout_is_served(self):
+        client = self.limited(settings.client_timeouts(idle="500ms"))
+        client.until(lambda: client.goaway)
+        self.assertEqual(200, client.get("/crossing").status)
 
     def test_after_so_many_requests_a_connection_goes_away(self):
         client = self.limited(settings.client_limits(requests_per_connection=3))
         self.assertEqual([200] * 3, [client.get().status for _ in range(3)])
         client.until(lambda: client.goaway)
         self.assertEqual(NO_ERROR, client.goaway[1])
+
+
+class Records(WeirCase):
+    """Each stream has its line in the log, however it ended."""
+
+    def setUp(self):
+        self.served = self.in_front_of(self.backend(), **settings.client_limits(head="2KiB", request_line="1KiB"))
+        self.asking = H2Client(self.served.address)
+        self.addCleanup(self.asking.close)
+
+    def line(self, path):
+        line = self.served.log_of(path)[0]
+        self.assertEqual("HTTP/2", line["proto"])
+        return line.status, line.flags
+
+    def test_one_that_was_served(self):
+        self.asking.get("/fine")
+        self.assertEqual((200, set()), self.line("/fine"))
+
+    def test_one_that_its_client_reset(self):
+        self.asking.send_reset(self.asking.ask(target="/hold"))
+        self.assertEqual((settings.NO_STATUS_SENT, {"DC"}), self.line("/hold"))
+
+    def test_one_whose_client_closed_the_connection(self):
+        self.asking.ask(target="/hold")
+        eventually(lambda: self.served.metric(settings.IN_FLIGHT) > 0, "in flight")
+        self.asking.close()
+        self.assertEqual((settings.NO_STATUS_SENT, {"DC"}), self.line("/hold"))
+
+    def test_one_whose_head_is_too_large(self):
+        self.assertEqual(431, self.asking.get("/large", {"x-a": "x" * 3000}).status)
+        self.assertEqual((431, {"DPE"}), self.line("/large"))
+
+    def test_one_that_is_malformed(self):
+        self.assertEqual(PROTOCOL_ERROR, self.asking.get("", {"connection": "close"}).reset)
+        self.assertEqual((400, {"DPE"}), self.line(""))
+
+
+class OverTls(WeirCase):
+    """By ALPN, with a real client: curl agrees on HTTP/2 with one Weir, which agrees on it with another."""
+
+    def test_both_sides_agree_on_http_2(self):
+        authority = Authority(self.folder())
+        listener = lambda: settings.listener(
+            free_address(), tls={"certificates": [authority.issue("127.0.0.1", own_host(), name="site").yaml()]})
+        inner = self.in_front_of(self.backend(), listeners=[listener()])
+        tls = {"tls": {"ca": authority.ca, "server_name": "127.0.0.1"}}
+        outer = self.in_front_of(upstreams={"api": settings.upstream(inner.address) | tls}, listeners=[listener()])
+        told = subprocess.run(["curl", "-sS", "--http2", "--cacert", authority.ca, "-w", "%{http_version}", "-o", "/dev/null",
+                               f"https://{outer.address}/bytes/[0-2]"], capture_output=True, text=True, timeout=30)
+        self.assertEqual("222", told.stdout, told.stderr)
+        self.assertEqual(["HTTP/2"] * 2, [weir.log_of("/bytes/2")[0]["proto"] for weir in (outer, inner)])
+        self.assertEqual(1, inner.metric(settings.CONNECTIONS))
 
 
 def serves(**how):
