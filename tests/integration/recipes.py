@@ -52,6 +52,9 @@ class Recipes(WeirCase):
     def test_client_certificates(self):
         self.follow("Client certificates (mTLS)")
 
+    def test_http2(self):
+        self.follow("HTTP/2")
+
 
 if __name__ == "__main__":
     unittest.main()
