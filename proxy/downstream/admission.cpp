@@ -49,7 +49,8 @@ Result<const Route*> find_route(Exchange& exchange, const Serving& serving) {
   if (!route) return fail(ErrorCode::no_route, Side::client, "no route matches this request");
   const auto size = exchange.request_body->size();
   const bool is_announced = size.kind == http::BodySize::Kind::known && size.bytes > route->max_body;
-  if (is_announced || exchange.record.request_body_bytes > route->max_body) {
+  const bool is_tunnel = size.kind == http::BodySize::Kind::tunnel;
+  if (is_announced || (!is_tunnel && exchange.record.request_body_bytes > route->max_body)) {
     return fail(ErrorCode::body_too_large, Side::client, "the request body is larger than allowed");
   }
   exchange.route = route;
