@@ -116,7 +116,15 @@ Task<> Stream::run() {
   exchange.loop().wake(turn_);
 }
 
+/// Over HTTP/2 any 2xx grants the tunnel (RFC 8441 section 5): it can't tell of an answer that doesn't.
+void Stream::check_refusal() {
+  if (!tunnel_ || is_tunnel() || exchange.failure || exchange.request.version != http::Version::http2) return;
+  if (exchange.response.head.status / 100 != 2) return;
+  exchange.fail({ErrorCode::protocol_error, Side::upstream, "a success that grants no WebSocket"});
+}
+
 Task<> Stream::answer() {
+  check_refusal();
   if (exchange.failure) render_error(exchange);
   if (!exchange.response.body) exchange.response.body = make_in<TextBody>(arena, arena, "");
   send_head();

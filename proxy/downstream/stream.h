@@ -66,6 +66,7 @@ class Stream final : public ListNode, public ClientSide {
   Task<> run();
   Task<> answer();
   void send_head();
+  void check_refusal();
 
   Tunnel* tunnel_ = nullptr;  // one is asked for
   Time next_look_{};          // at the body's pace
