@@ -4,6 +4,7 @@
 
 #include "downstream/forwarded.h"
 #include "http/target.h"
+#include "http/websocket.h"
 
 namespace weir::downstream {
 
@@ -16,6 +17,10 @@ Result<> check_method(const Exchange& exchange, const Policy& policy) {
   }
   if (method == http::Method::trace && !policy.allow_trace) {
     return fail(ErrorCode::method_not_allowed, Side::client, "TRACE isn't served here");
+  }
+  const auto protocol = exchange.request.protocol;
+  if (!protocol.empty() && !equals_ignoring_case(protocol, http::kWebSocket)) {  // RFC 9220 section 3
+    return fail(ErrorCode::unsupported_method, Side::client, "only tunnels of the protocol websocket are served");
   }
   return {};
 }

@@ -311,7 +311,8 @@ net::Address Connection::local_address() const {
 void Connection::ended(Stream& stream) {
   const bool is_cut_short = stream.is_cut_short;
   const auto version = stream.exchange.request.version;
-  const bool client_is_silent = stream.body.is_finished() && state_ == State::open && !has_stash() && !we_close_;
+  const bool client_is_silent =
+      stream.body.is_finished() && !stream.is_tunnel() && state_ == State::open && !has_stash() && !we_close_;
   if (codec_->is_multiplexed() && !stream.body.is_settled()) codec_->reset(stream.id, ErrorCode::client_gone);
   bury(stream);
   if (codec_->is_multiplexed()) return ended_among_many();
