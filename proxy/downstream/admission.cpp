@@ -4,6 +4,7 @@
 
 #include "downstream/forwarded.h"
 #include "http/target.h"
+#include "http/websocket.h"
 
 namespace weir::downstream {
 
@@ -16,6 +17,10 @@ Result<> check_method(const Exchange& exchange, const Policy& policy) {
   }
   if (method == http::Method::trace && !policy.allow_trace) {
     return fail(ErrorCode::method_not_allowed, Side::client, "TRACE isn't served here");
+  }
+  const auto protocol = exchange.request.protocol;
+  if (!protocol.empty() && !equals_ignoring_case(protocol, http::kWebSocket)) {  // RFC 9220 section 3
+    return fail(ErrorCode::unsupported_method, Side::client, "only tunnels of the protocol websocket are served");
   }
   return {};
 }
@@ -49,7 +54,8 @@ Result<const Route*> find_route(Exchange& exchange, const Serving& serving) {
   if (!route) return fail(ErrorCode::no_route, Side::client, "no route matches this request");
   const auto size = exchange.request_body->size();
   const bool is_announced = size.kind == http::BodySize::Kind::known && size.bytes > route->max_body;
-  if (is_announced || exchange.record.request_body_bytes > route->max_body) {
+  const bool is_tunnel = size.kind == http::BodySize::Kind::tunnel;
+  if (is_announced || (!is_tunnel && exchange.record.request_body_bytes > route->max_body)) {
     return fail(ErrorCode::body_too_large, Side::client, "the request body is larger than allowed");
   }
   exchange.route = route;

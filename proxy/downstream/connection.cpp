@@ -283,7 +283,7 @@ void Connection::on_data(http::StreamId id, Slice data) {
   Stream& stream = find(id);
   const auto* route = stream.exchange.route;
   const uint64_t most = route ? route->max_body : UINT64_MAX;  // before there is a route the pipe's bound holds
-  if (stream.exchange.record.request_body_bytes + data.size() <= most || stream.is_tunnel()) {
+  if (stream.exchange.record.request_body_bytes + data.size() <= most || !stream.exchange.request.protocol.empty()) {
     return stream.receive(std::move(data));
   }
   if (!codec_->is_multiplexed()) state_ = State::deaf;
@@ -323,7 +323,8 @@ net::Address Connection::local_address() const {
 void Connection::ended(Stream& stream) {
   const bool is_cut_short = stream.is_cut_short;
   const auto version = stream.exchange.request.version;
-  const bool client_is_silent = stream.body.is_finished() && state_ == State::open && !has_stash() && !we_close_;
+  const bool client_is_silent =
+      stream.body.is_finished() && !stream.is_tunnel() && state_ == State::open && !has_stash() && !we_close_;
   if (codec_->is_multiplexed() && !stream.body.is_settled()) codec_->reset(stream.id, ErrorCode::client_gone);
   bury(stream);
   if (codec_->is_multiplexed()) return ended_among_many();
@@ -385,6 +386,12 @@ void Connection::drain() {
   if (!codec_->is_multiplexed()) return;  // the next response says so
   codec_->drain();
   wire_.send_soon();
+}
+
+bool Connection::part() {
+  bool has_tunnel = false;
+  for (Stream& stream : streams_) has_tunnel = stream.part() || has_tunnel;
+  return has_tunnel;
 }
 
 void Connection::linger() {

@@ -24,6 +24,8 @@ class Connection final : public ListNode, public http::CodecEvents {
   bool is_idle() const { return streams_.is_empty() && codec_->is_idle(); }
   /// Says that no new stream is wanted, where the protocol has words for it between two answers.
   void drain();
+  /// Its WebSockets say that they go, and end; false when it has none.
+  bool part();
   /// The client takes nothing any more: gives everything up.
   void abort(Flag flag);
   void close();

@@ -9,6 +9,7 @@ namespace weir::downstream {
 
 namespace {
 
+constexpr Duration kParting = std::chrono::milliseconds(500);
 constexpr size_t kRefusedAtOnce = 64;  // connections over a limit that are still told why
 
 /// A descriptor that is nobody's connection yet.
@@ -116,13 +117,22 @@ std::string_view Gateway::date() {
 }
 
 void Gateway::cut_after(std::optional<Duration> grace) {
-  if (!grace) return cut_alarm_.stop();
+  if (!grace) {
+    is_parting_ = false;
+    return cut_alarm_.stop();
+  }
   if (!cut_alarm_.is_running()) cut_alarm_.start(*grace);
 }
 
 void Gateway::cut() {
   arrivals_.cancel();
-  retired_.splice(connections_);
+  List<Connection> parting;
+  while (Connection* connection = connections_.pop_front()) {
+    (!is_parting_ && connection->part() ? parting : retired_).push_back(*connection);
+  }
+  connections_.splice(parting);
+  is_parting_ = !connections_.is_empty();
+  if (is_parting_) cut_alarm_.start(kParting);
   worker_.loop.at_end_of_tick(retirement_);
 }
 

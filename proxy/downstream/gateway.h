@@ -35,8 +35,10 @@ class Gateway {
   /// its way on any of them.
   void drain(bool on = true);
   void close_idle();
-  /// Every connection is cut then; nothing takes the deadline back.
+  /// Every connection is cut then; null takes the deadline back.
   void cut_after(std::optional<Duration> grace);
+  /// Ends every connection now; those with WebSockets have a moment to say so.
+  void cut();
   size_t size() const { return size_ + arrivals_.size(); }
 
   /// Destroys it at the end of this tick: it may be on the stack now.
@@ -86,7 +88,7 @@ class Gateway {
   List<Connection> connections_;
   List<Connection> retired_;
   Retirement retirement_;
-  void cut();
+  bool is_parting_ = false;  // the WebSockets have said that they go
   Alarm<Gateway, &Gateway::cut> cut_alarm_;
   TaskGroup arrivals_;  // connections whose PROXY header is on its way
 };

@@ -54,6 +54,7 @@ void Stream::receive(Slice data) {
   pace.count(data.size());
   auto& record = exchange.record;
   record.request_body_bytes += data.size();
+  if (tunnel_) tunnel_->to_endpoint.pass(data.view());
   body.push(std::move(data));
 }
 
@@ -76,6 +77,7 @@ std::optional<Error> Stream::is_late() {
 
 void Stream::begin() {
   phase = Phase::handling;
+  if (!exchange.request.protocol.empty()) tunnel_ = &arena.make<Tunnel>();
   turn_.run = [](Ready& turn) {
     Stream& stream = *static_cast<Turn&>(turn).stream;
     stream.task_ = stream.run();
@@ -114,10 +116,21 @@ Task<> Stream::run() {
   exchange.loop().wake(turn_);
 }
 
+/// Over HTTP/2 any 2xx grants the tunnel (RFC 8441 section 5): it can't tell of an answer that doesn't.
+void Stream::check_refusal() {
+  if (!tunnel_ || is_tunnel() || exchange.failure || exchange.request.version != http::Version::http2) return;
+  if (exchange.response.head.status / 100 != 2) return;
+  exchange.fail({ErrorCode::protocol_error, Side::upstream, "a success that grants no WebSocket"});
+}
+
 Task<> Stream::answer() {
+  check_refusal();
   if (exchange.failure) render_error(exchange);
   if (!exchange.response.body) exchange.response.body = make_in<TextBody>(arena, arena, "");
   send_head();
+  if (tunnel_ && is_tunnel()) {
+    exchange.response.body = make_in<TunnelBody>(arena, arena, std::move(exchange.response.body), tunnel_->to_client);
+  }
   auto& record = exchange.record;
   const auto sent = co_await send_body(*exchange.response.body, connection.wire(), id, serving->policy->timeouts.write,
                                        record.response_body_bytes);
@@ -145,6 +158,19 @@ void Stream::send_head() {
   exchange.record.response_started = exchange.loop().now();
   connection.codec().send_response(id, head, exchange.response.body->size());
   if (is_tunnel()) connection.tunnel_opened();
+}
+
+bool Stream::part() {
+  if (!tunnel_ || !is_tunnel() || phase != Phase::answering) return false;
+  if (tunnel_->to_endpoint.takes_another()) body.push(Slice::literal(http::kGoingAwayMasked));
+  body.finish(nullptr);
+  auto& codec = connection.codec();
+  auto& wire = connection.wire();
+  if (tunnel_->to_client.takes_another()) codec.send_data(id, Slice::literal(http::kGoingAway));
+  codec.send_end(id, nullptr);
+  wire.send_soon();
+  if (codec.ends_with_fin() && !wire.has_unsent()) wire.socket().finish_writing();
+  return true;
 }
 
 void Stream::inform(const http::ResponseHead& head) {

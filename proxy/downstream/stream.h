@@ -2,6 +2,7 @@
 
 #include "downstream/request_body.h"
 #include "downstream/serving.h"
+#include "downstream/tunnel.h"
 #include "exchange/exchange.h"
 #include "exchange/pipe.h"
 #include "http/codec.h"
@@ -41,6 +42,9 @@ class Stream final : public ListNode, public ClientSide {
   /// The head took too long, or the body comes too slowly: why.
   std::optional<Error> is_late();
 
+  /// A WebSocket that must go says so to both sides, where it is between two frames, and ends. False for all else.
+  bool part();
+
   /// Stops its task. What it holds goes with it.
   void silence() { task_.reset(); }
   bool is_tunnel() const { return exchange.response.head.status == 101; }
@@ -62,8 +66,10 @@ class Stream final : public ListNode, public ClientSide {
   Task<> run();
   Task<> answer();
   void send_head();
+  void check_refusal();
 
-  Time next_look_{};  // at the body's pace
+  Tunnel* tunnel_ = nullptr;  // one is asked for
+  Time next_look_{};          // at the body's pace
   struct Turn : Ready {
     Stream* stream;
   } turn_;  // first: begin; then: it has ended

@@ -244,6 +244,8 @@ Task<> Supervisor::stop() {
     if (load.connections == 0) break;
     if (passed >= settings.drain_timeout) {
       log::warn("drain_timed_out", {{"connections", load.connections}, {"requests", load.exchanges}});
+      co_await ask_workers([&](size_t i, Worker::Done done) { workers_[i]->cut(std::move(done)); });
+      while ((co_await total_load()).connections > 0) co_await sleep_for(loop_, kDrainStep);
       break;
     }
     if (passed >= kIdleGrace)

@@ -143,6 +143,15 @@ void Worker::close_idle(Done done) {
   });
 }
 
+void Worker::cut(Done done) {
+  loop_.post([this, done = std::move(done)] {
+    for (auto& [name, counted] : gateways_) {
+      if (!counted->is_admin) counted->gateway.cut();
+    }
+    done();
+  });
+}
+
 void Worker::report(std::function<void(Load)> tell) {
   loop_.post([this, tell = std::move(tell)] { tell(load()); });
 }

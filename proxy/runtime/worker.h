@@ -54,6 +54,8 @@ class Worker {
   /// Accepts what waits, then no more; but for the admin listener.
   void drain(Done done);
   void close_idle(Done done);
+  /// Ends all connections; WebSockets have a moment to say so.
+  void cut(Done done);
   void report(std::function<void(Load)> tell);
 
  private:

@@ -80,12 +80,29 @@ void Connection::give_back(ResponseBody& response, bool whole) {
   if (codec_->is_multiplexed()) {
     wire_.send_soon();
     if (!is_closed_ && codec_->is_reusable()) return pool_.put(*this);
-    if (!responses_.is_empty()) return;
+    if (!is_unused()) return;
   } else if (is_reusable()) {
     return pool_.put(*this);
   }
   is_closed_ = true;
   pool_.retire(*this);
+}
+
+/// What we have to say comes first: a server waits for it.
+Connection::Listening::Listening(Connection& connection) : connection_(connection) {
+  ++connection_.listeners_;
+  connection_.stop_waiting();
+  connection_.wire_.send_soon();
+}
+
+Connection::Listening::~Listening() {
+  --connection_.listeners_;
+  if (!connection_.is_unused()) return;
+  if (!connection_.is_closed_ && connection_.codec_->is_reusable()) {
+    connection_.pool_.put(connection_);
+  } else {
+    connection_.expired();
+  }
 }
 
 bool Connection::is_reusable() const {
@@ -172,7 +189,7 @@ void Connection::feed(Slice bytes) {
   if (!codec_->is_multiplexed()) return;
   wire_.send_soon();  // acknowledgements, windows
   if (!has_heard_) has_spoken();
-  if (!codec_->is_reusable() && responses_.is_empty()) expired();
+  if (!codec_->is_reusable() && is_unused()) expired();
 }
 
 void Connection::has_spoken() {
@@ -186,7 +203,7 @@ void Connection::broken(Error error) {
   is_closed_ = true;
   has_spoken();
   if (codec_->is_multiplexed()) (void)wire_.write();  // GOAWAY, with the reason
-  if (responses_.is_empty()) return pool_.retire(*this);
+  if (is_unused()) return pool_.retire(*this);
   for (ResponseBody& response : responses_) response.fail(error);
 }
 

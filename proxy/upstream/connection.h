@@ -32,7 +32,7 @@ class Connection final : public ListNode, public http::CodecEvents {
   uint64_t identity() const { return identity_; }
   uint32_t requests() const { return requests_; }
   /// No request runs on it.
-  bool is_unused() const { return responses_.is_empty(); }
+  bool is_unused() const { return responses_.is_empty() && listeners_ == 0; }
   /// How many more requests may be sent on it now: one until the endpoint has said how many it takes (RFC 9113
   /// section 6.5.2), since what is too many would wait in the codec.
   size_t capacity() const;
@@ -51,6 +51,17 @@ class Connection final : public ListNode, public http::CodecEvents {
   /// The endpoint's first bytes, which over HTTP/2 tell what it can do, or the connection's end.
   bool has_heard() const { return has_heard_ || is_closed_; }
   Signal::Awaiter heard() { return heard_.wait(); }
+  /// Held by who waits for that: it keeps the connection.
+  class Listening {
+   public:
+    explicit Listening(Connection& connection);
+    Listening(const Listening&) = delete;
+    Listening& operator=(const Listening&) = delete;
+    ~Listening();
+
+   private:
+    Connection& connection_;
+  };
 
   void wait_idle(Duration timeout) { idle_alarm_.start(timeout); }
   void stop_waiting() { idle_alarm_.stop(); }
@@ -89,6 +100,7 @@ class Connection final : public ListNode, public http::CodecEvents {
   List<ResponseBody> responses_;        // the oldest in front
   const uint64_t identity_;
   uint32_t requests_ = 0;
+  uint32_t listeners_ = 0;
   bool is_closed_ = false;
   bool has_heard_ = false;
   bool was_large_ =

@@ -72,6 +72,7 @@ Task<bool> until_made(const Exchange&, ConnectionPool& pool, EndpointState& endp
 }
 
 Task<bool> until_heard(const Exchange&, Connection& connection) {
+  const Connection::Listening listening(connection);
   co_await connection.heard();
   co_return true;
 }
@@ -99,12 +100,25 @@ Task<Result<Connection*>> obtain(Exchange& exchange, const Upstream& upstream, c
   co_return co_await connect(exchange, upstream, endpoint);
 }
 
-/// RFC 8441 section 3: whether an endpoint takes a tunnel over HTTP/2 is the first thing that it says.
-Task<Result<>> await_tunnels(Exchange& exchange, const Upstream& upstream, Connection& connection) {
-  const auto until = std::min(exchange.deadline, exchange.loop().now() + upstream.settings().timeouts.connect);
-  if (!connection.has_heard()) (void)co_await before(exchange.loop(), until, until_heard(exchange, connection));
-  if (connection.has_heard() && connection.capacity() > 0 && connection.codec().can_tunnel()) co_return Result<>();
-  co_return fail(ErrorCode::protocol_error, Side::upstream, "the endpoint takes no WebSockets over HTTP/2");
+/// RFC 8441 section 3: whether an endpoint takes a tunnel over HTTP/2 is the first thing that it says; how many, too.
+Task<Result<Connection*>> suit_tunnel(Exchange& exchange, const Upstream& upstream, const Endpoint& endpoint,
+                                      Connection* connection) {
+  while (connection->codec().is_multiplexed()) {
+    const auto until = std::min(exchange.deadline, exchange.loop().now() + upstream.settings().timeouts.connect);
+    if (!connection->has_heard()) (void)co_await before(exchange.loop(), until, until_heard(exchange, *connection));
+    const bool has_heard = connection->has_heard();
+    if (has_heard && connection->capacity() > 0 && connection->codec().can_tunnel()) break;
+    if (!has_heard || connection->requests() == 0 || !connection->codec().can_tunnel()) {
+      co_return fail(ErrorCode::protocol_error, Side::upstream, "the endpoint takes no WebSockets over HTTP/2");
+    }
+    // Others who waited have filled it.
+    connection = exchange.worker.connections->take(*endpoint.state, keep_of(upstream));
+    if (connection) continue;
+    auto made = co_await obtain(exchange, upstream, endpoint);
+    if (!made) co_return made;
+    connection = *made;
+  }
+  co_return connection;
 }
 
 /// RFC 9110 section 9.2.2 and RFC 9112 section 9.3.1: the endpoint closed a connection that we took for alive, or
@@ -173,9 +187,9 @@ Task<Result<>> Forward::attempt(Exchange& exchange, const Upstream& upstream, En
     }
     record.connected = exchange.loop().now();
     if (!exchange.request.protocol.empty() && connection->codec().is_multiplexed()) {
-      if (auto tunnels = co_await await_tunnels(exchange, upstream, *connection); !tunnels) {
-        co_return std::unexpected(tunnels.error());
-      }
+      auto suited = co_await suit_tunnel(exchange, upstream, endpoint, connection);
+      if (!suited) co_return std::unexpected(suited.error());
+      connection = *suited;
     }
     auto response = make_in<ResponseBody>(exchange.arena(), exchange, record, upstream, std::move(lease));
     response->hold(std::move(permit));

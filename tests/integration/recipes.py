@@ -7,6 +7,7 @@ import textwrap
 import unittest
 
 from harness import Weir, WeirCase, free_address
+from websocket_peers import EchoBackend
 
 ROOT = os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "..")
 WHOLE = "# weir.yaml\n"                             # the first line of YAML that is a whole configuration
@@ -26,8 +27,8 @@ def recipe(title):
 
 
 class Recipes(WeirCase):
-    def follow(self, title):
-        folder, ports = self.folder(), {BACKEND.split(":")[1]: str(self.backend().port)}
+    def follow(self, title, backend=None):
+        folder, ports = self.folder(), {BACKEND.split(":")[1]: str((backend or self.backend()).port)}
 
         def moved(text):
             """On ports that are free."""
@@ -54,6 +55,9 @@ class Recipes(WeirCase):
 
     def test_http2(self):
         self.follow("HTTP/2")
+
+    def test_web_socket(self):
+        self.follow("WebSocket", self._kept(EchoBackend()))
 
 
 if __name__ == "__main__":
