@@ -63,7 +63,8 @@ class Stream final : public ListNode, public ClientSide {
   Task<> answer();
   void send_head();
 
-  Time next_look_{};  // at the body's pace
+  Time next_look_{};      // at the body's pace
+  bool is_call_ = false;  // gRPC over HTTP/2: its messages come when the application has any
   struct Turn : Ready {
     Stream* stream;
   } turn_;  // first: begin; then: it has ended
