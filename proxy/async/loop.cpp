@@ -7,6 +7,7 @@ namespace weir {
 namespace {
 
 constexpr Duration kTick = std::chrono::milliseconds(4);
+constexpr int kRounds = 2;  // of ends of a turn before sockets are looked at again
 
 Loop& loop_of(const uv_handle_t* handle) { return *static_cast<Loop*>(handle->loop->data); }
 
@@ -19,6 +20,7 @@ Loop::Loop(const Clock& clock) : clock_(clock), start_(clock.now()), now_(start_
   uv_prepare_init(&uv_, &prepare_);
   uv_prepare_start(&prepare_,
                    [](uv_prepare_t* handle) { loop_of(reinterpret_cast<uv_handle_t*>(handle)).finish_tick(); });
+  uv_idle_init(&uv_, &restless_);
   uv_async_init(&uv_, &bell_, [](uv_async_t* handle) { loop_of(reinterpret_cast<uv_handle_t*>(handle)).deliver(); });
 }
 
@@ -29,6 +31,7 @@ Loop::~Loop() {
   }
   uv_close(reinterpret_cast<uv_handle_t*>(&timer_), nullptr);
   uv_close(reinterpret_cast<uv_handle_t*>(&prepare_), nullptr);
+  uv_close(reinterpret_cast<uv_handle_t*>(&restless_), nullptr);
   uv_close(reinterpret_cast<uv_handle_t*>(&bell_), nullptr);
   uv_run(&uv_, UV_RUN_DEFAULT);
   [[maybe_unused]] const int still_open = uv_loop_close(&uv_);
@@ -58,11 +61,21 @@ void Loop::drain() {
   while (Ready* ready = ready_.pop_front()) ready->run(*ready);
 }
 
+/// Whoever is woken by the end of a turn may ask for another end. That one isn't to wait for the next event, which may
+/// never come.
 void Loop::finish_tick() {
-  List<EndOfTick> turn;
-  turn.splice(end_of_tick_);
-  while (EndOfTick* item = turn.pop_front()) item->run(*item);
-  drain();
+  int round = 0;
+  do {
+    List<EndOfTick> turn;
+    turn.splice(end_of_tick_);
+    while (EndOfTick* item = turn.pop_front()) item->run(*item);
+    drain();
+  } while (!end_of_tick_.is_empty() && ++round < kRounds);
+  if (end_of_tick_.is_empty()) {
+    uv_idle_stop(&restless_);
+  } else {
+    uv_idle_start(&restless_, [](uv_idle_t*) {});  // the loop doesn't sleep
+  }
 }
 
 uint64_t Loop::tick_of(Time time) const {

@@ -87,6 +87,7 @@ class Loop {
   uv_loop_t uv_;
   uv_timer_t timer_;
   uv_prepare_t prepare_;
+  uv_idle_t restless_;
   uv_async_t bell_;
   std::mutex letters_mutex_;
   std::vector<std::move_only_function<void()>> letters_;

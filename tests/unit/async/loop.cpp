@@ -54,6 +54,31 @@ TEST_CASE("loop: what runs may wake another, which runs after those that waited"
   CHECK(ran == Names{"second", "last"});
 }
 
+TEST_CASE("loop: who is woken by the end of a turn and asks for another doesn't wait for an event") {
+  LoopBench bench;
+  struct Asker : EndOfTick {
+    struct Woken : Ready {
+      Asker* asker;
+    } woken;
+    Loop& loop;
+    int left = 100;
+  };
+  Asker asker{{}, {}, bench.loop};
+  asker.woken.asker = &asker;
+  asker.woken.run = [](Ready& self) {
+    Asker& asker = *static_cast<Asker::Woken&>(self).asker;
+    if (--asker.left == 0) return asker.loop.stop();
+    asker.loop.at_end_of_tick(asker);
+  };
+  asker.run = [](Ready& self) {
+    auto& asker = static_cast<Asker&>(static_cast<EndOfTick&>(self));
+    asker.loop.wake(asker.woken);
+  };
+  bench.loop.at_end_of_tick(asker);
+  bench.loop.run();
+  CHECK(asker.left == 0);
+}
+
 TEST_CASE("loop: what is destroyed before its turn isn't run") {
   LoopBench bench;
   Names ran;
