@@ -6,6 +6,7 @@ import subprocess
 import textwrap
 import unittest
 
+from grpc_peers import GrpcServer
 from harness import Weir, WeirCase, free_address
 
 ROOT = os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "..")
@@ -26,8 +27,8 @@ def recipe(title):
 
 
 class Recipes(WeirCase):
-    def follow(self, title):
-        folder, ports = self.folder(), {BACKEND.split(":")[1]: str(self.backend().port)}
+    def follow(self, title, backend=None):
+        folder, ports = self.folder(), {BACKEND.split(":")[1]: str((backend or self.backend()).port)}
 
         def moved(text):
             """On ports that are free."""
@@ -51,6 +52,9 @@ class Recipes(WeirCase):
 
     def test_client_certificates(self):
         self.follow("Client certificates (mTLS)")
+
+    def test_grpc(self):
+        self.follow("gRPC", self._kept(GrpcServer("127.0.0.1")))
 
 
 if __name__ == "__main__":
