@@ -216,9 +216,8 @@ void Connection::on_alarm() {
 
 /// A request may be on its way: over HTTP/2 its client can be told that it won't be looked at.
 void Connection::idled() {
-  if (!codec_->is_multiplexed() || std::exchange(we_close_, true)) return close();
+  if (!codec_->is_multiplexed() || we_close_) return close();
   drain();
-  alarm_.start(kLinger);
 }
 
 void Connection::late(Stream& stream, const Error& error) {
@@ -347,7 +346,7 @@ void Connection::ended_among_many() {
   if (wire_.is_broken()) return abort(Flag::DC);
   wire_.send_soon();
   if (!streams_.is_empty()) return;
-  alarm_.start(codec_->is_reusable() ? gateway_.serving()->policy->timeouts.idle : kLinger);
+  alarm_.start(we_close_ || !codec_->is_reusable() ? kLinger : gateway_.serving()->policy->timeouts.idle);
 }
 
 /// The one place where an exchange ends, however it did.
@@ -384,8 +383,10 @@ void Connection::close() {
 
 void Connection::drain() {
   if (!codec_->is_multiplexed()) return;  // the next response says so
+  we_close_ = true;
   codec_->drain();
   wire_.send_soon();
+  if (streams_.is_empty()) alarm_.start(kLinger);
 }
 
 bool Connection::part() {

@@ -192,6 +192,15 @@ class DrainAndReload(WeirCase):
         self.assert_let_go(client, held)
         self.assertEqual(200, fetch2(other).status)
 
+    def test_an_idle_connection_of_a_listener_that_went_is_closed(self):
+        weir = self.in_front_of(self.backend(), stream_grace="20s")
+        client = H2Client(weir.address)
+        self.addCleanup(client.close)
+        self.assertEqual(200, client.get().status)
+        weir.reload({"routes": [settings.answers(200, "ok")], "listeners": [settings.listener(free_address())]})
+        self.assertTrue(client.is_closed())
+        self.assertEqual(NO_ERROR, client.goaway[1])
+
     def test_reloads_under_load_fail_no_request(self):
         weir = self.in_front_of(self.backend(), workers=2, **settings.client_limits(requests_per_connection=0))
         load = subprocess.Popen(["h2load", "-D", "4", "-c", "8", "-m", "16", f"http://{weir.address}/bytes/1000"],
