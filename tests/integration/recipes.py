@@ -53,6 +53,9 @@ class Recipes(WeirCase):
     def test_client_certificates(self):
         self.follow("Client certificates (mTLS)")
 
+    def test_http2(self):
+        self.follow("HTTP/2")
+
     def test_grpc(self):
         self.follow("gRPC", self._kept(GrpcServer("127.0.0.1")))
 
