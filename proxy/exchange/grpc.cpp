@@ -8,7 +8,7 @@ namespace {
 
 constexpr std::string_view kType = "application/grpc";
 constexpr size_t kMostDigits = 8;
-constexpr double kLongest = 10 * 365 * 86'400.0;  // seconds; more is no bound, and might overflow
+constexpr Duration kLongest = std::chrono::days(3650);  // more is no bound, and might overflow
 
 bool take_prefix(std::string_view& text, std::string_view prefix) {
   if (!equals_ignoring_case(text.substr(0, prefix.size()), prefix)) return false;
@@ -16,14 +16,14 @@ bool take_prefix(std::string_view& text, std::string_view prefix) {
   return true;
 }
 
-std::optional<double> seconds_of(char unit) {
-  switch (unit) {
-    case 'H': return 3600;
-    case 'M': return 60;
-    case 'S': return 1;
-    case 'm': return 1e-3;
-    case 'u': return 1e-6;
-    case 'n': return 1e-9;
+std::optional<Duration> unit_of(char letter) {
+  switch (letter) {
+    case 'H': return std::chrono::hours(1);
+    case 'M': return std::chrono::minutes(1);
+    case 'S': return std::chrono::seconds(1);
+    case 'm': return std::chrono::milliseconds(1);
+    case 'u': return std::chrono::microseconds(1);
+    case 'n': return std::chrono::nanoseconds(1);
     default: return std::nullopt;
   }
 }
@@ -47,12 +47,10 @@ GrpcType grpc_type(const http::Headers& headers) {
 std::optional<Duration> grpc_timeout(const http::Headers& headers) {
   const auto value = headers.get("grpc-timeout");
   if (!value || value->size() < 2 || value->size() > kMostDigits + 1) return std::nullopt;
-  const auto unit = seconds_of(value->back());
+  const auto unit = unit_of(value->back());
   const auto count = parse_decimal(value->substr(0, value->size() - 1));
-  if (!unit || !count) return std::nullopt;
-  const double seconds = static_cast<double>(*count) * *unit;
-  if (seconds > kLongest) return std::nullopt;
-  return std::chrono::duration_cast<Duration>(std::chrono::duration<double>(seconds));
+  if (!unit || !count || *count > static_cast<uint64_t>(kLongest / *unit)) return std::nullopt;
+  return *unit * static_cast<int64_t>(*count);
 }
 
 }  // namespace weir
