@@ -16,6 +16,7 @@ FROM debian:bookworm-slim
 RUN apt-get -q update \
  && apt-get -q -y install --no-install-recommends \
       libuv1 libyaml-cpp0.7 libssl3 libnghttp2-14 libhiredis0.14 libc-ares2 libre2-9 libxxhash0 libfmt9 libspdlog1.10 libstdc++6 \
+      ca-certificates \
  && rm -rf /var/lib/apt/lists/*
 COPY --from=build /src/build/release/weir /usr/bin/weir
 COPY --from=build /src/LICENSE /usr/share/doc/weir/LICENSE

@@ -1,5 +1,6 @@
 #include "plugins/registry.h"
 
+#include "plugins/grpc_web/grpc_web.h"
 #include "plugins/headers/headers.h"
 #include "plugins/request_id/request_id.h"
 
@@ -7,6 +8,7 @@ namespace weir::plugins {
 
 const config::Tags<FilterFactory>& filters() {
   static const config::Tags<FilterFactory> all = {
+      grpc_web_filter(),
       headers_filter(),
       request_id_filter(),
   };

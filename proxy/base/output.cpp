@@ -35,8 +35,8 @@ void Output::append(Slice slice) {
 
 /// A queue that never runs empty would grow for ever.
 void Output::compact() {
-  const size_t live = count_ - first_;
-  for (size_t i = 0; i < live; ++i) segment(i) = std::move(segment(first_ + i));
+  const uint32_t live = count_ - first_;
+  for (uint32_t i = 0; i < live; ++i) segment(i) = std::move(segment(first_ + i));
   more_.resize(live > kInline ? live - kInline : 0);
   for (size_t i = live; i < kInline; ++i) inline_[i] = Slice();
   first_ = 0;
@@ -74,7 +74,7 @@ void Output::append_slow(std::string_view text) {
 }
 
 size_t Output::gather(std::span<iovec> vectors) const {
-  const size_t count = std::min(count_ - first_, vectors.size());
+  const size_t count = std::min<size_t>(count_ - first_, vectors.size());
   for (size_t i = 0; i < count; ++i) {
     const Slice& slice = segment(first_ + i);
     vectors[i] = {const_cast<char*>(slice.data()), slice.size()};
@@ -107,13 +107,14 @@ Slice Output::take_front() {
 }
 
 void Output::clear() {
-  for (size_t i = first_; i < std::min(count_, kInline); ++i) inline_[i] = Slice();
+  for (size_t i = first_; i < std::min<size_t>(count_, kInline); ++i) inline_[i] = Slice();
   if (more_.capacity() > 64) {
     more_ = {};
   } else {
     more_.clear();
   }
-  first_ = count_ = bytes_ = room_ = 0;
+  first_ = count_ = 0;
+  bytes_ = room_ = 0;
   at_ = nullptr;
 }
 

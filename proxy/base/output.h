@@ -49,7 +49,7 @@ class Output {
   void unpin();
 
  private:
-  static constexpr size_t kInline = 4;
+  static constexpr size_t kInline = 2;  // a head and its body; an idle connection keeps their room
 
   Slice& segment(size_t index) { return index < kInline ? inline_[index] : more_[index - kInline]; }
   const Slice& segment(size_t index) const { return index < kInline ? inline_[index] : more_[index - kInline]; }
@@ -67,8 +67,8 @@ class Output {
   BlockPool* pool_;
   std::array<Slice, kInline> inline_;
   std::vector<Slice> more_;
-  size_t first_ = 0;  // segments before it are sent
-  size_t count_ = 0;
+  uint32_t first_ = 0;  // segments before it are sent
+  uint32_t count_ = 0;
   size_t bytes_ = 0;
   char* at_ = nullptr;  // where the last segment, a block of ours, has `room_` bytes free
   size_t room_ = 0;

@@ -3,6 +3,7 @@
 #include <array>
 
 #include "downstream/forwarded.h"
+#include "exchange/grpc.h"
 #include "http/target.h"
 #include "http/websocket.h"
 
@@ -49,6 +50,16 @@ Result<> normalize(Exchange& exchange, const http::PathPolicy& policy) {
   return {};
 }
 
+/// The least of what the route allows and what a gRPC client asks for.
+Time deadline_of(const Exchange& exchange, const Route& route) {
+  const Time started = exchange.record.started;
+  const Time allowed = route.timeout > Duration{} ? started + route.timeout : Time::max();
+  const auto& headers = exchange.request.headers;
+  if (grpc_type(headers).form == GrpcForm::none) return allowed;
+  const auto asked = grpc_timeout(headers);
+  return asked ? std::min(allowed, started + *asked) : allowed;
+}
+
 Result<const Route*> find_route(Exchange& exchange, const Serving& serving) {
   const Route* route = serving.routes->find(exchange);
   if (!route) return fail(ErrorCode::no_route, Side::client, "no route matches this request");
@@ -59,7 +70,7 @@ Result<const Route*> find_route(Exchange& exchange, const Serving& serving) {
     return fail(ErrorCode::body_too_large, Side::client, "the request body is larger than allowed");
   }
   exchange.route = route;
-  if (route->timeout > Duration{}) exchange.deadline = exchange.record.started + route->timeout;
+  exchange.deadline = deadline_of(exchange, *route);
   return route;
 }
 

@@ -1,6 +1,7 @@
 #include "downstream/connection.h"
 
 #include "downstream/arrival.h"
+#include "exchange/error_response.h"
 #include "http/h1_codec.h"
 #include "http/h2_codec.h"
 
@@ -200,7 +201,8 @@ void Connection::refuse(Error error) {
 }
 
 void Connection::on_alarm() {
-  if (state_ == State::lingering || streams_.is_empty()) return close();
+  if (state_ == State::lingering) return close();
+  if (streams_.is_empty()) return idled();
   const Time now = gateway_.worker().loop.now();
   for (auto at = streams_.begin(); at != streams_.end();) {
     Stream& stream = *at;
@@ -210,6 +212,13 @@ void Connection::on_alarm() {
     if (state_ != State::open) return;
   }
   watch_progress();
+}
+
+/// A request may be on its way: over HTTP/2 its client can be told that it won't be looked at.
+void Connection::idled() {
+  if (!codec_->is_multiplexed() || std::exchange(we_close_, true)) return close();
+  drain();
+  alarm_.start(kLinger);
 }
 
 void Connection::late(Stream& stream, const Error& error) {
@@ -285,7 +294,10 @@ void Connection::on_end(http::StreamId id, http::Headers* trailers) { find(id).b
 
 void Connection::on_reset(http::StreamId id, Error error) {
   Stream& stream = find(id);
-  stream.exchange.record.raise(error.code == ErrorCode::client_gone ? Flag::DC : Flag::DPE);
+  auto& record = stream.exchange.record;
+  const bool has_left = error.code == ErrorCode::client_gone;
+  record.raise(has_left ? Flag::DC : Flag::DPE);
+  if (!has_left && record.status == 0) record.status = meaning_of(error.code).status;  // what the codec's refusal means
   if (!stream.exchange.failure) stream.exchange.failure = error;
   bury(stream);
 }

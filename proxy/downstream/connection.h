@@ -65,6 +65,7 @@ class Connection final : public ListNode, public http::CodecEvents {
   void refuse(Error error);
   bool must_pause() const;
   void on_alarm();
+  void idled();
   void late(Stream& stream, const Error& error);
   void watch_progress();
 

@@ -152,8 +152,8 @@ bool went_through(std::string_view via, std::string_view pseudonym) {
 
 Result<> extend_via(Exchange& exchange, const std::string& pseudonym) {
   auto& headers = exchange.request.headers;
-  const std::string_view version = exchange.request.version == http::Version::http10 ? "1.0 " : "1.1 ";
-  const auto ours = exchange.arena().concat({version, pseudonym});
+  const auto version = http::name_of(exchange.request.version).substr(std::string_view("HTTP/").size());
+  const auto ours = exchange.arena().concat({version, " ", pseudonym});
   if (!headers.has(Field::via)) {
     headers.add("Via", ours, Field::via);
     return {};
@@ -175,7 +175,8 @@ Result<> prepare_forwarding(Exchange& exchange, const Forwarding& forwarding) {
   client.is_trusted = !forwarding.trusted_proxies.empty() && is_trusted(client.peer, forwarding.trusted_proxies);
   if (client.is_trusted) client.ip = client_behind_proxies(exchange, forwarding, peer);
   if (!client.is_trusted) drop_forwarding(headers);
-  http::remove_hop_by_hop(headers);
+  // We do take trailers, and pass them on; without being told so, gRPC servers send none.
+  if (http::remove_hop_by_hop(headers).trailers) headers.add("TE", "trailers", Field::te);
   tell_certificate(exchange);
   const auto shown = client.peer.is_ip() ? peer : std::string_view{};
   if (forwarding.style == Forwarding::Style::x_forwarded) tell_by_x_forwarded(exchange, shown);

@@ -4,6 +4,8 @@
 #include "downstream/admission.h"
 #include "downstream/connection.h"
 #include "exchange/error_response.h"
+#include "exchange/grpc.h"
+#include "exchange/grpc_answer.h"
 
 // A stream's life: the codec's events make it and fill its pipe; its first turn on the ready list begins its task
 // (`run`); when that has ended, its next turn tells the connection, which destroys it.
@@ -60,7 +62,7 @@ void Stream::receive(Slice data) {
 
 Time Stream::due() const {
   if (phase == Phase::head) return exchange.record.started + serving->policy->timeouts.head;
-  if (body.is_settled() || !exchange.request.protocol.empty()) return Time::max();
+  if (body.is_settled() || is_call_ || !exchange.request.protocol.empty()) return Time::max();
   return std::max(next_look_, exchange.record.head_received + kPaceStep);
 }
 
@@ -78,6 +80,7 @@ std::optional<Error> Stream::is_late() {
 void Stream::begin() {
   phase = Phase::handling;
   if (!exchange.request.protocol.empty()) tunnel_ = &arena.make<Tunnel>();
+  is_call_ = exchange.request.version == http::Version::http2 && is_grpc(exchange.request.headers);
   turn_.run = [](Ready& turn) {
     Stream& stream = *static_cast<Turn&>(turn).stream;
     stream.task_ = stream.run();
@@ -127,6 +130,7 @@ Task<> Stream::answer() {
   check_refusal();
   if (exchange.failure) render_error(exchange);
   if (!exchange.response.body) exchange.response.body = make_in<TextBody>(arena, arena, "");
+  watch_grpc_answer(exchange);
   send_head();
   if (tunnel_ && is_tunnel()) {
     exchange.response.body = make_in<TunnelBody>(arena, arena, std::move(exchange.response.body), tunnel_->to_client);

@@ -70,6 +70,7 @@ class Stream final : public ListNode, public ClientSide {
 
   Tunnel* tunnel_ = nullptr;  // one is asked for
   Time next_look_{};          // at the body's pace
+  bool is_call_ = false;      // gRPC over HTTP/2: its messages come when the application has any
   struct Turn : Ready {
     Stream* stream;
   } turn_;  // first: begin; then: it has ended

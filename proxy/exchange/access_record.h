@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <string_view>
 
 #include "base/units.h"
@@ -43,6 +44,7 @@ struct AccessRecord {
   uint64_t response_body_bytes = 0;  // sent, without framing
   uint16_t status = 0;               // what the client was sent; 0 = nothing, 499 in logs
   uint32_t flags = 0;
+  std::optional<uint16_t> grpc_status;  // of a gRPC call that got as far as to have one
 
   void raise(Flag flag) { flags |= static_cast<uint32_t>(flag); }
   bool has(Flag flag) const { return flags & static_cast<uint32_t>(flag); }

@@ -2,6 +2,9 @@
 
 #include <charconv>
 
+#include "exchange/grpc.h"
+#include "exchange/grpc_error.h"
+
 namespace weir {
 
 namespace {
@@ -156,15 +159,17 @@ void render_error(Exchange& exchange) {
   auto& head = exchange.response.head;
   exchange.record.raise(meaning.flag);
 
+  if (!meaning.proxy_error.empty()) head.headers.set("proxy-status", proxy_status(exchange, meaning.proxy_error));
+  if (is_momentary(exchange.failure->code) && !head.headers.has(http::Field::retry_after)) {
+    head.headers.set("retry-after", "1");
+  }
+  if (grpc_type(exchange.request.headers).form != GrpcForm::none) return render_grpc_error(exchange);
+
   const bool as_html = prefers_html(exchange.request.headers);
   const auto page = as_html ? html(exchange, meaning) : problem_json(exchange, meaning);
   head.status = meaning.status;
   head.reason = {};
   head.headers.set("content-type", as_html ? "text/html; charset=utf-8" : "application/problem+json");
-  if (!meaning.proxy_error.empty()) head.headers.set("proxy-status", proxy_status(exchange, meaning.proxy_error));
-  if (is_momentary(exchange.failure->code) && !head.headers.has(http::Field::retry_after)) {
-    head.headers.set("retry-after", "1");
-  }
   exchange.response.body = make_in<TextBody>(arena, arena, page);
 }
 

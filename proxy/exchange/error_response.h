@@ -17,8 +17,9 @@ struct ErrorMeaning {
 };
 const ErrorMeaning& meaning_of(ErrorCode code);
 
-/// Renders `exchange.failure` into `exchange.response`: problem+json or short HTML by Accept (RFC 9457), Proxy-Status
-/// (RFC 9209), the flag in the record. Fields that filters put on the response stay.
+/// Renders `exchange.failure` into `exchange.response`: problem+json or short HTML by Accept (RFC 9457), a status
+/// without a body for gRPC; Proxy-Status (RFC 9209), the flag in the record. Fields that filters put on the response
+/// stay.
 void render_error(Exchange& exchange);
 
 }  // namespace weir

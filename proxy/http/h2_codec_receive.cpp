@@ -33,6 +33,7 @@ void H2Codec::begin_fields(Stream& stream) {
   Headers* headers = nullptr;
   if (role_ == Role::server) {
     request_ = &events_.begin_request(stream.id);
+    request_->version = Version::http2;  // of one that is refused, too
     headers = &request_->headers;
   } else {
     response_ = &events_.begin_response(stream.id);

@@ -93,7 +93,6 @@ void H2Head::add_pseudo(std::string_view name, std::string_view value) {
 }
 
 Result<BodySize> H2Head::finish(RequestHead& head, Ends ends) {
-  head.version = Version::http2;
   head.method_name = pseudo_.method;
   head.method = method_of(pseudo_.method);
   head.target = pseudo_.path;

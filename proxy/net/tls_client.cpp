@@ -37,6 +37,12 @@ void expect(SSL* ssl, const std::string& name) {
   SSL_set1_host(ssl, name.c_str());
 }
 
+/// 1: it is ours now.
+int remember(SSL*, SSL_SESSION* session) noexcept {
+  TlsSession::remember(session);
+  return 1;
+}
+
 }  // namespace
 
 void TlsClient::Free::operator()(ssl_ctx_st* context) const { SSL_CTX_free(context); }
@@ -68,14 +74,10 @@ ssl_st* TlsClient::new_session(const std::string& name, const std::string& key) 
   return ssl;
 }
 
-/// OpenSSL has a session that may be resumed. 1 = it is ours now.
-int TlsClient::remember(ssl_st* ssl, ssl_session_st* session) noexcept {
-  const auto& connection = *static_cast<TlsSession*>(SSL_get_app_data(ssl));
-  const TlsClient& self = *connection.client();
-  const std::lock_guard lock(self.mutex_);
-  if (self.sessions_.size() >= kMostSessions) self.sessions_.clear();
-  self.sessions_[connection.memory_key()].reset(session);
-  return 1;
+void TlsClient::keep(const std::string& key, ssl_session_st* session) const {
+  const std::lock_guard lock(mutex_);
+  if (sessions_.size() >= kMostSessions) sessions_.clear();
+  sessions_[key].reset(session);
 }
 
 }  // namespace weir::net

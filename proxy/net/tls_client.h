@@ -41,13 +41,14 @@ class TlsClient {
   /// For a connection to a peer that must have a certificate for `name`; resumes the session kept under `key`. The
   /// caller keeps the TlsClient as long as the session.
   ssl_st* new_session(const std::string& name, const std::string& key) const;
+  /// Keeps a session for the next connection of that key. Takes ownership.
+  void keep(const std::string& key, ssl_session_st* session) const;
 
  private:
   struct Free {
     void operator()(ssl_ctx_st* context) const;
     void operator()(ssl_session_st* session) const;
   };
-  static int remember(ssl_st* ssl, ssl_session_st* session) noexcept;
 
   Settings settings_;
   uint64_t identity_;

@@ -9,7 +9,9 @@ namespace {
 using Outcome = std::expected<void, TlsFailure>;
 
 Task<Outcome> shake(Socket& socket) {
-  for (TlsSession& session = *socket.tls();;) {
+  TlsSession& session = *socket.tls();
+  if (!session.client()) co_await socket.readable();  // the client speaks first
+  for (;;) {
     switch (session.shake_hands()) {
       case TlsSession::Step::done: co_return Outcome();
       case TlsSession::Step::wants_read: co_await socket.readable(); break;

@@ -14,6 +14,8 @@
 
 namespace weir::net {
 
+using namespace tls;
+
 namespace {
 
 constexpr size_t kRecord = 16 * 1024;  // the most that one record carries (RFC 8446 section 5.1)
@@ -37,21 +39,24 @@ std::string_view next_record(const Output& output) {
 
 }  // namespace
 
-/// OpenSSL's way to the socket.
+thread_local TlsSession* TlsSession::in_turn_ = nullptr;
+
+/// OpenSSL's way to the socket. All sessions of a thread share one BIO, which serves the session whose turn it is: a
+/// BIO of its own would be a quarter KiB for each connection.
 struct TlsWire {
-  static TlsSession& session(BIO* bio) { return *static_cast<TlsSession*>(BIO_get_data(bio)); }
+  static TlsSession& session() { return *TlsSession::in_turn_; }
 
   static int stopped(BIO* bio, int wish) {
     if (errno == EAGAIN || errno == EINTR) {
       BIO_set_flags(bio, wish | BIO_FLAGS_SHOULD_RETRY);
     } else {
-      session(bio).error_ = errno;
+      session().error_ = errno;
     }
     return -1;
   }
 
   static int read(BIO* bio, char* into, int size) noexcept {
-    TlsSession& self = session(bio);
+    TlsSession& self = session();
     BIO_clear_retry_flags(bio);
     if (self.is_drained_) {
       BIO_set_retry_read(bio);
@@ -64,7 +69,7 @@ struct TlsWire {
 
   static int write(BIO* bio, const char* from, int size) noexcept {
     BIO_clear_retry_flags(bio);
-    const ssize_t count = ::send(session(bio).fd_, from, static_cast<size_t>(size), MSG_NOSIGNAL);
+    const ssize_t count = ::send(session().fd_, from, static_cast<size_t>(size), MSG_NOSIGNAL);
     return count >= 0 ? static_cast<int>(count) : stopped(bio, BIO_FLAGS_WRITE);
   }
 
@@ -80,6 +85,12 @@ struct TlsWire {
     }();
     return method;
   }
+
+  static BIO* shared() {
+    thread_local const Bio bio(BIO_new(method()));
+    BIO_set_init(bio.get(), 1);
+    return bio.get();
+  }
 };
 
 void TlsSession::Free::operator()(ssl_st* ssl) const { SSL_free(ssl); }
@@ -89,20 +100,17 @@ TlsSession::TlsSession(std::shared_ptr<const TlsServer> server, int fd) : server
   attach();
 }
 
-TlsSession::TlsSession(std::shared_ptr<const TlsClient> client, int fd, const std::string& name, std::string endpoint)
-    : client_(std::move(client)), memory_key_(std::move(endpoint)), fd_(fd) {
-  memory_key_ += ' ';
-  memory_key_ += name;
-  ssl_.reset(client_->new_session(name, memory_key_));
+TlsSession::TlsSession(std::shared_ptr<const TlsClient> client, int fd, const std::string& name,
+                       const std::string& endpoint)
+    : client_(new Client{std::move(client), endpoint + " " + name}), fd_(fd) {
+  ssl_.reset(client_->context->new_session(name, client_->memory_key));
   attach();
 }
 
 void TlsSession::attach() {
-  BIO* const bio = BIO_new(TlsWire::method());
-  BIO_set_data(bio, this);
-  BIO_set_init(bio, 1);
+  BIO* const bio = TlsWire::shared();
+  BIO_up_ref(bio);
   SSL_set_bio(ssl_.get(), bio, bio);
-  SSL_set_app_data(ssl_.get(), this);
 }
 
 TlsSession::~TlsSession() {
@@ -112,6 +120,7 @@ TlsSession::~TlsSession() {
 }
 
 TlsSession::Step TlsSession::shake_hands() {
+  take_turn();
   is_drained_ = false;
   const int outcome = SSL_do_handshake(ssl_.get());
   if (outcome != 1) return handshake_stopped(outcome);
@@ -126,7 +135,9 @@ TlsSession::Step TlsSession::handshake_stopped(int outcome) {
     case SSL_ERROR_WANT_WRITE: return Step::wants_write;
     default: break;
   }
-  failure_ = failure_of(ssl_.get());
+  const auto failure = failure_of(ssl_.get());
+  fault_ = failure.fault;
+  reason_ = failure.reason;
   ERR_clear_error();
   is_broken_ = true;
   return Step::failed;
@@ -136,19 +147,30 @@ void TlsSession::establish() {
   SSL* const ssl = ssl_.get();
   is_established_ = true;
   has_unread_ = SSL_has_pending(ssl) == 1;
-  facts_.version = SSL_get_version(ssl);
-  facts_.cipher = SSL_get_cipher_name(ssl);
+  if (server_ && SSL_get_verify_result(ssl) == X509_V_OK) certificate_ = peer_certificate_of(ssl);
+}
+
+TlsFacts TlsSession::facts() const {
+  SSL* const ssl = ssl_.get();
+  TlsFacts facts{.version = SSL_get_version(ssl), .cipher = SSL_get_cipher_name(ssl)};
   const unsigned char* protocol = nullptr;
   unsigned length = 0;
   SSL_get0_alpn_selected(ssl, &protocol, &length);
-  facts_.protocol = {reinterpret_cast<const char*>(protocol), length};
-  if (const char* const name = SSL_get_servername(ssl, TLSEXT_NAMETYPE_host_name)) facts_.server_name = name;
-  facts_.is_resumed = SSL_session_reused(ssl) == 1;
-  if (server_ && SSL_get_verify_result(ssl) == X509_V_OK) facts_.certificate = peer_certificate_of(ssl);
+  facts.protocol = {reinterpret_cast<const char*>(protocol), length};
+  if (const char* const name = SSL_get_servername(ssl, TLSEXT_NAMETYPE_host_name)) facts.server_name = name;
+  facts.is_resumed = SSL_session_reused(ssl) == 1;
+  facts.certificate = certificate_.get();
+  return facts;
+}
+
+void TlsSession::remember(ssl_session_st* session) {
+  const Client& client = *in_turn_->client_;
+  client.context->keep(client.memory_key, session);
 }
 
 Transfer TlsSession::receive(std::span<char> into) {
   // What was left inside comes alone: the socket's turn is the next one, after those of the other connections.
+  take_turn();
   is_drained_ = std::exchange(has_unread_, false);
   read_wants_write_ = false;
   size_t filled = 0;
@@ -177,6 +199,7 @@ Transfer TlsSession::read_stopped() {
 }
 
 Transfer TlsSession::send(Output& output) {
+  take_turn();
   while (!output.is_empty()) {
     const auto record = next_record(output);
     size_t count = 0;
@@ -200,6 +223,7 @@ Transfer TlsSession::broken() {
 
 void TlsSession::finish() {
   if (!is_established_ || is_broken_ || (SSL_get_shutdown(ssl_.get()) & SSL_SENT_SHUTDOWN)) return;
+  take_turn();
   SSL_shutdown(ssl_.get());
   ERR_clear_error();
 }

@@ -8,7 +8,7 @@
 #include "base/output.h"
 #include "net/transfer.h"
 
-struct bio_st;
+struct ssl_session_st;
 struct ssl_st;
 
 namespace weir::net {
@@ -45,25 +45,25 @@ struct TlsPeerCertificate {
   std::string base64;       // of its DER form
 };
 
-/// What came out of a handshake. The views live as long as the session, version and cipher for ever.
+/// What came out of a handshake. All lives as long as the session, version and cipher for ever.
 struct TlsFacts {
   std::string_view version;      // "TLSv1.3"
   std::string_view cipher;       // "TLS_AES_128_GCM_SHA256"
   std::string_view protocol;     // ALPN: "http/1.1"; "" when none was agreed on
   std::string_view server_name;  // SNI; "" when none was sent
   bool is_resumed = false;
-  std::unique_ptr<const TlsPeerCertificate> certificate;  // verified; null when none was shown
+  const TlsPeerCertificate* certificate = nullptr;  // verified; null when none was shown
 };
 
 /// TLS on one socket: the same readiness as without, with other calls. Doesn't own the descriptor. Idle, it holds no
-/// buffer. One thread.
+/// buffer, and little else: there are many of them. One thread.
 class TlsSession {
  public:
   /// The server's side of a connection on `fd`.
   TlsSession(std::shared_ptr<const TlsServer> server, int fd);
   /// The client's side, to an endpoint that is shown as `endpoint` and must have a certificate for `name`, a DNS name
   /// or an IP address.
-  TlsSession(std::shared_ptr<const TlsClient> client, int fd, const std::string& name, std::string endpoint);
+  TlsSession(std::shared_ptr<const TlsClient> client, int fd, const std::string& name, const std::string& endpoint);
   TlsSession(const TlsSession&) = delete;
   TlsSession& operator=(const TlsSession&) = delete;
   /// Tells the peer that this is the end (close_notify), unless the connection broke.
@@ -72,8 +72,9 @@ class TlsSession {
   enum class Step : uint8_t { done, wants_read, wants_write, failed };
   /// Goes on with the handshake; after `failed`, `failure` says why.
   Step shake_hands();
-  TlsFailure failure() const { return failure_; }
-  const TlsFacts& facts() const { return facts_; }
+  TlsFailure failure() const { return {fault_, reason_}; }
+  /// Once it is done.
+  TlsFacts facts() const;
 
   /// As Socket's. `ended` is the peer's close_notify: a connection that ends without one was cut (RFC 8446
   /// section 6.1).
@@ -89,31 +90,36 @@ class TlsSession {
   /// The last read can only go on once the socket takes bytes.
   bool read_wants_write() const { return read_wants_write_; }
 
-  // For the callbacks, and tests.
+  /// Null on the server's side.
+  const TlsClient* client() const { return client_ ? client_->context.get() : nullptr; }
+  /// OpenSSL has a session that may be resumed: for the callback. Takes ownership.
+  static void remember(ssl_session_st* session);
+  /// For tests.
   ssl_st* openssl() const { return ssl_.get(); }
-  const TlsClient* client() const { return client_.get(); }
-  const std::string& memory_key() const { return memory_key_; }
 
  private:
   friend struct TlsWire;
   struct Free {
     void operator()(ssl_st* ssl) const;
   };
-  explicit TlsSession(int fd) : fd_(fd) {}
+  struct Client {
+    std::shared_ptr<const TlsClient> context;
+    std::string memory_key;  // under which it keeps the session for the next connection
+  };
   void attach();
+  void take_turn() { in_turn_ = this; }
   void establish();
   Step handshake_stopped(int outcome);
-  TlsFailure why_failed();
   Transfer read_stopped();
   Transfer write_stopped();
   Transfer broken();
 
   std::unique_ptr<ssl_st, Free> ssl_;
   std::shared_ptr<const TlsServer> server_;  // of its snapshot, which a reload may replace at any time; or:
-  std::shared_ptr<const TlsClient> client_;
-  std::string memory_key_;  // under which the client keeps the session for the next connection
-  TlsFacts facts_;
-  TlsFailure failure_;
+  std::unique_ptr<const Client> client_;
+  std::unique_ptr<const TlsPeerCertificate> certificate_;
+  std::string_view reason_;
+  TlsFault fault_ = TlsFault::other;
   int fd_;
   int error_ = 0;            // errno of the last read or write that failed
   bool is_drained_ = false;  // the socket had less than was asked for: another read would only say so
@@ -121,6 +127,8 @@ class TlsSession {
   bool read_wants_write_ = false;
   bool is_established_ = false;
   bool is_broken_ = false;
+
+  static thread_local TlsSession* in_turn_;  // whose call into OpenSSL is under way on this thread
 };
 
 }  // namespace weir::net

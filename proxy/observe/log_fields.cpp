@@ -32,6 +32,11 @@ const LogField kFields[] = {
     {"path", [](Line& line, const LogEntry& entry) { add_text(line, entry.exchange.request.target); }},
     {"proto", [](Line& line, const LogEntry& entry) { line.add(http::name_of(entry.exchange.request.version)); }},
     {"status", [](Line& line, const LogEntry& entry) { line.add_number(logged_status(entry.exchange)); }},
+    {"grpc_status",
+     [](Line& line, const LogEntry& entry) {
+       if (const auto status = entry.exchange.record.grpc_status) return line.add_number(*status);
+       line.add('-');
+     }},
     {"bytes_in", [](Line& line, const LogEntry& e) { line.add_number(e.exchange.record.request_body_bytes); }},
     {"bytes_out", [](Line& line, const LogEntry& e) { line.add_number(e.exchange.record.response_body_bytes); }},
     {"duration",

@@ -83,6 +83,7 @@ void append_json(Line& line, const LogEntry& entry) {
   add_number(line, R"(,"bytes_out":)", record.response_body_bytes);
   line.add(R"(,"duration":)");
   line.add_seconds(record.finished - record.started);
+  if (record.grpc_status) add_number(line, R"(,"grpc_status":)", *record.grpc_status);
   if (exchange.route) add_text(line, R"(,"route":")", exchange.route->name);
   add_text(line, R"(,"listener":")", exchange.client.listener);
   add_tls(line, exchange.client.tls);

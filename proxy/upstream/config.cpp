@@ -216,7 +216,8 @@ void decode(config::Reader& r, Timeouts& out) {
   r.optional("connect", out.connect, "to connect, TLS included", config::at_least(Duration(1)));
   r.optional("response", out.response, "from the request's end to the response's head", config::at_least(Duration(1)));
   r.optional("between_bytes", out.between_bytes, "between two reads or writes", config::at_least(Duration(1)));
-  r.optional("tunnel", out.tunnel, "a WebSocket over which nothing goes, either way", config::at_least(Duration(1)));
+  r.optional("tunnel", out.tunnel, "a WebSocket or a gRPC call over which nothing goes, either way",
+             config::at_least(Duration(1)));
   r.optional("idle", out.idle, "of a connection kept for the next request", config::at_least(Duration(1)));
   r.optional("request", out.request, "of one attempt as a whole; 0 = none");
 }

@@ -53,7 +53,7 @@ struct Timeouts {
   Duration connect = std::chrono::seconds(5);         // TCP, and TLS when there is any
   Duration response = std::chrono::seconds(60);       // from the request's last byte sent to the response's head
   Duration between_bytes = std::chrono::seconds(60);  // between two reads, or two writes
-  Duration tunnel = std::chrono::hours(1);            // a WebSocket over which nothing goes, either way
+  Duration tunnel = std::chrono::hours(1);            // a WebSocket or a gRPC call over which nothing goes, either way
   Duration idle = std::chrono::seconds(60);           // of a pooled connection
   Duration request{};                                 // one whole attempt; 0 = none
 };

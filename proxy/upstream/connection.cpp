@@ -50,9 +50,19 @@ void Connection::start(http::Version version) {
     codec_ = std::make_unique<http::H1Codec>(http::Role::client, kHeadLimits, *this, wire_.output());
   }
   wire_.use(*codec_);
-  if (codec_->is_multiplexed()) pool_.put(*this);
+  if (codec_->is_multiplexed()) {
+    pool_.put(*this);
+    wire_.send_soon();  // our settings
+  }
   task_ = serve();
   task_.start();
+}
+
+size_t Connection::capacity() const {
+  if (is_closed_) return 0;
+  const size_t capacity = codec_->capacity();
+  if (has_heard_ || !codec_->is_multiplexed()) return capacity;
+  return is_unused() ? std::min<size_t>(capacity, 1) : 0;
 }
 
 void Connection::lend(ResponseBody& response) {
@@ -178,14 +188,20 @@ void Connection::feed(Slice bytes) {
   }
   if (!codec_->is_multiplexed()) return;
   wire_.send_soon();  // acknowledgements, windows
-  if (!std::exchange(has_heard_, true)) heard_.notify();
+  if (!has_heard_) has_spoken();
   if (!codec_->is_reusable() && is_unused()) expired();
+}
+
+void Connection::has_spoken() {
+  has_heard_ = true;
+  heard_.notify();
+  pool_.heard(*this);
 }
 
 /// No more will come. Whatever has come stays good.
 void Connection::broken(Error error) {
   is_closed_ = true;
-  heard_.notify();
+  has_spoken();
   if (codec_->is_multiplexed()) (void)wire_.write();  // GOAWAY, with the reason
   if (is_unused()) return pool_.retire(*this);
   for (ResponseBody& response : responses_) response.fail(error);

@@ -33,8 +33,9 @@ class Connection final : public ListNode, public http::CodecEvents {
   uint32_t requests() const { return requests_; }
   /// No request runs on it.
   bool is_unused() const { return responses_.is_empty() && listeners_ == 0; }
-  /// How many more requests may be sent on it now.
-  size_t capacity() const { return is_closed_ ? 0 : codec_->capacity(); }
+  /// How many more requests may be sent on it now: one until the endpoint has said how many it takes (RFC 9113
+  /// section 6.5.2), since what is too many would wait in the codec.
+  size_t capacity() const;
 
   /// It is connected: speaks that version from here on, and starts to read.
   void start(http::Version version);
@@ -75,6 +76,7 @@ class Connection final : public ListNode, public http::CodecEvents {
   void feed(Slice bytes);
   void broken(Error error);
   void expired();
+  void has_spoken();
   bool is_reusable() const;
   ResponseBody& find(http::StreamId stream);
   /// The one response of an HTTP/1 connection, if one is asked for.

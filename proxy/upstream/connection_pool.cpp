@@ -29,6 +29,17 @@ ConnectionPool::Making::~Making() {
   place.made.notify();
 }
 
+bool ConnectionPool::is_making(EndpointState& endpoint) {
+  Place& place = this->place(endpoint);
+  if (place.making > 0) return true;
+  for (const Connection& connection : place.shared) {
+    if (!connection.has_heard() && !is_used_up(connection, place.keep)) return true;
+  }
+  return false;
+}
+
+void ConnectionPool::heard(Connection& connection) { place(connection.endpoint()).made.notify(); }
+
 Connection* ConnectionPool::take(EndpointState& endpoint, const Keep& keep) {
   Place& place = this->place(endpoint);
   place.keep = keep;

@@ -29,8 +29,9 @@ class ConnectionPool {
   /// A new one on a descriptor whose connect has begun.
   Connection& open(std::shared_ptr<EndpointState> endpoint, int fd, uint64_t identity = 0);
 
-  /// Somebody else is making a connection that may be shared: `made` tells when that is over.
-  bool is_making(EndpointState& endpoint) { return place(endpoint).making > 0; }
+  /// Somebody else is making a connection that may be shared, or one is there that hasn't said yet how many requests
+  /// it takes: `made` tells when that is over.
+  bool is_making(EndpointState& endpoint);
   /// The last connection there turned out to carry one request at a time.
   bool is_sharing(EndpointState& endpoint) { return place(endpoint).is_sharing; }
   Signal& made(EndpointState& endpoint) { return place(endpoint).made; }
@@ -50,6 +51,8 @@ class ConnectionPool {
   };
 
   // For connections.
+  /// It is known now how many requests it takes.
+  void heard(Connection& connection);
   void put(Connection& connection);
   /// Destroys it at the end of this tick: it may be on the stack now.
   void retire(Connection& connection);

@@ -8,6 +8,8 @@ namespace weir::upstream {
 
 namespace {
 
+constexpr int kMostAgain = 3;  // times that one request is sent again before its endpoint has looked at it
+
 Task<bool> until_writable(Connection& connection) {
   co_await connection.socket().writable();
   co_return true;
@@ -120,7 +122,7 @@ Task<Result<Connection*>> suit_tunnel(Exchange& exchange, const Upstream& upstre
 }
 
 /// RFC 9110 section 9.2.2 and RFC 9112 section 9.3.1: the endpoint closed a connection that we took for alive, or
-/// says that it never looked at the request (RFC 9113 section 8.7). The same request may go once more when doing it
+/// says that it never looked at the request (RFC 9113 section 8.7). The same request may go again when doing it
 /// twice does no harm and all of it can be had again.
 bool may_send_again(const Exchange& exchange, const Upstream& upstream, const ResponseBody& response,
                     const Error& error) {
@@ -170,7 +172,7 @@ Task<Result<>> Forward::attempt(Exchange& exchange, const Upstream& upstream, En
        .started = exchange.loop().now()});
   Attempt& record = exchange.attempts.back();
   Connection* connection = exchange.worker.connections->take(state, keep_of(upstream));
-  for (bool is_again = false;; is_again = true) {
+  for (int again = 0;; ++again) {
     record.reused = connection != nullptr;
     if (!connection) {
       auto made = co_await obtain(exchange, upstream, endpoint);
@@ -198,7 +200,7 @@ Task<Result<>> Forward::attempt(Exchange& exchange, const Upstream& upstream, En
       co_return Result<>();
     }
     const Error error = response->error();
-    if (is_again || !may_send_again(exchange, upstream, *response, error)) {
+    if (again == kMostAgain || !may_send_again(exchange, upstream, *response, error)) {
       response->settle(error);
       co_return std::unexpected(error);
     }

@@ -1,5 +1,6 @@
 #include "upstream/response_body.h"
 
+#include "exchange/grpc.h"
 #include "http/hop_by_hop.h"
 #include "upstream/connection_pool.h"
 
@@ -36,6 +37,7 @@ ResponseBody::ResponseBody(Exchange& exchange, Attempt& record, const Upstream& 
       upstream_(upstream),
       lease_(std::move(lease)),
       pipe_(exchange.loop(), exchange.worker.blocks),
+      is_call_(is_grpc(exchange.request.headers)),
       deadline_(attempt_deadline(exchange, record, upstream.settings().timeouts)),
       alarm_(exchange.loop(), *this) {}
 
@@ -60,7 +62,7 @@ void ResponseBody::send(Connection& connection) {
 Task<> ResponseBody::upload() {
   const auto& timeouts = upstream_.settings().timeouts;
   const bool asks_for_tunnel = !exchange_.request.protocol.empty();
-  const auto patience = asks_for_tunnel ? timeouts.tunnel : timeouts.between_bytes;
+  const auto patience = is_call_ || asks_for_tunnel ? timeouts.tunnel : timeouts.between_bytes;
   Result<> result;
   if (asks_for_tunnel) result = co_await until_granted();
   if (result) result = co_await send_body(*exchange_.request_body, connection_->wire(), stream_, patience, sent_);
@@ -83,7 +85,8 @@ Task<Result<>> ResponseBody::until_granted() {
 
 /// The request is out: from here the endpoint has its time to answer.
 void ResponseBody::await_head() {
-  if (!has_head_ && !pipe_.is_settled()) arm(upstream_.settings().timeouts.response);
+  const auto& timeouts = upstream_.settings().timeouts;
+  if (!has_head_ && !pipe_.is_settled()) arm(is_call_ ? timeouts.tunnel : timeouts.response);
 }
 
 void ResponseBody::arm(Duration patience) {
@@ -101,7 +104,7 @@ void ResponseBody::expired() {
   if (exchange_.loop().now() >= deadline_) {
     return pipe_.fail({ErrorCode::total_timeout, Side::upstream, "the time for the whole request ran out"});
   }
-  if (is_tunnel() && sent_ != sent_when_armed_) return arm(upstream_.settings().timeouts.tunnel);
+  if (may_be_silent() && sent_ != sent_when_armed_) return arm(upstream_.settings().timeouts.tunnel);
   if (has_head_) return pipe_.fail({ErrorCode::read_timeout, Side::upstream, "the endpoint sent nothing for too long"});
   pipe_.fail({ErrorCode::response_timeout, Side::upstream, "the endpoint didn't answer in time"});
 }
@@ -143,7 +146,7 @@ Task<Result<Chunk>> ResponseBody::read() {
   if (!pipe_.has_chunk()) {
     connection_->taken(*this, 0);
     const auto& timeouts = upstream_.settings().timeouts;
-    arm(is_tunnel() ? timeouts.tunnel : timeouts.between_bytes);
+    arm(may_be_silent() ? timeouts.tunnel : timeouts.between_bytes);
     while (!pipe_.has_chunk()) co_await pipe_.changed();
     watch_deadline();
   }

@@ -67,6 +67,7 @@ class ResponseBody final : public ListNode, public Body {
   void watch_deadline();
   void await_head();
   void measure(Duration took);
+  bool may_be_silent() const { return is_call_ || is_tunnel(); }
   void arm(Duration patience);
   void end(Outcome outcome);
   void release();
@@ -83,7 +84,8 @@ class ResponseBody final : public ListNode, public Body {
   bool has_answered_ = false;  // bytes of an answer have come
   bool has_head_ = false;
   bool is_over_ = false;
-  uint64_t sent_ = 0;  // bytes of the request's body
+  const bool is_call_;  // gRPC: head and messages come when the application has any
+  uint64_t sent_ = 0;   // bytes of the request's body
   uint64_t sent_when_armed_ = 0;
   Time deadline_;
   Alarm<ResponseBody, &ResponseBody::expired> alarm_;

@@ -83,7 +83,7 @@ REFUSED_HEADS = {
     "http/1.1": (b"GET /v http/1.1\r\n" + HOST + END, BAD_VERSION),
     "RTSP/1.0": (b"OPTIONS /v RTSP/1.0\r\n" + HOST + END, BAD_VERSION),
     "ICE/1.0": (b"SOURCE /v ICE/1.0\r\n" + HOST + END, BAD_VERSION + UNIMPLEMENTED),
-    "the preface of HTTP/2": (b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n", BAD_VERSION),
+    "a broken preface of HTTP/2": (b"PRI * HTTP/2.0\r\n\r\nXX\r\n\r\n", BAD_VERSION),
     "an unknown method": (b"BREW /v HTTP/1.1\r\n" + HOST + END, UNIMPLEMENTED),
     "a method that is no token": (b"G@T /v HTTP/1.1\r\n" + HOST + END, BAD + UNIMPLEMENTED),
     "a method in lower case": (b"get /v HTTP/1.1\r\n" + HOST + END, BAD + UNIMPLEMENTED),

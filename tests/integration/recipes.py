@@ -6,6 +6,7 @@ import subprocess
 import textwrap
 import unittest
 
+from grpc_peers import GrpcServer
 from harness import Weir, WeirCase, free_address
 from websocket_peers import EchoBackend
 
@@ -53,8 +54,14 @@ class Recipes(WeirCase):
     def test_client_certificates(self):
         self.follow("Client certificates (mTLS)")
 
+    def test_http2(self):
+        self.follow("HTTP/2")
+
     def test_web_socket(self):
         self.follow("WebSocket", self._kept(EchoBackend()))
+
+    def test_grpc(self):
+        self.follow("gRPC", self._kept(GrpcServer("127.0.0.1")))
 
 
 if __name__ == "__main__":

@@ -102,6 +102,18 @@ TEST_CASE("tls listener: a handshake that fails is told to the observer, and its
   CHECK(bench.observer.started == 0);
 }
 
+TEST_CASE("tls listener: a client that has sent noise before it was accepted is like any other") {
+  TlsBench bench;
+  const auto [ours, theirs] = connected_pair();
+  Peer peer(theirs);
+  peer.send(kGet);
+  bench.gateway.open(ours, *net::Address::parse_ip("10.0.0.1", 4711));
+  CHECK(bench.gateway.size() == 1);
+  bench.settle();
+  CHECK(peer.has_ended());
+  CHECK(bench.gateway.size() == 0);
+}
+
 TEST_CASE("tls listener: a handshake has its time, then an idle connection has its own") {
   TlsBench bench;
   Peer mute = bench.connect();
@@ -156,7 +168,7 @@ TEST_CASE("tls settings: a certificate and its key are all that is needed") {
   CHECK(read.value.min_version == net::TlsServer::Version::tls12);
   CHECK(read.value.client_auth.mode == net::TlsServer::ClientAuth::off);
   CHECK(read.value.handshake_timeout == 10s);
-  CHECK(read.value.alpn == std::vector<std::string>{"http/1.1"});
+  CHECK(read.value.alpn == std::vector<std::string>{"h2", "http/1.1"});
 }
 
 TEST_CASE("tls settings: what can't be is a problem") {

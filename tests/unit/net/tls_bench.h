@@ -60,7 +60,7 @@ struct End {
     is_done = task.start();
   }
   std::expected<void, TlsFailure> outcome() { return task.take(); }
-  const TlsFacts& facts() const { return socket.tls()->facts(); }
+  TlsFacts facts() const { return socket.tls()->facts(); }
   /// OpenSSL's own, for what Weir never does.
   SSL* ssl() const { return socket.tls()->openssl(); }
   std::string peer_subject() const {

@@ -136,7 +136,7 @@ TEST_CASE("tls: a client's certificate is asked for, verified and known") {
     bench.use(std::move(ours));
     bench.connect();
     REQUIRE(bench.is_connected());
-    const auto* certificate = bench.right->facts().certificate.get();
+    const auto* certificate = bench.right->facts().certificate;
     REQUIRE(certificate);
     CHECK(certificate->subject == "CN=ann");
     CHECK(certificate->names == "ann.example");

@@ -1,0 +1,50 @@
+#pragma once
+
+#include "exchange/body.h"
+#include "plugins/grpc_web/base64.h"
+
+namespace weir::plugins {
+
+/// A request of `application/grpc-web-text`: base64 in, the bytes that it stands for out, a block at a time.
+class DecodedRequest final : public Body {
+ public:
+  DecodedRequest(Arena& arena, BlockPool& blocks, BodyPtr text)
+      : Body(arena), blocks_(blocks), text_(std::move(text)) {}
+
+  Task<Result<Chunk>> read() override;
+  http::BodySize size() const override { return http::BodySize::unknown(); }
+  bool rewind() override;
+
+ private:
+  std::optional<Slice> decode_some();
+
+  BlockPool& blocks_;
+  BodyPtr text_;
+  Slice rest_;  // of the last chunk
+  Base64Decoder decoder_;
+};
+
+enum class Encoding : uint8_t { bytes, base64 };
+
+/// A gRPC answer for the web: its messages, then its trailers as one more, whose flag's highest bit is set. In base64
+/// each piece is padded, so that none waits for the next.
+class WebAnswer final : public Body {
+ public:
+  WebAnswer(Arena& arena, BlockPool& blocks, BodyPtr body, Encoding encoding)
+      : Body(arena), blocks_(blocks), body_(std::move(body)), encoding_(encoding) {}
+
+  Task<Result<Chunk>> read() override;
+  http::BodySize size() const override { return http::BodySize::unknown(); }
+
+ private:
+  std::string_view frame(const http::Headers& trailers);
+  Slice next_piece();
+
+  BlockPool& blocks_;
+  BodyPtr body_;
+  Encoding encoding_;
+  Slice rest_;            // of the last chunk, or of the trailers; these lie in the arena
+  bool is_over_ = false;  // the body, not `rest_`
+};
+
+}  // namespace weir::plugins

@@ -1,0 +1,245 @@
+#include <doctest/doctest.h>
+
+#include "async/event.h"
+#include "downstream/connection.h"
+#include "unit/downstream/bench.h"
+#include "unit/http/h2_bench.h"
+
+namespace weir::downstream {
+namespace {
+
+using namespace std::chrono_literals;
+
+/// A client that speaks HTTP/2 from its first byte on.
+struct Caller {
+  explicit Caller(Bench& bench, bool consumes = true) : bench(bench), peer(bench.connect()) {
+    if (consumes) {
+      talk.events.when_data = [this](http::StreamId stream, size_t bytes) { talk.codec.consumed(stream, bytes); };
+    }
+  }
+  http::StreamId ask(std::string_view path, http::BodySize body = http::BodySize::none()) {
+    http::RequestHead head(talk.arena);
+    head.authority = "a";
+    head.method = body.is_empty() ? http::Method::get : http::Method::post;
+    head.path = path;
+    return talk.codec.send_request(head, body);
+  }
+  /// Both sides, until neither has anything to say.
+  void exchange() {
+    for (bool moved = true; moved;) {
+      const auto sent = talk.sent();
+      if (!sent.empty()) peer.send(sent);
+      bench.settle();
+      const auto came = peer.received();
+      talk.feed(came);
+      moved = !sent.empty() || !came.empty();
+    }
+  }
+  /// The statuses that came, in their order.
+  std::vector<int> statuses() const {
+    std::vector<int> found;
+    for (const auto& head : talk.events.responses) found.push_back(head.status);
+    return found;
+  }
+
+  Bench& bench;
+  Peer peer;
+  http::BenchOf<http::H2Codec> talk{http::Role::client};
+};
+
+/// Answers /slow when told to, and all else at once.
+struct SlowOrigin : Bench {
+  SlowOrigin() {
+    origin->script = [this](Exchange& exchange) -> Task<> {
+      if (exchange.request.path == "/slow") co_await go_on.wait();
+      exchange.respond(200, "text/plain", exchange.request.path);
+    };
+  }
+  Event go_on{loop};
+};
+
+using Statuses = std::vector<int>;
+
+}  // namespace
+
+TEST_CASE("connection: a client that begins with HTTP/2's preface is spoken to in HTTP/2") {
+  Bench bench;
+  Caller caller(bench);
+  caller.ask("/one");
+  caller.ask("/two");
+  caller.exchange();
+  CHECK(caller.statuses() == Statuses{200, 200});
+  CHECK(caller.talk.events.received == "/one/two");
+  CHECK(bench.observer.seen.size() == 2);
+}
+
+TEST_CASE("connection: the preface may come in pieces") {
+  for (const size_t fragment : {1, 2, 3, 7, 31}) {
+    CAPTURE(fragment);
+    Bench bench;
+    Caller caller(bench);
+    caller.ask("/one");
+    const auto bytes = caller.talk.sent();
+    for (size_t at = 0; at < bytes.size(); at += fragment) {
+      caller.peer.send(std::string_view(bytes).substr(at, fragment));
+      bench.settle();
+    }
+    caller.exchange();
+    CHECK(caller.statuses() == Statuses{200});
+  }
+}
+
+TEST_CASE("connection: what only begins like the preface is HTTP/1, and refused") {
+  Bench bench;
+  auto client = bench.connect();
+  CHECK(bench.ask(client, "PRI * HT") == "");
+  CHECK(status_of(bench.ask(client, "TP/1.1\r\nHost: a\r\n\r\n")) >= 400);
+  CHECK(bench.origin->requests == 0);
+}
+
+TEST_CASE("connection: half a preface is waited for no longer than an idle client") {
+  Bench bench;
+  auto client = bench.connect();
+  bench.ask(client, "PRI * HT");
+  bench.pass(80s, 5s);
+  CHECK(client.has_ended());
+}
+
+TEST_CASE("connection: a slow answer doesn't hold up the others of its connection") {
+  SlowOrigin bench;
+  Caller caller(bench);
+  caller.ask("/slow");
+  caller.ask("/quick");
+  caller.exchange();
+  CHECK(caller.talk.events.received == "/quick");
+  bench.go_on.set();
+  caller.exchange();
+  CHECK(caller.talk.events.received == "/quick/slow");
+}
+
+TEST_CASE("connection: a stream that its client resets is over, and only that one") {
+  SlowOrigin bench;
+  Caller caller(bench);
+  const auto gone = caller.ask("/slow");
+  caller.ask("/slow");
+  caller.exchange();
+  caller.talk.codec.reset(gone, ErrorCode::client_gone);
+  caller.exchange();
+  REQUIRE(bench.observer.seen.size() == 1);
+  CHECK(bench.observer.seen[0].has(Flag::DC));
+  bench.go_on.set();
+  caller.exchange();
+  CHECK(caller.statuses() == Statuses{200});
+}
+
+TEST_CASE("connection: a client that leaves takes all of its streams with it") {
+  SlowOrigin bench;
+  {
+    Caller caller(bench);
+    caller.ask("/slow");
+    caller.ask("/slow");
+    caller.exchange();
+  }
+  bench.settle();
+  CHECK(bench.observer.seen.size() == 2);
+  CHECK(bench.observer.connections == 0);
+}
+
+TEST_CASE("connection: a request's body opens its window as it is read") {
+  Bench bench;
+  uint64_t bytes = 0;
+  bench.origin->script = [&](Exchange& exchange) -> Task<> {
+    for (;;) {
+      const auto chunk = co_await exchange.request_body->read();
+      if (!chunk || chunk->is_end) break;
+      bytes += chunk->data.size();
+    }
+    exchange.respond(204);
+  };
+  Caller caller(bench);
+  constexpr size_t kSize = 3'000'000;
+  const auto stream = caller.ask("/upload", http::BodySize::known(kSize));
+  const std::string body(kSize, 'x');
+  caller.talk.codec.send_data(stream, Slice::literal(body));
+  caller.talk.codec.send_end(stream, nullptr);
+  // The test's own socket takes a part at a time.
+  std::string waiting;
+  while (bytes < kSize || caller.statuses().empty()) {
+    waiting += caller.talk.sent();
+    const auto part = std::string_view(waiting).substr(0, 16 * 1024);
+    if (!part.empty()) caller.peer.send(part);
+    waiting.erase(0, part.size());
+    bench.settle();
+    const auto came = caller.peer.received();
+    REQUIRE((!part.empty() || !came.empty()));
+    caller.talk.feed(came);
+  }
+  CHECK(bytes == kSize);
+  CHECK(caller.statuses() == Statuses{204});
+}
+
+TEST_CASE("connection: a body that nobody reads gives its bytes back to the connection's window") {
+  Bench bench;
+  Caller caller(bench);
+  for (int i = 0; i < 20; ++i) {  // 20 x 100 KB: more than the connection's window
+    const auto stream = caller.ask("/", http::BodySize::known(100'000));
+    const std::string body(100'000, 'x');
+    caller.talk.codec.send_data(stream, Slice::literal(body));
+    caller.exchange();
+  }
+  CHECK(caller.statuses().size() == 20);
+}
+
+TEST_CASE("connection: bytes that break HTTP/2's rules end it with GOAWAY, and each stream is logged") {
+  SlowOrigin bench;
+  Caller caller(bench);
+  caller.ask("/slow");
+  caller.exchange();
+  caller.peer.send(http::h2::frame(NGHTTP2_DATA, 0, 0, "on stream 0"));
+  bench.settle();
+  CHECK(http::h2::list(caller.peer.received()).find("GOAWAY") != std::string::npos);
+  CHECK(bench.observer.seen.size() == 1);
+  bench.pass(5s);
+  CHECK(bench.observer.connections == 0);
+}
+
+TEST_CASE("connection: draining says GOAWAY and finishes what runs") {
+  SlowOrigin bench;
+  Caller caller(bench);
+  caller.ask("/slow");
+  caller.exchange();
+  bench.gateway.drain();
+  caller.exchange();
+  CHECK(caller.talk.codec.capacity() == 0);
+  bench.go_on.set();
+  caller.exchange();
+  CHECK(caller.statuses() == Statuses{200});
+}
+
+TEST_CASE("connection: a client that takes nothing of one answer gets the others, and loses that one in time") {
+  Bench bench;
+  const std::string large(400'000, 'x');
+  bench.origin->script = [&](Exchange& exchange) -> Task<> {
+    exchange.respond(200, "text/plain", exchange.request.path == "/large" ? std::string_view(large) : "small");
+    co_return;
+  };
+  Caller caller(bench);
+  http::StreamId stuck = 0;
+  caller.talk.events.when_data = [&](http::StreamId stream, size_t bytes) {
+    if (stream != stuck) caller.talk.codec.consumed(stream, bytes);
+  };
+  stuck = caller.ask("/large");
+  caller.exchange();
+  CHECK(caller.talk.events.received.size() < large.size());
+  caller.ask("/small");
+  caller.exchange();
+  CHECK(caller.talk.events.received.ends_with("small"));
+  bench.pass(70s, 5s);
+  caller.exchange();
+  CHECK(caller.talk.events.resets.size() == 1);
+  REQUIRE(bench.observer.seen.size() == 2);
+  CHECK(bench.observer.seen[1].has(Flag::DC));
+  CHECK(bench.observer.connections == 1);
+}
+
+}  // namespace weir::downstream

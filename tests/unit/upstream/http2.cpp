@@ -1,0 +1,207 @@
+#include <doctest/doctest.h>
+
+#include "unit/http/h2_bench.h"
+#include "unit/upstream/backend.h"
+
+namespace weir::upstream {
+namespace {
+
+using namespace std::chrono_literals;
+
+/// An endpoint's end of an HTTP/2 connection.
+struct Server {
+  Server(ForwardBench& bench, http::H2Limits limits = {})
+      : bench(bench),
+        peer(bench.accept()),
+        pool(16 * 1024),
+        arena(pool),
+        output(pool),
+        events(pool),
+        codec(http::Role::server, {}, events, output, limits) {
+    events.when_data = [this](http::StreamId stream, size_t bytes) { codec.consumed(stream, bytes); };
+  }
+  /// Until so many requests have come.
+  void await(size_t requests) {
+    REQUIRE(bench.until([&] {
+      talk();
+      return events.requests.size() >= requests;
+    }));
+  }
+  void respond(http::StreamId stream, uint16_t status, std::string_view body) {
+    http::ResponseHead head(arena);
+    head.status = status;
+    codec.send_response(stream, head, http::BodySize::known(body.size()));
+    if (!body.empty()) codec.send_data(stream, Slice::literal(body));
+    codec.send_end(stream, nullptr);
+    talk();
+  }
+  /// Sends what there is to say, and takes what has come.
+  void talk() {
+    const auto came = peer.received();
+    if (!came.empty()) REQUIRE(codec.feed(Slice::literal(came)).has_value());
+    codec.flush();
+    while (!output.is_empty()) {
+      const std::string piece(output.front().view());
+      peer.send(piece);
+      output.consume(piece.size());
+    }
+  }
+
+  ForwardBench& bench;
+  Peer peer;
+  BlockPool pool;
+  Arena arena;
+  Output output;
+  http::Transcript events;
+  http::H2Codec codec;
+};
+
+struct Http2Bench : ForwardBench {
+  Http2Bench() : ForwardBench({.protocol = Protocol::http2}) {}
+  bool has_another() {
+    for (int turn = 0; turn < 20; ++turn) loop.poll();
+    return backend.accept().has_value();
+  }
+};
+
+}  // namespace
+
+TEST_CASE("forward: over HTTP/2, a request and its answer") {
+  Http2Bench bench;
+  Request request(bench, http::Method::post);
+  request.body("question").start();
+  Server server(bench);
+  server.await(1);
+  CHECK(server.events.requests[0].path == "/a");
+  CHECK(server.events.requests[0].authority == "example.com");
+  REQUIRE(bench.until([&] {
+    server.talk();
+    return server.events.ends == 1;
+  }));
+  CHECK(server.events.received == "question");
+  server.respond(1, 200, "answer");
+  CHECK(request.text() == "answer");
+  CHECK(request.attempt().outcome == Outcome::answered);
+}
+
+TEST_CASE("forward: requests that begin together share the connection that the first one makes") {
+  Http2Bench bench;
+  Request one(bench), two(bench), three(bench);
+  one.start();
+  two.start();
+  three.start();
+  Server server(bench);
+  server.await(3);
+  CHECK_FALSE(bench.has_another());
+  for (const http::StreamId stream : {5, 1, 3}) server.respond(stream, 200, std::to_string(stream));
+  CHECK(one.text() == "1");
+  CHECK(two.text() == "3");
+  CHECK(three.text() == "5");
+  CHECK(bench.endpoint().connections.load() == 1);
+}
+
+TEST_CASE("forward: past the streams that an endpoint allows, another connection is made") {
+  Http2Bench bench;
+  Request first(bench);
+  first.start();
+  Server server(bench, {.streams = 1});
+  server.await(1);
+  Request second(bench);
+  second.start();
+  Server other(bench);
+  other.await(1);
+  server.respond(1, 200, "first");
+  other.respond(1, 200, "second");
+  CHECK(first.text() == "first");
+  CHECK(second.text() == "second");
+}
+
+TEST_CASE("forward: a stream that the endpoint refused goes once more, on another connection, whatever its method") {
+  Http2Bench bench;
+  Request request(bench, http::Method::post);
+  request.start();
+  Server server(bench);
+  server.await(1);
+  server.peer.send(http::h2::rst_stream(1, NGHTTP2_REFUSED_STREAM));
+  Server other(bench);
+  other.await(1);
+  other.respond(1, 200, "done");
+  CHECK(request.text() == "done");
+}
+
+TEST_CASE("forward: an endpoint that says GOAWAY finishes what it took, and gets nothing new") {
+  Http2Bench bench;
+  Request first(bench);
+  first.start();
+  Server server(bench);
+  server.await(1);
+  server.peer.send(http::h2::goaway(1, NGHTTP2_NO_ERROR));
+  bench.settle();
+  Request second(bench);
+  second.start();
+  Server other(bench);
+  other.await(1);
+  other.respond(1, 200, "second");
+  CHECK(second.text() == "second");
+  server.respond(1, 200, "first");
+  CHECK(first.text() == "first");
+}
+
+TEST_CASE("forward: a connection that breaks fails all of its requests") {
+  Http2Bench bench;
+  Request one(bench, http::Method::post), two(bench, http::Method::post);
+  one.start();
+  two.start();
+  {
+    Server server(bench);
+    server.await(2);
+  }
+  CHECK(one.failure() == ErrorCode::incomplete_response);
+  CHECK(two.failure() == ErrorCode::incomplete_response);
+  REQUIRE(bench.until([&] { return bench.endpoint().connections.load() == 0; }));
+}
+
+TEST_CASE("forward: an exchange that is dropped resets its stream and leaves the connection to the others") {
+  Http2Bench bench;
+  Request stays(bench);
+  auto leaves = std::make_unique<Request>(bench);
+  stays.start();
+  leaves->start();
+  Server server(bench);
+  server.await(2);
+  leaves.reset();
+  REQUIRE(bench.until([&] {
+    server.talk();
+    return !server.events.resets.empty();
+  }));
+  server.respond(1, 200, "stays");
+  CHECK(stays.text() == "stays");
+}
+
+TEST_CASE("forward: an endpoint that speaks no HTTP/2 fails the request") {
+  Http2Bench bench;
+  Request request(bench);
+  request.start();
+  Peer peer = bench.accept();
+  peer.send("HTTP/1.1 400 Bad Request\r\nContent-Length: 0\r\n\r\n");
+  CHECK(request.failure() == ErrorCode::protocol_error);
+}
+
+TEST_CASE("forward: a WebSocket goes over HTTP/2 only to an endpoint that takes it") {
+  Http2Bench bench;
+  Request request(bench);
+  request.exchange.request.protocol = "websocket";
+  request.start();
+  Peer peer = bench.accept();
+  SUBCASE("it doesn't") {
+    peer.send(http::h2::settings());
+    CHECK(request.failure() == ErrorCode::protocol_error);
+  }
+  SUBCASE("it says nothing") {
+    REQUIRE(bench.until([&] { return peer.received().size() > 0; }));
+    bench.advance(6s);
+    CHECK(request.failure() == ErrorCode::protocol_error);
+  }
+}
+
+}  // namespace weir::upstream
