@@ -61,9 +61,11 @@ void ResponseBody::send(Connection& connection) {
 
 Task<> ResponseBody::upload() {
   const auto& timeouts = upstream_.settings().timeouts;
-  const bool may_pause = is_call_ || !exchange_.request.protocol.empty();
-  const auto patience = may_pause ? timeouts.tunnel : timeouts.between_bytes;
-  const auto result = co_await send_body(*exchange_.request_body, connection_->wire(), stream_, patience, sent_);
+  const bool asks_for_tunnel = !exchange_.request.protocol.empty();
+  const auto patience = is_call_ || asks_for_tunnel ? timeouts.tunnel : timeouts.between_bytes;
+  Result<> result;
+  if (asks_for_tunnel) result = co_await until_granted();
+  if (result) result = co_await send_body(*exchange_.request_body, connection_->wire(), stream_, patience, sent_);
   if (result) {
     await_head();
   } else if (!connection_->wire().is_broken()) {
@@ -71,6 +73,14 @@ Task<> ResponseBody::upload() {
   } else if (!has_head_) {
     arm(timeouts.response);  // its answer, or its end, may be on the way (RFC 9112 section 9.5)
   }
+}
+
+/// What goes into a tunnel waits for it.
+Task<Result<>> ResponseBody::until_granted() {
+  const auto patience = upstream_.settings().timeouts.between_bytes;
+  auto sent = co_await connection_->wire().flush(*exchange_.request_body, stream_, patience);
+  while (sent && !is_tunnel()) co_await pipe_.changed();
+  co_return sent;
 }
 
 /// The request is out: from here the endpoint has its time to answer.

@@ -62,6 +62,7 @@ class ResponseBody final : public ListNode, public Body {
 
  private:
   Task<> upload();
+  Task<Result<>> until_granted();
   void expired();
   void watch_deadline();
   void await_head();

@@ -12,7 +12,7 @@ from backend import pattern, reply_bytes
 from harness import WeirCase, eventually, free_address, settings
 from settings import route
 from websocket_peers import (BINARY, CLOSE, CONTINUATION, GOING_AWAY, KEY, PING, PONG, TEXT, EchoBackend, Frame,
-                             WebSocketClient, accept, accept_of, frame, read_exactly, upgrade_fields)
+                             Http2Client, WebSocketClient, accept, accept_of, frame, read_exactly, upgrade_fields)
 from wire import Closed, Cut, Stream, request_bytes
 
 CONNECTIONS = "weir_endpoint_connections"
@@ -217,6 +217,48 @@ class Handshake(WebSocketCase):
                 answer = self.fetch(weir, **how)
                 self.assertEqual(200, answer.status)
                 self.assertNotIn("upgrade", {field.lower() for field, _ in answer.json()["fields"]})
+
+
+class Http2(WebSocketCase):
+    def connected(self, weir, *how):
+        client = Http2Client(weir.address)
+        self.addCleanup(client.close)
+        client.connect(weir.address, *how)
+        return client
+
+    def test_an_extended_connect_is_a_web_socket(self):
+        for hops in HOPS:
+            with self.subTest(hops):
+                backend = self.echo_backend()
+                weir = self.in_front(backend, hops)
+                client = self.connected(weir)
+                client.put(client.DATA, frame(b"early bird", masked=True))
+                kind, flags, _ = client.get(client.HEADERS, client.RST_STREAM)
+                self.assertEqual((client.HEADERS, client.END_HEADERS), (kind, flags))
+                self.assertEqual(frame(b"early bird"), client.get(client.DATA)[2])
+                client.put(client.DATA, frame(GOING_AWAY, CLOSE, masked=True), client.END_STREAM)
+                self.assertEqual(frame(GOING_AWAY, CLOSE), client.get(client.DATA)[2])
+                client.close()
+                self.assertEqual((101, "HTTP/2"), tuple(weir.log_of("/chat")[0][key] for key in ("status", "proto")))
+                self.assert_nothing_left(weir, connections=hops != "h1")
+
+    def test_it_is_told_at_the_deadline(self):
+        weir = self.in_front(self.echo_backend(), **settings.shutdown(drain_timeout="300ms"))
+        client = self.connected(weir)
+        client.get(client.HEADERS)
+        weir.signal(signal.SIGTERM)
+        self.assertEqual(frame(GOING_AWAY, CLOSE), client.get(client.DATA)[2])
+        client.close()
+        self.assertEqual(0, weir.wait())
+
+    def test_tunnels_of_other_protocols_are_not_implemented(self):
+        backend = self.echo_backend()
+        weir = self.in_front(backend)
+        client = self.connected(weir, "/other", "connect-udp")
+        client.get(client.HEADERS)
+        client.close()
+        self.assertEqual(501, weir.log_of("/other")[0].status)
+        self.assertEqual([], backend.requests)
 
 
 class Ends(WebSocketCase):
