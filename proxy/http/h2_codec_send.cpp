@@ -7,6 +7,20 @@
 
 namespace weir::http {
 
+namespace {
+
+/// What lies in no block lies in an exchange's arena, mostly, which may be gone before a slow peer has taken the bytes:
+/// the exchange only waits until the codec holds nothing back.
+void pass_on(Output& output, Slice slice) {
+  if (slice.block()) {
+    output.append(std::move(slice));
+  } else {
+    output.append(slice.view());
+  }
+}
+
+}  // namespace
+
 // Everything here is handed to nghttp2, or held for it; flush asks for it.
 
 StreamId H2Codec::send_request(const RequestHead& head, BodySize body) {
@@ -95,9 +109,9 @@ void H2Codec::write_data(Stream& stream, std::string_view frame_head, size_t byt
   while (bytes > 0) {
     const size_t next = stream.held.front().size();
     if (next <= bytes) {
-      output_.append(stream.held.take_front());
+      pass_on(output_, stream.held.take_front());
     } else {
-      output_.append(stream.held.front().sub(0, bytes));
+      pass_on(output_, stream.held.front().sub(0, bytes));
       stream.held.consume(bytes);
     }
     bytes -= std::min(next, bytes);
