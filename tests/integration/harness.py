@@ -51,12 +51,20 @@ def own_host():
     return f"127.{64 + (pid >> 16) % 64}.{pid >> 8 & 255}.{pid & 255 or 1}"
 
 
+_given = set()
+
+
 def free_address(host=None):
+    """None is given twice: the kernel may offer a port again as soon as the probe has let go of it."""
     host = host or own_host()
-    with socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET) as probe:
-        probe.bind((host, 0))
-        port = probe.getsockname()[1]
-    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+    while True:
+        with socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET) as probe:
+            probe.bind((host, 0))
+            port = probe.getsockname()[1]
+        address = f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+        if address not in _given:
+            _given.add(address)
+            return address
 
 
 class LogLine(dict):
