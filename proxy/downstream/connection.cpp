@@ -282,9 +282,11 @@ void Connection::on_data(http::StreamId id, Slice data) {
   Stream& stream = find(id);
   const auto* route = stream.exchange.route;
   const uint64_t most = route ? route->max_body : UINT64_MAX;  // before there is a route the pipe's bound holds
-  if (stream.exchange.record.request_body_bytes + data.size() <= most || !stream.exchange.request.protocol.empty()) {
-    return stream.receive(std::move(data));
-  }
+  const bool fits =
+      stream.exchange.record.request_body_bytes + data.size() <= most || !stream.exchange.request.protocol.empty();
+  if (fits && !stream.body.is_settled()) return stream.receive(std::move(data));
+  codec_->consumed(id, data.size());  // nobody will read it, and the connection's window is everybody's
+  if (fits) return;
   if (!codec_->is_multiplexed()) state_ = State::deaf;
   stream.body.fail({ErrorCode::body_too_large, Side::client, "the request body is larger than allowed"});
 }

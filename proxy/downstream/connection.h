@@ -81,7 +81,6 @@ class Connection final : public ListNode, public http::CodecEvents {
   Stream& find(http::StreamId id);
 
   // Ends.
-  void ended_alone(bool is_cut_short, http::Version version);
   void ended_among_many();
   void bury(Stream& stream);
   void bury_all(Flag flag);

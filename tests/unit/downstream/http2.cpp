@@ -190,6 +190,26 @@ TEST_CASE("connection: a body that nobody reads gives its bytes back to the conn
   CHECK(caller.statuses().size() == 20);
 }
 
+TEST_CASE("connection: bodies that are too large don't eat up the window of their connection") {
+  Bench bench;
+  bench.routes.route.max_body = 10'000;
+  bench.origin->script = [](Exchange& exchange) -> Task<> {
+    const auto text = co_await exchange.request_body->whole(1 << 20);
+    if (text) exchange.respond(204);
+    else exchange.fail(text.error());
+  };
+  Caller caller(bench);
+  for (int i = 0; i < 40; ++i) {  // 40 x 50 KB, each whole in one read: more than the connection's window
+    const auto stream = caller.ask("/", http::BodySize::unknown());
+    caller.exchange();  // a route is found, and the body is awaited
+    const std::string body(50'000, 'x');
+    caller.talk.codec.send_data(stream, Slice::literal(body));
+    caller.talk.codec.send_end(stream, nullptr);
+    caller.exchange();
+  }
+  CHECK(caller.statuses() == Statuses(40, 413));
+}
+
 TEST_CASE("connection: bytes that break HTTP/2's rules end it with GOAWAY, and each stream is logged") {
   SlowOrigin bench;
   Caller caller(bench);
