@@ -17,7 +17,7 @@ namespace {
 /// A request that no socket brought, with all that it needs around it.
 struct Rehearsal {
   explicit Rehearsal(store::Store& store)
-      : context{.loop = loop, .blocks = blocks, .buffers = buffers, .store = store},
+      : context{.loop = loop, .blocks = blocks, .buffers = buffers, .store = store, .local_store = store},
         exchange(arena, context, nullptr) {}
 
   SteadyClock clock;

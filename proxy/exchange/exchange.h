@@ -28,9 +28,10 @@ class ConnectionPool;
 /// What a worker lends to its exchanges. One thread.
 struct WorkerContext {
   Loop& loop;
-  BlockPool& blocks;   // 8 KiB: arenas, heads
-  BlockPool& buffers;  // 64 KiB: reads, bodies
-  store::Store& store;
+  BlockPool& blocks;                                // 8 KiB: arenas, heads
+  BlockPool& buffers;                               // 64 KiB: reads, bodies
+  store::Store& store;                              // what the configuration names: embedded, or shared by a fleet
+  store::Store& local_store;                        // this process' own: what `on_store_failure: local` uses
   upstream::ConnectionPool* connections = nullptr;  // idle ones to upstreams
   unsigned index = 0;
   BlockRef reading{};

@@ -6,7 +6,9 @@
 
 #include "config/reader.h"
 #include "exchange/filter.h"
+#include "exchange/filter_metrics.h"
 #include "exchange/state_slots.h"
+#include "store/on_failure.h"
 
 namespace weir {
 
@@ -15,7 +17,9 @@ namespace weir {
 struct FilterContext {
   config::Problems& problems;
   StateSlots& slots;
-  std::string route;  // its route's name; "" among the global filters
+  FilterMetrics& metrics;
+  std::string route;                                            // its route's name; "" among the global filters
+  store::OnFailure on_store_failure = store::OnFailure::allow;  // of a filter that doesn't say
 
   /// State that the whole process shares. T is thread-safe.
   template <class T>

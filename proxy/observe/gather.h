@@ -2,6 +2,7 @@
 
 #include <vector>
 
+#include "exchange/filter_metrics.h"
 #include "observe/cells.h"
 #include "observe/families.h"
 #include "observe/metrics.h"
@@ -13,6 +14,7 @@ using Workers = std::vector<const WorkerMetrics*>;
 void gather_workers(const Workers& workers, Families& families);
 void gather_endpoints(const std::vector<EndpointSample>& endpoints, Families& families);
 void gather_certificates(const std::vector<CertificateSample>& certificates, Families& families);
+void gather_filters(const FilterMetrics& metrics, Families& families);
 void gather_process(Families& families);
 
 }  // namespace weir::observe

@@ -37,7 +37,7 @@ void Metrics::gather_configuration(Families& families) const {
 }
 
 Exposition Metrics::expose(std::string_view accept, const std::vector<EndpointSample>& endpoints,
-                           const std::vector<CertificateSample>& certificates) const {
+                           const std::vector<CertificateSample>& certificates, const FilterMetrics* filters) const {
   Workers workers;
   {
     const std::lock_guard lock(mutex_);
@@ -48,6 +48,7 @@ Exposition Metrics::expose(std::string_view accept, const std::vector<EndpointSa
   gather_workers(workers, families);
   gather_endpoints(endpoints, families);
   gather_certificates(certificates, families);
+  if (filters) gather_filters(*filters, families);
   gather_process(families);
   if (accept.find("application/openmetrics-text") != std::string_view::npos) {
     return {"application/openmetrics-text; version=1.0.0; charset=utf-8", families.openmetrics()};

@@ -8,6 +8,7 @@
 #include <string_view>
 #include <vector>
 
+#include "exchange/filter_metrics.h"
 #include "observe/cells.h"
 
 namespace weir::observe {
@@ -59,7 +60,8 @@ class Metrics {
 
   /// Prometheus text 0.0.4, or OpenMetrics 1.0 when `accept` names it.
   Exposition expose(std::string_view accept, const std::vector<EndpointSample>& endpoints = {},
-                    const std::vector<CertificateSample>& certificates = {}) const;
+                    const std::vector<CertificateSample>& certificates = {},
+                    const FilterMetrics* filters = nullptr) const;
 
  private:
   void gather_configuration(Families& families) const;

@@ -66,7 +66,8 @@ admin::Readiness Supervisor::readiness() const {
 
 admin::Page Supervisor::metrics(std::string_view accept) const {
   const auto snapshot = current();
-  auto exposition = lasting_.metrics.expose(accept, samples_of(*snapshot), certificates_of(*snapshot));
+  auto exposition =
+      lasting_.metrics.expose(accept, samples_of(*snapshot), certificates_of(*snapshot), &lasting_.filter_metrics);
   return {std::move(exposition.content_type), std::move(exposition.text)};
 }
 

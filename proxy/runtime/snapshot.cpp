@@ -12,7 +12,7 @@ namespace {
 std::vector<Chain::Link> build_filters(const Configuration& configuration, const routing::RouteSettings& route,
                                        Lasting& lasting, config::Problems& problems) {
   std::vector<Chain::Link> links;
-  FilterContext context{problems, lasting.slots, *route.name};
+  FilterContext context{problems, lasting.slots, lasting.filter_metrics, *route.name};
   for (const auto* filters : {&configuration.filters, &route.filters}) {
     for (const auto& filter : *filters) {
       if (auto built = filter.value(context)) links.push_back({filter.name, std::move(built)});

@@ -91,7 +91,12 @@ Worker::Worker(unsigned index, Lasting& lasting, admin::Console& console)
       loop_(lasting.clock),
       metrics_(lasting.metrics.worker(index)),
       access_log_(loop_, metrics_.log_drops),
-      context_{.loop = loop_, .blocks = blocks_, .buffers = buffers_, .store = lasting.store, .index = index},
+      context_{.loop = loop_,
+               .blocks = blocks_,
+               .buffers = buffers_,
+               .store = lasting.store,
+               .local_store = lasting.store,
+               .index = index},
       connections_(std::make_unique<upstream::ConnectionPool>(context_)),
       admin_(std::make_unique<AdminSite>(console)) {
   context_.connections = connections_.get();

@@ -59,6 +59,9 @@ class Store {
   /// Up to `count` entries behind the one with id `after` ("" = from the first one kept), in their order.
   virtual Task<Result<std::span<const Entry>>> read(Caller caller, std::string_view log, std::string_view after,
                                                     size_t count) = 0;
+
+  /// Processes that share it, this one included: as last known, while it is gone.
+  virtual uint32_t instances() const { return 1; }
 };
 
 }  // namespace weir::store

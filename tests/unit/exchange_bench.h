@@ -19,7 +19,7 @@ struct ExchangeBench {
   BlockPool blocks{8 * 1024};
   BlockPool buffers{64 * 1024};
   store::MemoryStore store{clock};
-  WorkerContext worker{loop, blocks, buffers, store};
+  WorkerContext worker{loop, blocks, buffers, store, store};
   Arena arena{blocks};
   Exchange exchange{arena, worker, nullptr};
 

@@ -89,7 +89,7 @@ struct Bench : LoopBench {
   BlockPool blocks{8 * 1024};
   BlockPool buffers{64 * 1024};
   store::MemoryStore store{clock};
-  WorkerContext worker{loop, blocks, buffers, store};
+  WorkerContext worker{loop, blocks, buffers, store, store};
   Policy policy;
   std::shared_ptr<ScriptedOrigin> origin = std::make_shared<ScriptedOrigin>();
   OneRoute routes;

@@ -146,6 +146,18 @@ TEST_CASE("metrics: OpenMetrics is spoken when asked for") {
   CHECK(bench.metrics.expose("text/plain").content_type == "text/plain; version=0.0.4; charset=utf-8");
 }
 
+TEST_CASE("metrics: what filters count, by family and labels; found again, never reset") {
+  FilterMetrics filters;
+  const FilterMetrics::Labels labels = {{"route", "api"}, {"limiter", "per_user"}};
+  filters.counter("rate_limit_decisions", "Decisions", labels).add(2);
+  filters.counter("rate_limit_decisions", "Decisions", labels).add(3);
+  filters.gauge("store_up", "1 while it answers", {}).set(1);
+  const auto text = Metrics({"1.2.3", ""}).expose("", {}, {}, &filters).text;
+  CHECK(text.find(R"(weir_rate_limit_decisions_total{route="api",limiter="per_user"} 5)") != std::string::npos);
+  CHECK(text.find("# TYPE weir_rate_limit_decisions_total counter") != std::string::npos);
+  CHECK(text.find("weir_store_up 1") != std::string::npos);
+}
+
 TEST_CASE("metrics: TLS handshakes that failed, by listener and reason; when certificates expire") {
   Metrics metrics({"1.2.3", ""});
   auto cells = metrics.worker(0).resolve(kLabels);

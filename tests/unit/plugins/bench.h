@@ -17,6 +17,7 @@ inline void decode(config::Reader& r, FilterList& list) { r.optional("filters", 
 struct FilterBench : ExchangeBench {
   config::Problems problems;
   StateSlots slots;
+  FilterMetrics metrics;
   std::shared_ptr<StubOrigin> origin = std::make_shared<StubOrigin>();
   Chain chain;
 
@@ -27,7 +28,7 @@ struct FilterBench : ExchangeBench {
     const auto list = config::decode_document<FilterList>(document, problems, tables);
     if (!problems.empty()) return;
     std::vector<Chain::Link> links;
-    FilterContext context{problems, slots, "test"};
+    FilterContext context{problems, slots, metrics, "test"};
     for (const auto& filter : list.filters) links.push_back({filter.name, filter.value(context)});
     chain = Chain(std::move(links), origin);
   }

@@ -70,7 +70,8 @@ struct Bench : ExchangeBench {
   explicit Bench(std::string_view content_type) {
     config::Problems problems;
     StateSlots slots;
-    FilterContext context{problems, slots, "test"};
+    FilterMetrics metrics;
+    FilterContext context{problems, slots, metrics, "test"};
     const auto document = config::load_text("weir.yaml", "filters: [grpc_web]", problems);
     config::Tables tables;
     tables.add(plugins::filters());

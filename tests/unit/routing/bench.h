@@ -27,7 +27,7 @@ struct Worker {
   BlockPool blocks{8192};
   BlockPool buffers{65536};
   store::MemoryStore store{clock};
-  WorkerContext context{loop, blocks, buffers, store};
+  WorkerContext context{loop, blocks, buffers, store, store};
 };
 
 /// One request: "GET http://host/path?query". Texts are literals or outlive it.

@@ -77,7 +77,7 @@ struct ForwardBench : LoopBench {
   BlockPool blocks{8 * 1024};
   BlockPool buffers{64 * 1024};
   store::MemoryStore store{clock};
-  WorkerContext worker{loop, blocks, buffers, store};
+  WorkerContext worker{loop, blocks, buffers, store, store};
   ConnectionPool pool{worker};
   Backend backend;
   UpstreamStates states;
