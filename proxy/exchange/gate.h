@@ -9,41 +9,71 @@
 
 namespace weir {
 
+class Exchange;
+
+/// How an attempt ended, as a Gate is told.
+struct Finish {
+  Outcome outcome = Outcome::abandoned;
+  uint16_t status = 0;  // when answered
+  Duration took{};      // until the response's head, or until it was given up
+  Time now{};
+};
+
 /// Decides whether an attempt may go to an upstream or an endpoint: a circuit breaker. Shared by all workers,
 /// so thread-safe.
 class Gate {
  public:
   virtual ~Gate() = default;
 
-  /// Leave for one attempt. `report` it once; destroyed without, it counts neutral and gives its slot back.
+  /// Leave for one attempt, of a Gate that lives longer. Destroyed without a report, it counts neutral and gives its
+  /// slot back.
   class Permit {
    public:
     Permit() = default;
     Permit(Gate& gate, uint64_t ticket) : gate_(&gate), ticket_(ticket) {}
-    Permit(Permit&& other) noexcept : gate_(std::exchange(other.gate_, nullptr)), ticket_(other.ticket_) {}
+    Permit(Permit&& other) noexcept
+        : gate_(std::exchange(other.gate_, nullptr)), ticket_(other.ticket_), is_reported_(other.is_reported_) {}
     Permit& operator=(Permit&& other) noexcept {
       std::swap(gate_, other.gate_);
       std::swap(ticket_, other.ticket_);
+      std::swap(is_reported_, other.is_reported_);
       return *this;
     }
     ~Permit() {
-      if (gate_) gate_->settle(ticket_, Outcome::abandoned, 0, Duration{});
+      if (gate_ && !is_reported_) gate_->settle(ticket_, {});
     }
     bool is_held() const { return gate_ != nullptr; }
-    void report(Outcome outcome, uint16_t status, Duration took) {
-      if (auto* gate = std::exchange(gate_, nullptr)) gate->settle(ticket_, outcome, status, took);
+    /// Once, at the response's head or when there will be none. A second time if that response broke off later.
+    void report(const Finish& finish) {
+      if (!gate_) return;
+      if (!std::exchange(is_reported_, true)) {
+        if (!gate_->settle(ticket_, finish)) gate_ = nullptr;
+      } else if (finish.outcome == Outcome::broken || finish.outcome == Outcome::timed_out) {
+        std::exchange(gate_, nullptr)->spoil(ticket_, finish);
+      }
     }
 
    private:
     Gate* gate_ = nullptr;
     uint64_t ticket_ = 0;
+    bool is_reported_ = false;
   };
 
-  /// A permit, or the refusal (circuit_open).
+  /// A permit, or the refusal (circuit_open, safe to send elsewhere).
   virtual Result<Permit> admit(Time now) = 0;
+  /// Whether it would just now, without asking for a permit: for balancers that look elsewhere.
+  virtual bool would_admit(Time now) const = 0;
+  /// While it refuses: for how long still, as far as is known.
+  virtual Duration refuses_for(Time now) const = 0;
 
  private:
-  virtual void settle(uint64_t ticket, Outcome outcome, uint16_t status, Duration took) = 0;
+  /// Whether that counted as a success.
+  virtual bool settle(uint64_t ticket, const Finish& finish) = 0;
+  /// What counted as a success was none.
+  virtual void spoil(uint64_t ticket, const Finish& finish) = 0;
 };
+
+/// `exchange` fails with `error`; the client is asked to come back in `wait`, at least a second (Retry-After).
+void fail_for(Exchange& exchange, const Error& error, Duration wait);
 
 }  // namespace weir

@@ -1,0 +1,18 @@
+#include "exchange/gate.h"
+
+#include <algorithm>
+#include <charconv>
+
+#include "exchange/exchange.h"
+
+namespace weir {
+
+void fail_for(Exchange& exchange, const Error& error, Duration wait) {
+  exchange.fail(error);
+  const auto seconds = std::max<int64_t>(1, std::chrono::ceil<std::chrono::seconds>(wait).count());
+  char digits[20];
+  const auto end = std::to_chars(digits, std::end(digits), seconds).ptr;
+  exchange.response.head.headers.set("retry-after", exchange.arena().copy({digits, static_cast<size_t>(end - digits)}));
+}
+
+}  // namespace weir
