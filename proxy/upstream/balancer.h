@@ -22,7 +22,9 @@ struct Pick {
   const SlowStart* slow_start = nullptr;
 
   /// May the request go there, now or when there is a place?
-  bool is_eligible(const Endpoint& endpoint) const { return endpoint.state->is_up() && !was_tried(endpoint); }
+  bool is_eligible(const Endpoint& endpoint) const {
+    return endpoint.state->is_up() && endpoint.is_open_to_requests(now) && !was_tried(endpoint);
+  }
   /// May it go there now?
   bool admits(const Endpoint& endpoint) const { return is_eligible(endpoint) && !endpoint.is_full(); }
   bool was_tried(const Endpoint& endpoint) const;

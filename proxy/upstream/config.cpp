@@ -265,7 +265,7 @@ void decode(config::Reader& r, UpstreamSettings& out) {
   r.optional("retry_reused", out.retry_reused, "send once more when a reused connection turns out dead");
   r.optional("proxy_protocol", out.proxy_protocol,
              "tell the client's address by a PROXY header; each request has a connection of its own then");
-  r.extensions(out.extensions, r.tags<Extension>());
+  r.extensions(out.gates, r.tags<GateFactory>());
   if (r.is_describing()) return;
   check_endpoints(r, out);
   check_slow_start(r, out);

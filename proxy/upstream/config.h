@@ -7,6 +7,7 @@
 
 #include "base/units.h"
 #include "config/reader.h"
+#include "exchange/gate_factory.h"
 #include "exchange/key_expression.h"
 #include "exchange/tls_files.h"
 #include "net/address.h"
@@ -90,14 +91,6 @@ struct HostRule {
   std::string name;  // when fixed
 };
 
-/// What other rooms add to an upstream's block (health_check, circuit_breaker): made by the tags in the
-/// program's table of `std::shared_ptr<const UpstreamExtension>`.
-class UpstreamExtension {
- public:
-  virtual ~UpstreamExtension() = default;
-};
-using Extension = std::shared_ptr<const UpstreamExtension>;
-
 /// One block of `upstreams`.
 struct UpstreamSettings {
   config::Tagged<Balance> balance{"round_robin", {}, {}};
@@ -112,7 +105,9 @@ struct UpstreamSettings {
   uint32_t max_requests_per_connection = 0;         // 0 = no limit
   std::optional<net::ProxyVersion> proxy_protocol;  // each connection begins with a header, and serves one client
   bool retry_reused = true;                         // once more on a fresh connection when a reused one had died
-  std::vector<config::Tagged<Extension>> extensions;
+  std::vector<config::Tagged<GateFactory>> gates;   // from the program's table: circuit_breaker
+  /// The gate of the upstream ("") or of an endpoint, may give null; unset: there are none. Bound by who builds it.
+  std::function<std::shared_ptr<Gate>(const std::string& endpoint)> make_gate;
 };
 
 void decode(config::Reader& r, EndpointSettings& out);

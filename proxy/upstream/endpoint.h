@@ -1,5 +1,6 @@
 #pragma once
 
+#include <array>
 #include <atomic>
 #include <memory>
 #include <string>
@@ -28,7 +29,6 @@ struct alignas(64) EndpointState {
 
   const std::string text;  // "127.0.0.1:9001", "unix:/run/x.sock": how it is shown, hashed and found again
   const net::Address address;
-  std::shared_ptr<Gate> gate;  // may be null; set before the first set with this endpoint is published, then never
 
   std::atomic<Health> health{Health::up};
   std::atomic<Time> up_since{Time::min()};  // slow start counts from here; min = it was there from the start
@@ -55,6 +55,7 @@ struct Endpoint {
   uint32_t max_requests = 0;     // 0 = none
   uint32_t max_connections = 0;  // 0 = none
   uint32_t index = 0;            // in its set
+  std::shared_ptr<Gate> gate;    // may be null
 
   /// The most requests at once; 0 = any number. An HTTP/1.1 connection carries one at a time.
   uint32_t limit() const {
@@ -62,10 +63,12 @@ struct Endpoint {
     return max_requests < max_connections ? max_requests : max_connections;
   }
   bool is_full() const { return limit() != 0 && state->active.load() >= limit(); }
+  bool is_open_to_requests(Time now) const { return !gate || gate->would_admit(now); }
 };
 
 /// One request in flight on one endpoint. Destroyed, it frees the place and calls whoever waits for one. The
-/// Endpoint lives as long as the lease. The exchange, which keeps the snapshot, outlives the lease.
+/// Endpoint lives as long as the lease, and so do the gates that let it through. The exchange, which keeps the
+/// snapshot, outlives the lease.
 class EndpointLease {
  public:
   EndpointLease() = default;
@@ -73,12 +76,14 @@ class EndpointLease {
       : endpoint_(std::exchange(other.endpoint_, nullptr)),
         upstream_(other.upstream_),
         keep_(std::move(other.keep_)),
-        started_(other.started_) {}
+        started_(other.started_),
+        permits_(std::move(other.permits_)) {}
   EndpointLease& operator=(EndpointLease&& other) noexcept {
     std::swap(endpoint_, other.endpoint_);
     std::swap(upstream_, other.upstream_);
     std::swap(keep_, other.keep_);
     std::swap(started_, other.started_);
+    std::swap(permits_, other.permits_);
     return *this;
   }
   ~EndpointLease() {
@@ -91,20 +96,29 @@ class EndpointLease {
   /// How long the response's head took, for peak_ewma. A failure counts as the timeout it would have used up,
   /// else a quick refusal looks like a quick answer.
   void measured(Duration took);
+  /// Tells the gates how it went: at the response's head, and again if that response broke off.
+  void report(const Finish& finish) {
+    for (auto& permit : permits_) permit.report(finish);
+  }
   /// Counts a failure of this endpoint.
   void failed() { state().failures.fetch_add(1, std::memory_order_relaxed); }
 
  private:
   friend class Upstream;
   EndpointLease(const Endpoint& endpoint, UpstreamState& upstream, std::shared_ptr<const EndpointSet> keep,
-                Time started)
-      : endpoint_(&endpoint), upstream_(&upstream), keep_(std::move(keep)), started_(started) {}
+                Time started, std::array<Gate::Permit, 2> permits)
+      : endpoint_(&endpoint),
+        upstream_(&upstream),
+        keep_(std::move(keep)),
+        started_(started),
+        permits_(std::move(permits)) {}
   void release();
 
   const Endpoint* endpoint_ = nullptr;
   UpstreamState* upstream_ = nullptr;
   std::shared_ptr<const EndpointSet> keep_;  // null when the set lives as long as its snapshot
   Time started_{};
+  std::array<Gate::Permit, 2> permits_;  // of the upstream and of the endpoint
 };
 
 }  // namespace weir::upstream

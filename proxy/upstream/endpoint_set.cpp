@@ -12,8 +12,10 @@ EndpointSet::EndpointSet(const UpstreamSettings& settings, std::vector<EndpointS
   for (const bool is_backup : {false, true}) {
     for (auto& spec : specs) {
       if (spec.is_backup != is_backup) continue;
-      endpoints_.push_back({state.endpoint(spec.address, now), std::move(spec.authority), spec.weight, is_backup,
-                            spec.max_requests, spec.max_connections, static_cast<uint32_t>(endpoints_.size())});
+      auto known = state.endpoint(spec.address, now);
+      auto gate = settings.make_gate ? settings.make_gate(known->text) : nullptr;
+      endpoints_.push_back({std::move(known), std::move(spec.authority), spec.weight, is_backup, spec.max_requests,
+                            spec.max_connections, static_cast<uint32_t>(endpoints_.size()), std::move(gate)});
     }
     if (!is_backup) primary_count_ = endpoints_.size();
   }

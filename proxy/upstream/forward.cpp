@@ -132,6 +132,12 @@ bool may_send_again(const Exchange& exchange, const Upstream& upstream, const Re
   return (had_died || error.retry == RetrySafe::yes) && exchange.request_body->rewind();
 }
 
+/// Nothing was sent.
+void refuse(Exchange& exchange, const Upstream& upstream, const Error& error) {
+  if (error.code != ErrorCode::circuit_open) return exchange.fail(error);
+  fail_for(exchange, error, upstream.refuses_for(exchange.loop().now()));
+}
+
 }  // namespace
 
 Forward::Forward(const std::vector<std::unique_ptr<Upstream>>& upstreams) {
@@ -147,10 +153,7 @@ Task<> Forward::handle(Exchange& exchange) const {
   const Upstream& upstream = *found->second;
   auto immediate = upstream.try_acquire(exchange);
   auto lease = immediate ? std::move(*immediate) : co_await upstream.acquire(exchange);
-  if (!lease) {
-    exchange.fail(lease.error());
-    co_return;
-  }
+  if (!lease) co_return refuse(exchange, upstream, lease.error());
   const auto done = co_await attempt(exchange, upstream, std::move(*lease));
   if (!done) exchange.fail(done.error());
 }
@@ -158,12 +161,6 @@ Task<> Forward::handle(Exchange& exchange) const {
 Task<Result<>> Forward::attempt(Exchange& exchange, const Upstream& upstream, EndpointLease lease) const {
   auto& state = lease.state();
   const Endpoint& endpoint = lease.endpoint();
-  Gate::Permit permit;
-  if (state.gate) {
-    auto admitted = state.gate->admit(exchange.loop().now());
-    if (!admitted) co_return std::unexpected(admitted.error());
-    permit = std::move(*admitted);
-  }
   exchange.attempts.add(
       {.number = static_cast<uint32_t>(exchange.attempts.size() + 1),
        .upstream = upstream.name(),
@@ -178,7 +175,8 @@ Task<Result<>> Forward::attempt(Exchange& exchange, const Upstream& upstream, En
       auto made = co_await obtain(exchange, upstream, endpoint);
       if (!made) {
         record.outcome = made.error().code == ErrorCode::connect_timeout ? Outcome::timed_out : Outcome::refused;
-        permit.report(record.outcome, 0, exchange.loop().now() - record.started);
+        const Time now = exchange.loop().now();
+        lease.report({record.outcome, 0, now - record.started, now});
         lease.failed();
         lease.measured(upstream.settings().timeouts.connect);
         co_return std::unexpected(made.error());
@@ -192,7 +190,6 @@ Task<Result<>> Forward::attempt(Exchange& exchange, const Upstream& upstream, En
       connection = *suited;
     }
     auto response = make_in<ResponseBody>(exchange.arena(), exchange, record, upstream, std::move(lease));
-    response->hold(std::move(permit));
     response->send(*connection);
     while (!response->is_settled()) co_await response->changed();
     if (response->has_head()) {
@@ -204,7 +201,6 @@ Task<Result<>> Forward::attempt(Exchange& exchange, const Upstream& upstream, En
       response->settle(error);
       co_return std::unexpected(error);
     }
-    permit = response->take_permit();
     lease = response->give_up();
     exchange.record.raise(Flag::LR);
     connection = nullptr;

@@ -138,6 +138,7 @@ void ResponseBody::answered(http::BodySize size) {
   record_.answered = exchange_.loop().now();
   lease_.state().usual_latency.observe(record_.answered - record_.started);
   measure(record_.answered - record_.started);
+  report(Outcome::answered);
   http::remove_hop_by_hop(exchange_.response.head.headers);
   pipe_.touch();
 }
@@ -170,11 +171,18 @@ void ResponseBody::settle(const Error& error) {
     lease_.failed();
     measure(upstream_.settings().timeouts.response);
   }
+  // Whoever reads a response for longer than the whole may take isn't the endpoint's fault.
+  if (!has_head_ || error.code != ErrorCode::total_timeout) report(outcome_of(error));
   end(outcome_of(error));
 }
 
 void ResponseBody::measure(Duration took) {
   if (upstream_.settings().balance.value.policy == Policy::peak_ewma) lease_.measured(took);
+}
+
+void ResponseBody::report(Outcome outcome) {
+  const Time now = exchange_.loop().now();
+  lease_.report({outcome, record_.status, now - record_.started, now});
 }
 
 EndpointLease ResponseBody::give_up() {
@@ -187,7 +195,6 @@ EndpointLease ResponseBody::give_up() {
 void ResponseBody::end(Outcome outcome) {
   if (std::exchange(is_over_, true)) return;
   record_.outcome = outcome;
-  if (outcome != Outcome::abandoned) permit_.report(outcome, record_.status, exchange_.loop().now() - record_.started);
   release();
 }
 

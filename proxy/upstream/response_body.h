@@ -2,7 +2,6 @@
 
 #include "async/sleep.h"
 #include "exchange/exchange.h"
-#include "exchange/gate.h"
 #include "exchange/pipe.h"
 #include "exchange/wire.h"
 #include "upstream/connection.h"
@@ -20,9 +19,6 @@ class ResponseBody final : public ListNode, public Body {
 
   /// Sends the request over `connection` and lets the answer come.
   void send(Connection& connection);
-  /// A breaker's leave for this attempt, told how it went.
-  void hold(Gate::Permit permit) { permit_ = std::move(permit); }
-  Gate::Permit take_permit() { return std::move(permit_); }
 
   /// The response's head is whole (then `exchange.response.head` has it), or the attempt has failed.
   http::StreamId stream() const { return stream_; }
@@ -67,6 +63,7 @@ class ResponseBody final : public ListNode, public Body {
   void watch_deadline();
   void await_head();
   void measure(Duration took);
+  void report(Outcome outcome);
   bool may_be_silent() const { return is_call_ || is_tunnel(); }
   void arm(Duration patience);
   void end(Outcome outcome);
@@ -76,7 +73,6 @@ class ResponseBody final : public ListNode, public Body {
   Attempt& record_;
   const Upstream& upstream_;
   EndpointLease lease_;
-  Gate::Permit permit_;
   Pipe pipe_;
   Connection* connection_ = nullptr;
   http::StreamId stream_ = 0;

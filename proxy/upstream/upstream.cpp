@@ -35,6 +35,21 @@ bool occupy(const Endpoint& endpoint) {
   return true;
 }
 
+/// A permit, if there is a gate that wants one.
+Result<Gate::Permit> ask(Gate* gate, Time now) {
+  if (!gate) return Gate::Permit();
+  return gate->admit(now);
+}
+
+/// Why none of the endpoints may be had.
+Error refusal_of(const EndpointSet& set, Time now) {
+  for (const Endpoint& endpoint : set.all()) {
+    if (!endpoint.state->is_up()) continue;
+    if (const auto permit = ask(endpoint.gate.get(), now); !permit) return permit.error();
+  }
+  return {ErrorCode::no_endpoint, Side::self, "no endpoint of the upstream is up", RetrySafe::yes};
+}
+
 }  // namespace
 
 Upstream::Upstream(std::string name, uint32_t index, UpstreamSettings settings, std::shared_ptr<UpstreamState> state,
@@ -43,6 +58,7 @@ Upstream::Upstream(std::string name, uint32_t index, UpstreamSettings settings, 
       index_(index),
       settings_(std::move(settings)),
       state_(std::move(state)),
+      gate_(settings_.make_gate ? settings_.make_gate("") : nullptr),
       is_dynamic_(std::ranges::any_of(settings_.endpoints, &EndpointSettings::is_name)),
       views_(is_dynamic_ ? workers : 0) {
   set_ = std::make_shared<EndpointSet>(settings_, written_addresses(settings_), *state_, now);
@@ -91,16 +107,27 @@ std::optional<Result<EndpointLease>> Upstream::take(Exchange& exchange) const {
   auto keep = is_dynamic_ ? current(exchange.worker.index) : nullptr;
   const EndpointSet& set = keep ? *keep : *set_;
   const Pick pick = pick_for(exchange);
+  auto entry = ask(gate_.get(), pick.now);
+  if (!entry) return std::unexpected(entry.error());
   for (;;) {
     const auto choice = set.choose(pick);
     if (choice.is_full) return std::nullopt;
-    if (!choice.endpoint) {
-      return weir::fail(ErrorCode::no_endpoint, Side::self, "no endpoint of the upstream is up", RetrySafe::yes);
-    }
-    if (!occupy(*choice.endpoint)) continue;
+    if (!choice.endpoint) return std::unexpected(refusal_of(set, pick.now));
+    auto permit = ask(choice.endpoint->gate.get(), pick.now);
+    if (!permit || !occupy(*choice.endpoint)) continue;  // another worker was quicker
     choice.endpoint->state->requests.fetch_add(1, std::memory_order_relaxed);
-    return EndpointLease(*choice.endpoint, *state_, std::move(keep), pick.now);
+    return EndpointLease(*choice.endpoint, *state_, std::move(keep), pick.now, {std::move(*entry), std::move(*permit)});
   }
+}
+
+Duration Upstream::refuses_for(Time now) const {
+  if (gate_ && !gate_->would_admit(now)) return gate_->refuses_for(now);
+  Duration shortest = Duration::max();
+  const auto set = endpoints();
+  for (const Endpoint& endpoint : set->all()) {
+    if (endpoint.gate && endpoint.state->is_up()) shortest = std::min(shortest, endpoint.gate->refuses_for(now));
+  }
+  return shortest == Duration::max() ? Duration{} : shortest;
 }
 
 std::optional<Result<EndpointLease>> Upstream::try_acquire(Exchange& exchange) const {

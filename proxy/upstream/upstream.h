@@ -36,11 +36,15 @@ class Upstream {
   const std::shared_ptr<const net::TlsClient>& tls() const { return tls_; }
 
   /// Without waiting: a lease on an endpoint not tried yet by this exchange, if there is one; or no_endpoint
-  /// (Side::self, retry safe); or nothing while every eligible endpoint is full: then `acquire`. No lock, no malloc.
+  /// or circuit_open (Side::self, retry safe); or nothing while every eligible endpoint is full: then `acquire`. No
+  /// lock, no malloc.
   std::optional<Result<EndpointLease>> try_acquire(Exchange& exchange) const;
   /// The same, but waits in the upstream's queue: overflow when that is full, queue_timeout after `queue.timeout`
   /// or at the exchange's deadline.
   Task<Result<EndpointLease>> acquire(Exchange& exchange) const;
+
+  /// After circuit_open: when a request may get through again, as far as is known.
+  Duration refuses_for(Time now) const;
 
   /// Any thread: the endpoints as they are now, for /upstreams and metrics.
   std::shared_ptr<const EndpointSet> endpoints() const;
@@ -62,7 +66,8 @@ class Upstream {
   UpstreamSettings settings_;
   std::shared_ptr<UpstreamState> state_;  // shared with the same upstream of other snapshots
   std::shared_ptr<const net::TlsClient> tls_;
-  bool is_dynamic_;  // has endpoints given by name; else set_ never changes
+  std::shared_ptr<Gate> gate_;  // may be null
+  bool is_dynamic_;             // has endpoints given by name; else set_ never changes
 
   mutable std::mutex mutex_;  // guards set_ while is_dynamic_
   std::shared_ptr<const EndpointSet> set_;

@@ -1,0 +1,205 @@
+#include <map>
+
+#include "unit/upstream/backend.h"
+
+namespace weir::upstream {
+namespace {
+
+using namespace std::chrono_literals;
+
+/// A gate in the test's hand, that remembers what it was told.
+struct StubGate : Gate {
+  Result<Permit> admit(Time) override {
+    ++asked;
+    if (is_open) return weir::fail(ErrorCode::circuit_open, Side::self, "open", RetrySafe::yes);
+    ++out;
+    return Permit(*this, 0);
+  }
+  bool would_admit(Time) const override { return !is_open; }
+  Duration refuses_for(Time) const override { return wait; }
+  bool settle(uint64_t, const Finish& finish) override {
+    --out;
+    settled.push_back(finish);
+    return finish.outcome == Outcome::answered && finish.status < 500;
+  }
+  void spoil(uint64_t, const Finish&) override { ++spoilt; }
+
+  bool is_open = false;
+  Duration wait = 7s;
+  int asked = 0;
+  int out = 0;
+  int spoilt = 0;
+  std::vector<Finish> settled;
+};
+
+using Gates = std::map<std::string, std::shared_ptr<StubGate>>;
+
+/// Stub gates for the upstream ("") and for the endpoints named.
+UpstreamSettings gated(Gates& gates, bool everywhere = true) {
+  UpstreamSettings settings;
+  settings.make_gate = [&gates, everywhere](const std::string& endpoint) -> std::shared_ptr<Gate> {
+    if (!everywhere && !endpoint.empty()) return nullptr;
+    auto& gate = gates[endpoint];
+    if (!gate) gate = std::make_shared<StubGate>();
+    return gate;
+  };
+  return settings;
+}
+
+}  // namespace
+
+TEST_CASE("gates: an endpoint whose circuit is open is passed over") {
+  Gates gates;
+  Bench bench;
+  bench.settings = gated(gates);
+  bench.with({Bench::endpoint("10.0.0.1:80"), Bench::endpoint("10.0.0.2:80")});
+  gates["10.0.0.1:80"]->is_open = true;
+  for (int i = 0; i < 4; ++i) CHECK(bench.next() == "10.0.0.2:80");
+  CHECK(gates["10.0.0.1:80"]->asked == 0);
+  CHECK(gates["10.0.0.2:80"]->settled.size() == 4);
+  CHECK(gates["10.0.0.2:80"]->settled[0].outcome == Outcome::abandoned);
+}
+
+TEST_CASE("gates: when the circuits of all endpoints are open, that is the failure") {
+  Gates gates;
+  Bench bench;
+  bench.settings = gated(gates);
+  bench.with({Bench::endpoint("10.0.0.1:80"), Bench::endpoint("10.0.0.2:80")});
+  for (auto& [name, gate] : gates) gate->is_open = !name.empty();
+  gates["10.0.0.2:80"]->wait = 3s;
+  const auto lease = bench.upstream->try_acquire(bench.exchange);
+  REQUIRE(lease);
+  REQUIRE_FALSE(*lease);
+  CHECK(lease->error().code == ErrorCode::circuit_open);
+  CHECK(lease->error().retry == RetrySafe::yes);
+  CHECK(bench.upstream->refuses_for(bench.loop.now()) == 3s);
+  CHECK(gates[""]->out == 0);
+}
+
+TEST_CASE("gates: an endpoint that is down isn't waited for") {
+  Gates gates;
+  Bench bench;
+  bench.settings = gated(gates);
+  bench.with({Bench::endpoint("10.0.0.1:80")});
+  bench.upstream->endpoints()->all()[0].state->set_health(Health::down, bench.loop.now());
+  const auto lease = bench.upstream->try_acquire(bench.exchange);
+  CHECK((*lease).error().code == ErrorCode::no_endpoint);
+}
+
+TEST_CASE("gates: an upstream whose circuit is open has no endpoints, and nothing queues for them") {
+  Gates gates;
+  Bench bench;
+  bench.settings = gated(gates);
+  bench.with({Bench::limited("10.0.0.1:80", 1)});
+  const auto held = bench.lease();
+  gates[""]->is_open = true;
+  const auto lease = bench.upstream->try_acquire(bench.exchange);
+  REQUIRE(lease);
+  CHECK(lease->error().code == ErrorCode::circuit_open);
+  CHECK(bench.upstream->refuses_for(bench.loop.now()) == 7s);
+}
+
+TEST_CASE("gates: who waits for a place holds none of the gates") {
+  Gates gates;
+  Bench bench;
+  bench.settings = gated(gates);
+  bench.with({Bench::limited("10.0.0.1:80", 1)});
+  const auto held = bench.lease();
+  CHECK_FALSE(bench.upstream->try_acquire(bench.exchange));
+  CHECK(gates[""]->out == 1);
+  CHECK(gates["10.0.0.1:80"]->out == 1);
+}
+
+TEST_CASE("gates: both are told of an answer at its head, with how long it took") {
+  Gates gates;
+  ForwardBench bench(gated(gates));
+  Request request(bench);
+  request.start();
+  Peer peer = bench.accept();
+  bench.receive(peer);
+  for (auto& [name, gate] : gates) CHECK(gate->out == 1);
+  bench.clock.advance(250ms);
+  peer.send("HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\n");
+  CHECK(request.status() == 200);
+  REQUIRE(gates.size() == 2);
+  for (auto& [name, gate] : gates) {
+    REQUIRE(gate->settled.size() == 1);
+    CHECK(gate->settled[0].outcome == Outcome::answered);
+    CHECK(gate->settled[0].status == 200);
+    CHECK(gate->settled[0].took >= 250ms);
+    CHECK(gate->out == 0);
+  }
+}
+
+TEST_CASE("gates: an answer that breaks off after its head is told, too") {
+  Gates gates;
+  ForwardBench bench(gated(gates));
+  Request request(bench);
+  request.start();
+  Peer peer = bench.accept();
+  bench.receive(peer);
+  peer.send("HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhe");
+  CHECK(request.status() == 200);
+  peer.close();
+  CHECK_FALSE(request.read());
+  for (auto& [name, gate] : gates) CHECK(gate->spoilt == 1);
+}
+
+TEST_CASE("gates: one that is given up while it is under way counts for nothing") {
+  Gates gates;
+  ForwardBench bench(gated(gates));
+  auto request = std::make_unique<Request>(bench);
+  request->start();
+  Peer peer = bench.accept();
+  bench.receive(peer);
+  request->task.reset();
+  request.reset();
+  for (auto& [name, gate] : gates) {
+    REQUIRE(gate->settled.size() == 1);
+    CHECK(gate->settled[0].outcome == Outcome::abandoned);
+  }
+}
+
+TEST_CASE("gates: a connection that is refused counts against both") {
+  Gates gates;
+  ForwardBench bench(gated(gates));
+  bench.backend.close();
+  Request request(bench);
+  request.start();
+  CHECK(request.failure() == ErrorCode::connect_refused);
+  for (auto& [name, gate] : gates) {
+    REQUIRE(gate->settled.size() == 1);
+    CHECK(gate->settled[0].outcome == Outcome::refused);
+  }
+}
+
+TEST_CASE("gates: one that hangs counts when its time is over") {
+  Gates gates;
+  auto settings = gated(gates);
+  settings.timeouts.response = 1s;
+  ForwardBench bench(std::move(settings));
+  Request request(bench);
+  request.start();
+  Peer peer = bench.accept();
+  bench.receive(peer);
+  bench.settle();
+  bench.advance(1100ms);
+  CHECK(request.failure() == ErrorCode::response_timeout);
+  for (auto& [name, gate] : gates) {
+    REQUIRE(gate->settled.size() == 1);
+    CHECK(gate->settled[0].outcome == Outcome::timed_out);
+  }
+}
+
+TEST_CASE("gates: a refusal tells the client when to come back") {
+  Gates gates;
+  ForwardBench bench(gated(gates, false));
+  gates[""]->is_open = true;
+  Request request(bench);
+  request.start();
+  CHECK(request.failure() == ErrorCode::circuit_open);
+  CHECK(request.exchange.response.head.headers.get("retry-after") == "7");
+  CHECK(request.exchange.attempts.empty());
+}
+
+}  // namespace weir::upstream
