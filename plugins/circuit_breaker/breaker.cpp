@@ -1,0 +1,225 @@
+#include "plugins/circuit_breaker/breaker.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <cmath>
+#include <random>
+
+#include "base/hash.h"
+#include "base/log.h"
+
+// A word's era changes under the mutex only. Within an era the numbers of probes change without it.
+
+namespace weir::plugins {
+
+namespace {
+
+constexpr Duration kSoon = std::chrono::seconds(1);  // when a probe's result may be there: nobody knows
+constexpr double kJitter = 0.1;
+
+SharedCount& state_gauge(const Breaker::Settings& settings, Breaker::State state) {
+  auto labels = settings.labels;
+  labels.emplace_back("state", name_of(state));
+  return settings.metrics->gauge("circuit_breaker_state", "1 for the state that a circuit breaker is in", labels);
+}
+
+SharedCount& rejected_counter(const Breaker::Settings& settings) {
+  return settings.metrics->counter("circuit_breaker_rejected", "Attempts that an open circuit refused",
+                                   settings.labels);
+}
+
+SharedCount& transitions_counter(const Breaker::Settings& settings, Breaker::State from, Breaker::State to) {
+  auto labels = settings.labels;
+  labels.emplace_back("from", name_of(from));
+  labels.emplace_back("to", name_of(to));
+  return settings.metrics->counter("circuit_breaker_transitions", "Changes of a circuit breaker's state", labels);
+}
+
+/// Empty while all is well.
+std::string why_to_open(const BreakerSettings& settings, const Window::Counts& counts) {
+  if (counts.all < settings.min_requests) return {};
+  const auto of = [&](uint64_t bad, Ratio ratio) {
+    return static_cast<double>(bad) >= ratio.value * static_cast<double>(counts.all);
+  };
+  if (counts.failed > 0 && of(counts.failed, settings.failure_ratio)) {
+    return fmt::format("{} of {} attempts failed in {}", counts.failed, counts.all, format(settings.window));
+  }
+  if (settings.slow && counts.slow > 0 && of(counts.slow, settings.slow->ratio)) {
+    return fmt::format("{} of {} attempts took longer than {} in {}", counts.slow, counts.all,
+                       format(settings.slow->after), format(settings.window));
+  }
+  return {};
+}
+
+}  // namespace
+
+std::string_view name_of(Breaker::State state) {
+  using enum Breaker::State;
+  switch (state) {
+    case closed:
+    case forced_closed: return "closed";
+    case open:
+    case forced_open: return "open";
+    case half_open: return "half_open";
+  }
+  return "closed";
+}
+
+bool is_forced(Breaker::State state) {
+  return state == Breaker::State::forced_open || state == Breaker::State::forced_closed;
+}
+
+Breaker::Breaker(const Settings& settings)
+    : settings_(settings), window_(settings.window), rejected_(rejected_counter(settings)) {
+  dice_ = std::random_device{}();
+  for (const State state : {State::open, State::half_open}) state_gauge(settings_, state).add(0);
+  state_gauge(settings_, State::closed).add();
+}
+
+Breaker::~Breaker() { state_gauge(settings_, word_.load().state).subtract(); }
+
+Error Breaker::refuse() {
+  rejected_.add();
+  return {ErrorCode::circuit_open, Side::self, "too many requests to it failed: it is left alone for a while",
+          RetrySafe::yes};
+}
+
+Result<uint64_t> Breaker::admit(const BreakerSettings& settings, Time now) {
+  Word word = word_.load();
+  for (;;) {
+    switch (word.state) {
+      case State::closed:
+      case State::forced_closed: return word.era;
+      case State::forced_open: return std::unexpected(refuse());
+      case State::open: {
+        if (now < until_.load()) return std::unexpected(refuse());
+        const Word first{State::half_open, 0, 1, word.era + 1};
+        if (change(word, first, now, "its time was over")) return first.era;
+        word = word_.load();
+        break;
+      }
+      case State::half_open: {
+        if (word.probes >= settings.half_open_requests) return std::unexpected(refuse());
+        Word more = word;
+        ++more.probes;
+        if (word_.compare_exchange_weak(word, more)) return word.era;
+        break;
+      }
+    }
+  }
+}
+
+bool Breaker::would_admit(const BreakerSettings& settings, Time now) const {
+  const Word word = word_.load(std::memory_order_acquire);
+  switch (word.state) {
+    case State::closed:
+    case State::forced_closed: return true;
+    case State::open: return now >= until_.load();
+    case State::half_open: return word.probes < settings.half_open_requests;
+    case State::forced_open: return false;
+  }
+  return true;
+}
+
+Duration Breaker::refuses_for(Time now) const {
+  const Time until = until_.load();
+  return word_.load().state == State::open && until > now ? until - now : kSoon;
+}
+
+bool Breaker::settle(const BreakerSettings& settings, uint64_t ticket, Verdict verdict, Time now) {
+  const Word word = word_.load();
+  if (word.era != ticket) return false;
+  if (word.state == State::half_open) return settle_probe(settings, word, verdict, now);
+  if (word.state != State::closed || verdict == Verdict::neutral) return false;
+  window_.add(verdict, now);
+  if (window_.has_trouble(now)) open_if_bad(settings, word, now);
+  return verdict == Verdict::success;
+}
+
+/// Its place is free from here on, whatever it came to; that of a probe which changes the state goes with its era.
+bool Breaker::settle_probe(const BreakerSettings& settings, Word seen, Verdict verdict, Time now) {
+  if (verdict == Verdict::failure || verdict == Verdict::slow) {
+    open(settings, seen, now, verdict == Verdict::slow ? "a probe was slow" : "a probe failed");
+    return false;
+  }
+  const uint32_t era = seen.era;
+  while (seen.era == era) {
+    Word next = seen;
+    --next.probes;
+    if (verdict == Verdict::success && ++next.successes >= settings.half_open_successes)
+      return change(seen, {State::closed, 0, 0, era + 1}, now, fmt::format("{} probes succeeded", next.successes));
+    if (word_.compare_exchange_weak(seen, next)) return verdict == Verdict::success;
+  }
+  return false;
+}
+
+void Breaker::spoil(const BreakerSettings& settings, uint64_t ticket, Time now) {
+  const Word word = word_.load();
+  if (word.era != ticket) return;
+  if (word.state == State::half_open) return open(settings, word, now, "a probe's answer broke off");
+  if (word.state != State::closed) return;
+  window_.spoil(now);
+  open_if_bad(settings, word, now);
+}
+
+void Breaker::open_if_bad(const BreakerSettings& settings, Word seen, Time now) {
+  auto cause = why_to_open(settings, window_.counts(now));
+  if (!cause.empty()) open(settings, seen, now, std::move(cause));
+}
+
+void Breaker::open(const BreakerSettings& settings, Word seen, Time now, std::string cause) {
+  const std::lock_guard lock(mutex_);
+  if (word_.load().era != seen.era) return;
+  failed_rests_ = seen.state == State::half_open ? failed_rests_ + 1 : 0;
+  until_ = now + rest(settings);
+  become({State::open, 0, 0, seen.era + 1}, now, std::move(cause));
+}
+
+bool Breaker::change(Word seen, Word to, Time now, std::string cause) {
+  const std::lock_guard lock(mutex_);
+  if (word_.load().era != seen.era) return false;
+  become(to, now, std::move(cause));
+  return true;
+}
+
+void Breaker::become(Word to, Time now, std::string cause) {
+  if (to.state == State::closed) window_.clear();
+  const State from = word_.exchange(to).state;
+  since_ = now;
+  cause_ = std::move(cause);
+  state_gauge(settings_, from).subtract();
+  state_gauge(settings_, to.state).add();
+  transitions_counter(settings_, from, to.state).add();
+  log::warn("circuit_changed",
+            {{"circuit", settings_.name}, {"from", name_of(from)}, {"to", name_of(to.state)}, {"cause", cause_}});
+}
+
+/// Twice as long each time, and no two quite alike, so that a fleet doesn't come back as one.
+Duration Breaker::rest(const BreakerSettings& settings) {
+  const double longest = static_cast<double>(settings.max_open.count());
+  const double wanted = std::ldexp(static_cast<double>(settings.open.count()), std::min(failed_rests_, 60));
+  dice_ = mix(dice_);
+  const double chance = static_cast<double>(dice_ >> 11) * 0x1p-53;
+  return Duration(
+      static_cast<int64_t>(std::min(longest, std::min(longest, wanted) * (1 - kJitter + 2 * kJitter * chance))));
+}
+
+void Breaker::force(State wanted, Time now) {
+  const std::lock_guard lock(mutex_);
+  const Word word = word_.load();
+  const bool is_free = wanted == State::closed;
+  if (word.state == wanted || (is_free && !is_forced(word.state))) return;
+  const State to = is_free && word.state == State::forced_open ? State::half_open : wanted;
+  become({to, 0, 0, word.era + 1}, now, is_free ? "no longer forced" : "forced by an operator");
+}
+
+Breaker::Status Breaker::status(Time now) const {
+  const std::lock_guard lock(mutex_);
+  const Word word = word_.load();
+  Status status{word.state, since_, cause_, window_.counts(now), rejected_.value(), word.probes, {}};
+  if (word.state == State::open) status.refuses_for = std::max(Duration{}, until_.load() - now);
+  return status;
+}
+
+}  // namespace weir::plugins

@@ -1,0 +1,49 @@
+#pragma once
+
+#include <memory>
+
+#include "exchange/admin_page.h"
+#include "exchange/filter_context.h"
+#include "exchange/gate_factory.h"
+#include "plugins/circuit_breaker/breaker_list.h"
+
+namespace weir::plugins {
+
+/// A circuit with the thresholds of one snapshot, as those see it who send.
+class BreakerGate final : public Gate {
+ public:
+  /// `list`: where the breaker is found by name, for as long as there is a gate on it.
+  BreakerGate(BreakerSettings settings, std::shared_ptr<Breaker> breaker, std::shared_ptr<BreakerList> list)
+      : settings_(std::move(settings)), breaker_(std::move(breaker)), list_(std::move(list)) {}
+
+  Result<Permit> admit(Time now) override;
+  bool would_admit(Time now) const override { return breaker_->would_admit(settings_, now); }
+  Duration refuses_for(Time now) const override { return breaker_->refuses_for(now); }
+
+ private:
+  bool settle(uint64_t ticket, const Finish& finish) override;
+  void spoil(uint64_t ticket, const Finish& finish) override { breaker_->spoil(settings_, ticket, finish.now); }
+
+  BreakerSettings settings_;
+  std::shared_ptr<Breaker> breaker_;
+  std::shared_ptr<BreakerList> list_;
+};
+
+/// A circuit around the rest of a route's chain: what is below it fails or answers, and that counts.
+class CircuitBreaker : public Filter {
+ public:
+  explicit CircuitBreaker(std::shared_ptr<Gate> gate) : gate_(std::move(gate)) {}
+  Task<> handle(Exchange& exchange, Next next) const override;
+
+ private:
+  std::shared_ptr<Gate> gate_;
+};
+
+/// `circuit_breaker` among filters.
+config::Tag<FilterFactory> circuit_breaker_filter();
+/// `circuit_breaker` in an upstream's block.
+config::Tag<GateFactory> circuit_breaker_gate();
+/// GET /circuit_breakers, POST /circuit_breakers/NAME/open|close|auto.
+AdminPage circuit_breakers_page(StateSlots& slots);
+
+}  // namespace weir::plugins

@@ -1,0 +1,114 @@
+#include <fmt/chrono.h>
+#include <fmt/format.h>
+
+#include <nlohmann/json.hpp>
+
+#include "exchange/exchange.h"
+#include "plugins/circuit_breaker/circuit_breaker.h"
+
+namespace weir::plugins {
+
+namespace {
+
+using Json = nlohmann::ordered_json;
+constexpr std::string_view kPath = "/circuit_breakers";
+
+int64_t milliseconds(Duration duration) {
+  return std::chrono::duration_cast<std::chrono::milliseconds>(duration).count();
+}
+
+/// RFC 3339, of a moment on the monotonic clock; null when it was there from the start.
+Json wall_time(Time time, Loop& loop) {
+  if (time == Time::min()) return nullptr;
+  const auto passed = std::chrono::duration_cast<std::chrono::system_clock::duration>(loop.now() - time);
+  return fmt::format("{:%FT%TZ}", std::chrono::floor<std::chrono::seconds>(loop.clock().wall() - passed));
+}
+
+Json to_json(const Breaker& breaker, Loop& loop) {
+  const auto status = breaker.status(loop.now());
+  return {
+      {"name", breaker.name()},
+      {"state", name_of(status.state)},
+      {"forced", is_forced(status.state)},
+      {"since", wall_time(status.since, loop)},
+      {"cause", status.cause},
+      {"attempts", status.counts.all},
+      {"failed", status.counts.failed},
+      {"slow", status.counts.slow},
+      {"probes", status.probes},
+      {"rejected", status.rejected},
+      {"refuses_for_ms", milliseconds(status.refuses_for)},
+  };
+}
+
+void respond(Exchange& exchange, const Json& json) {
+  const auto text = json.dump(2, ' ', false, Json::error_handler_t::replace) + "\n";
+  exchange.respond(200, "application/json", exchange.arena().copy(text));
+  exchange.response.head.headers.add("cache-control", "no-store");
+}
+
+void refuse_method(Exchange& exchange, std::string_view allowed) {
+  exchange.fail({ErrorCode::method_not_allowed, Side::client, "this path takes another method"});
+  exchange.response.head.headers.add("allow", allowed);
+}
+
+std::optional<Breaker::State> state_of(std::string_view verb) {
+  if (verb == "open") return Breaker::State::forced_open;
+  if (verb == "close") return Breaker::State::forced_closed;
+  if (verb == "auto") return Breaker::State::closed;
+  return std::nullopt;
+}
+
+class Page final : public Origin {
+ public:
+  explicit Page(std::shared_ptr<BreakerList> breakers) : breakers_(std::move(breakers)) {}
+
+  Task<> handle(Exchange& exchange) const override {
+    const auto method = exchange.request.method;
+    const bool is_whole = exchange.request.path == kPath;
+    if (is_whole && method != http::Method::get && method != http::Method::head) {
+      refuse_method(exchange, "GET, HEAD");
+    } else if (is_whole) {
+      list(exchange);
+    } else if (method != http::Method::post) {
+      refuse_method(exchange, "POST");
+    } else {
+      force(exchange);
+    }
+    co_return;
+  }
+
+ private:
+  void list(Exchange& exchange) const {
+    Json all = Json::array();
+    for (const auto& breaker : breakers_->all()) all.push_back(to_json(*breaker, exchange.loop()));
+    respond(exchange, {{"circuit_breakers", std::move(all)}});
+  }
+
+  /// /circuit_breakers/NAME/VERB; a name may have slashes.
+  void force(Exchange& exchange) const {
+    const auto rest = exchange.request.path.substr(kPath.size() + 1);
+    const auto slash = rest.rfind('/');
+    const auto breaker = breakers_->find(std::string(rest.substr(0, slash)));
+    const auto state = slash == std::string_view::npos ? std::nullopt : state_of(rest.substr(slash + 1));
+    if (!breaker || !state) {
+      return exchange.fail({ErrorCode::no_route, Side::client,
+                            breaker ? "write /open, /close or /auto" : "GET /circuit_breakers lists the names"});
+    }
+    breaker->force(*state, exchange.loop().now());
+    respond(exchange, to_json(*breaker, exchange.loop()));
+  }
+
+  std::shared_ptr<BreakerList> breakers_;
+};
+
+}  // namespace
+
+AdminPage circuit_breakers_page(StateSlots& slots) {
+  return {std::string(kPath),
+          "GET  /circuit_breakers                         states, causes and counts\n"
+          "POST /circuit_breakers/NAME/open|close|auto    forces a state, or gives it back\n",
+          std::make_shared<Page>(slots.find<BreakerList>("circuit_breakers", {}))};
+}
+
+}  // namespace weir::plugins

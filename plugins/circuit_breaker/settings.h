@@ -1,0 +1,61 @@
+#pragma once
+
+#include <chrono>
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "config/reader.h"
+#include "exchange/gate.h"
+
+namespace weir::plugins {
+
+/// An answer that took longer than `after` is slow; so large a share of them opens the circuit.
+struct SlowAnswers {
+  Duration after{};
+  Ratio ratio{0.5};
+};
+
+/// When a circuit opens, for how long, and what closes it again.
+struct BreakerSettings {
+  Ratio failure_ratio{0.5};
+  std::optional<SlowAnswers> slow;
+  uint32_t min_requests = 20;
+  Duration window = std::chrono::seconds(10);
+  Duration open = std::chrono::seconds(10);
+  Duration max_open = std::chrono::seconds(300);
+  uint16_t half_open_requests = 3;
+  uint8_t half_open_successes = 3;
+  std::vector<uint16_t> statuses;  // empty: 500 to 599
+};
+
+/// What an attempt says of whom it went to.
+enum class Verdict : uint8_t {
+  neutral,  // nothing: the client left, or the client was wrong
+  success,
+  slow,
+  failure,
+};
+Verdict judge(const BreakerSettings& settings, const Finish& finish);
+
+/// `circuit_breaker` in an upstream's block.
+struct UpstreamBreakerSettings {
+  enum class Scope : uint8_t { upstream, endpoint };
+  BreakerSettings breaker;
+  std::vector<Scope> scope{Scope::upstream};
+
+  bool covers(Scope what) const;
+};
+
+/// `circuit_breaker` among a route's filters.
+struct RouteBreakerSettings {
+  BreakerSettings breaker;
+  std::string name;  // "": the route's
+};
+
+void decode(config::Reader& r, SlowAnswers& out);
+void decode(config::Reader& r, UpstreamBreakerSettings& out);
+void decode(config::Reader& r, RouteBreakerSettings& out);
+
+}  // namespace weir::plugins

@@ -1,0 +1,199 @@
+#include "plugins/circuit_breaker/circuit_breaker.h"
+
+#include "async/event.h"
+#include "unit/plugins/bench.h"
+
+using namespace weir;
+using namespace weir::plugins;
+using namespace std::chrono_literals;
+
+namespace {
+
+/// Fails as the test says.
+struct Backend : Origin {
+  Task<> handle(Exchange& exchange) const override {
+    ++requests;
+    if (failure) {
+      exchange.fail(*failure);
+    } else {
+      exchange.respond(status);
+    }
+    co_return;
+  }
+  uint16_t status = 200;
+  std::optional<Error> failure;
+  mutable int requests = 0;
+};
+
+struct Bench : FilterBench {
+  explicit Bench(std::string yaml = "filters: [{ circuit_breaker: { min_requests: 4, open: 5s } }]")
+      : FilterBench(std::move(yaml)), page(circuit_breakers_page(slots)) {
+    chain = Chain(chain.links(), backend);
+  }
+  uint16_t send() {
+    const auto status = run();
+    exchange.response.body.reset();
+    return status;
+  }
+  void trip() {
+    backend->status = 500;
+    for (int i = 0; i < 4; ++i) send();
+    backend->status = 200;
+  }
+  std::string admin(std::string_view method, std::string_view path) {
+    exchange.request.method = http::method_of(method);
+    exchange.request.path = path;
+    auto task = page.origin->handle(exchange);
+    REQUIRE(task.start());
+    task.take();
+    exchange.request.path = "/";
+    return body();
+  }
+  void advance(Duration by) {
+    clock.advance(by);
+    loop.poll();
+  }
+  std::shared_ptr<Backend> backend = std::make_shared<Backend>();
+  AdminPage page;
+};
+
+std::string problem_of(const std::string& block) {
+  const FilterBench bench("filters: [{ circuit_breaker: " + block + " }]");
+  return bench.problems.empty() ? "" : bench.problems.all().front().message;
+}
+
+}  // namespace
+
+TEST_CASE("circuit_breaker: a route whose requests fail is answered 503 without asking, with the time left") {
+  Bench bench;
+  bench.trip();
+  CHECK(bench.send() == 503);
+  CHECK(bench.backend->requests == 4);
+  REQUIRE(bench.exchange.failure.has_value());
+  CHECK(bench.exchange.failure->code == ErrorCode::circuit_open);
+  const int left = std::stoi(bench.response_field("retry-after"));
+  CHECK(left >= 5);
+  CHECK(left <= 6);
+}
+
+TEST_CASE("circuit_breaker: when its time is over probes close it again") {
+  Bench bench;
+  bench.trip();
+  bench.advance(6s);
+  for (int i = 0; i < 4; ++i) CHECK(bench.send() == 200);
+  CHECK(bench.admin("GET", "/circuit_breakers").find(R"("state": "closed")") != std::string::npos);
+}
+
+TEST_CASE("circuit_breaker: what the upstream did wrong counts, what the client did or Weir refused doesn't") {
+  for (const auto side : {Side::client, Side::self, Side::upstream}) {
+    Bench bench;
+    bench.backend->failure = Error{ErrorCode::connection_reset, side, ""};
+    for (int i = 0; i < 10; ++i) bench.send();
+    CHECK(bench.backend->requests == (side == Side::upstream ? 4 : 10));
+  }
+}
+
+TEST_CASE("circuit_breaker: a request given up while it is under way says nothing, and gives its place back") {
+  Bench bench("filters: [{ circuit_breaker: { min_requests: 4, open: 5s, half_open_requests: 1 } }]");
+  bench.trip();
+  bench.advance(6s);
+  struct Hanging : Origin {
+    Task<> handle(Exchange& exchange) const override { co_await Signal(exchange.loop()).wait(); }
+  };
+  const Chain hanging(bench.chain.links(), std::make_shared<Hanging>());
+  for (int i = 0; i < 10; ++i) {
+    auto task = hanging.run(bench.exchange);
+    CHECK_FALSE(task.start());
+    CHECK(bench.send() == 503);
+  }
+  CHECK(bench.send() == 200);
+}
+
+TEST_CASE("circuit_breaker: the admin API shows and forces states") {
+  Bench bench;
+  CHECK(bench.admin("GET", "/circuit_breakers").find(R"("name": "route/test")") != std::string::npos);
+  CHECK(bench.admin("POST", "/circuit_breakers/route/test/open").find(R"("forced": true)") != std::string::npos);
+  CHECK(bench.send() == 503);
+  bench.admin("POST", "/circuit_breakers/route/test/close");
+  CHECK(bench.send() == 200);
+  bench.admin("POST", "/circuit_breakers/route/test/auto");
+  bench.trip();
+  CHECK(bench.send() == 503);
+  const auto shown = bench.admin("GET", "/circuit_breakers");
+  CHECK(shown.find(R"("cause": "4 of 4 attempts failed in 10s")") != std::string::npos);
+  CHECK(shown.find(R"("rejected": 2)") != std::string::npos);
+  CHECK(shown.find(R"("since": "1994-11-06T)") != std::string::npos);
+}
+
+TEST_CASE("circuit_breaker: the admin API refuses other methods, names and verbs") {
+  Bench bench;
+  bench.admin("GET", "/circuit_breakers/route/test/open");
+  CHECK(bench.response_field("allow") == "POST");
+  bench.admin("POST", "/circuit_breakers");
+  CHECK(bench.response_field("allow") == "GET, HEAD");
+  for (const auto* path : {"/circuit_breakers/", "/circuit_breakers/open", "/circuit_breakers/nobody/open",
+                           "/circuit_breakers/route/test/ajar", "/circuit_breakers/route/test"}) {
+    CAPTURE(path);
+    bench.admin("POST", path);
+    CHECK(bench.exchange.failure->code == ErrorCode::no_route);
+  }
+  CHECK(bench.send() == 200);
+}
+
+TEST_CASE("circuit_breaker: one gate for an upstream, one for each endpoint, as its scope says") {
+  const auto has = [](const std::string& scope, const std::string& endpoint) {
+    config::Problems problems;
+    const config::Tags<GateFactory> tags{circuit_breaker_gate()};
+    config::Tables tables;
+    tables.add(tags);
+    const auto document = config::load_text("weir.yaml", "- circuit_breaker: { " + scope + " }\n", problems);
+    const auto list = config::decode_document<std::vector<config::Tagged<GateFactory>>>(document, problems, tables);
+    REQUIRE(problems.empty());
+    StateSlots slots;
+    FilterMetrics metrics;
+    return list.at(0).value({slots, metrics}, "api", endpoint) != nullptr;
+  };
+  CHECK(has("", ""));
+  CHECK_FALSE(has("", "127.0.0.1:1"));
+  CHECK_FALSE(has("scope: endpoint", ""));
+  CHECK(has("scope: endpoint", "127.0.0.1:1"));
+  CHECK(has("scope: [upstream, endpoint]", ""));
+  CHECK(has("scope: [upstream, endpoint]", "127.0.0.1:1"));
+}
+
+TEST_CASE("circuit_breaker: its state is found again after a reload, also with other thresholds") {
+  StateSlots slots;
+  FilterMetrics metrics;
+  config::Problems problems;
+  const auto build = [&](const std::string& block) {
+    const config::Tags<FilterFactory> tags{circuit_breaker_filter()};
+    config::Tables tables;
+    tables.add(tags);
+    const auto document = config::load_text("weir.yaml", "- circuit_breaker: " + block + "\n", problems);
+    const auto list = config::decode_document<std::vector<config::Tagged<FilterFactory>>>(document, problems, tables);
+    FilterContext context{problems, slots, metrics, "test"};
+    return list.at(0).value(context);
+  };
+  const auto breakers = slots.find<BreakerList>("circuit_breakers", {});
+  const auto before = build("{ failure_ratio: 50% }");
+  const auto* breaker = breakers->find("route/test").get();
+  const auto after = build("{ failure_ratio: 80%, open: 1s }");
+  CHECK(breakers->find("route/test").get() == breaker);
+  const auto another = build("{ window: 20s }");
+  CHECK(breakers->find("route/test").get() != breaker);
+  CHECK(breakers->all().size() == 1);
+}
+
+TEST_CASE("circuit_breaker: nonsense is a problem of the configuration") {
+  CHECK(problem_of("{}") == "");
+  CHECK(problem_of("{ failure_ratio: 0% }") != "");
+  CHECK(problem_of("{ failure_ratio: 150% }") != "");
+  CHECK(problem_of("{ min_requests: 0 }") != "");
+  CHECK(problem_of("{ window: 0s }") != "");
+  CHECK(problem_of("{ open: 10m }") == "'10m' is longer than max_open, 5m");
+  CHECK(problem_of("{ half_open_requests: 0 }") != "");
+  CHECK(problem_of("{ half_open_successes: 1000 }") != "");
+  CHECK(problem_of("{ slow: { ratio: 10% } }") != "");
+  CHECK(problem_of("{ statuses: [200] }") != "");
+  CHECK(problem_of("{ scope: upstream }") != "");
+}
