@@ -1,5 +1,6 @@
 #include "plugins/registry.h"
 
+#include "plugins/circuit_breaker/circuit_breaker.h"
 #include "plugins/grpc_web/grpc_web.h"
 #include "plugins/headers/headers.h"
 #include "plugins/request_id/request_id.h"
@@ -8,11 +9,19 @@ namespace weir::plugins {
 
 const config::Tags<FilterFactory>& filters() {
   static const config::Tags<FilterFactory> all = {
+      circuit_breaker_filter(),
       grpc_web_filter(),
       headers_filter(),
       request_id_filter(),
   };
   return all;
 }
+
+const config::Tags<GateFactory>& gates() {
+  static const config::Tags<GateFactory> all = {circuit_breaker_gate()};
+  return all;
+}
+
+std::vector<AdminPage> admin_pages(StateSlots& slots) { return {circuit_breakers_page(slots)}; }
 
 }  // namespace weir::plugins

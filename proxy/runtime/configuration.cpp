@@ -117,6 +117,7 @@ const config::Tables& tables() {
   static const config::Tables tables = [] {
     config::Tables made;
     made.add(plugins::filters());
+    made.add(plugins::gates());
     return made;
   }();
   return tables;

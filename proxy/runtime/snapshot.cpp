@@ -1,5 +1,6 @@
 #include "runtime/snapshot.h"
 
+#include "plugins/registry.h"
 #include "routing/origins.h"
 #include "runtime/version.h"
 #include "upstream/secure.h"
@@ -21,10 +22,24 @@ std::vector<Chain::Link> build_filters(const Configuration& configuration, const
   return links;
 }
 
+/// Gates of one upstream; unset when its block has none.
+std::function<std::shared_ptr<Gate>(const std::string&)> gate_maker(
+    const config::Named<upstream::UpstreamSettings>& block, Lasting& lasting) {
+  if (block.value.gates.empty()) return {};
+  const GateContext context{lasting.slots, lasting.filter_metrics};
+  return [context, name = block.name, make = block.value.gates.front().value](const std::string& endpoint) {
+    return make(context, name, endpoint);
+  };
+}
+
 }  // namespace
 
 Lasting::Lasting(const Clock& clock)
-    : clock(clock), metrics({kVersion, ""}), store(clock), tickets(std::make_shared<net::TicketKeys>(clock)) {}
+    : clock(clock),
+      metrics({kVersion, ""}),
+      admin_pages(plugins::admin_pages(slots)),
+      store(clock),
+      tickets(std::make_shared<net::TicketKeys>(clock)) {}
 
 std::shared_ptr<Snapshot> Snapshot::build(Loaded loaded, Lasting& lasting, unsigned workers,
                                           std::shared_ptr<observe::AccessLog> log, config::Problems& problems) {
@@ -49,8 +64,10 @@ void Snapshot::build_listeners(Lasting& lasting, const TlsFiles& files) {
 void Snapshot::build_upstreams(Lasting& lasting, unsigned workers, const TlsFiles& files) {
   uint32_t index = 0;
   for (const auto& block : configuration_.upstreams) {
+    auto settings = block.value;
+    settings.make_gate = gate_maker(block, lasting);
     upstreams_.push_back(std::make_unique<upstream::Upstream>(
-        block.name, index++, block.value, lasting.upstreams.find(block.name), workers, lasting.clock.now()));
+        block.name, index++, std::move(settings), lasting.upstreams.find(block.name), workers, lasting.clock.now()));
     const auto& tls = block.value.tls;
     if (tls && tls->is_on)
       upstreams_.back()->use_tls(upstream::make_tls(*tls, upstreams_.back()->settings().protocol, files));

@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "downstream/client_count.h"
+#include "exchange/admin_page.h"
 #include "exchange/state_slots.h"
 #include "observe/access_log.h"
 #include "observe/metrics.h"
@@ -27,6 +28,7 @@ struct Lasting {
   downstream::ClientCount admin_clients;  // the admin API stays open when the limit is met
   StateSlots slots;
   FilterMetrics filter_metrics;
+  std::vector<AdminPage> admin_pages;  // of plugins
   upstream::UpstreamStates upstreams;
   store::MemoryStore store;
   std::shared_ptr<net::TicketKeys> tickets;  // shared with every TLS listener of every snapshot
