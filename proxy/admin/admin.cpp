@@ -51,7 +51,6 @@ struct View {
   void (*show)(Exchange& exchange, const Console& console);
 };
 constexpr View kViews[] = {
-    {"/", [](Exchange& exchange, const Console&) { respond(exchange, 200, "text/plain; charset=utf-8", kIndex); }},
     {"/livez", [](Exchange& exchange, const Console&) { respond(exchange, 200, kJson, "{\"status\":\"live\"}\n"); }},
     {"/readyz", show_readiness},
     {"/metrics", show_metrics},
@@ -72,7 +71,25 @@ Task<> reload(Exchange& exchange, Console& console) {
   respond(exchange, outcome.ok ? 200 : 422, kJson, json.dump(-1, ' ', false, Json::error_handler_t::replace) + "\n");
 }
 
+void show_index(Exchange& exchange, std::string_view index) {
+  const auto method = exchange.request.method;
+  if (method != http::Method::get && method != http::Method::head) return refuse_method(exchange, "GET, HEAD");
+  respond(exchange, 200, "text/plain; charset=utf-8", index);
+}
+
 }  // namespace
+
+AdminOrigin::AdminOrigin(Console& console, std::vector<AdminPage> pages)
+    : console_(console), pages_(std::move(pages)), index_(kIndex) {
+  for (const auto& page : pages_) index_ += page.about;
+}
+
+const AdminPage* AdminOrigin::page_at(std::string_view path) const {
+  for (const auto& page : pages_) {
+    if (path.starts_with(page.path) && (path.size() == page.path.size() || path[page.path.size()] == '/')) return &page;
+  }
+  return nullptr;
+}
 
 Task<> AdminOrigin::handle(Exchange& exchange) const {
   const auto method = exchange.request.method;
@@ -81,11 +98,13 @@ Task<> AdminOrigin::handle(Exchange& exchange) const {
     if (method != http::Method::post) co_return refuse_method(exchange, "POST");
     co_return co_await reload(exchange, console_);
   }
+  if (path == "/") co_return show_index(exchange, index_);
   for (const View& view : kViews) {
     if (view.path != path) continue;
     if (method != http::Method::get && method != http::Method::head) co_return refuse_method(exchange, "GET, HEAD");
     co_return view.show(exchange, console_);
   }
+  if (const auto* page = page_at(path)) co_return co_await page->origin->handle(exchange);
   exchange.fail({ErrorCode::no_route, Side::client, "the admin API has no such path; GET / lists them"});
 }
 

@@ -3,7 +3,9 @@
 #include <cstdint>
 #include <string>
 #include <string_view>
+#include <vector>
 
+#include "exchange/admin_page.h"
 #include "exchange/exchange.h"
 
 namespace weir::admin {
@@ -40,14 +42,20 @@ class Console {
 };
 
 /// The admin API as the Origin of the admin listener's only route:
-/// GET / /livez /readyz /metrics /upstreams /config /version, POST /reload. GET never changes anything.
+/// GET / /livez /readyz /metrics /upstreams /config /version, POST /reload, and the pages of plugins. GET never changes
+/// anything.
 class AdminOrigin : public Origin {
  public:
-  explicit AdminOrigin(Console& console) : console_(console) {}
+  /// `pages`: what plugins bring.
+  explicit AdminOrigin(Console& console, std::vector<AdminPage> pages = {});
   Task<> handle(Exchange& exchange) const override;
 
  private:
+  const AdminPage* page_at(std::string_view path) const;
+
   Console& console_;
+  std::vector<AdminPage> pages_;
+  std::string index_;
 };
 
 }  // namespace weir::admin

@@ -2,10 +2,11 @@
 
 #include <fmt/format.h>
 
-#include <algorithm>
 #include <array>
 #include <nlohmann/json.hpp>
 #include <vector>
+
+#include "admin/text_table.h"
 
 namespace weir::admin {
 
@@ -41,24 +42,6 @@ void add_rows(const Json& upstream, std::vector<Row>& rows) {
   }
 }
 
-std::string aligned(const std::vector<Row>& rows) {
-  std::array<size_t, kColumns> widths{};
-  for (const auto& row : rows) {
-    for (size_t i = 0; i < kColumns; ++i) widths[i] = std::max(widths[i], row[i].size());
-  }
-  std::string out;
-  for (const auto& row : rows) {
-    std::string line;
-    for (size_t i = 0; i < kColumns; ++i) {
-      if (i > 0) line += "  ";
-      line += i < kFirstNumber ? fmt::format("{:<{}}", row[i], widths[i]) : fmt::format("{:>{}}", row[i], widths[i]);
-    }
-    line.erase(line.find_last_not_of(' ') + 1);
-    out += line + "\n";
-  }
-  return out;
-}
-
 }  // namespace
 
 std::expected<std::string, std::string> status_table(std::string_view upstreams_json) {
@@ -69,7 +52,7 @@ std::expected<std::string, std::string> status_table(std::string_view upstreams_
   } catch (const Json::exception& problem) {
     return std::unexpected(std::string("not an answer of /upstreams: ") + problem.what());
   }
-  return aligned(rows);
+  return text_table(rows, [](size_t column) { return column >= kFirstNumber; });
 }
 
 }  // namespace weir::admin

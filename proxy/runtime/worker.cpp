@@ -64,9 +64,9 @@ struct Worker::Counted final : downstream::ConnectionObserver {
 /// The admin API as a gateway serves it: one route, no filters, nothing counted.
 class Worker::AdminSite final : public RouteTable, downstream::ExchangeObserver {
  public:
-  explicit AdminSite(admin::Console& console) {
+  AdminSite(admin::Console& console, const std::vector<AdminPage>& pages) {
     route_.name = "admin";
-    route_.chain = Chain({}, std::make_shared<admin::AdminOrigin>(console));
+    route_.chain = Chain({}, std::make_shared<admin::AdminOrigin>(console, pages));
     route_.max_body = 64 * 1024;
     serving_.policy = &policy_;
     serving_.routes = this;
@@ -98,7 +98,7 @@ Worker::Worker(unsigned index, Lasting& lasting, admin::Console& console)
                .local_store = lasting.store,
                .index = index},
       connections_(std::make_unique<upstream::ConnectionPool>(context_)),
-      admin_(std::make_unique<AdminSite>(console)) {
+      admin_(std::make_unique<AdminSite>(console, lasting.admin_pages)) {
   context_.connections = connections_.get();
 }
 

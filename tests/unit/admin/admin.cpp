@@ -97,3 +97,29 @@ TEST_CASE("admin: a wrong method is told the right ones, an unknown path is none
   CHECK(bench.send("GET", "/secrets") == 404);
   CHECK(bench.send("GET", "/livez/") == 404);
 }
+
+TEST_CASE("admin: a plugin's page answers for its path and below it, and the index has its lines") {
+  struct Stub : Origin {
+    Task<> handle(Exchange& exchange) const override {
+      exchange.respond(200, "text/plain", exchange.request.path);
+      co_return;
+    }
+  };
+  Bench bench;
+  const AdminOrigin origin(bench.console, {{"/things", "GET  /things     all of them\n", std::make_shared<Stub>()}});
+  const auto send = [&](std::string_view path) {
+    bench.exchange.request.method = http::Method::get;
+    bench.exchange.request.path = path;
+    auto task = origin.handle(bench.exchange);
+    REQUIRE(task.start());
+    task.take();
+    return bench.exchange.response.head.status;
+  };
+  for (const auto* path : {"/things", "/things/", "/things/one"}) {
+    CHECK(send(path) == 200);
+    CHECK(bench.body() == path);
+  }
+  CHECK(send("/thingses") == 404);
+  CHECK(send("/") == 200);
+  CHECK(bench.body().ends_with("GET  /things     all of them\n"));
+}

@@ -1,0 +1,44 @@
+#include "admin/circuit_table.h"
+
+#include <array>
+#include <nlohmann/json.hpp>
+#include <vector>
+
+#include "admin/text_table.h"
+
+namespace weir::admin {
+
+namespace {
+
+using Json = nlohmann::ordered_json;
+using Row = std::array<std::string, 7>;
+
+Row row_of(const Json& circuit) {
+  std::string state = circuit.at("state");
+  if (circuit.at("forced")) state += " (forced)";
+  const auto& since = circuit.at("since");
+  return {circuit.at("name"),
+          state,
+          circuit.at("attempts").dump(),
+          circuit.at("failed").dump(),
+          circuit.at("rejected").dump(),
+          since.is_null() ? "start" : since.get<std::string>(),
+          circuit.at("cause")};
+}
+
+}  // namespace
+
+std::expected<std::string, std::string> circuit_table(std::string_view circuit_breakers_json) {
+  std::vector<Row> rows{{"CIRCUIT", "STATE", "ATTEMPTS", "FAILED", "REJECTED", "SINCE", "CAUSE"}};
+  try {
+    for (const auto& circuit : Json::parse(circuit_breakers_json).at("circuit_breakers")) {
+      rows.push_back(row_of(circuit));
+    }
+  } catch (const Json::exception& problem) {
+    return std::unexpected(std::string("not an answer of /circuit_breakers: ") + problem.what());
+  }
+  if (rows.size() == 1) return "";
+  return text_table(rows, [](size_t column) { return column >= 2 && column < 5; });
+}
+
+}  // namespace weir::admin
