@@ -86,7 +86,7 @@ def srv_endpoint(name):
 
 def upstream(*endpoints, **values):
     names = {"balance": "balance", "timeouts": "timeouts", "host": "host", "queue": "queue", "slow_start": "slow_start",
-             "proxy_protocol": "proxy_protocol"}
+             "proxy_protocol": "proxy_protocol", "circuit_breaker": "circuit_breaker"}
     ready = [entry if isinstance(entry, dict) else str(entry) for entry in endpoints]
     return {"endpoints": ready} | _named(names, values)
 
@@ -98,6 +98,14 @@ def upstream_timeouts(**values):
 
 def queue(size, timeout):
     return {"queue": {"size": size, "timeout": timeout}}
+
+
+def circuit_breaker(**values):
+    """The block of an upstream, and of a route's filter."""
+    names = {"min_requests": "min_requests", "open": "open", "max_open": "max_open", "half_open_requests": "half_open_requests",
+             "half_open_successes": "half_open_successes", "window": "window", "slow": "slow", "scope": "scope",
+             "failure_ratio": "failure_ratio", "name": "name"}
+    return {"circuit_breaker": _named(names, values)}
 
 
 def host_set(name):
@@ -176,6 +184,10 @@ IN_FLIGHT = "weir_requests_in_flight"
 ENDPOINT_UP = "weir_endpoint_up"                    # upstream, endpoint
 REFUSED_CONNECTIONS = "weir_connections_refused_total"  # reason
 FAILURES = "weir_failures_total"                    # reason: requests that Weir itself answered with an error
+
+BREAKER_STATE = "weir_circuit_breaker_state"        # upstream, endpoint or route; state
+BREAKER_REJECTED = "weir_circuit_breaker_rejected_total"
+BREAKER_CHANGES = "weir_circuit_breaker_transitions_total"  # from, to
 
 ROUTE_LABEL, CODE_LABEL, RESULT_LABEL = "route", "code", "result"
 
