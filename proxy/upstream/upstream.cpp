@@ -41,11 +41,11 @@ Result<Gate::Permit> ask(Gate* gate, Time now) {
   return gate->admit(now);
 }
 
-/// Why none of the endpoints may be had.
+/// Why none of the endpoints may be had: those that are up have gates that refuse, and say so, or none is up.
 Error refusal_of(const EndpointSet& set, Time now) {
   for (const Endpoint& endpoint : set.all()) {
-    if (!endpoint.state->is_up()) continue;
-    if (const auto permit = ask(endpoint.gate.get(), now); !permit) return permit.error();
+    if (!endpoint.state->is_up() || endpoint.is_open_to_requests(now)) continue;
+    if (const auto permit = endpoint.gate->admit(now); !permit) return permit.error();
   }
   return {ErrorCode::no_endpoint, Side::self, "no endpoint of the upstream is up", RetrySafe::yes};
 }
