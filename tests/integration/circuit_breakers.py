@@ -136,11 +136,12 @@ class HalfOpen(Breakers):
                 eventually(lambda: self.breaker(weir)["refuses_for_ms"] == 0, "time for probes")
                 clients = self.at_once(weir, 200, "/hold")
                 eventually(lambda: self.breaker(weir)["rejected"] == 197, "the others refused")
-                self.assertEqual(3, len(api.requests))
+                eventually(lambda: len(api.requests) == 3, "the probes are there")
                 self.assertEqual(3, self.breaker(weir)["probes"])
                 api.release.set()
                 statuses = [client.response().status for client in clients]
                 self.assertEqual((3, 197), (statuses.count(200), statuses.count(503)))
+                self.assertEqual(3, len(api.requests))
                 self.assertEqual("closed", self.state(weir))
 
     def test_probes_whose_clients_go_make_room_for_others(self):
