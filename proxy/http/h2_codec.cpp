@@ -16,7 +16,7 @@ constexpr std::array<uint8_t, 8> kDrainPing{'d', 'r', 'a', 'i', 'n', 'i', 'n', '
 }  // namespace
 
 H2Codec::H2Codec(Role role, const HeadLimits& limits, CodecEvents& events, Output& output, const H2Limits& h2_limits)
-    : limits_(limits), events_(events), output_(output), recycler_(kKeptStreams), role_(role) {
+    : Codec(true), limits_(limits), events_(events), output_(output), recycler_(kKeptStreams), role_(role) {
   session_ = H2Callbacks::make_session(role, *this);
   submit_settings(h2_limits);
 }

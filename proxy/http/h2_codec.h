@@ -70,7 +70,6 @@ class H2Codec final : public Codec {
   bool is_receiving() const override;
   size_t capacity() const override;
   bool can_tunnel() const override;
-  bool is_multiplexed() const override { return true; }
 
  private:
   friend struct H2Callbacks;  // nghttp2's C callbacks
