@@ -107,6 +107,7 @@ Slice Output::take_front() {
 }
 
 void Output::clear() {
+  if (count_ == 0) return;
   for (size_t i = first_; i < std::min<size_t>(count_, kInline); ++i) inline_[i] = Slice();
   if (more_.capacity() > 64) {
     more_ = {};

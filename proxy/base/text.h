@@ -4,6 +4,9 @@
 #include <cstdint>
 #include <optional>
 #include <string_view>
+#include <type_traits>
+
+#include "base/bytes.h"
 
 namespace weir {
 
@@ -12,10 +15,32 @@ constexpr char to_lower(char c) { return c >= 'A' && c <= 'Z' ? static_cast<char
 /// ASCII comparison without case; locales play no part.
 constexpr bool equals_ignoring_case(std::string_view a, std::string_view b) {
   if (a.size() != b.size()) return false;
+  if (!std::is_constant_evaluated() && a.size() >= sizeof(Eight)) {
+    const auto differ = [&](size_t at) { return lower(load_eight(a.data() + at)) != lower(load_eight(b.data() + at)); };
+    const size_t last = a.size() - sizeof(Eight);
+    for (size_t at = 0; at < last; at += sizeof(Eight)) {
+      if (differ(at)) return false;
+    }
+    return !differ(last);
+  }
   for (size_t i = 0; i < a.size(); ++i) {
     if (to_lower(a[i]) != to_lower(b[i])) return false;
   }
   return true;
+}
+
+/// The same when `lower_case` is known to have no capitals.
+inline bool equals_lower(std::string_view text, std::string_view lower_case) {
+  const size_t size = text.size();
+  if (size != lower_case.size()) return false;
+  if (size < sizeof(Eight)) return equals_ignoring_case(text, lower_case);
+  const auto differ = [&](size_t at) {
+    return lower(load_eight(text.data() + at)) != load_eight(lower_case.data() + at);
+  };
+  for (size_t at = 0; at + sizeof(Eight) < size; at += sizeof(Eight)) {
+    if (differ(at)) return false;
+  }
+  return !differ(size - sizeof(Eight));
 }
 
 /// Without the spaces and tabs around it (RFC 9110 section 5.6.3, OWS).

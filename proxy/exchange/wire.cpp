@@ -69,6 +69,7 @@ Task<Result<>> Wire::flush(const Body& body, http::StreamId stream, Duration pat
 }
 
 Task<Result<>> Wire::flush_alone(const Body& body, Duration patience) {
+  if (is_broken_) co_return std::unexpected(errors_.broken);
   for (;;) {
     const auto done = write();
     if (!done) co_return std::unexpected(done.error());
@@ -159,7 +160,8 @@ Task<Result<>> send_body(Body& body, Wire& wire, http::StreamId stream, Duration
     }
     if (chunk->is_end) {
       codec.send_end(stream, chunk->trailers);
-      auto flushed = co_await wire.flush(body, stream, patience);
+      Result<> flushed;
+      if (!wire.is_flushed_at_once()) flushed = co_await wire.flush(body, stream, patience);
       if (flushed && codec.ends_with_fin()) wire.socket().finish_writing();
       co_return flushed;
     }

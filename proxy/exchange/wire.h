@@ -34,6 +34,8 @@ class Wire {
 
   /// Writes what the socket takes now. True when that is all.
   Result<bool> write();
+  /// The same for the one stream of an HTTP/1 connection, where it mostly makes `flush` needless: then true.
+  bool is_flushed_at_once() { return !shared_ && write().value_or(false); }
   /// The codec has something to say that nobody flushes.
   void send_soon();
   bool has_unsent() const { return shared_ || !output_.is_empty(); }

@@ -57,6 +57,7 @@ class CodecEvents {
 /// the connection's Output). One thread.
 class Codec {
  public:
+  explicit Codec(bool is_multiplexed = false) : is_multiplexed_(is_multiplexed) {}
   virtual ~Codec() = default;
 
   /// Takes bytes from the peer. Returns how many were used: fewer than given when a message ended and the next
@@ -110,11 +111,14 @@ class Codec {
   /// A message from the peer has begun and isn't whole yet.
   virtual bool is_receiving() const = 0;
   /// Many streams at once, each held by its own window: then the connection is read all the time.
-  virtual bool is_multiplexed() const { return false; }
+  bool is_multiplexed() const { return is_multiplexed_; }
   /// Client: how many more requests this connection takes now.
   virtual size_t capacity() const = 0;
   /// Client: a request may ask for a tunnel (`RequestHead::protocol`).
   virtual bool can_tunnel() const = 0;
+
+ private:
+  const bool is_multiplexed_;
 };
 
 }  // namespace weir::http

@@ -18,12 +18,8 @@ class Text {
   ~Text() { flush(); }
 
   void add(std::string_view text) {
-    if (text.size() > sizeof bytes_ - size_) {
-      flush();
-      if (text.size() > sizeof bytes_) return output_.append(text);
-    }
-    copy(bytes_ + size_, text);
-    size_ += text.size();
+    if (!has_room(text.size())) return output_.append(text);
+    put(text);
   }
   void add_number(uint64_t value, int base = 10) {
     char digits[20];
@@ -31,19 +27,35 @@ class Text {
     add({digits, static_cast<size_t>(end - digits)});
   }
   void add_field(std::string_view name, std::string_view value) {
-    add(name);
-    add(": ");
-    add(value);
-    add("\r\n");
+    if (!has_room(name.size() + value.size() + 4)) {
+      for (const auto part : {name, std::string_view(": "), value, std::string_view("\r\n")}) output_.append(part);
+      return;
+    }
+    put(name);
+    put(": ");
+    put(value);
+    put("\r\n");
   }
 
  private:
+  // False: more than there can be; what was gathered has gone ahead of it.
+  bool has_room(size_t size) {
+    if (size <= sizeof bytes_ - size_) [[likely]]
+      return true;
+    flush();
+    return size <= sizeof bytes_;
+  }
   // Names and values are short: two moves that overlap, and no call.
-  static void copy(char* to, std::string_view text) {
+  [[gnu::always_inline]] void put(std::string_view text) {
     const char* from = text.data();
     const size_t size = text.size();
-    if (size > 16) {
+    char* to = bytes_ + size_;
+    size_ += size;
+    if (size > 32) {
       std::memcpy(to, from, size);
+    } else if (size >= 16) {
+      std::memcpy(to, from, 16);
+      std::memcpy(to + size - 16, from + size - 16, 16);
     } else if (size >= 8) {
       std::memcpy(to, from, 8);
       std::memcpy(to + size - 8, from + size - 8, 8);

@@ -2,6 +2,7 @@
 
 #include <vector>
 
+#include "base/packer.h"
 #include "base/recycler.h"
 #include "http/codec.h"
 #include "http/flood_guard.h"
@@ -70,7 +71,6 @@ class H2Codec final : public Codec {
   bool is_receiving() const override;
   size_t capacity() const override;
   bool can_tunnel() const override;
-  bool is_multiplexed() const override { return true; }
 
  private:
   friend struct H2Callbacks;  // nghttp2's C callbacks
@@ -124,6 +124,7 @@ class H2Codec final : public Codec {
   Output& output_;
   nghttp2_session* session_ = nullptr;
   Recycler<Stream> recycler_;
+  Packer packer_;                    // of short pieces that are held back
   std::vector<Stream*> streams_;     // by id
   std::vector<StreamId> unblocked_;  // in this flush
   const Slice* input_ = nullptr;     // what is fed now

@@ -9,6 +9,8 @@ namespace weir::http {
 
 namespace {
 
+constexpr size_t kShort = 2048;
+
 /// What lies in no block lies in an exchange's arena, mostly, which may be gone before a slow peer has taken the bytes:
 /// the exchange only waits until the codec holds nothing back.
 void pass_on(Output& output, Slice slice) {
@@ -70,6 +72,7 @@ void H2Codec::send_data(StreamId id, Slice data) {
     stream->to_send -= data.size();
   }
   held_ += data.size();
+  if (data.size() <= kShort) data = packer_.pack(data.view());
   stream->held.append(std::move(data));
   resume(*stream);
 }

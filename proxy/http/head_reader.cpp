@@ -36,9 +36,18 @@ struct LlhttpCallbacks {
 
 namespace {
 
+// Start lines are read here. llhttp begins behind one, always the same: of fields it asks no more.
+const llhttp_t kBehindStartLine = [] {
+  constexpr std::string_view kLine = "GET / HTTP/1.1\r\n";
+  llhttp_t parser;
+  llhttp_init(&parser, HTTP_REQUEST, &LlhttpCallbacks::kSettings);
+  llhttp_execute(&parser, kLine.data(), kLine.size());
+  return parser;
+}();
+
 constexpr size_t kFirstRoom = 256;  // for a line that came in pieces
 
-// The methods that llhttp reads and HTTP/1.1 has (SOURCE is Icecast's).
+// The methods that llhttp knows and HTTP/1.1 has (SOURCE is Icecast's, PRI HTTP/2's).
 constexpr std::array kMethods = std::to_array<std::string_view>({
 #define WEIR_METHOD(number, name, text) #text,
     HTTP_METHOD_MAP(WEIR_METHOD)
@@ -46,7 +55,7 @@ constexpr std::array kMethods = std::to_array<std::string_view>({
 });
 
 bool is_known(std::string_view method) {
-  return method != "SOURCE" && std::ranges::find(kMethods, method) != kMethods.end();
+  return method != "SOURCE" && method != "PRI" && std::ranges::find(kMethods, method) != kMethods.end();
 }
 
 std::optional<Version> version_of(std::string_view text) {
@@ -107,11 +116,10 @@ Result<> parse_status_line(std::string_view line, ResponseHead& head) {
 
 HeadReader::HeadReader(Headers& headers, const HeadLimits& limits, LineScanner scanner, Side side)
     : headers_(headers),
-      parser_(&headers.arena().make<llhttp_t>()),
+      parser_(&headers.arena().make<llhttp_t>(kBehindStartLine)),
       gate_(limits, side),
       scanner_(scanner),
       side_(side) {
-  llhttp_init(parser_, side == Side::client ? HTTP_REQUEST : HTTP_RESPONSE, &LlhttpCallbacks::kSettings);
   parser_->data = this;
 }
 
@@ -125,13 +133,8 @@ HeadReader::HeadReader(ResponseHead& head, const HeadLimits& limits)
   head_ = &head;
 }
 
-// llhttp reads field lines only behind a start line.
 HeadReader::HeadReader(Headers& trailers, const HeadLimits& limits, Side side)
     : HeadReader(trailers, limits, LineScanner({0, limits.head_bytes}), side) {
-  constexpr std::string_view kRequest = "GET / HTTP/1.1\r\n";
-  constexpr std::string_view kResponse = "HTTP/1.1 200 OK\r\n";
-  const auto start = side == Side::client ? kRequest : kResponse;
-  llhttp_execute(parser_, start.data(), start.size());
   has_start_line_ = true;
 }
 
@@ -173,9 +176,11 @@ void HeadReader::keep(std::string_view bytes) {
 
 Result<> HeadReader::parse(std::string_view lines) {
   if (!has_start_line_) {
-    const auto line = lines.substr(0, lines.find('\r'));
-    if (auto parsed = parse_start_line(line); !parsed) return parsed;
+    const auto end = lines.find('\r');
+    if (auto parsed = parse_start_line(lines.substr(0, end)); !parsed) return parsed;
     has_start_line_ = true;
+    lines.remove_prefix(end + 2);
+    if (lines.empty()) return {};
   }
   const auto outcome = llhttp_execute(parser_, lines.data(), lines.size());
   if (outcome == HPE_OK || is_complete_) return {};

@@ -86,7 +86,7 @@ Field field_of(std::string_view name) {
   if (name.empty() || name.size() > kLongest) return Field::other;
   const char last = to_lower(name.back());
   for (size_t i = kFirst[name.size()]; i < kFirst[name.size() + 1]; ++i) {
-    if (kNames[i].text.back() == last && equals_ignoring_case(kNames[i].text, name)) return kNames[i].field;
+    if (kNames[i].text.back() == last && equals_lower(name, kNames[i].text)) return kNames[i].field;
   }
   return Field::other;
 }
@@ -111,8 +111,11 @@ void Headers::add(std::string_view name, std::string_view value, Field field) {
 }
 
 void Headers::set(std::string_view name, std::string_view value, Field field) {
-  const auto is_same = [name](const Header& header) { return equals_ignoring_case(header.name, name); };
-  Header* const first = may_have(set_of(field)) ? std::find_if(begin(), end(), is_same) : end();
+  if (!may_have(set_of(field))) return add(name, value, field);
+  const auto is_same = [name, field](const Header& header) {
+    return header.field == field && (field != Field::other || equals_ignoring_case(header.name, name));
+  };
+  Header* const first = std::find_if(begin(), end(), is_same);
   if (first == end()) return add(name, value, field);
   first->value = value;
   remove_if([&](const Header& header) { return &header > first && is_same(header); });

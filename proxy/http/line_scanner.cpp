@@ -1,29 +1,12 @@
 #include "http/line_scanner.h"
 
 #include <algorithm>
-#include <cstring>
 
 #include "http/syntax.h"
 
 namespace weir::http {
 
 namespace {
-
-// No branch in the loop: clang makes vector code of it.
-bool is_clean(std::string_view text) {
-  unsigned bad = 0;
-  for (char c : text) {
-    const auto byte = static_cast<unsigned char>(c);
-    bad |= static_cast<unsigned>(byte < ' ') & static_cast<unsigned>(byte != '\t');
-    bad |= static_cast<unsigned>(byte == 0x7f);
-  }
-  return bad == 0;
-}
-
-size_t clean_prefix(std::string_view text) {
-  if (is_clean(text)) return text.size();
-  return static_cast<size_t>(std::ranges::find_if_not(text, is_field_byte) - text.begin());
-}
 
 void refuse(LineScanner::Scan& scan, ErrorCode code, std::string_view detail) {
   scan.error = code;
@@ -46,36 +29,33 @@ LineScanner::Scan LineScanner::scan(std::string_view bytes) {
     }
     if (column_ == 0 && !check_line_start(next, scan)) break;
 
-    // Up to the line's CR: what both limits leave of it.
-    auto rest = bytes.substr(scan.used);
-    const auto* lf = static_cast<const char*>(std::memchr(rest.data(), '\n', rest.size()));
-    if (lf) rest = rest.substr(0, static_cast<size_t>(lf - rest.data()));
-    const bool has_cr = rest.ends_with('\r');
-    if (has_cr) rest.remove_suffix(1);
+    // Up to what ends the line, or to the limit that comes first.
     const size_t room = limits_.total - std::min(total_, limits_.total);
-    const size_t line_room = in_start_line_ ? limits_.start_line - column_ : room;
-    const size_t good = clean_prefix(rest.substr(0, std::min(room, line_room)));
+    const size_t line_room = in_start_line_ ? std::min<size_t>(room, limits_.start_line - column_) : room;
+    const auto rest = bytes.substr(scan.used);
+    const size_t good = count_field_bytes(rest.substr(0, line_room));
     scan.used += good;
     total_ += good;
     column_ += good;
-    if (good < rest.size()) {
-      if (good == line_room && in_start_line_) {
-        refuse(scan, ErrorCode::uri_too_long, "the request line is too long");
-      } else if (good == room) {
-        refuse(scan, ErrorCode::head_too_large, "the head is too long");
-      } else {
-        refuse(
-            scan, ErrorCode::bad_request,
-            rest[good] == '\r' ? std::string_view("a bare CR") : std::string_view("a control character in the head"));
-      }
-    } else if (has_cr) {
+    if (good == rest.size()) break;
+    if (rest[good] == '\r') {
       ++scan.used;
       after_cr_ = true;
-    } else if (lf) {
-      refuse(scan, ErrorCode::bad_request, "a bare LF as a line end");
+    } else {
+      refuse_byte(rest[good], good == line_room, scan);
     }
   }
   return scan;
+}
+
+void LineScanner::refuse_byte(char byte, bool is_past_limit, Scan& scan) const {
+  if (byte == '\n') return refuse(scan, ErrorCode::bad_request, "a bare LF as a line end");
+  if (!is_past_limit) return refuse(scan, ErrorCode::bad_request, "a control character in the head");
+  if (in_start_line_ && column_ == limits_.start_line) {
+    refuse(scan, ErrorCode::uri_too_long, "the request line is too long");
+  } else {
+    refuse(scan, ErrorCode::head_too_large, "the head is too long");
+  }
 }
 
 bool LineScanner::check_line_start(char first, Scan& scan) const {

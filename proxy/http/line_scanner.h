@@ -31,6 +31,7 @@ class LineScanner {
  private:
   void end_line(Scan& scan);
   bool check_line_start(char first, Scan& scan) const;
+  void refuse_byte(char byte, bool is_past_limit, Scan& scan) const;
 
   Limits limits_;
   uint32_t total_ = 0;

@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <string_view>
 
+#include "base/bytes.h"
 #include "base/text.h"
 
 namespace weir::http {
@@ -17,14 +18,37 @@ constexpr bool is_field_byte(char c) {
   return (byte >= ' ' && byte != 0x7f) || byte == '\t';
 }
 
-/// tchar, RFC 9110 section 5.6.2.
-constexpr auto kTokenBytes = [] {
-  std::array<bool, 256> table{};
-  for (int c = 0; c < 128; ++c) table[c] = is_alpha(static_cast<char>(c)) || is_digit(static_cast<char>(c));
-  for (char c : std::string_view("!#$%&'*+-.^_`|~")) table[static_cast<unsigned char>(c)] = true;
+/// How many bytes at the front of `text` are field bytes.
+inline size_t count_field_bytes(std::string_view text) {
+  size_t at = 0;
+  while (text.size() - at >= sizeof(Eight)) {
+    const Eight bytes = load_eight(text.data() + at);
+    const Eight hits = below(bytes, ' ') | equal(bytes, 0x7f);
+    if (hits == 0) {
+      at += sizeof(Eight);
+      continue;
+    }
+    at += first_hit(hits);
+    if (text[at] != '\t') return at;
+    ++at;
+  }
+  while (at < text.size() && is_field_byte(text[at])) ++at;
+  return at;
+}
+
+/// Which bytes `is_member` holds for.
+using ByteTable = std::array<bool, 256>;
+constexpr ByteTable table_of(auto is_member) {
+  ByteTable table{};
+  for (int c = 0; c < 256; ++c) table[c] = is_member(static_cast<char>(c));
   return table;
-}();
-constexpr bool is_token_byte(char c) { return kTokenBytes[static_cast<unsigned char>(c)]; }
+}
+constexpr bool is_in(const ByteTable& table, char c) { return table[static_cast<unsigned char>(c)]; }
+
+/// tchar, RFC 9110 section 5.6.2.
+constexpr auto kTokenBytes =
+    table_of([](char c) { return is_alpha(c) || is_digit(c) || std::string_view("!#$%&'*+-.^_`|~").contains(c); });
+constexpr bool is_token_byte(char c) { return is_in(kTokenBytes, c); }
 
 constexpr bool is_token(std::string_view text) {
   for (char c : text) {

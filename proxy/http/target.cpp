@@ -17,16 +17,14 @@ std::unexpected<Error> refuse(std::string_view detail) { return fail(ErrorCode::
 constexpr bool is_unreserved(char c) {
   return is_alpha(c) || is_digit(c) || c == '-' || c == '.' || c == '_' || c == '~';
 }
-constexpr bool is_sub_delimiter(char c) { return std::string_view("!$&'()*+,;=").contains(c); }
+constexpr auto kNameBytes =
+    table_of([](char c) { return is_unreserved(c) || std::string_view("!$&'()*+,;=").contains(c); });
 
 bool is_registered_name(std::string_view host) {
   for (size_t i = 0; i < host.size(); ++i) {
-    if (host[i] == '%') {
-      if (escaped_byte(host.substr(i)) < 0) return false;
-      i += 2;
-    } else if (!is_unreserved(host[i]) && !is_sub_delimiter(host[i])) {
-      return false;
-    }
+    if (is_in(kNameBytes, host[i])) continue;
+    if (host[i] != '%' || escaped_byte(host.substr(i)) < 0) return false;
+    i += 2;
   }
   return !host.empty();
 }
@@ -48,7 +46,7 @@ bool is_port(std::string_view port) {
   return number && *number <= 65535;
 }
 
-bool is_target_byte(char c) { return c > ' ' && c < '\x7f' && c != '#'; }
+constexpr auto kTargetBytes = table_of([](char c) { return c > ' ' && c < '\x7f' && c != '#'; });
 
 void split_path(std::string_view rest, RequestHead& head) {
   const auto question = rest.find('?');
@@ -179,7 +177,8 @@ bool is_valid_authority(std::string_view authority) {
 
 Result<> split_target(std::string_view target, RequestHead& head) {
   if (target.empty()) return refuse("an empty request-target");
-  if (!std::ranges::all_of(target, is_target_byte)) return refuse("a byte in the request-target that no URI has");
+  if (!std::ranges::all_of(target, [](char c) { return is_in(kTargetBytes, c); }))
+    return refuse("a byte in the request-target that no URI has");
   head.target = target;
   if (head.method == Method::connect) return split_authority_form(target, head);
   if (target.front() == '/') {

@@ -53,10 +53,22 @@ void ResponseBody::send(Connection& connection) {
   if (rule.from == HostRule::From::fixed) request.authority = rule.name;
   stream_ = connection.codec().send_request(request, exchange_.request_body->size());
   request.authority = asked;
+  if (send_at_once()) return;
   upload_ = upload();
   if (upload_.start()) return;
   if (!exchange_.request.protocol.empty()) return await_head();  // a tunnel's request is out with its head
   if (deadline_ != Time::max()) alarm_.start_at(deadline_);
+}
+
+/// Without a body a request is one write, nearly always. False: it has one, or the socket doesn't take all of it now.
+bool ResponseBody::send_at_once() {
+  auto& wire = connection_->wire();
+  const bool has_body = exchange_.request_body->size().kind != http::BodySize::Kind::none;
+  if (has_body || !exchange_.request.protocol.empty() || wire.codec().is_multiplexed()) return false;
+  const auto written = wire.write();
+  if (written && !*written) return false;
+  await_head();  // even if the connection broke: its answer, or its end, may be on the way
+  return true;
 }
 
 Task<> ResponseBody::upload() {

@@ -57,6 +57,7 @@ class ResponseBody final : public ListNode, public Body {
   size_t unread() const { return pipe_.bytes(); }
 
  private:
+  bool send_at_once();
   Task<> upload();
   Task<Result<>> until_granted();
   void expired();

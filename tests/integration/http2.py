@@ -8,7 +8,7 @@ from backend import HttpBackend, digest, fields_of, ok, pattern
 from certificates import Authority
 from h2_wire import (CANCEL, GOAWAY, HEADERS, INTERNAL_ERROR, MAX_CONCURRENT_STREAMS, NO_ERROR, PROTOCOL_ERROR,
                      REFUSED_STREAM, H2Client, H2Server, block, fetch2, number)
-from harness import SharedWeirCase, Weir, WeirCase, eventually, free_address, own_host, settings
+from harness import PATIENCE, SharedWeirCase, Weir, WeirCase, eventually, free_address, own_host, settings
 from wire import Cut, chunk, chunked, read_body, request_bytes
 
 MIB = 1 << 20
@@ -481,11 +481,13 @@ class Upstreams(WeirCase):
 
     def test_the_client_that_leaves_resets_its_upstream_stream_alone(self):
         resets = []
+        both_are_there = threading.Event()
 
         def script(connection):
             server = H2Server(connection)
             held = server.request()[0]
             other = server.request()[0]
+            both_are_there.set()
             server.until(lambda: server.message(held).reset is not None)
             resets.append(server.message(held).reset)
             server.answer(other)
@@ -493,7 +495,7 @@ class Upstreams(WeirCase):
         weir = self.serving(script)
         with H2Client(weir.address) as client:
             held, other = client.ask(target="/held"), client.ask(target="/other")
-            eventually(lambda: weir.metric(settings.IN_FLIGHT) >= 2, "both in flight")
+            self.assertTrue(both_are_there.wait(PATIENCE))
             client.send_reset(held)
             self.assertEqual(200, client.response(other).status)
         self.assertEqual([CANCEL], resets)

@@ -3,7 +3,9 @@
 #include <doctest/doctest.h>
 
 #include <cstring>
+#include <string>
 
+#include "base/packer.h"
 #include "base/poison.h"
 
 namespace weir {
@@ -83,5 +85,20 @@ TEST_CASE("block pool: a free block can't be touched unseen") {
   CHECK_FALSE(__asan_address_is_poisoned(bytes));
 }
 #endif
+
+TEST_CASE("packer: short texts lie one behind another, in as few blocks as they need") {
+  BlockPool pool(64);
+  Packer packer(pool);
+  const Slice first = packer.pack("one");
+  const Slice second = packer.pack("two");
+  CHECK(first.data() + first.size() == second.data());
+  CHECK(pool.in_use() == 1);
+  const std::string rest(60, 'x');
+  CHECK(packer.pack(rest).view() == rest);
+  CHECK(pool.in_use() == 2);
+  CHECK(first.view() == "one");
+  packer.clear();
+  CHECK(pool.in_use() == 1);  // what the slices hold
+}
 
 }  // namespace weir

@@ -25,6 +25,29 @@ TEST_CASE("text: case is ignored in ASCII letters alone") {
   CHECK_FALSE(equals_ignoring_case("\xc4", "\xe4"));
 }
 
+TEST_CASE("text: case is ignored in long texts, too, wherever the difference is") {
+  const std::string text = "X-Forwarded-Proto-And-More";
+  for (size_t size = 0; size <= text.size(); ++size) {
+    std::string other = text.substr(0, size);
+    for (char& c : other) c = to_lower(c);
+    CHECK(equals_ignoring_case(text.substr(0, size), other));
+    CHECK(equals_lower(text.substr(0, size), other));
+    for (size_t at = 0; at < size; ++at) {
+      std::string wrong = other;
+      wrong[at] = wrong[at] == '-' ? '_' : '-';
+      CHECK_FALSE(equals_ignoring_case(text.substr(0, size), wrong));
+      CHECK_FALSE(equals_lower(text.substr(0, size), wrong));
+    }
+  }
+  for (int c = 0; c < 256; ++c) {
+    const std::string eight(8, static_cast<char>(c));
+    const std::string lowered(8, to_lower(static_cast<char>(c)));
+    CHECK(equals_ignoring_case(eight, lowered));
+    CHECK(equals_ignoring_case(eight, std::string(8, static_cast<char>(c ^ 0x20))) ==
+          (to_lower(static_cast<char>(c)) == to_lower(static_cast<char>(c ^ 0x20))));
+  }
+}
+
 TEST_CASE("text: trim takes spaces and tabs at both ends") {
   CHECK(trim(" \t a b \t") == "a b");
   CHECK(trim(" \t ").empty());

@@ -117,6 +117,17 @@ TEST_CASE("h2 server: bytes go out by reference") {
   CHECK(vectors.at(count - 1).iov_len == body.size());
 }
 
+TEST_CASE("h2 server: a short piece that waits for its flush doesn't pin the buffer that it came in") {
+  H2Bench bench(Role::server);
+  bench.feed(headers(1, kGet));
+  BlockPool reads(64 * 1024);
+  bench.codec.send_response(1, bench.response(200), BodySize::known(5));
+  bench.codec.send_data(1, Slice(reads.take(), "hello"));
+  CHECK(reads.in_use() == 0);
+  bench.codec.send_end(1, nullptr);
+  CHECK(bench.frames() == "HEADERS 1, DATA 1 5 END");
+}
+
 TEST_CASE("h2 server: an answer before the request's end ends the stream, the rest unread") {
   H2Bench bench(Role::server);
   bench.feed(headers(1, kPost, 0) + data(1, "some"));
