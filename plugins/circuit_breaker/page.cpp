@@ -4,6 +4,7 @@
 #include <nlohmann/json.hpp>
 
 #include "exchange/exchange.h"
+#include "http/query.h"
 #include "plugins/circuit_breaker/circuit_breaker.h"
 
 namespace weir::plugins {
@@ -85,11 +86,12 @@ class Page final : public Origin {
     respond(exchange, {{"circuit_breakers", std::move(all)}});
   }
 
-  /// /circuit_breakers/NAME/VERB; a name may have slashes.
+  /// /circuit_breakers/NAME/VERB; a name may have slashes and, escaped, anything.
   void force(Exchange& exchange) const {
     const auto rest = exchange.request.path.substr(kPath.size() + 1);
     const auto slash = rest.rfind('/');
-    const auto breaker = breakers_->find(std::string(rest.substr(0, slash)));
+    const auto name = http::decode_parameter(rest.substr(0, slash), exchange.arena());
+    const auto breaker = breakers_->find(std::string(name));
     const auto state = slash == std::string_view::npos ? std::nullopt : state_of(rest.substr(slash + 1));
     if (!breaker || !state) {
       return exchange.fail({ErrorCode::no_route, Side::client,
