@@ -180,6 +180,7 @@ Task<Result<>> Forward::attempt(Exchange& exchange, const Upstream& upstream, En
         record.outcome = made.error().code == ErrorCode::connect_timeout ? Outcome::timed_out : Outcome::refused;
         permit.report(record.outcome, 0, exchange.loop().now() - record.started);
         lease.failed();
+        upstream.observe(state, record.outcome, nullptr, exchange.loop().now());
         lease.measured(upstream.settings().timeouts.connect);
         co_return std::unexpected(made.error());
       }

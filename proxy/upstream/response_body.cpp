@@ -138,6 +138,7 @@ void ResponseBody::answered(http::BodySize size) {
   record_.answered = exchange_.loop().now();
   lease_.state().usual_latency.observe(record_.answered - record_.started);
   measure(record_.answered - record_.started);
+  upstream_.observe(lease_.state(), Outcome::answered, &exchange_.response.head, record_.answered);
   http::remove_hop_by_hop(exchange_.response.head.headers);
   pipe_.touch();
 }
@@ -168,6 +169,7 @@ void ResponseBody::allow_splice() {
 void ResponseBody::settle(const Error& error) {
   if (error.side == Side::upstream) {
     lease_.failed();
+    upstream_.observe(lease_.state(), outcome_of(error), nullptr, exchange_.loop().now());
     measure(upstream_.settings().timeouts.response);
   }
   end(outcome_of(error));
