@@ -27,7 +27,7 @@ struct Lasting {
   downstream::ClientCount admin_clients;  // the admin API stays open when the limit is met
   StateSlots slots;
   FilterMetrics filter_metrics;
-  upstream::UpstreamStates upstreams;
+  upstream::UpstreamStates upstreams{filter_metrics};
   store::MemoryStore store;
   std::shared_ptr<net::TicketKeys> tickets;  // shared with every TLS listener of every snapshot
 };
