@@ -1,6 +1,9 @@
 #include "admin/admin.h"
 
 #include <nlohmann/json.hpp>
+#include <optional>
+
+#include "http/query.h"
 
 namespace weir::admin {
 
@@ -17,7 +20,9 @@ constexpr std::string_view kIndex =
     "GET  /upstreams  endpoints, their health and load\n"
     "GET  /config     the configuration in effect, secrets masked\n"
     "GET  /version    version and build\n"
-    "POST /reload     loads the configuration again\n";
+    "POST /reload     loads the configuration again\n"
+    "POST /upstreams/NAME/endpoints/ADDRESS/drain   no more requests go there\n"
+    "POST /upstreams/NAME/endpoints/ADDRESS/up      they do again; an ejection is over, too\n";
 
 void respond(Exchange& exchange, uint16_t status, std::string_view content_type, std::string_view body) {
   exchange.respond(status, exchange.arena().copy(content_type), exchange.arena().copy(body));
@@ -77,6 +82,32 @@ void show_index(Exchange& exchange, std::string_view index) {
   respond(exchange, 200, "text/plain; charset=utf-8", index);
 }
 
+constexpr std::string_view kUpstreams = "/upstreams/";
+constexpr std::string_view kEndpoints = "/endpoints/";
+
+std::optional<EndpointOrder> order_of(std::string_view word) {
+  if (word == "drain") return EndpointOrder::drain;
+  if (word == "up") return EndpointOrder::up;
+  return std::nullopt;
+}
+
+/// An address may have slashes and escapes in it: unix:/run/app.sock, [::1]:80.
+void order(Exchange& exchange, Console& console) {
+  std::string_view rest = exchange.request.path.substr(kUpstreams.size());
+  const auto split = rest.find(kEndpoints);
+  const auto last = rest.rfind('/');
+  const auto word = order_of(rest.substr(last + 1));
+  if (split == rest.npos || last < split + kEndpoints.size() || !word) {
+    return exchange.fail({ErrorCode::no_route, Side::client, "write /upstreams/NAME/endpoints/ADDRESS/drain, or /up"});
+  }
+  const auto decoded = [&](std::string_view text) { return http::decode_parameter(text, exchange.arena()); };
+  const auto upstream = decoded(rest.substr(0, split));
+  const auto endpoint = decoded(rest.substr(split + kEndpoints.size(), last - split - kEndpoints.size()));
+  if (!console.order(upstream, endpoint, *word))
+    return exchange.fail({ErrorCode::no_route, Side::client, "there is no such endpoint; GET /upstreams lists them"});
+  respond(exchange, 200, kJson, Json{{"ok", true}}.dump() + "\n");
+}
+
 }  // namespace
 
 AdminOrigin::AdminOrigin(Console& console, std::vector<AdminPage> pages)
@@ -99,6 +130,10 @@ Task<> AdminOrigin::handle(Exchange& exchange) const {
     co_return co_await reload(exchange, console_);
   }
   if (path == "/") co_return show_index(exchange, index_);
+  if (path.starts_with(kUpstreams)) {
+    if (method != http::Method::post) co_return refuse_method(exchange, "POST");
+    co_return order(exchange, console_);
+  }
   for (const View& view : kViews) {
     if (view.path != path) continue;
     if (method != http::Method::get && method != http::Method::head) co_return refuse_method(exchange, "GET, HEAD");

@@ -21,6 +21,9 @@ struct ReloadOutcome {
   std::string text;  // the problems, as `weir check` prints them
 };
 
+/// What an operator may want of an endpoint.
+enum class EndpointOrder : uint8_t { drain, up };
+
 /// A text with its media type.
 struct Page {
   std::string content_type;
@@ -28,7 +31,7 @@ struct Page {
 };
 
 /// What the admin API shows and does: the running program, as `runtime/` knows it. Called on the worker that serves
-/// the admin listener; only `reload` changes anything.
+/// the admin listener; only `reload` and `order` change anything.
 class Console {
  public:
   virtual ~Console() = default;
@@ -37,13 +40,15 @@ class Console {
   virtual std::string upstreams_json() const = 0;  // upstreams_json.h renders it
   virtual std::string config_json() const = 0;     // in effect, secrets masked
   virtual std::string version_json() const = 0;
+  /// False when there is no such endpoint.
+  virtual bool order(std::string_view upstream, std::string_view endpoint, EndpointOrder order) = 0;
   /// Loads the configuration again; the answer is sent when it is done.
   virtual Task<ReloadOutcome> reload(Exchange& exchange) = 0;
 };
 
 /// The admin API as the Origin of the admin listener's only route:
-/// GET / /livez /readyz /metrics /upstreams /config /version, POST /reload, and the pages of plugins. GET never changes
-/// anything.
+/// GET / /livez /readyz /metrics /upstreams /config /version, POST /reload,
+/// POST /upstreams/NAME/endpoints/ADDRESS/drain and …/up, and the pages of plugins. GET never changes anything.
 class AdminOrigin : public Origin {
  public:
   /// `pages`: what plugins bring.

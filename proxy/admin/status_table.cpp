@@ -13,9 +13,17 @@ namespace weir::admin {
 namespace {
 
 using Json = nlohmann::ordered_json;
-constexpr size_t kColumns = 9;
+constexpr size_t kColumns = 10;
 constexpr size_t kFirstNumber = 4;  // from here on to the right
+constexpr size_t kWhy = 9;
 using Row = std::array<std::string, kColumns>;
+
+/// "check: 3 checks in a row failed: status 503, since 2026-01-01T00:00:00.000Z"; nothing for one that is up.
+std::string why_of(const Json& endpoint) {
+  if (!endpoint.contains("why")) return "";
+  return fmt::format("{}: {}, since {}", endpoint.value("by", ""), endpoint.value("why", ""),
+                     endpoint.value("since", "the start"));
+}
 
 Row row_of(const std::string& name, const std::string& balance, const Json& endpoint) {
   std::string health = endpoint.at("health");
@@ -29,13 +37,15 @@ Row row_of(const std::string& name, const std::string& balance, const Json& endp
           endpoint.at("active").dump(),
           endpoint.at("requests").dump(),
           endpoint.at("failures").dump(),
-          latency > 0 ? fmt::format("{:.1f} ms", latency) : "-"};
+          latency > 0 ? fmt::format("{:.1f} ms", latency) : "-",
+          why_of(endpoint)};
 }
 
 /// An upstream's name and policy stand in its first row only.
 void add_rows(const Json& upstream, std::vector<Row>& rows) {
   std::string name = upstream.at("name");
   std::string balance = upstream.at("balance");
+  if (upstream.value("panic", false)) balance += " (panic)";
   if (upstream.at("endpoints").empty()) rows.push_back({name, balance, "(no endpoints)"});
   for (const auto& endpoint : upstream.at("endpoints")) {
     rows.push_back(row_of(std::exchange(name, ""), std::exchange(balance, ""), endpoint));
@@ -46,13 +56,13 @@ void add_rows(const Json& upstream, std::vector<Row>& rows) {
 
 std::expected<std::string, std::string> status_table(std::string_view upstreams_json) {
   std::vector<Row> rows{
-      {"UPSTREAM", "BALANCE", "ENDPOINT", "HEALTH", "WEIGHT", "ACTIVE", "REQUESTS", "FAILURES", "LATENCY"}};
+      {"UPSTREAM", "BALANCE", "ENDPOINT", "HEALTH", "WEIGHT", "ACTIVE", "REQUESTS", "FAILURES", "LATENCY", "WHY"}};
   try {
     for (const auto& upstream : Json::parse(upstreams_json).at("upstreams")) add_rows(upstream, rows);
   } catch (const Json::exception& problem) {
     return std::unexpected(std::string("not an answer of /upstreams: ") + problem.what());
   }
-  return text_table(rows, [](size_t column) { return column >= kFirstNumber; });
+  return text_table(rows, [](size_t column) { return column >= kFirstNumber && column != kWhy; });
 }
 
 }  // namespace weir::admin

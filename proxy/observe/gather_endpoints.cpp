@@ -26,6 +26,25 @@ std::map<MetricLabels, EndpointSample> labelled(const std::vector<EndpointSample
   return labelled;
 }
 
+constexpr std::string_view kHealths[] = {"up", "degraded", "ejected", "down", "checking", "draining"};
+
+/// How many endpoints under the same labels are in each state: 0 or 1, where each has labels of its own.
+void gather_health(const std::vector<EndpointSample>& endpoints, Families& families) {
+  const bool with_label = endpoints.size() <= kEndpointLabels;
+  std::map<MetricLabels, int> counts;
+  for (const auto& endpoint : endpoints) {
+    for (const auto health : kHealths) {
+      MetricLabels labels{{"upstream", endpoint.upstream}};
+      if (with_label) labels.emplace_back("endpoint", endpoint.endpoint);
+      labels.emplace_back("state", health);
+      counts[std::move(labels)] += endpoint.health == health;
+    }
+  }
+  for (const auto& [labels, count] : counts) {
+    families.gauge("endpoint_health", "1 for the state that the endpoint is in", labels, count);
+  }
+}
+
 }  // namespace
 
 void gather_endpoints(const std::vector<EndpointSample>& endpoints, Families& families) {
@@ -44,6 +63,7 @@ void gather_endpoints(const std::vector<EndpointSample>& endpoints, Families& fa
   for (const auto& [labels, sample] : samples) {
     families.gauge("endpoint_up", "1 while the endpoint takes requests", labels, sample.up);
   }
+  gather_health(endpoints, families);
   for (const auto& [labels, sample] : samples) {
     families.gauge("endpoint_active_requests", "Attempts under way", labels, static_cast<double>(sample.active));
   }

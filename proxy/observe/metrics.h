@@ -20,8 +20,9 @@ struct EndpointSample {
   std::string upstream;
   std::string endpoint;  // "127.0.0.1:9001"
   bool up = true;
-  int64_t active = 0;       // attempts under way
-  int64_t connections = 0;  // open, idle ones too
+  std::string health = "up";  // or "down", "ejected" …
+  int64_t active = 0;         // attempts under way
+  int64_t connections = 0;    // open, idle ones too
   uint64_t requests = 0;
   uint64_t failures = 0;
 };

@@ -1,6 +1,7 @@
 #include <algorithm>
 
 #include "admin/upstreams_json.h"
+#include "observe/wall_clock_text.h"
 #include "runtime/supervisor.h"
 #include "runtime/version.h"
 
@@ -9,16 +10,6 @@
 namespace weir::runtime {
 
 namespace {
-
-std::string_view name_of(upstream::Health health) {
-  switch (health) {
-    case upstream::Health::up: return "up";
-    case upstream::Health::down: return "down";
-    case upstream::Health::ejected: return "ejected";
-    case upstream::Health::draining: return "draining";
-  }
-  return "up";
-}
 
 std::vector<observe::EndpointSample> samples_of(const Snapshot& snapshot) {
   std::vector<observe::EndpointSample> samples;
@@ -29,6 +20,7 @@ std::vector<observe::EndpointSample> samples_of(const Snapshot& snapshot) {
       samples.push_back({.upstream = upstream->name(),
                          .endpoint = state.text,
                          .up = state.is_up(),
+                         .health = std::string(upstream::name_of(state.health.load(std::memory_order_relaxed))),
                          .active = state.active.load(std::memory_order_relaxed),
                          .connections = state.connections.load(std::memory_order_relaxed),
                          .requests = state.requests.load(std::memory_order_relaxed),
@@ -36,6 +28,43 @@ std::vector<observe::EndpointSample> samples_of(const Snapshot& snapshot) {
     }
   }
   return samples;
+}
+
+/// Moments of the steady clock as the wall has them.
+class Wall {
+ public:
+  explicit Wall(const Clock& clock) : clock_(clock) {}
+  std::string text(Time when) {
+    const auto passed = clock_.now() - when;
+    return std::string(text_.rfc3339(clock_.wall() - std::chrono::duration_cast<std::chrono::milliseconds>(passed)));
+  }
+
+ private:
+  const Clock& clock_;
+  observe::WallClockText text_;
+};
+
+double milliseconds(Duration duration) { return duration / std::chrono::duration<double, std::milli>(1); }
+
+void add_health(admin::EndpointStatus& status, const upstream::HealthReport& report, Wall& wall) {
+  status.health = upstream::name_of(report.health);
+  status.by = report.judge;
+  status.why = report.why;
+  if (report.since != Time::min()) status.since = wall.text(report.since);
+  if (const auto& check = report.last_check)
+    status.check = admin::CheckStatus{check->has_passed, check->what, wall.text(check->at), milliseconds(check->took)};
+}
+
+admin::EndpointStatus status_of(const upstream::Endpoint& endpoint) {
+  const auto& state = *endpoint.state;
+  return {.address = state.text,
+          .weight = endpoint.weight,
+          .is_backup = endpoint.is_backup,
+          .active = state.active.load(std::memory_order_relaxed),
+          .connections = state.connections.load(std::memory_order_relaxed),
+          .requests = state.requests.load(std::memory_order_relaxed),
+          .failures = state.failures.load(std::memory_order_relaxed),
+          .latency_ms = milliseconds(state.usual_latency.value())};
 }
 
 std::vector<observe::CertificateSample> certificates_of(const Snapshot& snapshot) {
@@ -72,27 +101,39 @@ admin::Page Supervisor::metrics(std::string_view accept) const {
 }
 
 std::string Supervisor::upstreams_json() const {
+  Wall wall(clock_);
   std::vector<admin::UpstreamStatus> statuses;
   const auto snapshot = current();
   for (const auto& upstream : snapshot->upstreams()) {
-    admin::UpstreamStatus status{upstream->name(), upstream->settings().balance.name, {}};
     const auto endpoints = upstream->endpoints();
+    admin::UpstreamStatus status{upstream->name(), upstream->settings().balance.name, {}, endpoints->reach().is_panic};
     for (const auto& endpoint : endpoints->all()) {
-      const auto& state = *endpoint.state;
-      status.endpoints.push_back(
-          {.address = state.text,
-           .weight = endpoint.weight,
-           .is_backup = endpoint.is_backup,
-           .health = std::string(name_of(state.health.load(std::memory_order_relaxed))),
-           .active = state.active.load(std::memory_order_relaxed),
-           .connections = state.connections.load(std::memory_order_relaxed),
-           .requests = state.requests.load(std::memory_order_relaxed),
-           .failures = state.failures.load(std::memory_order_relaxed),
-           .latency_ms = state.usual_latency.value() / std::chrono::duration<double, std::milli>(1)});
+      auto& row = status.endpoints.emplace_back(status_of(endpoint));
+      add_health(row, upstream->state().health.report(*endpoint.state), wall);
     }
     statuses.push_back(std::move(status));
   }
   return admin::upstreams_json(statuses);
+}
+
+bool Supervisor::order(std::string_view upstream, std::string_view endpoint, admin::EndpointOrder order) {
+  using upstream::Health;
+  using upstream::Judge;
+  const auto snapshot = current();
+  for (const auto& pool : snapshot->upstreams()) {
+    if (pool->name() != upstream) continue;
+    const auto endpoints = pool->endpoints();
+    for (const auto& found : endpoints->all()) {
+      if (found.state->text != endpoint) continue;
+      auto& ledger = pool->state().health;
+      const Time now = clock_.now();
+      const bool drains = order == admin::EndpointOrder::drain;
+      ledger.judge(*found.state, Judge::admin, drains ? Health::draining : Health::up, "ordered by the admin API", now);
+      if (!drains) ledger.judge(*found.state, Judge::outlier, Health::up, "ordered by the admin API", now);
+      return true;
+    }
+  }
+  return false;
 }
 
 std::string Supervisor::config_json() const { return current()->effective_json(); }

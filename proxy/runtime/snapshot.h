@@ -29,7 +29,7 @@ struct Lasting {
   StateSlots slots;
   FilterMetrics filter_metrics;
   std::vector<AdminPage> admin_pages;  // of plugins
-  upstream::UpstreamStates upstreams;
+  upstream::UpstreamStates upstreams{filter_metrics};
   store::MemoryStore store;
   std::shared_ptr<net::TicketKeys> tickets;  // shared with every TLS listener of every snapshot
 };

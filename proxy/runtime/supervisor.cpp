@@ -40,6 +40,7 @@ Supervisor::Supervisor(RunOptions options)
     : options_(std::move(options)),
       lasting_(clock_),
       loop_(clock_),
+      checking_(loop_, lasting_),
       sockets_(options_.join),
       reload_is_free_(loop_),
       tasks_(loop_, log_exception) {
@@ -61,7 +62,10 @@ int Supervisor::run() {
   signals_.reset();
   tasks_.cancel();
   workers_.clear();
-  if (reign_) reign_->watches.clear();
+  if (reign_) {
+    reign_->health.clear();
+    reign_->watches.clear();
+  }
   return exit_code_;
 }
 
@@ -151,8 +155,13 @@ Task<> Supervisor::publish(std::unique_ptr<Reign> reign) {
   co_await ask_workers(
       [&](size_t i, Worker::Done done) { workers_[i]->adopt(reign->snapshot, assignments[i], kept, std::move(done)); });
   sockets_.keep_only(configuration);
-  if (reign_) reign_->watches.clear();
+  if (reign_) {
+    reign_->health.clear();
+    reign_->watches.clear();
+  }
   reign_ = std::move(reign);
+  for (const auto& upstream : reign_->snapshot->upstreams())
+    reign_->health.push_back(std::make_unique<upstream::HealthWatch>(checking_.context, *upstream));
 }
 
 Task<admin::ReloadOutcome> Supervisor::reload_now() {

@@ -12,6 +12,8 @@
 #include "async/task_group.h"
 #include "runtime/socket_set.h"
 #include "runtime/worker.h"
+#include "upstream/connection_pool.h"
+#include "upstream/health_watch.h"
 #include "upstream/name_watch.h"
 
 namespace weir::runtime {
@@ -37,6 +39,22 @@ class Supervisor final : public admin::Console {
     std::shared_ptr<Snapshot> snapshot;
     std::vector<std::unique_ptr<upstream::NameWatch>> watches;
     std::unique_ptr<net::Resolver> resolver;
+    std::vector<std::unique_ptr<upstream::HealthWatch>> health;
+  };
+  /// What health checks are made with: a worker's means on this thread's loop.
+  struct Checking {
+    Checking(Loop& loop, Lasting& lasting)
+        : context{.loop = loop,
+                  .blocks = blocks,
+                  .buffers = buffers,
+                  .store = lasting.store,
+                  .local_store = lasting.store} {
+      context.connections = &connections;
+    }
+    BlockPool blocks{8 * 1024, 64};
+    BlockPool buffers{64 * 1024, 4};
+    WorkerContext context;
+    upstream::ConnectionPool connections{context};
   };
   enum class State : uint8_t { starting, serving, draining, stopped };
 
@@ -61,12 +79,14 @@ class Supervisor final : public admin::Console {
   std::string upstreams_json() const override;
   std::string config_json() const override;
   std::string version_json() const override;
+  bool order(std::string_view upstream, std::string_view endpoint, admin::EndpointOrder order) override;
   Task<admin::ReloadOutcome> reload(Exchange& exchange) override;
 
   RunOptions options_;
   SteadyClock clock_;
   Lasting lasting_;
   Loop loop_;
+  Checking checking_;
   SocketSet sockets_;
   std::atomic<State> state_{State::starting};
   int exit_code_ = 0;

@@ -20,10 +20,12 @@ struct Pick {
   uint64_t key = 0;                 // of the hash policies
   const Attempts* tried = nullptr;  // endpoints to leave out
   const SlowStart* slow_start = nullptr;
+  Health worst = Health::up;  // that will do
 
   /// May the request go there, now or when there is a place?
   bool is_eligible(const Endpoint& endpoint) const {
-    return endpoint.state->is_up() && endpoint.is_open_to_requests(now) && !was_tried(endpoint);
+    return endpoint.state->health.load(std::memory_order_relaxed) <= worst && endpoint.is_open_to_requests(now) &&
+           !was_tried(endpoint);
   }
   /// May it go there now?
   bool admits(const Endpoint& endpoint) const { return is_eligible(endpoint) && !endpoint.is_full(); }

@@ -4,6 +4,7 @@
 #include <map>
 
 #include "base/text.h"
+#include "http/syntax.h"
 #include "upstream/endpoint_set.h"
 
 namespace weir::net {
@@ -176,6 +177,15 @@ void check_slow_start(config::Reader& r, const UpstreamSettings& out) {
                "leave it out, or balance by round_robin, least_connections, random_two or peak_ewma");
 }
 
+void check_health(config::Reader& r, const UpstreamSettings& out) {
+  if (out.health_header.empty()) return;
+  if (!http::is_token(out.health_header))
+    r.problem_at("health_header", "'" + out.health_header + "' is not a field's name", "write x-weir-health");
+  if (!out.health_check)
+    r.problem_at("health_header", "without health_check nobody would notice an endpoint that is well again",
+                 "add health_check: /healthz");
+}
+
 HostRule parse_host(const std::string& text) {
   if (text == "keep") return {};
   if (text == "endpoint") return {HostRule::From::endpoint, {}};
@@ -265,8 +275,18 @@ void decode(config::Reader& r, UpstreamSettings& out) {
   r.optional("retry_reused", out.retry_reused, "send once more when a reused connection turns out dead");
   r.optional("proxy_protocol", out.proxy_protocol,
              "tell the client's address by a PROXY header; each request has a connection of its own then");
+  r.optional("health_check", out.health_check, "endpoints are asked how they are; left out: they are taken for up");
+  r.optional("outlier_detection", out.outlier_detection, "endpoints are put aside for what they answer");
+  r.optional("panic_threshold", out.panic_threshold,
+             "with a smaller share of healthy endpoints all are used; 0 = never: 503 when none is left");
+  r.optional("overprovisioning", out.overprovisioning,
+             "backups get what the healthy share of primaries, times this, can't bear; 0 = they wait for the last",
+             config::in_range(0.0, 10.0));
+  r.optional("health_header", out.health_header,
+             "a field by which an endpoint says that it is `degraded`, `drain`ing, `down` or `up` again");
   r.extensions(out.gates, r.tags<GateFactory>());
   if (r.is_describing()) return;
+  check_health(r, out);
   check_endpoints(r, out);
   check_slow_start(r, out);
 }

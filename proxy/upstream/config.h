@@ -14,6 +14,7 @@
 #include "net/proxy_protocol.h"
 #include "net/resolver.h"
 #include "net/tls_client.h"
+#include "upstream/health_config.h"
 
 namespace weir::upstream {
 
@@ -105,7 +106,12 @@ struct UpstreamSettings {
   uint32_t max_requests_per_connection = 0;         // 0 = no limit
   std::optional<net::ProxyVersion> proxy_protocol;  // each connection begins with a header, and serves one client
   bool retry_reused = true;                         // once more on a fresh connection when a reused one had died
-  std::vector<config::Tagged<GateFactory>> gates;   // from the program's table: circuit_breaker
+  std::optional<HealthCheckSettings> health_check;
+  std::optional<OutlierSettings> outlier_detection;
+  Ratio panic_threshold{0.5};                      // a smaller share of healthy endpoints: all are used; 0 = never
+  double overprovisioning = 0;                     // 0 = backups serve when no primary is left, and no sooner
+  std::string health_header;                       // by which endpoints say how they are; "" = not
+  std::vector<config::Tagged<GateFactory>> gates;  // from the program's table: circuit_breaker
   /// The gate of the upstream ("") or of an endpoint, may give null; unset: there are none. Bound by who builds it.
   std::function<std::shared_ptr<Gate>(const std::string& endpoint)> make_gate;
 };

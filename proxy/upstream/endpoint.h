@@ -9,19 +9,14 @@
 #include "base/units.h"
 #include "exchange/gate.h"
 #include "net/address.h"
+#include "upstream/health.h"
 #include "upstream/latency.h"
+#include "upstream/outlier_counts.h"
 
 namespace weir::upstream {
 
 class EndpointSet;
 class UpstreamState;
-
-enum class Health : uint8_t {
-  up,
-  down,      // an active check said so
-  ejected,   // passive checks put it aside for a while
-  draining,  // an operator did
-};
 
 /// What is known of one address of one upstream. Outlives reloads and DNS changes; shared by all workers.
 struct alignas(64) EndpointState {
@@ -30,7 +25,7 @@ struct alignas(64) EndpointState {
   const std::string text;  // "127.0.0.1:9001", "unix:/run/x.sock": how it is shown, hashed and found again
   const net::Address address;
 
-  std::atomic<Health> health{Health::up};
+  std::atomic<Health> health{Health::up};   // the worst of `opinions`
   std::atomic<Time> up_since{Time::min()};  // slow start counts from here; min = it was there from the start
   std::atomic<uint32_t> active{0};          // requests in flight
   std::atomic<uint32_t> connections{0};     // open ones, idle included
@@ -38,11 +33,16 @@ struct alignas(64) EndpointState {
   std::atomic<uint64_t> failures{0};
   Latency latency;             // for peak_ewma, which alone asks
   UsualLatency usual_latency;  // of a response's head
+  OutlierCounts outlier;
+  std::atomic<Health> said{Health::up};  // its own opinion
+  EndpointHealth opinions;               // guarded by its upstream's HealthLedger
 
   bool is_up() const { return health.load(std::memory_order_relaxed) == Health::up; }
-  /// Coming up again starts slowly.
+  /// Coming up again starts slowly; so does a new one, unless all are new.
   void set_health(Health now_is, Time now) {
-    if (health.exchange(now_is) != Health::up && now_is == Health::up) up_since = now;
+    const Health was = health.exchange(now_is);
+    if (now_is != Health::up || was <= Health::degraded) return;
+    if (was != Health::checking || up_since.load() != Time::min()) up_since = now;
   }
 };
 

@@ -11,6 +11,7 @@
 #include "upstream/balancer.h"
 #include "upstream/config.h"
 #include "upstream/endpoint.h"
+#include "upstream/reach.h"
 
 namespace weir::upstream {
 
@@ -44,12 +45,24 @@ class EndpointSet {
     const Endpoint* endpoint = nullptr;
     bool is_full = false;
   };
-  /// Primaries before backups, and those not tried before any again. A full primary is waited for, not passed over.
+  /// As far as `reach` goes: primaries before backups, and those not tried before any again. A full primary is waited
+  /// for, not passed over.
   Choice choose(Pick pick) const;
+  /// Whom requests may go to now. Worked out anew, and told, after a change of health.
+  Reach reach() const;
 
  private:
-  std::optional<Choice> choose_among(std::span<const Endpoint> group, const Balancer* balancer, Pick& pick) const;
+  struct Group {
+    std::span<const Endpoint> endpoints;
+    const Balancer* balancer;
+    Health worst;
+  };
+  static std::optional<Choice> choose_among(const Group& group, Pick& pick);
+  Reach work_out_reach(uint64_t version) const;
 
+  UpstreamState& state_;
+  Thresholds thresholds_;
+  mutable std::atomic<uint64_t> reach_{0};  // the last one packed, under the ledger's version that it is of
   Policy policy_;
   std::vector<Endpoint> endpoints_;  // primaries first
   size_t primary_count_ = 0;

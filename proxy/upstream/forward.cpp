@@ -178,6 +178,7 @@ Task<Result<>> Forward::attempt(Exchange& exchange, const Upstream& upstream, En
         const Time now = exchange.loop().now();
         lease.report({record.outcome, 0, now - record.started, now});
         lease.failed();
+        upstream.observe(state, record.outcome, nullptr, exchange.loop().now());
         lease.measured(upstream.settings().timeouts.connect);
         co_return std::unexpected(made.error());
       }

@@ -151,6 +151,7 @@ void ResponseBody::answered(http::BodySize size) {
   lease_.state().usual_latency.observe(record_.answered - record_.started);
   measure(record_.answered - record_.started);
   report(Outcome::answered);
+  upstream_.observe(lease_.state(), Outcome::answered, &exchange_.response.head, record_.answered);
   http::remove_hop_by_hop(exchange_.response.head.headers);
   pipe_.touch();
 }
@@ -181,6 +182,7 @@ void ResponseBody::allow_splice() {
 void ResponseBody::settle(const Error& error) {
   if (error.side == Side::upstream) {
     lease_.failed();
+    upstream_.observe(lease_.state(), outcome_of(error), nullptr, exchange_.loop().now());
     measure(upstream_.settings().timeouts.response);
   }
   // Whoever reads a response for longer than the whole may take isn't the endpoint's fault.

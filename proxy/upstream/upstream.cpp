@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <random>
 
+#include "upstream/health_header.h"
+
 namespace weir::upstream {
 
 namespace {
@@ -64,6 +66,12 @@ Upstream::Upstream(std::string name, uint32_t index, UpstreamSettings settings, 
   set_ = std::make_shared<EndpointSet>(settings_, written_addresses(settings_), *state_, now);
   version_ = 1;
   if (!is_dynamic_) state_->settle();
+  if (settings_.outlier_detection) outlier_ = std::make_unique<Outlier>(*this, *settings_.outlier_detection);
+}
+
+void Upstream::observe(EndpointState& endpoint, Outcome outcome, http::ResponseHead* head, Time now) const {
+  if (outlier_) outlier_->observe(endpoint, outcome, head ? head->status : uint16_t{0}, now);
+  if (head && !settings_.health_header.empty()) heed_health_header(*this, endpoint, *head, now);
 }
 
 void Upstream::publish(std::vector<EndpointSpec> specs, Time now) {

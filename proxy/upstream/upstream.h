@@ -13,6 +13,7 @@
 #include "upstream/config.h"
 #include "upstream/endpoint.h"
 #include "upstream/endpoint_set.h"
+#include "upstream/outlier.h"
 #include "upstream/upstream_state.h"
 
 namespace weir::upstream {
@@ -49,6 +50,11 @@ class Upstream {
   /// Any thread: the endpoints as they are now, for /upstreams and metrics.
   std::shared_ptr<const EndpointSet> endpoints() const;
 
+  /// Any thread, for every answer's head and every failure of an endpoint: what it says of its health.
+  void observe(EndpointState& endpoint, Outcome outcome, http::ResponseHead* head, Time now) const;
+  /// Null: the upstream detects none.
+  Outlier* outlier() const { return outlier_.get(); }
+
   /// Any thread: replaces the endpoints (DNS answered). Those that stay keep their state.
   void publish(std::vector<EndpointSpec> specs, Time now);
 
@@ -67,7 +73,8 @@ class Upstream {
   std::shared_ptr<UpstreamState> state_;  // shared with the same upstream of other snapshots
   std::shared_ptr<const net::TlsClient> tls_;
   std::shared_ptr<Gate> gate_;  // may be null
-  bool is_dynamic_;             // has endpoints given by name; else set_ never changes
+  std::unique_ptr<Outlier> outlier_;
+  bool is_dynamic_;  // has endpoints given by name; else set_ never changes
 
   mutable std::mutex mutex_;  // guards set_ while is_dynamic_
   std::shared_ptr<const EndpointSet> set_;

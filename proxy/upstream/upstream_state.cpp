@@ -2,7 +2,7 @@
 
 namespace weir::upstream {
 
-std::shared_ptr<EndpointState> UpstreamState::endpoint(const net::Address& address, Time now) {
+std::shared_ptr<EndpointState> UpstreamState::endpoint(const net::Address& address, Time now, Health initial) {
   const std::string text = address.text();
   const std::lock_guard lock(mutex_);
   if (const auto found = endpoints_.find(text); found != endpoints_.end()) {
@@ -11,6 +11,7 @@ std::shared_ptr<EndpointState> UpstreamState::endpoint(const net::Address& addre
   std::erase_if(endpoints_, [](const auto& entry) { return entry.second.expired(); });
   auto made = std::make_shared<EndpointState>(text, address);
   if (is_settled_) made->up_since = now;
+  if (initial != Health::up) health.begin(*made, initial, "no check has passed yet");
   endpoints_[text] = made;
   return made;
 }
@@ -30,7 +31,7 @@ std::shared_ptr<UpstreamState> UpstreamStates::find(const std::string& name) {
   const std::lock_guard lock(mutex_);
   if (auto known = states_[name].lock()) return known;
   std::erase_if(states_, [](const auto& entry) { return entry.second.expired(); });
-  auto made = std::make_shared<UpstreamState>();
+  auto made = std::make_shared<UpstreamState>(name, metrics_);
   states_[name] = made;
   return made;
 }

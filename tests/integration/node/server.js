@@ -45,5 +45,13 @@ server.addService(service, {
     call.on('error', () => {});
   },
 });
-server.addService(health, { check: (call, answer) => answer(null, Buffer.from([8, 1])) });  // SERVING
+const SERVING = 1, NOT_SERVING = 2;
+const states = { '': SERVING, 'test.Sick': NOT_SERVING };
+server.addService(health, {
+  check(call, answer) {
+    const service = call.request.subarray(2).toString();  // of the only field
+    if (service in states) answer(null, Buffer.from([8, states[service]]));
+    else answer({ code: grpc.status.NOT_FOUND });
+  },
+});
 server.bindAsync(process.argv[2], grpc.ServerCredentials.createInsecure(), (error, port) => say({ error, port }));

@@ -13,12 +13,17 @@ struct StubConsole : Console {
   Readiness state;
   ReloadOutcome outcome;
   int reloads = 0;
+  std::string ordered;
 
   Readiness readiness() const override { return state; }
   Page metrics(std::string_view accept) const override { return {"text/plain", "accept=" + std::string(accept)}; }
   std::string upstreams_json() const override { return "{\"upstreams\":[]}"; }
   std::string config_json() const override { return "{}"; }
   std::string version_json() const override { return "{\"version\":\"1\"}"; }
+  bool order(std::string_view upstream, std::string_view endpoint, EndpointOrder what) override {
+    ordered = std::string(upstream) + " " + std::string(endpoint) + (what == EndpointOrder::drain ? " drain" : " up");
+    return upstream == "api";
+  }
   Task<ReloadOutcome> reload(Exchange&) override {
     ++reloads;
     co_return outcome;
@@ -122,4 +127,26 @@ TEST_CASE("admin: a plugin's page answers for its path and below it, and the ind
   CHECK(send("/thingses") == 404);
   CHECK(send("/") == 200);
   CHECK(bench.body().ends_with("GET  /things     all of them\n"));
+}
+
+TEST_CASE("admin: an endpoint is drained, and brought up again") {
+  Bench bench;
+  CHECK(bench.send("POST", "/upstreams/api/endpoints/127.0.0.1:9001/drain") == 200);
+  CHECK(bench.console.ordered == "api 127.0.0.1:9001 drain");
+  CHECK(bench.send("POST", "/upstreams/api/endpoints/%5B::1%5D:80/up") == 200);
+  CHECK(bench.console.ordered == "api [::1]:80 up");
+  CHECK(bench.send("POST", "/upstreams/api/endpoints/unix:/run/app.sock/up") == 200);
+  CHECK(bench.console.ordered == "api unix:/run/app.sock up");
+}
+
+TEST_CASE("admin: an order to an endpoint that isn't there, or that nobody knows, is refused") {
+  Bench bench;
+  CHECK(bench.send("GET", "/upstreams/api/endpoints/127.0.0.1:9001/drain") == 405);
+  CHECK(bench.send("POST", "/upstreams/other/endpoints/127.0.0.1:9001/drain") == 404);
+  bench.console.ordered.clear();
+  for (const auto* path : {"/upstreams/", "/upstreams/api/endpoints/", "/upstreams/api/endpoints/drain",
+                           "/upstreams/api/endpoints/1.2.3.4:5/burn", "/upstreams/api/1.2.3.4:5/drain"}) {
+    CHECK(bench.send("POST", path) == 404);
+  }
+  CHECK(bench.console.ordered.empty());
 }

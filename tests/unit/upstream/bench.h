@@ -79,7 +79,8 @@ struct Bench : ExchangeBench {
     loop.fire_timers();
   }
 
-  UpstreamStates states;
+  FilterMetrics states_metrics;
+  UpstreamStates states{states_metrics};
   UpstreamSettings settings;
   std::vector<std::unique_ptr<Upstream>> retired;
   std::unique_ptr<Upstream> upstream;

@@ -115,3 +115,59 @@ TEST_CASE("upstream config: TLS is a word or a block, and verifies unless it is 
 }
 
 }  // namespace weir::upstream
+
+namespace weir::upstream {
+
+TEST_CASE("upstream config: a health check is a path, or a block") {
+  const Read brief("health_check: /healthz\nendpoints: [127.0.0.1:1]\n");
+  REQUIRE_MESSAGE(brief.problems.empty(), brief.problems.text());
+  const auto& check = *brief.value.health_check;
+  CHECK(check.path == "/healthz");
+  CHECK(check.rise == 2);
+  CHECK(check.fall == 3);
+  CHECK(check.pause(false) == 2s);
+  CHECK(check.pause(true) == 500ms);
+  CHECK(check.statuses.has(399));
+  CHECK_FALSE(check.statuses.has(400));
+  const Read whole(R"(health_check: { path: /up, method: HEAD, host: a.b, headers: { x-a: b }, expect: [200, 204-206],
+  interval: 5s, fast_interval: 1s, timeout: 500ms, rise: 1, fall: 2, jitter: 20%, initial: checking, port: 81 }
+endpoints: [127.0.0.1:1]
+)");
+  REQUIRE_MESSAGE(whole.problems.empty(), whole.problems.text());
+  CHECK(whole.value.health_check->statuses.has(205));
+  CHECK_FALSE(whole.value.health_check->statuses.has(201));
+  CHECK(whole.value.health_check->initial == Health::checking);
+}
+
+TEST_CASE("upstream config: nonsense in a health check is told") {
+  const auto problem = [](const std::string& block) {
+    return Read("health_check: " + block + "\nendpoints: [127.0.0.1:1]\n").problem();
+  };
+  CHECK(problem("healthz") == "'healthz' is not a path");
+  CHECK(problem("{ expect: 99 }") == "'99' is not a status or a range of them");
+  CHECK(problem("{ expect: 300-200 }") == "'300-200' is not a status or a range of them");
+  CHECK(problem("{ method: CONNECT }") == "'CONNECT' is not a method for checks");
+  CHECK(problem("{ method: HEAD, body: ok }") == "the answer to HEAD has no body");
+  CHECK(problem("{ type: tcp, path: / }") == "path is about checks of type http");
+  CHECK(problem("{ service: a }") == "service is about checks of type grpc");
+  CHECK_FALSE(problem("{ rise: 0 }").empty());
+  CHECK_FALSE(problem("{ interval: 0s }").empty());
+  CHECK(Read("health_header: x-a\nendpoints: [127.0.0.1:1]\n").problem().starts_with("without health_check"));
+}
+
+TEST_CASE("upstream config: outlier detection has Envoy's defaults, and each detector may be off") {
+  const Read read("outlier_detection: {}\nendpoints: [127.0.0.1:1]\n");
+  REQUIRE_MESSAGE(read.problems.empty(), read.problems.text());
+  CHECK(read.value.outlier_detection->consecutive_5xx == 5);
+  CHECK(read.value.outlier_detection->success_rate->stdev_factor == 1.9);
+  CHECK_FALSE(read.value.outlier_detection->failure_percentage.has_value());
+  const Read other(
+      "outlier_detection: { success_rate: none, failure_percentage: 50%, base_ejection_time: 10m }\n"
+      "endpoints: [127.0.0.1:1]\n");
+  REQUIRE_MESSAGE(other.problems.empty(), other.problems.text());
+  CHECK_FALSE(other.value.outlier_detection->success_rate.has_value());
+  CHECK(other.value.outlier_detection->max_ejection_time == 10min);
+  CHECK(other.value.outlier_detection->failure_percentage->threshold == Ratio{0.5});
+}
+
+}  // namespace weir::upstream

@@ -1,0 +1,62 @@
+#pragma once
+
+#include <atomic>
+#include <functional>
+#include <mutex>
+#include <string>
+
+#include "async/wait_queue.h"
+#include "exchange/filter_metrics.h"
+#include "upstream/health.h"
+
+namespace weir::upstream {
+
+struct EndpointState;
+
+/// An endpoint's health, told to engineers.
+struct HealthReport {
+  Health health = Health::up;
+  std::string judge;  // "" while nobody has anything against it
+  std::string why;
+  Time since = Time::min();  // min = it has always been so
+  std::optional<CheckResult> last_check;
+};
+
+/// What everybody says of the endpoints of one upstream, over reloads: makes one health of it, and tells each change
+/// in the log, the metrics and to requests that wait. Any thread. Locks; a request's way reads EndpointState::health
+/// and `version` alone.
+class HealthLedger {
+ public:
+  /// `metrics` and `queue` outlive it.
+  HealthLedger(std::string upstream, FilterMetrics& metrics, WaitQueue& queue);
+
+  void judge(EndpointState& endpoint, Judge judge, Health health, std::string why, Time now);
+  /// From the start and without a word, when an endpoint is made.
+  void begin(EndpointState& endpoint, Health health, std::string why);
+  HealthReport report(const EndpointState& endpoint) const;
+  /// Another one after every change.
+  uint64_t version() const { return version_.load(std::memory_order_acquire); }
+
+  /// `act` on what is known of the endpoint, one thread at a time; it calls nothing else here.
+  void with(EndpointState& endpoint, const std::function<void(EndpointHealth&)>& act);
+
+  /// Too few healthy endpoints are left, or enough again: told when that is news.
+  void panic(bool is_panic, uint32_t healthy, uint32_t usable);
+  void count_panic_request() const { panic_requests_.add(); }
+  const std::string& upstream() const { return upstream_; }
+  FilterMetrics& metrics() const { return metrics_; }
+
+ private:
+  void tell(const EndpointState& endpoint, Health from, Health to, const std::string& judge, const std::string& why);
+
+  const std::string upstream_;
+  FilterMetrics& metrics_;
+  WaitQueue& queue_;
+  SharedCount& panic_gauge_;
+  SharedCount& panic_requests_;
+  mutable std::mutex mutex_;  // of every endpoint's EndpointHealth
+  std::atomic<uint64_t> version_{1};
+  std::atomic<bool> is_panic_{false};
+};
+
+}  // namespace weir::upstream
