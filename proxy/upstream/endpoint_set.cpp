@@ -25,7 +25,7 @@ EndpointSet::Choice EndpointSet::choose(Pick pick) const {
   for (;;) {
     if (const auto choice = choose_among(primaries(), primary_balancer_.get(), pick)) return *choice;
     if (const auto choice = choose_among(backups(), backup_balancer_.get(), pick)) return *choice;
-    if (!pick.tried) return {};
+    if (!pick.tried || pick.is_only_untried) return {};
     pick.tried = nullptr;  // all have been tried: any again
   }
 }
