@@ -29,15 +29,24 @@ class Attempts {
     }
     return false;
   }
-  /// Whose answer it is that the client got: the last that nobody gave up, else the last. Not when there is none.
+  /// Whose answer or failure it is that the client was told: the last that nobody gave up. Not when there is none.
   const Attempt& decisive() const {
-    for (size_t i = size(); i > 0; --i) {
-      if (attempts_[i - 1]->outcome != Outcome::abandoned) return *attempts_[i - 1];
-    }
-    return back();
+    if (const auto* over =
+            last([](const Attempt& a) { return a.outcome > Outcome::pending && a.outcome < Outcome::abandoned; }))
+      return *over;
+    const auto* answered = last([](const Attempt& a) { return a.status != 0; });
+    return answered ? *answered : back();
   }
 
  private:
+  template <class Is>
+  const Attempt* last(Is is) const {
+    for (size_t i = size(); i > 0; --i) {
+      if (is(*attempts_[i - 1])) return attempts_[i - 1];
+    }
+    return nullptr;
+  }
+
   Arena& arena_;
   ArenaList<Attempt*> attempts_;
 };

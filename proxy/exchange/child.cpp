@@ -62,6 +62,7 @@ Child::Child(Exchange& parent, const Exchange::Mark& mark, Bond bond)
   exchange.snapshot = parent.snapshot;
   exchange.destination = mark.destination;
   exchange.deadline = parent.deadline;
+  if (bond == Bond::fork) exchange.answer_by = parent.answer_by;
   exchange.record.started = parent.record.started;
 }
 

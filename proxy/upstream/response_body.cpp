@@ -42,7 +42,8 @@ ResponseBody::ResponseBody(Exchange& exchange, Attempt& record, const Upstream& 
       answer_by_(exchange.answer_by),
       alarm_(exchange.loop(), *this) {}
 
-ResponseBody::~ResponseBody() { end(Outcome::abandoned); }
+/// Whoever gives it up, a head that tells of a failure has told it.
+ResponseBody::~ResponseBody() { end(record_.status >= 500 ? Outcome::answered : Outcome::abandoned); }
 
 void ResponseBody::send(Connection& connection) {
   connection_ = &connection;
