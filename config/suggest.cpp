@@ -47,6 +47,13 @@ std::string did_you_mean(std::string_view word, const std::vector<std::string>& 
   return meant.empty() ? "" : "did you mean '" + meant + "'? ";
 }
 
+void check_known(std::string_view what, const std::string& name, const Location& at,
+                 const std::vector<std::string>& known, Problems& problems) {
+  if (std::ranges::find(known, name) != known.end()) return;
+  const auto all = known.empty() ? "there is none" : std::string(what) + "s: " + join(known);
+  problems.add(at, "no " + std::string(what) + " is named '" + name + "'", did_you_mean(name, known) + all);
+}
+
 std::string join(const std::vector<std::string>& words) {
   std::string out;
   for (const auto& word : words) out += (out.empty() ? "" : ", ") + word;

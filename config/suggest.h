@@ -4,6 +4,9 @@
 #include <string_view>
 #include <vector>
 
+#include "config/located.h"
+#include "config/problems.h"
+
 namespace weir::config {
 
 /// The candidate that someone who typed `word` most likely meant; empty when none is near.
@@ -11,6 +14,10 @@ std::string nearest(std::string_view word, const std::vector<std::string>& candi
 
 /// "did you mean 'burst'? " or nothing.
 std::string did_you_mean(std::string_view word, const std::vector<std::string>& candidates);
+
+/// A Problem at `name` unless it is one of `known`: "no upstream is named 'apii'".
+void check_known(std::string_view what, const std::string& name, const Location& at,
+                 const std::vector<std::string>& known, Problems& problems);
 
 /// "rate, burst, key"
 std::string join(const std::vector<std::string>& words);

@@ -1,18 +1,19 @@
 #include "plugins/registry.h"
 
 #include "plugins/circuit_breaker/circuit_breaker.h"
+#include "plugins/fallback/fallback.h"
 #include "plugins/grpc_web/grpc_web.h"
 #include "plugins/headers/headers.h"
+#include "plugins/hedge/hedge.h"
 #include "plugins/request_id/request_id.h"
+#include "plugins/retry/retry.h"
 
 namespace weir::plugins {
 
 const config::Tags<FilterFactory>& filters() {
   static const config::Tags<FilterFactory> all = {
-      circuit_breaker_filter(),
-      grpc_web_filter(),
-      headers_filter(),
-      request_id_filter(),
+      circuit_breaker_filter(), fallback_filter(),   grpc_web_filter(), headers_filter(),
+      hedge_filter(),           request_id_filter(), retry_filter(),
   };
   return all;
 }

@@ -32,14 +32,11 @@ class ConnectionObserver {
   virtual void handshake_failed(net::TlsFault fault) = 0;
 };
 
-/// One snapshot as one worker serves it. Exchanges hold a reference, counted without atomics; whoever drops the
-/// last one calls `release`. One thread.
-struct Serving {
+/// One snapshot as one worker serves it. Exchanges hold a reference.
+struct Serving : KeptSnapshot {
   const Policy* policy = nullptr;
   const RouteTable* routes = nullptr;
   ExchangeObserver* observer = nullptr;
-  uint32_t references = 0;
-  void (*release)(Serving&) = nullptr;
 };
 
 class ServingRef {
@@ -60,6 +57,7 @@ class ServingRef {
   const Serving* operator->() const { return serving_; }
   const Serving& operator*() const { return *serving_; }
   explicit operator bool() const { return serving_ != nullptr; }
+  Serving* get() const { return serving_; }
 
  private:
   Serving* serving_ = nullptr;

@@ -26,6 +26,7 @@ Stream::Stream(Connection& connection, WorkerContext& worker, ServingRef serving
       body(worker.loop, worker.blocks),
       exchange(arena, worker, this) {
   turn_.stream = this;
+  exchange.snapshot = this->serving.get();
 }
 
 // The request.

@@ -1,9 +1,26 @@
 #include "exchange/exchange.h"
 
+#include "exchange/child.h"
 #include "exchange/error_response.h"
 #include "exchange/replay_body.h"
 
 namespace weir {
+
+Exchange::Exchange(Arena& arena, WorkerContext& worker, ClientSide* client_side, Exchange* parent)
+    : worker(worker),
+      request(arena),
+      response(arena),
+      attempts(parent ? parent->attempts : own_attempts_),
+      facts(arena),
+      record(parent ? parent->record : own_record_),
+      arena_(arena),
+      client_side_(client_side),
+      own_attempts_(arena) {}
+
+Exchange::~Exchange() {
+  response.body.reset();  // its attempt may still read the request's body, which may read from a buffer
+  request_body.reset();
+}
 
 void Exchange::respond(uint16_t status, std::string_view content_type, std::string_view body) {
   failure.reset();
@@ -20,21 +37,61 @@ void Exchange::fail(Error error) {
 }
 
 Exchange::Mark Exchange::mark(size_t replay) {
-  request_body = make_in<ReplayBody>(arena_, arena_, std::move(request_body), replay);
-  Mark mark{request, destination};
+  Mark mark{request, destination, Facts(arena_)};
   mark.request.headers = request.headers.copy(arena_);
+  mark.facts.set_all(facts);
+  mark.has_body = request_body->size().kind != http::BodySize::Kind::none;
+  if (mark.has_body) {
+    auto buffer = make_in<ReplayBuffer>(arena_, arena_, std::move(request_body), replay);
+    buffer->outer = std::move(replay_);
+    replay_ = std::move(buffer);
+    request_body = make_in<ReplayBody>(arena_, arena_, *replay_);
+  }
+  mark.replay = replay_.get();
   return mark;
 }
 
 bool Exchange::rewind(const Mark& mark) {
-  if (!request_body->rewind()) return false;
+  if (mark.has_body && !mark.replay->can_replay()) return false;
+  response.body.reset();  // first, since its attempt may still read the request's body
+  response.head = http::ResponseHead(arena_);
+  adopted_.reset();
+  failure.reset();
+  request_body.reset();
+  while (replay_.get() != mark.replay) replay_ = std::move(replay_->outer);
+  if (mark.has_body) {
+    request_body = make_in<ReplayBody>(arena_, arena_, *replay_);
+  } else {
+    request_body = make_in<NoBody>(arena_, arena_);
+  }
   request = mark.request;
   request.headers = mark.request.headers.copy(arena_);
   destination = mark.destination;
-  failure.reset();
-  response.body.reset();
-  response.head = http::ResponseHead(arena_);
+  facts.clear();
+  facts.set_all(mark.facts);
   return true;
+}
+
+// Children.
+
+bool Exchange::is_whole(const Mark& mark) const { return !mark.has_body || mark.replay->is_whole(); }
+
+Exchange::ChildPtr Exchange::fork(const Mark& mark) {
+  return is_whole(mark) ? std::make_unique<Child>(*this, mark, Child::Bond::fork) : nullptr;
+}
+
+Exchange::ChildPtr Exchange::detach(const Mark& mark) {
+  return is_whole(mark) ? std::make_unique<Child>(*this, mark, Child::Bond::detach) : nullptr;
+}
+
+void Exchange::adopt(ChildPtr child) {
+  Exchange& winner = child->exchange;
+  response.body = std::move(winner.response.body);
+  response.head = winner.response.head;
+  failure = winner.failure;
+  facts.set_all(winner.facts);
+  if (id.empty()) id = winner.id;
+  adopted_ = std::move(child);
 }
 
 }  // namespace weir

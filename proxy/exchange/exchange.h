@@ -1,5 +1,7 @@
 #pragma once
 
+#include <algorithm>
+#include <memory>
 #include <optional>
 #include <string_view>
 #include <vector>
@@ -7,11 +9,12 @@
 #include "async/loop.h"
 #include "base/arena.h"
 #include "exchange/access_record.h"
-#include "exchange/attempt.h"
+#include "exchange/attempts.h"
 #include "exchange/body.h"
 #include "exchange/facts.h"
 #include "exchange/filter.h"
 #include "exchange/route.h"
+#include "exchange/snapshot_ref.h"
 #include "http/message.h"
 #include "net/address.h"
 #include "net/splice_pipe.h"
@@ -24,6 +27,9 @@ class Store;
 namespace upstream {
 class ConnectionPool;
 }
+class Child;
+class ReplayBuffer;
+class TaskGroup;
 
 /// What a worker lends to its exchanges. One thread.
 struct WorkerContext {
@@ -34,6 +40,7 @@ struct WorkerContext {
   store::Store& local_store;                        // this process' own: what `on_store_failure: local` uses
   upstream::ConnectionPool* connections = nullptr;  // idle ones to upstreams
   unsigned index = 0;
+  TaskGroup* background = nullptr;  // what runs without a client; drained at shutdown, cancelled at its deadline
   BlockRef reading{};
   net::SplicePipes splice_pipes{};
 
@@ -76,7 +83,8 @@ struct Response {
 
 /// Where the chain's last link sends the request: set by routing, changeable by filters before `next`.
 struct Destination {
-  std::string_view upstream;
+  std::string_view upstream;     // lives as long as the snapshot
+  bool is_only_untried = false;  // an endpoint that has had an attempt won't do
 };
 
 /// The way back to the client, for what doesn't wait for the response's head.
@@ -93,16 +101,11 @@ class ClientSide {
 /// its own, made by `downstream/connection` and destroyed there. One thread.
 class Exchange {
  public:
-  Exchange(Arena& arena, WorkerContext& worker, ClientSide* client_side)
-      : worker(worker),
-        request(arena),
-        response(arena),
-        attempts(arena),
-        facts(arena),
-        arena_(arena),
-        client_side_(client_side) {}
+  /// With a parent its attempts and its record are the parent's.
+  Exchange(Arena& arena, WorkerContext& worker, ClientSide* client_side, Exchange* parent = nullptr);
   Exchange(const Exchange&) = delete;
   Exchange& operator=(const Exchange&) = delete;
+  ~Exchange();
 
   Arena& arena() { return arena_; }
   Arena* frame_arena() const { return &arena_; }
@@ -124,10 +127,23 @@ class Exchange {
   struct Mark {
     http::RequestHead request;
     Destination destination;
+    Facts facts;
+    ReplayBuffer* replay = nullptr;  // the newest at the mark
+    bool has_body = false;           // then that one is its own
   };
   Mark mark(size_t replay);
-  /// Everything as it was at `mark`, the old response dropped. False when the body can't be had again.
+  /// Everything as it was at `mark`, the old response dropped, and what filters below have put around the request's
+  /// body. False, and nothing has changed, when the body can't be had again.
   bool rewind(const Mark& mark);
+
+  using ChildPtr = std::unique_ptr<Child>;
+  /// A second run of the request as it was at `mark`, beside this one, which outlives it. Null when its body isn't
+  /// whole yet, or past what was kept.
+  ChildPtr fork(const Mark& mark);
+  /// The same without a client, for a task of `worker.background`: may outlive this one.
+  ChildPtr detach(const Mark& mark);
+  /// Takes over what a fork was answered. Its task is over; it lives on with the response.
+  void adopt(ChildPtr child);
 
   WorkerContext& worker;
   Client client;
@@ -136,16 +152,26 @@ class Exchange {
   Response response;
   std::optional<Error> failure;  // the response is an error of Weir's own making
   const Route* route = nullptr;
+  KeptSnapshot* snapshot = nullptr;  // what it began with; whoever made the exchange keeps it
   Destination destination;
-  Attempts attempts;
+  Attempts& attempts;
   Facts facts;
-  AccessRecord record;
-  std::string_view id;          // the request id; "" without the filter
-  Time deadline = Time::max();  // of the whole exchange
+  AccessRecord& record;
+  std::string_view id;           // the request id; "" without the filter
+  Time deadline = Time::max();   // of the whole exchange
+  Time answer_by = Time::max();  // of an attempt's response head; set by who would try another
+  /// What an attempt has until its response's head is there.
+  Time attempt_deadline() const { return std::min(deadline, answer_by); }
 
  private:
+  bool is_whole(const Mark& mark) const;
+
   Arena& arena_;
   ClientSide* client_side_;
+  Attempts own_attempts_;
+  AccessRecord own_record_;
+  InArena<ReplayBuffer> replay_;  // the newest; each keeps the one that it reads from
+  ChildPtr adopted_;              // the response is its
 };
 
 }  // namespace weir

@@ -3,6 +3,7 @@
 #include <functional>
 #include <memory>
 #include <string>
+#include <vector>
 
 #include "config/reader.h"
 #include "exchange/filter.h"
@@ -20,6 +21,7 @@ struct FilterContext {
   FilterMetrics& metrics;
   std::string route;                                            // its route's name; "" among the global filters
   store::OnFailure on_store_failure = store::OnFailure::allow;  // of a filter that doesn't say
+  std::vector<std::string> upstreams;                           // their names, for filters that go to one
 
   /// State that the whole process shares. T is thread-safe.
   template <class T>

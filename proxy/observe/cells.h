@@ -56,6 +56,8 @@ class SnapshotCells {
  public:
   /// Counts an exchange that is over, once. No allocation.
   void observe(const Exchange& exchange);
+  /// Of one that had no client.
+  void observe_attempts(const Attempts& attempts);
 
   /// The listener's connections; `index` is its position in Labels::listeners.
   ListenerCells& listener(size_t index) { return *listeners_[index].cells; }
@@ -73,7 +75,6 @@ class SnapshotCells {
   };
   Listener* find_listener(std::string_view name);
   UpstreamCells* find_upstream(std::string_view name);
-  void observe_attempts(const Attempts& attempts);
 
   class WorkerMetrics* worker_ = nullptr;
   std::vector<Listener> listeners_;

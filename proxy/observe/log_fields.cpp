@@ -4,8 +4,8 @@ namespace weir::observe {
 
 namespace {
 
-const Attempt* last_attempt(const Exchange& exchange) {
-  return exchange.attempts.empty() ? nullptr : &exchange.attempts[exchange.attempts.size() - 1];
+const Attempt* decisive_attempt(const Exchange& exchange) {
+  return exchange.attempts.empty() ? nullptr : &exchange.attempts.decisive();
 }
 
 void add_text(Line& line, std::string_view text) {
@@ -50,12 +50,12 @@ const LogField kFields[] = {
     {"listener", [](Line& line, const LogEntry& entry) { add_text(line, entry.exchange.client.listener); }},
     {"upstream",
      [](Line& line, const LogEntry& entry) {
-       const auto* attempt = last_attempt(entry.exchange);
+       const auto* attempt = decisive_attempt(entry.exchange);
        add_text(line, attempt ? attempt->upstream : "");
      }},
     {"endpoint",
      [](Line& line, const LogEntry& entry) {
-       const auto* attempt = last_attempt(entry.exchange);
+       const auto* attempt = decisive_attempt(entry.exchange);
        add_text(line, attempt ? attempt->endpoint : "");
      }},
     {"attempts", [](Line& line, const LogEntry& entry) { line.add_number(entry.exchange.attempts.size()); }},

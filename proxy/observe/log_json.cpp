@@ -29,13 +29,13 @@ void add_interval(Line& line, std::string_view key, Time from, Time to) {
 
 void add_upstream(Line& line, const Attempts& attempts) {
   if (attempts.empty()) return;
-  const Attempt& last = attempts[attempts.size() - 1];
-  add_text(line, R"(,"upstream":{"name":")", last.upstream);
-  add_text(line, R"(,"addr":")", last.endpoint);
-  if (!last.reused) add_interval(line, R"(,"connect":)", last.started, last.connected);
-  add_interval(line, R"(,"ttfb":)", last.started, last.answered);
+  const Attempt& attempt = attempts.decisive();
+  add_text(line, R"(,"upstream":{"name":")", attempt.upstream);
+  add_text(line, R"(,"addr":")", attempt.endpoint);
+  if (!attempt.reused) add_interval(line, R"(,"connect":)", attempt.started, attempt.connected);
+  add_interval(line, R"(,"ttfb":)", attempt.started, attempt.answered);
   add_number(line, R"(,"attempts":)", attempts.size());
-  line.add(last.reused ? R"(,"reused":true})" : R"(,"reused":false})");
+  line.add(attempt.reused ? R"(,"reused":true})" : R"(,"reused":false})");
 }
 
 void add_tls(Line& line, const ClientTls* tls) {

@@ -22,22 +22,15 @@ void check_names(std::vector<RouteSettings>& routes, config::Problems& problems)
   }
 }
 
-void check_known(std::string_view what, const std::string& name, const config::Location& at,
-                 const std::vector<std::string>& known, config::Problems& problems) {
-  if (std::ranges::find(known, name) != known.end()) return;
-  const auto all = known.empty() ? "there is none" : std::string(what) + "s: " + config::join(known);
-  problems.add(at, "no " + std::string(what) + " is named '" + name + "'", config::did_you_mean(name, known) + all);
-}
-
 void check_references(const RouteSettings& route, const KnownNames& known, config::Problems& problems) {
-  if (route.upstream) check_known("upstream", **route.upstream, route.upstream->at, known.upstreams, problems);
+  if (route.upstream) config::check_known("upstream", **route.upstream, route.upstream->at, known.upstreams, problems);
   if (route.split) {
     for (const auto& share : route.split->weights) {
-      check_known("upstream", share.name, share.at, known.upstreams, problems);
+      config::check_known("upstream", share.name, share.at, known.upstreams, problems);
     }
   }
   for (const auto& listener : route.match.listeners) {
-    check_known("listener", *listener, listener.at, known.listeners, problems);
+    config::check_known("listener", *listener, listener.at, known.listeners, problems);
   }
 }
 

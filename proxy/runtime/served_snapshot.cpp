@@ -8,7 +8,10 @@ ServedSnapshot::ServedSnapshot(std::shared_ptr<const Snapshot> snapshot, observe
   policy = &snapshot_->configuration().policy;
   routes = &snapshot_->router();
   observer = this;
-  release = [](downstream::Serving& serving) { delete static_cast<ServedSnapshot*>(&serving); };
+  release = [](KeptSnapshot& snapshot) { delete static_cast<ServedSnapshot*>(&snapshot); };
+  detached_over = [](KeptSnapshot& snapshot, const Exchange& exchange) {
+    static_cast<ServedSnapshot&>(snapshot).cells_.observe_attempts(exchange.attempts);
+  };
 }
 
 void ServedSnapshot::exchange_finished(Exchange& exchange) {

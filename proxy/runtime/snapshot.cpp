@@ -14,6 +14,7 @@ std::vector<Chain::Link> build_filters(const Configuration& configuration, const
                                        Lasting& lasting, config::Problems& problems) {
   std::vector<Chain::Link> links;
   FilterContext context{problems, lasting.slots, lasting.filter_metrics, *route.name};
+  for (const auto& upstream : configuration.upstreams) context.upstreams.push_back(upstream.name);
   for (const auto* filters : {&configuration.filters, &route.filters}) {
     for (const auto& filter : *filters) {
       if (auto built = filter.value(context)) links.push_back({filter.name, std::move(built)});

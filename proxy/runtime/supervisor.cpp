@@ -229,6 +229,7 @@ Task<Load> Supervisor::total_load() {
         const std::lock_guard lock(total->first);
         total->second.connections += load.connections;
         total->second.exchanges += load.exchanges;
+        total->second.background += load.background;
       }
       done();
     });
@@ -250,7 +251,7 @@ Task<> Supervisor::stop() {
   for (;;) {
     const Load load = co_await total_load();
     const Duration passed = loop_.now() - begun;
-    if (load.connections == 0) break;
+    if (load.connections == 0 && load.background == 0) break;
     if (passed >= settings.drain_timeout) {
       log::warn("drain_timed_out", {{"connections", load.connections}, {"requests", load.exchanges}});
       co_await ask_workers([&](size_t i, Worker::Done done) { workers_[i]->cut(std::move(done)); });

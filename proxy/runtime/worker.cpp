@@ -8,6 +8,18 @@
 
 namespace weir::runtime {
 
+namespace {
+
+void report_escaped(std::exception_ptr exception) {
+  try {
+    std::rethrow_exception(exception);
+  } catch (const std::exception& error) {
+    log::error("background_failed", {{"what", error.what()}});
+  }
+}
+
+}  // namespace
+
 /// One listening socket of this worker, and where its connections go.
 class Door final : public net::Listener::Acceptor {
  public:
@@ -71,7 +83,7 @@ class Worker::AdminSite final : public RouteTable, downstream::ExchangeObserver 
     serving_.policy = &policy_;
     serving_.routes = this;
     serving_.observer = this;
-    serving_.release = [](downstream::Serving&) {};
+    serving_.release = [](KeptSnapshot&) {};
   }
   downstream::ServingRef serving() { return downstream::ServingRef(&serving_); }
 
@@ -89,6 +101,7 @@ Worker::Worker(unsigned index, Lasting& lasting, admin::Console& console)
     : index_(index),
       lasting_(lasting),
       loop_(lasting.clock),
+      background_(loop_, report_escaped),
       metrics_(lasting.metrics.worker(index)),
       access_log_(loop_, metrics_.log_drops),
       context_{.loop = loop_,
@@ -96,7 +109,8 @@ Worker::Worker(unsigned index, Lasting& lasting, admin::Console& console)
                .buffers = buffers_,
                .store = lasting.store,
                .local_store = lasting.store,
-               .index = index},
+               .index = index,
+               .background = &background_},
       connections_(std::make_unique<upstream::ConnectionPool>(context_)),
       admin_(std::make_unique<AdminSite>(console, lasting.admin_pages)) {
   context_.connections = connections_.get();
@@ -117,6 +131,7 @@ void Worker::run() {
   loop_.run();
   doors_.clear();
   gateways_.clear();
+  background_.cancel();
   serving_ = {};
   connections_.reset();
   access_log_.flush();
@@ -153,6 +168,7 @@ void Worker::cut(Done done) {
     for (auto& [name, counted] : gateways_) {
       if (!counted->is_admin) counted->gateway.cut();
     }
+    background_.cancel();
     done();
   });
 }
@@ -167,6 +183,7 @@ Load Worker::load() const {
     if (!counted->is_admin) load.connections += counted->gateway.size();
   }
   load.exchanges = metrics_.in_flight.value();
+  load.background = background_.size();
   return load;
 }
 

@@ -31,6 +31,7 @@ struct Assignment {
 struct Load {
   size_t connections = 0;
   int64_t exchanges = 0;
+  size_t background = 0;  // what runs without a client
 };
 
 /// One thread, one loop, its own accept sockets and idle upstream connections. Lives from its first snapshot to the
@@ -71,6 +72,7 @@ class Worker {
   unsigned index_;
   Lasting& lasting_;
   Loop loop_;
+  TaskGroup background_;
   BlockPool blocks_{8 * 1024, 4096};
   BlockPool buffers_{64 * 1024, 64};
   observe::WorkerMetrics& metrics_;

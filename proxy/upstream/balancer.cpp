@@ -33,10 +33,7 @@ std::unique_ptr<Balancer> make_plain(Policy policy, const Balance& balance, std:
 
 }  // namespace
 
-bool Pick::was_tried(const Endpoint& endpoint) const {
-  if (!tried) return false;
-  return std::ranges::any_of(*tried, [&](const Attempt& a) { return a.endpoint_id == endpoint.state.get(); });
-}
+bool Pick::was_tried(const Endpoint& endpoint) const { return tried && tried->has_tried(endpoint.state.get()); }
 
 bool Pick::admits_any(std::span<const Endpoint> endpoints) const {
   return std::ranges::any_of(endpoints, [this](const Endpoint& endpoint) { return admits(endpoint); });

@@ -5,7 +5,7 @@
 #include <memory>
 #include <span>
 
-#include "exchange/facts.h"
+#include "exchange/attempts.h"
 #include "upstream/config.h"
 #include "upstream/endpoint.h"
 #include "upstream/random.h"
@@ -19,6 +19,7 @@ struct Pick {
   Time now{};
   uint64_t key = 0;                 // of the hash policies
   const Attempts* tried = nullptr;  // endpoints to leave out
+  bool is_only_untried = false;     // when no other is left, too
   const SlowStart* slow_start = nullptr;
   Health worst = Health::up;  // that will do
 

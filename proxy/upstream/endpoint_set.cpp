@@ -35,7 +35,7 @@ EndpointSet::Choice EndpointSet::choose(Pick pick) const {
   for (;;) {
     if (const auto choice = choose_among(spills ? backup : primary, pick)) return *choice;
     if (const auto choice = choose_among(spills ? primary : backup, pick)) return *choice;
-    if (!pick.tried) return {};
+    if (!pick.tried || pick.is_only_untried) return {};
     pick.tried = nullptr;  // all have been tried: any again
   }
 }

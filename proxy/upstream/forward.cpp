@@ -42,7 +42,8 @@ Task<Result<Connection*>> connect(Exchange& exchange, const Upstream& upstream, 
   if (!connecting) co_return std::unexpected(connecting.error());
   auto& pool = *exchange.worker.connections;
   Pending connection(&pool.open(endpoint.state, connecting->fd, identity_of(upstream)), Discard{&pool});
-  const auto until = std::min(exchange.deadline, exchange.loop().now() + upstream.settings().timeouts.connect);
+  const auto until =
+      std::min(exchange.attempt_deadline(), exchange.loop().now() + upstream.settings().timeouts.connect);
   if (!connecting->is_connected) {
     if (!co_await before(exchange.loop(), until, until_writable(*connection))) {
       co_return fail(ErrorCode::connect_timeout, Side::upstream, "the connection took too long", RetrySafe::yes);
@@ -88,7 +89,8 @@ bool may_share(const Upstream& upstream, EndpointState& endpoint, ConnectionPool
 Task<Result<Connection*>> obtain(Exchange& exchange, const Upstream& upstream, const Endpoint& endpoint) {
   auto& pool = *exchange.worker.connections;
   auto& state = *endpoint.state;
-  const auto until = std::min(exchange.deadline, exchange.loop().now() + upstream.settings().timeouts.connect);
+  const auto until =
+      std::min(exchange.attempt_deadline(), exchange.loop().now() + upstream.settings().timeouts.connect);
   while (may_share(upstream, state, pool) && pool.is_making(state)) {
     if (!co_await before(exchange.loop(), until, until_made(exchange, pool, state))) {
       co_return fail(ErrorCode::connect_timeout, Side::upstream, "the connection took too long", RetrySafe::yes);
@@ -104,7 +106,8 @@ Task<Result<Connection*>> obtain(Exchange& exchange, const Upstream& upstream, c
 Task<Result<Connection*>> suit_tunnel(Exchange& exchange, const Upstream& upstream, const Endpoint& endpoint,
                                       Connection* connection) {
   while (connection->codec().is_multiplexed()) {
-    const auto until = std::min(exchange.deadline, exchange.loop().now() + upstream.settings().timeouts.connect);
+    const auto until =
+        std::min(exchange.attempt_deadline(), exchange.loop().now() + upstream.settings().timeouts.connect);
     if (!connection->has_heard()) (void)co_await before(exchange.loop(), until, until_heard(exchange, *connection));
     const bool has_heard = connection->has_heard();
     if (has_heard && connection->capacity() > 0 && connection->codec().can_tunnel()) break;
@@ -161,13 +164,8 @@ Task<> Forward::handle(Exchange& exchange) const {
 Task<Result<>> Forward::attempt(Exchange& exchange, const Upstream& upstream, EndpointLease lease) const {
   auto& state = lease.state();
   const Endpoint& endpoint = lease.endpoint();
-  exchange.attempts.add(
-      {.number = static_cast<uint32_t>(exchange.attempts.size() + 1),
-       .upstream = upstream.name(),
-       .endpoint = exchange.arena().copy(state.text),  // a name's endpoint may go before the exchange does
-       .endpoint_id = &state,
-       .started = exchange.loop().now()});
-  Attempt& record = exchange.attempts.back();
+  Attempt& record = exchange.attempts.add(
+      {.upstream = upstream.name(), .endpoint = state.text, .endpoint_id = &state, .started = exchange.loop().now()});
   Connection* connection = exchange.worker.connections->take(state, keep_of(upstream));
   for (int again = 0;; ++again) {
     record.reused = connection != nullptr;

@@ -39,9 +39,11 @@ ResponseBody::ResponseBody(Exchange& exchange, Attempt& record, const Upstream& 
       pipe_(exchange.loop(), exchange.worker.blocks),
       is_call_(is_grpc(exchange.request.headers)),
       deadline_(attempt_deadline(exchange, record, upstream.settings().timeouts)),
+      answer_by_(exchange.answer_by),
       alarm_(exchange.loop(), *this) {}
 
-ResponseBody::~ResponseBody() { end(Outcome::abandoned); }
+/// Whoever gives it up, a head that tells of a failure has told it.
+ResponseBody::~ResponseBody() { end(record_.status >= 500 ? Outcome::answered : Outcome::abandoned); }
 
 void ResponseBody::send(Connection& connection) {
   connection_ = &connection;
@@ -57,7 +59,7 @@ void ResponseBody::send(Connection& connection) {
   upload_ = upload();
   if (upload_.start()) return;
   if (!exchange_.request.protocol.empty()) return await_head();  // a tunnel's request is out with its head
-  if (deadline_ != Time::max()) alarm_.start_at(deadline_);
+  watch_deadline();
 }
 
 /// Without a body a request is one write, nearly always. False: it has one, or the socket doesn't take all of it now.
@@ -103,20 +105,24 @@ void ResponseBody::await_head() {
 
 void ResponseBody::arm(Duration patience) {
   sent_when_armed_ = sent_;
-  alarm_.start_at(least(deadline_, exchange_.loop().now() + patience));
+  alarm_.start_at(least(deadline(), exchange_.loop().now() + patience));
 }
 
-/// Nothing is waited for: only the deadline of the whole counts.
+/// What the attempt has at most: for its response's head, then for the whole.
+Time ResponseBody::deadline() const { return has_head_ ? deadline_ : least(deadline_, answer_by_); }
+
+/// Nothing is waited for: only the deadline counts.
 void ResponseBody::watch_deadline() {
   alarm_.stop();
-  if (deadline_ != Time::max()) alarm_.start_at(deadline_);
+  if (deadline() != Time::max()) alarm_.start_at(deadline());
 }
 
 void ResponseBody::expired() {
   if (exchange_.loop().now() >= deadline_) {
     return pipe_.fail({ErrorCode::total_timeout, Side::upstream, "the time for the whole request ran out"});
   }
-  if (may_be_silent() && sent_ != sent_when_armed_) return arm(upstream_.settings().timeouts.tunnel);
+  const bool has_time = has_head_ || exchange_.loop().now() < answer_by_;
+  if (has_time && may_be_silent() && sent_ != sent_when_armed_) return arm(upstream_.settings().timeouts.tunnel);
   if (has_head_) return pipe_.fail({ErrorCode::read_timeout, Side::upstream, "the endpoint sent nothing for too long"});
   pipe_.fail({ErrorCode::response_timeout, Side::upstream, "the endpoint didn't answer in time"});
 }

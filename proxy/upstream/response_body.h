@@ -61,6 +61,7 @@ class ResponseBody final : public ListNode, public Body {
   Task<> upload();
   Task<Result<>> until_granted();
   void expired();
+  Time deadline() const;
   void watch_deadline();
   void await_head();
   void measure(Duration took);
@@ -85,6 +86,7 @@ class ResponseBody final : public ListNode, public Body {
   uint64_t sent_ = 0;   // bytes of the request's body
   uint64_t sent_when_armed_ = 0;
   Time deadline_;
+  const Time answer_by_;  // the head
   Alarm<ResponseBody, &ResponseBody::expired> alarm_;
   Task<> upload_;
 };

@@ -103,6 +103,7 @@ std::shared_ptr<const EndpointSet> Upstream::current(unsigned worker) const {
 Pick Upstream::pick_for(Exchange& exchange) const {
   Pick pick{state_->turn, thread_random(), exchange.loop().now()};
   if (!exchange.attempts.empty()) pick.tried = &exchange.attempts;
+  pick.is_only_untried = exchange.destination.is_only_untried;
   if (settings_.slow_start.window > Duration::zero()) pick.slow_start = &settings_.slow_start;
   if (is_hash(settings_.balance.value.policy)) {
     const auto key = settings_.balance.value.key.evaluate(exchange);
@@ -148,7 +149,7 @@ Task<Result<EndpointLease>> Upstream::acquire(Exchange& exchange) const {
   auto place = state_->queue.enter(exchange.loop(), settings_.queue.size);
   if (!place)
     co_return weir::fail(ErrorCode::overflow, Side::self, "too many requests wait for an endpoint", RetrySafe::yes);
-  const Time deadline = std::min(exchange.deadline, exchange.loop().now() + settings_.queue.timeout);
+  const Time deadline = std::min(exchange.attempt_deadline(), exchange.loop().now() + settings_.queue.timeout);
   while (co_await place->turn(deadline)) {
     if (auto lease = take(exchange)) co_return std::move(*lease);
   }

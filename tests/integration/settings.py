@@ -173,6 +173,32 @@ def headers_filter(request=None, response=None):
     return {"headers": _named({"request": "request", "response": "response"}, {"request": request, "response": response})}
 
 
+def retry(**values):
+    """attempts, on, methods, non_idempotent, idempotency_key, per_try_timeout, backoff, retry_after_max, body, budget"""
+    return {"retry": values}
+
+
+def ample(**values):
+    """A budget that bounds nothing in a test."""
+    return {"budget": {"ratio": "100%", "min": 10000, "concurrent": 1000}} | values
+
+
+def hedge(after, **values):
+    return {"hedge": {"after": after} | values}
+
+
+def fallback(*steps, **values):
+    return {"fallback": {"to": list(steps)} | values}
+
+
+def to_upstream(name, **values):
+    return {"upstream": {"name": name} | values}
+
+
+def to_text(status, body="", **values):
+    return {"respond": {"status": status, "body": body} | values}
+
+
 # --- what is observed ----------------------------------------------------------------------------------------------
 
 REQUESTS = "weir_requests_total"                    # listener, route, code
@@ -183,6 +209,13 @@ CONNECTIONS = "weir_connections_open"          # listener
 IN_FLIGHT = "weir_requests_in_flight"
 ENDPOINT_UP = "weir_endpoint_up"                    # upstream, endpoint
 REFUSED_CONNECTIONS = "weir_connections_refused_total"  # reason
+RETRIES = "weir_retries_total"                      # route, upstream, outcome
+RETRIES_REFUSED = "weir_retries_refused_total"      # route, upstream, reason
+RETRIES_IN_FLIGHT = "weir_retries_in_flight"
+HEDGES = "weir_hedges_total"                        # route, outcome
+FALLBACKS = "weir_fallbacks_total"                  # route, step, cause
+ENDPOINT_ACTIVE = "weir_endpoint_active_requests"
+ATTEMPTS = "weir_upstream_requests_total"           # upstream, code
 FAILURES = "weir_failures_total"                    # reason: requests that Weir itself answered with an error
 
 BREAKER_STATE = "weir_circuit_breaker_state"        # upstream, endpoint or route; state

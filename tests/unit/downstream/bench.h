@@ -94,7 +94,7 @@ struct Bench : LoopBench {
   std::shared_ptr<ScriptedOrigin> origin = std::make_shared<ScriptedOrigin>();
   OneRoute routes;
   Observer observer;
-  Serving serving{.policy = &policy, .routes = &routes, .observer = &observer, .references = 1};
+  Serving serving{{.references = 1}, &policy, &routes, &observer};
   ClientCount clients;
   Gateway gateway{worker, clients, observer, "main", 8080};
 };

@@ -62,6 +62,56 @@ TEST_CASE("exchange: one mark serves many rewinds") {
   }
 }
 
+TEST_CASE("exchange: rewound, what filters below have put around the body is gone, and their marks with it") {
+  struct Wrapper : Body {
+    Wrapper(Arena& arena, BodyPtr inner, int& alive) : Body(arena), inner(std::move(inner)), alive(alive) { ++alive; }
+    ~Wrapper() override { --alive; }
+    Task<Result<Chunk>> read() override { return inner->read(); }
+    http::BodySize size() const override { return inner->size(); }
+    BodyPtr inner;
+    int& alive;
+  };
+  ExchangeBench bench;
+  auto& exchange = bench.exchange;
+  int alive = 0;
+  exchange.request_body = make_in<PiecesBody>(bench.arena, bench.arena, std::vector<std::string>{"one", "two"});
+  const auto outer = exchange.mark(1024);
+  for (int i = 0; i < 3; ++i) {
+    exchange.request_body = make_in<Wrapper>(bench.arena, bench.arena, std::move(exchange.request_body), alive);
+    const auto inner = exchange.mark(1024);
+    CHECK(finished(exchange.request_body->whole(100)) == "onetwo");
+    REQUIRE(exchange.rewind(inner));
+    CHECK(alive == 1);
+    CHECK(next_of(*exchange.request_body) == "one");
+    REQUIRE(exchange.rewind(outer));
+    CHECK(alive == 0);
+  }
+  CHECK(finished(exchange.request_body->whole(100)) == "onetwo");
+}
+
+TEST_CASE("exchange: rewound, what filters noted since is forgotten") {
+  ExchangeBench bench;
+  auto& facts = bench.exchange.facts;
+  facts.set("a", "1");
+  const auto mark = bench.exchange.mark(0);
+  facts.set("a", "2");
+  facts.set("b", "2");
+  REQUIRE(bench.exchange.rewind(mark));
+  CHECK(facts.get("a") == "1");
+  CHECK(facts.get("b") == "");
+}
+
+TEST_CASE("exchange: an attempt stays where it is while others are added") {
+  ExchangeBench bench;
+  auto& attempts = bench.exchange.attempts;
+  Attempt& first = attempts.add({.endpoint = "10.0.0.1:80"});
+  for (int i = 0; i < 100; ++i) attempts.add({.endpoint = "10.0.0.2:80", .outcome = Outcome::abandoned});
+  first.outcome = Outcome::answered;
+  CHECK(&first == &attempts[0]);
+  CHECK(attempts[100].number == 101);
+  CHECK(&attempts.decisive() == &first);
+}
+
 TEST_CASE("exchange: a body that outgrew its replay can't be rewound, and nothing has changed then") {
   ExchangeBench bench;
   auto& exchange = bench.exchange;

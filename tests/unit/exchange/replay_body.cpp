@@ -9,12 +9,13 @@ namespace {
 
 struct Bench {
   explicit Bench(std::vector<std::string> pieces, size_t limit = 100)
-      : source(&arena.make<PiecesBody>(arena, std::move(pieces))), body(arena, BodyPtr(source), limit) {}
+      : source(&arena.make<PiecesBody>(arena, std::move(pieces))), buffer(arena, BodyPtr(source), limit) {}
 
   BlockPool blocks{8 * 1024};
   Arena arena{blocks};
   PiecesBody* source;
-  ReplayBody body;
+  ReplayBuffer buffer;
+  ReplayBody body{arena, buffer};
 };
 
 }  // namespace

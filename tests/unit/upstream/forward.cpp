@@ -138,6 +138,46 @@ TEST_CASE("forward: a response given up in the middle closes the connection and 
   CHECK(bench.endpoint().active == 0);
 }
 
+TEST_CASE("forward: a failure that was answered counts, though nobody reads its body") {
+  ForwardBench bench;
+  Request request(bench);
+  request.start();
+  Peer peer = bench.accept();
+  bench.receive(peer);
+  peer.send("HTTP/1.1 503 Busy\r\nContent-Length: 1000\r\n\r\nhello");
+  CHECK(request.status() == 503);
+  request.exchange.response.body.reset();
+  CHECK(request.attempt().outcome == Outcome::answered);
+}
+
+TEST_CASE("forward: the time until an answer is the least of the upstream's and what the exchange has left for it") {
+  ForwardBench bench;
+  Request request(bench);
+  request.exchange.answer_by = bench.loop.now() + 300ms;
+  request.start();
+  Peer peer = bench.accept();
+  bench.receive(peer);
+  bench.advance(200ms);
+  CHECK_FALSE(request.task.is_done());
+  bench.advance(150ms);
+  CHECK(request.failure() == ErrorCode::response_timeout);
+  CHECK(request.attempt().outcome == Outcome::timed_out);
+}
+
+TEST_CASE("forward: once its head is there, a response may take longer than the answer") {
+  ForwardBench bench;
+  Request request(bench);
+  request.exchange.answer_by = bench.loop.now() + 300ms;
+  request.start();
+  Peer peer = bench.accept();
+  bench.receive(peer);
+  peer.send("HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhe");
+  CHECK(request.status() == 200);
+  bench.advance(1s);
+  peer.send("llo");
+  CHECK(request.text() == "hello");
+}
+
 TEST_CASE("forward: given up while it connects or waits for a place, it leaves nothing behind") {
   ForwardBench bench;
   auto request = std::make_unique<Request>(bench);

@@ -69,6 +69,20 @@ TEST_CASE("upstream: a lease counts while it lives, and moves") {
   CHECK(state.requests == 1);
 }
 
+TEST_CASE("upstream: who wants an endpoint that has had no attempt gets no other") {
+  Bench bench;
+  bench.with({Bench::endpoint("10.0.0.1:80"), Bench::endpoint("10.0.0.2:80")});
+  bench.exchange.destination.is_only_untried = true;
+  const auto first = bench.lease();
+  bench.tried(first);
+  const auto second = bench.lease();
+  CHECK(&second.state() != &first.state());
+  bench.tried(second);
+  const auto third = bench.upstream->try_acquire(bench.exchange);
+  REQUIRE(third.has_value());
+  CHECK_FALSE(third->has_value());
+}
+
 TEST_CASE("upstream: an endpoint tried before is left out while there is another, then tried again") {
   Bench bench;
   bench.with({Bench::endpoint("10.0.0.1:80"), Bench::endpoint("10.0.0.2:80")});

@@ -1,0 +1,106 @@
+#include "plugins/retry/retry.h"
+
+#include "async/sleep.h"
+#include "exchange/exchange.h"
+#include "plugins/retry/repeat.h"
+
+namespace weir::plugins {
+
+/// One retry, from when it is decided; counted when it is over, however it ends.
+class Retry::Outcome {
+ public:
+  Outcome(const Retry& retry, std::string_view upstream, Budget::Place place)
+      : retry_(retry), upstream_(upstream), place_(std::move(place)) {
+    retry_.under_way_.add();
+  }
+  Outcome(const Outcome&) = delete;
+  Outcome& operator=(const Outcome&) = delete;
+  ~Outcome() {
+    retry_.under_way_.subtract();
+    retry_.metrics_
+        .counter("retries", "Tries after the first, by what became of them",
+                 {{"route", retry_.route_}, {"upstream", std::string(upstream_)}, {"outcome", word_}})
+        .add();
+  }
+  void is_over(bool has_failed) { word_ = has_failed ? "failure" : "success"; }
+
+ private:
+  const Retry& retry_;
+  std::string_view upstream_;  // of the configuration
+  Budget::Place place_;
+  const char* word_ = "abandoned";
+};
+
+Retry::Retry(RetrySettings settings, std::string route, std::shared_ptr<Budget> budget,
+             std::shared_ptr<PerWorker<Backoff>> backoff, FilterMetrics& metrics)
+    : settings_(std::move(settings)),
+      route_(std::move(route)),
+      budget_(std::move(budget)),
+      backoff_(std::move(backoff)),
+      metrics_(metrics),
+      under_way_(metrics.gauge("retries_in_flight", "Retries under way, the wait before them included",
+                               {{"route", route_}})) {}
+
+Task<> Retry::handle(Exchange& exchange, Next next) const {
+  if (!exchange.request.protocol.empty()) co_return co_await next(exchange);  // a tunnel's bytes can't be had again
+  auto& loop = exchange.loop();
+  const auto place = budget_->enter(loop.now());
+  const auto mark = exchange.mark(settings_.body.count);
+  const Time answer_by = exchange.answer_by;
+  std::optional<Outcome> retry;
+  for (uint32_t tried = 1;; ++tried) {
+    if (settings_.per_try_timeout > Duration{}) {
+      exchange.answer_by = std::min(answer_by, loop.now() + settings_.per_try_timeout);
+    }
+    co_await next(exchange);
+    exchange.answer_by = answer_by;
+    const bool has_failed = is_worth_repeating(exchange, settings_);
+    if (retry) retry->is_over(has_failed);
+    retry.reset();
+    if (!has_failed) co_return;
+
+    const auto delay = delay_before(exchange, tried);
+    if (!delay) co_return refuse(exchange, delay.error());
+    auto leave = budget_->spend(loop.now());
+    if (!leave) co_return refuse(exchange, Refusal::budget);
+    if (!exchange.rewind(mark)) co_return refuse(exchange, Refusal::body);
+    retry.emplace(*this, exchange.destination.upstream, std::move(*leave));
+    co_await sleep_for(loop, *delay);
+  }
+}
+
+std::expected<Duration, Retry::Refusal> Retry::delay_before(Exchange& exchange, uint32_t tried) const {
+  if (tried == settings_.attempts) return std::unexpected(Refusal::attempts);
+  Duration delay = backoff_->of(exchange.worker.index).after(tried);
+  if (const auto asked = retry_after(exchange)) {
+    if (*asked > settings_.retry_after_max) return std::unexpected(Refusal::retry_after);
+    delay = *asked;
+  }
+  const Time deadline = exchange.attempt_deadline();
+  if (deadline != Time::max() && deadline - exchange.loop().now() <= delay) return std::unexpected(Refusal::deadline);
+  return delay;
+}
+
+/// The answer that there is stands.
+void Retry::refuse(Exchange& exchange, Refusal refusal) const {
+  static constexpr const char* kWords[] = {"attempts", "budget", "body", "deadline", "retry_after"};
+  if (refusal == Refusal::attempts || refusal == Refusal::budget) exchange.record.raise(Flag::URX);
+  metrics_
+      .counter("retries_refused", "Failures that weren't tried again, by why",
+               {{"route", route_},
+                {"upstream", std::string(exchange.destination.upstream)},
+                {"reason", kWords[static_cast<size_t>(refusal)]}})
+      .add();
+}
+
+config::Tag<FilterFactory> retry_filter() {
+  return filter_tag<RetrySettings>(
+      "retry", "tries again what has failed, when that does no harm",
+      [](const RetrySettings& settings, const config::Location&, FilterContext& context) {
+        return std::make_shared<const Retry>(
+            settings, context.route, context.process_state<Budget>("retry " + context.route, settings.budget.limits),
+            context.worker_state<Backoff>("retry " + context.route, settings.backoff), context.metrics);
+      });
+}
+
+}  // namespace weir::plugins

@@ -1,0 +1,48 @@
+#include "exchange/budget.h"
+
+#include <algorithm>
+
+namespace weir {
+
+Budget::Period& Budget::period(int64_t number) {
+  Period& period = periods_[static_cast<size_t>(number % kPeriods)];
+  int64_t old = period.number.load(std::memory_order_relaxed);
+  if (old != number && period.number.compare_exchange_strong(old, number, std::memory_order_relaxed)) {
+    period.requests.store(0, std::memory_order_relaxed);  // what another thread counts just now may be lost
+    period.extras.store(0, std::memory_order_relaxed);
+  }
+  return period;
+}
+
+Budget::Place Budget::enter(Time now) {
+  period(number_of(now)).requests.fetch_add(1, std::memory_order_relaxed);
+  requests_.fetch_add(1, std::memory_order_relaxed);
+  return Place(requests_);
+}
+
+std::optional<Budget::Place> Budget::spend(Time now) {
+  const int64_t others = extras_.fetch_add(1, std::memory_order_relaxed);
+  Place place(extras_);
+  const double share = settings_.ratio.value * static_cast<double>(requests_.load(std::memory_order_relaxed));
+  if (static_cast<double>(others) >= std::max<double>(settings_.concurrent, share)) return std::nullopt;
+  const int64_t number = number_of(now);
+  Period& current = period(number);
+  current.extras.fetch_add(1, std::memory_order_relaxed);
+  if (allows_in_window(number)) return place;
+  current.extras.fetch_sub(1, std::memory_order_relaxed);
+  return std::nullopt;
+}
+
+/// With the one that asks counted already.
+bool Budget::allows_in_window(int64_t now) const {
+  int64_t requests = 0;
+  int64_t extras = 0;
+  for (const Period& period : periods_) {
+    if (period.number.load(std::memory_order_relaxed) <= now - kPeriods) continue;
+    requests += period.requests.load(std::memory_order_relaxed);
+    extras += period.extras.load(std::memory_order_relaxed);
+  }
+  return static_cast<double>(extras) <= settings_.ratio.value * static_cast<double>(requests) + settings_.min;
+}
+
+}  // namespace weir

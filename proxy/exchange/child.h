@@ -1,0 +1,34 @@
+#pragma once
+
+#include "exchange/exchange.h"
+#include "exchange/snapshot_ref.h"
+
+namespace weir {
+
+/// An exchange that runs beside its parent (`Exchange::fork`) or beyond it (`Exchange::detach`): a copy of the request
+/// as it was at the mark, in an arena of its own, with a response of its own. It has no client: a 1xx goes nowhere.
+/// Whoever runs it destroys its task first.
+class Child final : ClientSide {
+ public:
+  enum class Bond : uint8_t {
+    fork,    // its attempts and flags are the parent's, who outlives it
+    detach,  // nothing of the parent's is needed any more; keeps the snapshot
+  };
+  Child(Exchange& parent, const Exchange::Mark& mark, Bond bond);
+  Child(const Child&) = delete;
+  Child& operator=(const Child&) = delete;
+  ~Child() override;
+
+ private:
+  void inform(const http::ResponseHead&) override {}
+  net::Address local_address() const override { return local_address_; }
+
+  SnapshotRef snapshot_;  // of one that is detached
+  net::Address local_address_;
+  Arena arena_;
+
+ public:
+  Exchange exchange;
+};
+
+}  // namespace weir
