@@ -126,6 +126,13 @@ TEST_CASE("metrics: endpoints are shown one by one") {
   CHECK(bench.shows(R"(weir_upstream_endpoints_up{upstream="pool"} 1)", "", endpoints));
 }
 
+TEST_CASE("metrics: an endpoint's health is 1 for the state that it is in") {
+  const std::vector<EndpointSample> endpoints{{.upstream = "pool", .endpoint = "a:1", .health = "ejected"}};
+  Bench bench;
+  CHECK(bench.shows(R"(weir_endpoint_health{upstream="pool",endpoint="a:1",state="ejected"} 1)", "", endpoints));
+  CHECK(bench.shows(R"(weir_endpoint_health{upstream="pool",endpoint="a:1",state="up"} 0)", "", endpoints));
+}
+
 TEST_CASE("metrics: over 200 endpoints the endpoint label is dropped") {
   std::vector<EndpointSample> endpoints;
   for (int i = 0; i < 201; ++i) {
@@ -134,6 +141,7 @@ TEST_CASE("metrics: over 200 endpoints the endpoint label is dropped") {
   Bench bench;
   CHECK(bench.shows(R"(weir_endpoint_requests_total{upstream="pool"} 201)", "", endpoints));
   CHECK(bench.shows(R"(weir_endpoint_up{upstream="pool"} 1)", "", endpoints));
+  CHECK(bench.shows(R"(weir_endpoint_health{upstream="pool",state="up"} 201)", "", endpoints));
 }
 
 TEST_CASE("metrics: OpenMetrics is spoken when asked for") {

@@ -189,7 +189,7 @@ TEST_CASE("outlier: when all are alike, none stands out") {
 TEST_CASE("outlier: who fails more often than the threshold is put aside, however the others do") {
   auto settings = only_rates();
   settings.success_rate.reset();
-  settings.failure_percentage.emplace();
+  settings.failure_percentage = OutlierSettings::FailurePercentage{};
   Answers bench(5, settings);
   for (size_t i = 0; i < 5; ++i) {
     bench.answers(i, 500, i < 2 ? 45 : 20);
