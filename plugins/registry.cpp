@@ -1,5 +1,6 @@
 #include "plugins/registry.h"
 
+#include "plugins/concurrency_limit/concurrency_limit.h"
 #include "plugins/grpc_web/grpc_web.h"
 #include "plugins/headers/headers.h"
 #include "plugins/rate_limit/rate_limit.h"
@@ -9,6 +10,7 @@ namespace weir::plugins {
 
 const config::Tags<FilterFactory>& filters() {
   static const config::Tags<FilterFactory> all = {
+      concurrency_limit_filter(), grpc_web_filter(), headers_filter(), rate_limit_filter(), request_id_filter(),
   };
   return all;
 }
