@@ -165,6 +165,14 @@ def headers_filter(request=None, response=None):
     return {"headers": _named({"request": "request", "response": "response"}, {"request": request, "response": response})}
 
 
+def rate_limit(rate=None, **values):
+    return {"rate_limit": _named({"rate": "rate"}, {"rate": rate}) | values}
+
+
+def concurrency_limit(most, **values):
+    return {"concurrency_limit": {"max": most} | values}
+
+
 # --- what is observed ----------------------------------------------------------------------------------------------
 
 REQUESTS = "weir_requests_total"                    # listener, route, code
@@ -176,6 +184,11 @@ IN_FLIGHT = "weir_requests_in_flight"
 ENDPOINT_UP = "weir_endpoint_up"                    # upstream, endpoint
 REFUSED_CONNECTIONS = "weir_connections_refused_total"  # reason
 FAILURES = "weir_failures_total"                    # reason: requests that Weir itself answered with an error
+
+RATE_DECISIONS = "weir_rate_limit_decisions_total"  # route, limiter, decision
+CONCURRENT = "weir_concurrency_limit_in_flight"     # route, limiter
+CONCURRENT_QUEUED = "weir_concurrency_limit_queued"
+CONCURRENT_REFUSED = "weir_concurrency_limit_refused_total"  # reason
 
 ROUTE_LABEL, CODE_LABEL, RESULT_LABEL = "route", "code", "result"
 
