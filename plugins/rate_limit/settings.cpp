@@ -48,7 +48,7 @@ bool is_whole(double number) { return number == std::floor(number); }
 
 uint64_t burst_of(const QuotaSettings& quota) {
   if (quota.burst) return **quota.burst;
-  return std::max<uint64_t>(static_cast<uint64_t>(quota.rate->count), 1);
+  return std::max<uint64_t>(static_cast<uint64_t>((*quota.rate)->count), 1);
 }
 
 void check_name(config::Problems& problems, const config::Located<std::string>& name) {
@@ -62,8 +62,8 @@ void check_windows(config::Problems& problems, const QuotaSettings& quota) {
   if (quota.burst) {
     problems.add(quota.burst->at, "a window has no burst", "leave it out, or take algorithm: gcra");
   }
-  if (!is_whole(quota.rate->count)) {
-    problems.add(quota.rate.at, "a window counts whole requests", "write a whole count, as in 3/minute");
+  if (!is_whole((*quota.rate)->count)) {
+    problems.add(quota.rate->at, "a window counts whole requests", "write a whole count, as in 3/minute");
   }
 }
 
@@ -71,10 +71,10 @@ void check(config::Problems& problems, const QuotaSettings& quota) {
   check_name(problems, quota.name);
   check_windows(problems, quota);
   const uint64_t most = burst_of(quota);
-  if (quota.rate->per_second() > kFastest) {
-    problems.add(quota.rate.at, "too fast to be counted", "at most 1000000/second");
-  } else if (static_cast<double>(most) / quota.rate->per_second() >= kCentury) {
-    problems.add(quota.burst ? quota.burst->at : quota.rate.at, "such a burst takes a century to come back",
+  if ((*quota.rate)->per_second() > kFastest) {
+    problems.add(quota.rate->at, "too fast to be counted", "at most 1000000/second");
+  } else if (static_cast<double>(most) / (*quota.rate)->per_second() >= kCentury) {
+    problems.add(quota.burst ? quota.burst->at : quota.rate->at, "such a burst takes a century to come back",
                  "write a smaller burst or a higher rate");
   }
   if (quota.cost && (*quota.cost)->fixed > most) {
@@ -118,9 +118,10 @@ void decode_terms(config::Reader& r, QuotaSettings& quota) {
   r.optional("burst", quota.burst, "how many may come at once; left out: the rate's count", config::at_least(1));
   r.optional("key", quota.key,
              "what is counted: requests with the same value share a quota; without a value, the client");
-  r.optional("cost", quota.cost, "what a request takes: a number, or a key whose value is one");
+  r.optional("cost", quota.cost, "what a request takes: a number, or a key whose value is one; left out: 1");
   r.optional("algorithm", quota.algorithm,
-             "gcra: evenly spaced after a burst; sliding_window; fixed_window: by the calendar, in UTC");
+             "gcra, or left out: evenly spaced after a burst; sliding_window: about the last period; fixed_window: the "
+             "calendar's, in UTC");
 }
 
 }  // namespace
@@ -139,11 +140,11 @@ std::vector<QuotaSettings> quotas_of(const RateLimitSettings& settings) {
 
 store::Limit limit_of(const QuotaSettings& quota, std::string name) {
   const auto algorithm = quota.algorithm ? **quota.algorithm : Algorithm::gcra;
-  store::Limit limit{std::move(name), algorithm, 1, quota.rate->per, burst_of(quota)};
-  if (is_whole(quota.rate->count)) {
-    limit.count = static_cast<uint64_t>(quota.rate->count);
+  store::Limit limit{std::move(name), algorithm, 1, (*quota.rate)->per, burst_of(quota)};
+  if (is_whole((*quota.rate)->count)) {
+    limit.count = static_cast<uint64_t>((*quota.rate)->count);
   } else {
-    limit.per = Duration(std::llround(static_cast<double>(limit.per.count()) / quota.rate->count));
+    limit.per = Duration(std::llround(static_cast<double>(limit.per.count()) / (*quota.rate)->count));
   }
   return limit;
 }
@@ -177,7 +178,7 @@ void decode(config::Reader& r, RateLimitSettings& settings) {
   r.optional("rate", quota.rate, "so many in so long");
   decode_terms(r, quota);
   r.optional("name", quota.name, "limits with the same name share their quotas, on all routes; left out: the route's");
-  r.optional("limits", settings.limits, "several quotas, taken all or none");
+  r.optional("limits", settings.limits, "several quotas, taken all or none; what one leaves out is as around it");
   r.exactly_one_of({"rate", "limits"});
   r.optional("mode", settings.mode, "shadow: only counts; throttle: delays what comes too early");
   r.optional("max_delay", settings.max_delay, "throttle: the longest delay; what would take longer is refused",

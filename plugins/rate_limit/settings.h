@@ -20,7 +20,7 @@ struct Cost {
 /// One quota, as it is written.
 struct QuotaSettings {
   config::Located<std::string> name;
-  config::Located<Rate> rate;
+  std::optional<config::Located<Rate>> rate;       // there is one, unless `limits` are in its place
   std::optional<config::Located<uint64_t>> burst;  // left out: the rate's count
   std::optional<config::Located<store::Limit::Algorithm>> algorithm;
   KeyExpression key;
