@@ -293,6 +293,25 @@ TEST_CASE("rate_limit: while the store is gone, local gives this process' share 
   CHECK(bench.decided("local_allowed") == 11);
 }
 
+TEST_CASE("rate_limit: processes that count locally pass the rate together, and one each at first") {
+  constexpr int kProcesses = 5;
+  std::vector<std::unique_ptr<Bench>> processes;
+  for (int i = 0; i < kProcesses; ++i) {
+    processes.push_back(std::make_unique<Bench>("{ rate: 10/second, burst: 10, on_store_failure: local }"));
+    processes.back()->shared.is_gone = true;
+    processes.back()->shared.sharers = kProcesses;
+  }
+  int passed = 0;
+  for (int step = 0; step <= 300; ++step) {  // 3 s in all
+    for (const auto& process : processes) {
+      passed += process->passed(2);
+      process->clock.advance(10ms);
+    }
+  }
+  CHECK(passed <= 10 * 3 + kProcesses);
+  CHECK(passed >= 10 * 3);
+}
+
 TEST_CASE("rate_limit: local shares hold for several limits and for costs") {
   Bench bench(
       "{ cost: 3, on_store_failure: local, limits: [ { name: a, rate: 60/minute }, { name: b, rate: 6/minute } ] }");
