@@ -18,6 +18,9 @@ std::string_view name_of(ErrorCode code) {
     case ErrorCode::unsupported_version: return "unsupported_version";
     case ErrorCode::loop_detected: return "loop_detected";
     case ErrorCode::forbidden: return "forbidden";
+    case ErrorCode::rate_limited: return "rate_limited";
+    case ErrorCode::beyond_limit: return "beyond_limit";
+    case ErrorCode::concurrency_limited: return "concurrency_limited";
     case ErrorCode::client_gone: return "client_gone";
     case ErrorCode::no_route: return "no_route";
     case ErrorCode::no_endpoint: return "no_endpoint";

@@ -26,6 +26,9 @@ enum class ErrorCode : uint8_t {
   unsupported_version,
   loop_detected,
   forbidden,
+  rate_limited,
+  beyond_limit,
+  concurrency_limited,
   client_gone,
   // Routing.
   no_route,

@@ -24,6 +24,7 @@ std::string_view name_of(Flag flag) {
     case Flag::ST: return "ST";
     case Flag::SI: return "SI";
     case Flag::IE: return "IE";
+    case Flag::SD: return "SD";
   }
   return "";
 }

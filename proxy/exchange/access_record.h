@@ -31,6 +31,7 @@ enum class Flag : uint32_t {
   ST = 1u << 17,    // stale
   SI = 1u << 18,    // idempotent replay
   IE = 1u << 19,    // internal error
+  SD = 1u << 20,    // store down: decided without it
 };
 
 /// What the log line and the metrics say of an exchange beside its heads. Filled by its owners, read once, when

@@ -6,6 +6,11 @@ namespace weir {
 
 namespace {
 
+// Problem types of draft-ietf-httpapi-ratelimit-headers.
+constexpr std::string_view kQuotaExceeded = "https://iana.org/assignments/http-problem-types#quota-exceeded";
+constexpr std::string_view kReducedCapacity =
+    "https://iana.org/assignments/http-problem-types#temporary-reduced-capacity";
+
 struct Row {
   ErrorCode code;
   ErrorMeaning meaning;
@@ -27,6 +32,9 @@ constexpr Row kRows[] = {
     {ErrorCode::unsupported_version, {505, Flag::DPE, "", "HTTP version not supported"}},
     {ErrorCode::loop_detected, {508, Flag::LOOP, "proxy_loop_detected", "Forwarding loop"}},
     {ErrorCode::forbidden, {403, Flag::DPE, "http_request_denied", "Forbidden"}},
+    {ErrorCode::rate_limited, {429, Flag::RL, "", "Too many requests", kQuotaExceeded}},
+    {ErrorCode::beyond_limit, {403, Flag::RL, "http_request_denied", "More than the limit ever gives"}},
+    {ErrorCode::concurrency_limited, {429, Flag::RL, "", "Too many requests at once", kQuotaExceeded}},
     {ErrorCode::client_gone, {499, Flag::DC, "", "Client gone"}},
     {ErrorCode::no_route, {404, Flag::NR, "", "No such route"}},
     {ErrorCode::no_endpoint, {503, Flag::UH, "destination_unavailable", "No endpoint available"}},
@@ -44,7 +52,8 @@ constexpr Row kRows[] = {
     {ErrorCode::incomplete_response, {502, Flag::UC, "http_response_incomplete", "Upstream response incomplete"}},
     {ErrorCode::protocol_error, {502, Flag::UP, "http_protocol_error", "Upstream broke the protocol"}},
     {ErrorCode::circuit_open, {503, Flag::CB, "destination_unavailable", "Circuit open"}},
-    {ErrorCode::store_unavailable, {503, Flag::IE, "proxy_internal_error", "Shared store unavailable"}},
+    {ErrorCode::store_unavailable,
+     {503, Flag::IE, "proxy_internal_error", "Shared store unavailable", kReducedCapacity}},
     {ErrorCode::overloaded, {503, Flag::SH, "", "Overloaded"}},
     {ErrorCode::shutting_down, {503, Flag::SH, "", "Shutting down"}},
     {ErrorCode::internal, {500, Flag::IE, "proxy_internal_error", "Internal error"}},

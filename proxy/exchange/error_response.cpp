@@ -114,14 +114,32 @@ std::string_view decimal(Arena& arena, unsigned number) {
   return arena.copy({digits, static_cast<size_t>(end - digits)});
 }
 
+/// draft-ietf-httpapi-ratelimit-headers, section "Problem Types".
+void add_violated_policies(Page& page, std::string_view names) {
+  if (names.empty()) return;
+  std::string_view before = R"(,"violated-policies":[")";
+  for_each_member(names, [&](std::string_view name) {
+    page << before << name;
+    before = R"(",")";
+    return true;
+  });
+  page << R"("])";
+}
+
 std::string_view problem_json(Exchange& exchange, const ErrorMeaning& meaning) {
   const Error& error = *exchange.failure;
   const auto status = decimal(exchange.arena(), meaning.status);
   Page page(exchange.arena());
-  page << R"({"type":"urn:weir:error:)" << name_of(error.code) << R"(","title":")" << meaning.title << R"(","status":)"
-       << status;
+  page << R"({"type":")";
+  if (meaning.type.empty()) {
+    page << "urn:weir:error:" << name_of(error.code);
+  } else {
+    page << meaning.type;
+  }
+  page << R"(","title":")" << meaning.title << R"(","status":)" << status;
   if (!error.detail.empty()) (page << R"(,"detail":")").escaped(error.detail, escape_json) << "\"";
   if (!exchange.id.empty()) (page << R"(,"instance":")").escaped(exchange.id, escape_json) << "\"";
+  if (meaning.status == 429) add_violated_policies(page, exchange.facts.get(kViolatedPolicies));
   return (page << "}\n").text();
 }
 
@@ -147,8 +165,8 @@ std::string_view proxy_status(Exchange& exchange, std::string_view error) {
 /// It passes by itself, and soon.
 bool is_momentary(ErrorCode code) {
   return code == ErrorCode::too_many_connections || code == ErrorCode::overflow || code == ErrorCode::queue_timeout ||
-         code == ErrorCode::circuit_open || code == ErrorCode::store_unavailable || code == ErrorCode::overloaded ||
-         code == ErrorCode::shutting_down;
+         code == ErrorCode::circuit_open || code == ErrorCode::concurrency_limited ||
+         code == ErrorCode::store_unavailable || code == ErrorCode::overloaded || code == ErrorCode::shutting_down;
 }
 
 }  // namespace

@@ -14,8 +14,12 @@ struct ErrorMeaning {
   Flag flag;
   std::string_view proxy_error;  // RFC 9209 section 2.3; "" when none fits
   std::string_view title;        // RFC 9457
+  std::string_view type = {};    // RFC 9457, where one is registered; "" = our own, by the code's name
 };
 const ErrorMeaning& meaning_of(ErrorCode code);
+
+/// The fact that names the policies of which a refused request broke the quotas, separated by ", ": tokens each.
+inline constexpr std::string_view kViolatedPolicies = "violated-policies";
 
 /// Renders `exchange.failure` into `exchange.response`: problem+json or short HTML by Accept (RFC 9457), a status
 /// without a body for gRPC; Proxy-Status (RFC 9209), the flag in the record. Fields that filters put on the response

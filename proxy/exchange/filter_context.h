@@ -2,6 +2,7 @@
 
 #include <functional>
 #include <memory>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -19,9 +20,14 @@ struct FilterContext {
   config::Problems& problems;
   StateSlots& slots;
   FilterMetrics& metrics;
-  std::string route;                                            // its route's name; "" among the global filters
+  std::string route;                                            // its route's name
   store::OnFailure on_store_failure = store::OnFailure::allow;  // of a filter that doesn't say
   std::vector<std::string> upstreams;                           // their names, for filters that go to one
+  std::set<std::string> names;                                  // by which filters of this route know their state
+
+  /// What the state of a filter at `at` is called that has no name of its own: one over all routes for a filter that
+  /// stands before them all.
+  std::string scope(const config::Location& at) const { return at.path.starts_with("routes[") ? route : "*"; }
 
   /// State that the whole process shares. T is thread-safe.
   template <class T>

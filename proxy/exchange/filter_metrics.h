@@ -22,6 +22,20 @@ class SharedCount {
   alignas(64) std::atomic<int64_t> value_ = 0;
 };
 
+/// One more in a gauge, as long as it lives.
+class Presence {
+ public:
+  explicit Presence(SharedCount& gauge) : gauge_(&gauge) { gauge.add(); }
+  Presence(Presence&& other) noexcept : gauge_(std::exchange(other.gauge_, nullptr)) {}
+  Presence& operator=(Presence&&) = delete;
+  ~Presence() {
+    if (gauge_) gauge_->subtract();
+  }
+
+ private:
+  SharedCount* gauge_;
+};
+
 /// What filters, gates and the store count: families by name, samples by labels. One that was made stays for the life
 /// of the process, so that a reload finds it again and resets nothing. Labels come from the configuration only.
 /// Making and reading lock; counting doesn't. Any thread.

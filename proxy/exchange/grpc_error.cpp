@@ -66,6 +66,7 @@ void tell(http::Headers& headers, const Exchange& exchange, const Error& error) 
 uint16_t grpc_status_of(const Exchange& exchange, const Error& error) {
   const bool is_late = exchange.worker.loop.now() >= exchange.deadline;
   if (error.code == ErrorCode::total_timeout || is_late) return deadline_exceeded;
+  if (error.code == ErrorCode::rate_limited || error.code == ErrorCode::concurrency_limited) return resource_exhausted;
   return status_of(meaning_of(error.code).status);
 }
 

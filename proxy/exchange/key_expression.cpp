@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "config/suggest.h"
+#include "exchange/client_networks.h"
 #include "http/cookie.h"
 #include "http/query.h"
 #include "http/syntax.h"
@@ -125,6 +126,14 @@ KeyExpression KeyExpression::join(std::vector<KeyExpression> parts) {
   return out;
 }
 
+KeyExpression KeyExpression::by_network() const {
+  KeyExpression out = *this;
+  for (auto& part : out.parts_) {
+    if (part.source == Source::client_ip) part.source = Source::client_network;
+  }
+  return out;
+}
+
 std::string_view KeyExpression::evaluate(Exchange& exchange) const {
   if (parts_.size() == 1) return evaluate(parts_.front(), exchange);
   auto& arena = exchange.arena();
@@ -142,6 +151,7 @@ std::string_view KeyExpression::evaluate(const Part& part, Exchange& exchange) c
   const auto& request = exchange.request;
   switch (part.source) {
     case Source::client_ip: return exchange.client.ip;
+    case Source::client_network: return network_of(exchange.client.ip, exchange.arena());
     case Source::method: return request.method_name;
     case Source::host: return host_of(exchange);
     case Source::path: return request.path;
@@ -158,7 +168,8 @@ std::string_view KeyExpression::evaluate(const Part& part, Exchange& exchange) c
 
 std::string KeyExpression::text_of(const Part& part) {
   switch (part.source) {
-    case Source::client_ip: return "client.ip";
+    case Source::client_ip:
+    case Source::client_network: return "client.ip";
     case Source::method: return "method";
     case Source::host: return "host";
     case Source::path: return "path";

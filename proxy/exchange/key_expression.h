@@ -24,12 +24,26 @@ class KeyExpression {
   /// The value: a view of the request or made in its arena. "" when any part of it is missing. Several parts are
   /// joined by '|', with '\\' before a '|' or '\\' of their own, so that no two lists of values make the same text.
   std::string_view evaluate(Exchange& exchange) const;
+  /// The same, with clients by their networks: an IPv6 address by its /64, of which one subscriber has all.
+  KeyExpression by_network() const;
   bool empty() const { return parts_.empty(); }
   /// As it was written: "header.x-user", "[client.ip, path]".
   std::string text() const;
 
  private:
-  enum class Source : uint8_t { client_ip, method, host, path, path_segment, header, cookie, query, tls, fact };
+  enum class Source : uint8_t {
+    client_ip,
+    client_network,
+    method,
+    host,
+    path,
+    path_segment,
+    header,
+    cookie,
+    query,
+    tls,
+    fact
+  };
   struct Part {
     Source source;
     std::string name;

@@ -199,6 +199,14 @@ def to_text(status, body="", **values):
     return {"respond": {"status": status, "body": body} | values}
 
 
+def rate_limit(rate=None, **values):
+    return {"rate_limit": _named({"rate": "rate"}, {"rate": rate}) | values}
+
+
+def concurrency_limit(most, **values):
+    return {"concurrency_limit": {"max": most} | values}
+
+
 # --- what is observed ----------------------------------------------------------------------------------------------
 
 REQUESTS = "weir_requests_total"                    # listener, route, code
@@ -221,6 +229,10 @@ FAILURES = "weir_failures_total"                    # reason: requests that Weir
 BREAKER_STATE = "weir_circuit_breaker_state"        # upstream, endpoint or route; state
 BREAKER_REJECTED = "weir_circuit_breaker_rejected_total"
 BREAKER_CHANGES = "weir_circuit_breaker_transitions_total"  # from, to
+RATE_DECISIONS = "weir_rate_limit_decisions_total"  # route, limiter, decision
+CONCURRENT = "weir_concurrency_limit_in_flight"     # route, limiter
+CONCURRENT_QUEUED = "weir_concurrency_limit_queued"
+CONCURRENT_REFUSED = "weir_concurrency_limit_refused_total"  # reason
 
 ROUTE_LABEL, CODE_LABEL, RESULT_LABEL = "route", "code", "result"
 

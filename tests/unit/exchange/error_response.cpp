@@ -107,3 +107,30 @@ TEST_CASE("access_record: raised flags are named in order") {
   for_each_flag(record.flags, [&](std::string_view name) { (names += name) += ' '; });
   CHECK(names == "UF UT ");
 }
+
+TEST_CASE("error_response: a broken quota has the problem type that is registered for it, and names its policies") {
+  Bench bench;
+  bench.exchange.facts.set(kViolatedPolicies, "minute, day");
+  bench.render({ErrorCode::rate_limited, Side::client});
+  CHECK(bench.exchange.response.head.status == 429);
+  CHECK(bench.exchange.record.has(Flag::RL));
+  CHECK(bench.body() ==
+        R"({"type":"https://iana.org/assignments/http-problem-types#quota-exceeded","title":"Too many requests",)"
+        R"("status":429,"violated-policies":["minute","day"]})"
+        "\n");
+}
+
+TEST_CASE("error_response: policies are told of a broken quota alone") {
+  Bench bench;
+  bench.exchange.facts.set(kViolatedPolicies, "minute");
+  bench.render({ErrorCode::circuit_open, Side::upstream});
+  CHECK_FALSE(bench.body().contains("violated-policies"));
+}
+
+TEST_CASE("error_response: a gRPC call beyond its quota is RESOURCE_EXHAUSTED") {
+  Bench bench;
+  bench.exchange.request.headers.add("content-type", "application/grpc");
+  bench.render({ErrorCode::rate_limited, Side::client, "used up: minute"});
+  CHECK(bench.exchange.response.head.status == 200);
+  CHECK(bench.response_field("grpc-status") == "8");
+}

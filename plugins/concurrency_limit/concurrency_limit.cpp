@@ -1,0 +1,89 @@
+#include "plugins/concurrency_limit/concurrency_limit.h"
+
+#include <algorithm>
+
+#include "exchange/error_response.h"
+#include "plugins/concurrency_limit/held_body.h"
+
+namespace weir::plugins {
+
+namespace {
+
+/// A place, and all that it takes to keep it.
+struct Place {
+  Places::Visit visit;
+  Semaphore::Permit permit;
+  Presence presence;
+};
+
+}  // namespace
+
+ConcurrencyLimit::ConcurrencyLimit(const ConcurrencyLimitSettings& settings, const std::string& scope,
+                                   FilterContext& context)
+    : max_(settings.max),
+      max_keys_(settings.max_keys),
+      queue_(settings.queue),
+      policy_(settings.name->empty() ? "default" : *settings.name),
+      places_(context.process_state<Places>("concurrency_limit " + scope, {})),
+      in_flight_(context.metrics.gauge("concurrency_limit_in_flight", "Requests that hold a place",
+                                       {{"route", context.route}, {"limiter", scope}})),
+      queued_(context.metrics.gauge("concurrency_limit_queued", "Requests that wait for a place",
+                                    {{"route", context.route}, {"limiter", scope}})),
+      full_(context.metrics.counter("concurrency_limit_refused", "Requests that got no place",
+                                    {{"route", context.route}, {"limiter", scope}, {"reason", "full"}})),
+      timed_out_(context.metrics.counter("concurrency_limit_refused", "Requests that got no place",
+                                         {{"route", context.route}, {"limiter", scope}, {"reason", "timed_out"}})) {
+  using Status = ConcurrencyLimitSettings::Status;
+  if (!settings.key.empty()) key_.emplace(settings.key);
+  const auto status = settings.status.value_or(key_ ? Status::too_many_requests : Status::unavailable);
+  refusal_ = status == Status::unavailable ? ErrorCode::overloaded : ErrorCode::concurrency_limited;
+}
+
+Task<> ConcurrencyLimit::handle(Exchange& exchange, Next next) const {
+  auto visit = key_ ? places_->enter(key_->of(exchange), max_, max_keys_) : Places::Visit();
+  if (key_ && !visit) co_return refuse(exchange, full_);
+  Semaphore& semaphore = key_ ? visit.semaphore() : places_->whole(max_);
+  auto permit = semaphore.try_acquire();
+  if (!permit) {
+    if (queue_.max == 0) co_return refuse(exchange, full_);
+    auto waited = co_await wait(exchange, semaphore);
+    if (!waited) co_return refuse(exchange, waited.error().code == ErrorCode::overflow ? full_ : timed_out_);
+    permit = std::move(*waited);
+  }
+  Place place{std::move(visit), std::move(*permit), Presence(in_flight_)};
+  co_await next(exchange);
+  auto& body = exchange.response.body;
+  if (body && !exchange.failure) {
+    body = make_in<HeldBody<Place>>(exchange.arena(), exchange.arena(), std::move(place), std::move(body));
+  }
+}
+
+Task<Result<Semaphore::Permit>> ConcurrencyLimit::wait(Exchange& exchange, Semaphore& semaphore) const {
+  const Presence presence(queued_);
+  auto& loop = exchange.loop();
+  co_return co_await semaphore.acquire(loop, queue_.max, std::min(loop.now() + queue_.timeout, exchange.deadline));
+}
+
+void ConcurrencyLimit::refuse(Exchange& exchange, SharedCount& cause) const {
+  cause.add();
+  exchange.fail({refusal_, Side::client, "too many requests at once"});
+  exchange.facts.set(kViolatedPolicies, policy_);
+}
+
+config::Tag<FilterFactory> concurrency_limit_filter() {
+  return filter_tag<ConcurrencyLimitSettings>(
+      "concurrency_limit", "lets so many requests be in flight at once",
+      [](const ConcurrencyLimitSettings& settings, const config::Location& at,
+         FilterContext& context) -> std::shared_ptr<const Filter> {
+        const auto& name = settings.name;
+        const auto scope = name->empty() ? context.scope(at) : *name;
+        if (context.names.insert("concurrency_limit " + scope).second) {
+          return std::make_shared<const ConcurrencyLimit>(settings, scope, context);
+        }
+        context.problems.add(name->empty() ? at : name.at, "two limits of one route are called '" + scope + "'",
+                             "give each a name of its own");
+        return nullptr;
+      });
+}
+
+}  // namespace weir::plugins

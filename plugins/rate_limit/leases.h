@@ -1,0 +1,32 @@
+#pragma once
+
+#include "async/clock.h"
+#include "plugins/rate_limit/quotas.h"
+#include "store/table.h"
+
+namespace weir::plugins {
+
+/// Tokens that one worker has taken from the store ahead of the requests that will use them. What isn't used in time
+/// is lost, so a limit is never exceeded, but a client may get less.
+class Leases {
+ public:
+  struct Settings {};
+  static bool compatible(const Settings&, const Settings&) { return true; }
+  explicit Leases(const Settings&) {}
+
+  /// Lets a request pass on tokens that are there: the quotas as they were when these were taken, less what went since.
+  std::optional<store::Decision> use(std::string_view key, uint64_t cost, Time now);
+  /// `tokens` more of each quota of `decision`, which has counted them as taken.
+  void add(std::string_view key, const store::Decision& decision, uint64_t tokens, Time now, Time until);
+
+ private:
+  struct Lease {
+    store::Decision decision;
+    uint64_t tokens = 0;
+  };
+  static constexpr size_t kMostBytes = 4 << 20;
+
+  store::Table<Lease> leases_{kMostBytes};
+};
+
+}  // namespace weir::plugins

@@ -1,0 +1,68 @@
+#include "plugins/rate_limit/quotas.h"
+
+#include <algorithm>
+
+#include "base/text.h"
+
+namespace weir::plugins {
+
+namespace {
+
+constexpr uint64_t kMostCost = uint64_t{1} << 52;  // stores count in doubles
+
+store::Limit stretch(store::Limit limit, Duration max_delay) {
+  if (limit.algorithm == store::Limit::Algorithm::gcra) {
+    limit.burst += static_cast<uint64_t>(max_delay / interval_of(limit));
+  }
+  return limit;
+}
+
+}  // namespace
+
+Duration interval_of(const store::Limit& limit) {
+  return std::max(limit.per / static_cast<int64_t>(limit.count), Duration(1));
+}
+
+RateQuota::RateQuota(const QuotaSettings& settings, std::string scope, Duration max_delay)
+    : policy_(settings.name->empty() ? "default" : *settings.name),
+      key_(settings.key),
+      cost_(settings.cost ? **settings.cost : Cost{}),
+      limit_(limit_of(settings, std::move(scope))),
+      stretched_(stretch(limit_, max_delay)) {}
+
+uint64_t RateQuota::cost(Exchange& exchange) const {
+  if (cost_.from.empty()) return cost_.fixed;
+  const auto said = parse_decimal(cost_.from.evaluate(exchange));
+  return said ? std::clamp<uint64_t>(*said, 1, kMostCost) : 1;
+}
+
+store::Quota RateQuota::unstretched(store::Quota quota) const {
+  const uint64_t more = stretched_.burst - limit_.burst;
+  if (more == 0) return quota;
+  quota.most = limit_.burst;
+  quota.remaining -= std::min(quota.remaining, more);
+  return quota;
+}
+
+Duration RateQuota::delay(const store::Quota& quota) const {
+  if (stretched_.burst == limit_.burst) return {};
+  return std::max(quota.reset_after - interval_of(limit_) * static_cast<int64_t>(limit_.burst), Duration::zero());
+}
+
+store::Limit RateQuota::share(uint32_t instances, uint64_t cost) const {
+  return {limit_.name + "~local", store::Limit::Algorithm::gcra, limit_.count, limit_.per * std::max(instances, 1u),
+          std::min(cost, limit_.burst)};
+}
+
+std::span<const store::Take> takes_of(std::span<const RateQuota> quotas, Exchange& exchange, Reach reach) {
+  const size_t bytes = quotas.size() * sizeof(store::Take);
+  auto* const takes = static_cast<store::Take*>(exchange.arena().bump(bytes, alignof(store::Take)));
+  for (size_t i = 0; i < quotas.size(); ++i) {
+    const auto& quota = quotas[i];
+    const auto& limit = reach == Reach::delayed ? quota.stretched() : quota.limit();
+    new (takes + i) store::Take{limit, quota.key(exchange), quota.cost(exchange)};
+  }
+  return {takes, quotas.size()};
+}
+
+}  // namespace weir::plugins

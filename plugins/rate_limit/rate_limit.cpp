@@ -1,0 +1,189 @@
+#include "plugins/rate_limit/rate_limit.h"
+
+#include <algorithm>
+
+#include "async/sleep.h"
+#include "exchange/error_response.h"
+
+namespace weir::plugins {
+
+namespace {
+
+using namespace std::chrono_literals;
+
+/// The limits' names in the store: the filter's, and behind it each one's own, if there are several.
+std::vector<RateQuota> compile(const RateLimitSettings& settings, const std::string& scope) {
+  const Duration max_delay = settings.mode == Mode::throttle ? settings.max_delay : 0s;
+  std::vector<RateQuota> quotas;
+  for (const auto& quota : quotas_of(settings)) {
+    quotas.emplace_back(quota, settings.limits.empty() ? scope : scope + "." + *quota.name, max_delay);
+  }
+  return quotas;
+}
+
+/// The policies that refuse, as they stand in the answer.
+std::string_view violated(Exchange& exchange, std::span<const RateQuota> quotas, const store::Decision& decision) {
+  auto& arena = exchange.arena();
+  std::string_view names = arena.copy("");
+  for (size_t i = 0; i < quotas.size(); ++i) {
+    if (decision.quotas[i].allowed) continue;
+    if (!names.empty()) names = arena.append(names, ", ");
+    names = arena.append(names, quotas[i].policy());
+  }
+  return names;
+}
+
+bool is_beyond(const store::Decision& decision) {
+  return std::any_of(decision.quotas.begin(), decision.quotas.begin() + decision.count,
+                     [](const auto& quota) { return quota.is_beyond; });
+}
+
+/// Unused tokens are kept for as long as the limit would take to give them anew.
+Time end_of_lease(Time now, std::span<const store::Take> takes, const store::Decision& decision, uint64_t tokens) {
+  Duration keep = Duration::max();
+  for (size_t i = 0; i < takes.size(); ++i) {
+    const auto& limit = takes[i].limit;
+    const bool is_even = limit.algorithm == store::Limit::Algorithm::gcra;
+    const Duration anew = interval_of(limit) * static_cast<int64_t>(tokens);
+    keep = std::min(keep, is_even ? std::max<Duration>(anew, 1s) : decision.quotas[i].reset_after);
+  }
+  return now + keep;
+}
+
+std::string_view joined_keys(Arena& arena, std::span<const store::Take> takes) {
+  if (takes.size() == 1) return takes.front().key;
+  std::string_view keys = arena.copy("");
+  for (const auto& take : takes) keys = arena.append(arena.append(keys, take.key), std::string_view("\0", 1));
+  return keys;
+}
+
+}  // namespace
+
+RateLimit::RateLimit(const RateLimitSettings& settings, std::string scope, FilterContext& context)
+    : quotas_(compile(settings, scope)),
+      mode_(settings.mode),
+      on_store_failure_(settings.on_store_failure.value_or(context.on_store_failure)),
+      fields_(quotas_, settings.headers),
+      exempt_(settings.exempt),
+      max_waiting_(settings.max_waiting),
+      lease_(*settings.lease),
+      decisions_(context.metrics, context.route, scope),
+      delayed_now_(context.metrics.gauge("rate_limit_delayed_requests", "Requests that a rate limit is delaying",
+                                         {{"route", context.route}, {"limiter", scope}})),
+      leases_(lease_ > 1 ? context.worker_state<Leases>("rate_limit " + scope, {}) : nullptr) {}
+
+Task<> RateLimit::handle(Exchange& exchange, Next next) const {
+  const Takes takes = takes_of(quotas_, exchange, may_delay() ? Reach::delayed : Reach::now);
+  if (exempt_.has(exchange, takes)) {
+    decisions_.count(RateDecision::exempt);
+    co_return co_await next(exchange);
+  }
+  const auto decision = co_await take(exchange, takes);
+  if (decision) {
+    co_await handle_taken(exchange, next, *decision);
+  } else {
+    co_await handle_without_store(exchange, next, takes);
+  }
+}
+
+Task<Result<store::Decision>> RateLimit::take(Exchange& exchange, Takes takes) const {
+  if (lease_ > 1) return take_leased(exchange, takes);
+  return exchange.worker.store.take({exchange.arena()}, takes);
+}
+
+Task<Result<store::Decision>> RateLimit::take_leased(Exchange& exchange, Takes takes) const {
+  auto& arena = exchange.arena();
+  auto& shared = exchange.worker.store;
+  auto& leases = leases_->of(exchange.worker.index);
+  const auto key = joined_keys(arena, takes);
+  const uint64_t cost = std::ranges::max_element(takes, {}, &store::Take::cost)->cost;  // the same of each quota
+  if (auto decision = leases.use(key, cost, exchange.loop().now())) co_return *decision;
+  if (cost > lease_) co_return co_await shared.take({arena}, takes);
+
+  const size_t bytes = takes.size() * sizeof(store::Take);
+  auto* const more = static_cast<store::Take*>(arena.bump(bytes, alignof(store::Take)));
+  for (size_t i = 0; i < takes.size(); ++i) new (more + i) store::Take{takes[i].limit, takes[i].key, lease_};
+  const Takes ahead(more, takes.size());
+  const auto decision = co_await shared.take({arena}, ahead);
+  if (!decision) co_return decision;
+  if (!decision->allowed) co_return co_await shared.take({arena}, takes);  // perhaps there are a few
+  const Time now = exchange.loop().now();
+  leases.add(key, *decision, lease_, now, end_of_lease(now, ahead, *decision, lease_));
+  co_return leases.use(key, cost, now).value_or(*decision);
+}
+
+Task<> RateLimit::handle_taken(Exchange& exchange, Next next, const store::Decision& decision) const {
+  if (mode_ == Mode::shadow) {
+    decisions_.count(decision.allowed ? RateDecision::allowed : RateDecision::would_refuse);
+    if (!decision.allowed) exchange.record.raise(Flag::RL);
+    co_return co_await next(exchange);
+  }
+  if (!decision.allowed) {
+    decisions_.count(is_beyond(decision) ? RateDecision::beyond : RateDecision::refused);
+    refuse(exchange, decision);
+    co_return fields_.add(exchange, quotas_, decision);
+  }
+  Duration wait{};
+  for (size_t i = 0; i < quotas_.size(); ++i) wait = std::max(wait, quotas_[i].delay(decision.quotas[i]));
+  decisions_.count(wait > 0s ? RateDecision::delayed : RateDecision::allowed);
+  if (wait > 0s) co_await delay(exchange, wait);
+  co_await next(exchange);
+  fields_.add(exchange, quotas_, decision);
+}
+
+Task<> RateLimit::delay(Exchange& exchange, Duration time) const {
+  const Presence presence(delayed_now_);
+  exchange.record.raise(Flag::RL);
+  co_await sleep_for(exchange.loop(), time);
+}
+
+void RateLimit::refuse(Exchange& exchange, const store::Decision& decision) const {
+  const auto names = violated(exchange, quotas_, decision);
+  const bool never = is_beyond(decision);
+  exchange.fail({never ? ErrorCode::beyond_limit : ErrorCode::rate_limited, Side::client,
+                 exchange.arena().concat({never ? "asks for more than there ever is of: " : "used up: ", names})});
+  exchange.facts.set(kViolatedPolicies, names);
+  QuotaFields::add_retry_after(exchange, quotas_, decision);
+}
+
+Task<> RateLimit::handle_without_store(Exchange& exchange, Next next, Takes takes) const {
+  exchange.record.raise(Flag::SD);
+  if (mode_ == Mode::shadow || on_store_failure_ == store::OnFailure::allow) {
+    decisions_.count(RateDecision::store_failed);
+    co_return co_await next(exchange);
+  }
+  if (on_store_failure_ == store::OnFailure::local) co_return co_await handle_locally(exchange, next, takes);
+  decisions_.count(RateDecision::store_denied);
+  exchange.fail({ErrorCode::store_unavailable, Side::self, "limits can't be counted now"});
+}
+
+Task<> RateLimit::handle_locally(Exchange& exchange, Next next, Takes takes) const {
+  const auto instances = exchange.worker.store.instances();
+  std::vector<store::Limit> limits;
+  for (size_t i = 0; i < takes.size(); ++i) limits.push_back(quotas_[i].share(instances, takes[i].cost));
+  std::vector<store::Take> shares;
+  for (size_t i = 0; i < takes.size(); ++i) shares.push_back({limits[i], takes[i].key, takes[i].cost});
+  const auto decision = co_await exchange.worker.local_store.take({exchange.arena()}, shares);
+  const bool is_refused = decision && !decision->allowed;
+  decisions_.count(is_refused ? RateDecision::local_refused : RateDecision::local_allowed);
+  if (!is_refused) co_return co_await next(exchange);
+  refuse(exchange, *decision);
+}
+
+config::Tag<FilterFactory> rate_limit_filter() {
+  return filter_tag<RateLimitSettings>("rate_limit", "lets each client (or other key) have so many requests in so long",
+                                       [](const RateLimitSettings& settings, const config::Location& at,
+                                          FilterContext& context) -> std::shared_ptr<const Filter> {
+                                         const auto& name = settings.quota.name;
+                                         const auto scope = name->empty() ? context.scope(at) : *name;
+                                         if (context.names.insert("rate_limit " + scope).second) {
+                                           return std::make_shared<const RateLimit>(settings, scope, context);
+                                         }
+                                         context.problems.add(name->empty() ? at : name.at,
+                                                              "two limits of one route are called '" + scope + "'",
+                                                              "give each a name of its own");
+                                         return nullptr;
+                                       });
+}
+
+}  // namespace weir::plugins

@@ -1,0 +1,47 @@
+#pragma once
+
+#include <memory>
+#include <vector>
+
+#include "exchange/filter_context.h"
+#include "plugins/rate_limit/decisions.h"
+#include "plugins/rate_limit/exempt.h"
+#include "plugins/rate_limit/fields.h"
+#include "plugins/rate_limit/leases.h"
+#include "plugins/rate_limit/quotas.h"
+
+namespace weir::plugins {
+
+/// Lets each key have so many requests in so long, counted in the store: over the process, or over a fleet.
+class RateLimit : public Filter {
+ public:
+  RateLimit(const RateLimitSettings& settings, std::string scope, FilterContext& context);
+  Task<> handle(Exchange& exchange, Next next) const override;
+
+ private:
+  using Takes = std::span<const store::Take>;
+
+  bool may_delay() const { return mode_ == Mode::throttle && delayed_now_.value() < max_waiting_; }
+  Task<Result<store::Decision>> take(Exchange& exchange, Takes takes) const;
+  Task<Result<store::Decision>> take_leased(Exchange& exchange, Takes takes) const;
+  Task<> handle_taken(Exchange& exchange, Next next, const store::Decision& decision) const;
+  Task<> handle_without_store(Exchange& exchange, Next next, Takes takes) const;
+  Task<> handle_locally(Exchange& exchange, Next next, Takes takes) const;
+  Task<> delay(Exchange& exchange, Duration time) const;
+  void refuse(Exchange& exchange, const store::Decision& decision) const;
+
+  std::vector<RateQuota> quotas_;
+  Mode mode_;
+  store::OnFailure on_store_failure_;
+  QuotaFields fields_;
+  Exempt exempt_;
+  int64_t max_waiting_;
+  uint64_t lease_;
+  RateDecisions decisions_;
+  SharedCount& delayed_now_;
+  std::shared_ptr<PerWorker<Leases>> leases_;
+};
+
+config::Tag<FilterFactory> rate_limit_filter();
+
+}  // namespace weir::plugins
