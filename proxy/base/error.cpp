@@ -18,6 +18,8 @@ std::string_view name_of(ErrorCode code) {
     case ErrorCode::unsupported_version: return "unsupported_version";
     case ErrorCode::loop_detected: return "loop_detected";
     case ErrorCode::forbidden: return "forbidden";
+    case ErrorCode::misdirected: return "misdirected";
+    case ErrorCode::too_early: return "too_early";
     case ErrorCode::client_gone: return "client_gone";
     case ErrorCode::no_route: return "no_route";
     case ErrorCode::no_endpoint: return "no_endpoint";

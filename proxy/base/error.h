@@ -26,6 +26,8 @@ enum class ErrorCode : uint8_t {
   unsupported_version,
   loop_detected,
   forbidden,
+  misdirected,
+  too_early,
   client_gone,
   // Routing.
   no_route,

@@ -50,6 +50,16 @@ Result<> normalize(Exchange& exchange, const http::PathPolicy& policy) {
   return {};
 }
 
+/// RFC 8470: what may be a replay goes to who can tell, marked as such.
+Result<> check_earliness(Exchange& exchange, const Route& route) {
+  if (!exchange.client.is_early) return {};
+  if (!route.takes_early_data || !http::is_safe(exchange.request.method)) {
+    return fail(ErrorCode::too_early, Side::client, "this may be a replay: again, once the handshake is done");
+  }
+  exchange.request.headers.set("Early-Data", "1");
+  return {};
+}
+
 /// The least of what the route allows and what a gRPC client asks for.
 Time deadline_of(const Exchange& exchange, const Route& route) {
   const Time started = exchange.record.started;
@@ -69,6 +79,7 @@ Result<const Route*> find_route(Exchange& exchange, const Serving& serving) {
   if (is_announced || (!is_tunnel && exchange.record.request_body_bytes > route->max_body)) {
     return fail(ErrorCode::body_too_large, Side::client, "the request body is larger than allowed");
   }
+  if (auto r = check_earliness(exchange, *route); !r) return std::unexpected(r.error());
   exchange.route = route;
   exchange.deadline = deadline_of(exchange, *route);
   return route;

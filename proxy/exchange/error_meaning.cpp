@@ -27,6 +27,8 @@ constexpr Row kRows[] = {
     {ErrorCode::unsupported_version, {505, Flag::DPE, "", "HTTP version not supported"}},
     {ErrorCode::loop_detected, {508, Flag::LOOP, "proxy_loop_detected", "Forwarding loop"}},
     {ErrorCode::forbidden, {403, Flag::DPE, "http_request_denied", "Forbidden"}},
+    {ErrorCode::misdirected, {421, Flag::DPE, "", "Misdirected request"}},
+    {ErrorCode::too_early, {425, Flag::DPE, "", "Too early"}},
     {ErrorCode::client_gone, {499, Flag::DC, "", "Client gone"}},
     {ErrorCode::no_route, {404, Flag::NR, "", "No such route"}},
     {ErrorCode::no_endpoint, {503, Flag::UH, "destination_unavailable", "No endpoint available"}},
