@@ -29,6 +29,8 @@ enum class ErrorCode : uint8_t {
   rate_limited,
   beyond_limit,
   concurrency_limited,
+  misdirected,
+  too_early,
   client_gone,
   // Routing.
   no_route,

@@ -50,6 +50,27 @@ Result<> normalize(Exchange& exchange, const http::PathPolicy& policy) {
   return {};
 }
 
+/// RFC 9110 section 15.5.20. Where clients are asked for certificates, the name that the handshake was for is the one
+/// that counts: a connection for one host opens no other.
+Result<> check_host(const Exchange& exchange) {
+  const auto* const tls = exchange.client.tls;
+  if (!tls || !tls->asks_for_certificate || tls->server_name.empty()) return {};
+  auto host = http::host_of(exchange.request.authority);
+  if (host.ends_with('.')) host.remove_suffix(1);
+  if (host.empty() || equals_ignoring_case(host, tls->server_name)) return {};
+  return fail(ErrorCode::misdirected, Side::client, "the TLS handshake was for another host");
+}
+
+/// RFC 8470: what may be a replay goes to who can tell, marked as such.
+Result<> check_earliness(Exchange& exchange, const Route& route) {
+  if (!exchange.client.is_early) return {};
+  if (!route.takes_early_data || !http::is_safe(exchange.request.method)) {
+    return fail(ErrorCode::too_early, Side::client, "this may be a replay: again, once the handshake is done");
+  }
+  exchange.request.headers.set("Early-Data", "1");
+  return {};
+}
+
 /// The least of what the route allows and what a gRPC client asks for.
 Time deadline_of(const Exchange& exchange, const Route& route) {
   const Time started = exchange.record.started;
@@ -69,6 +90,7 @@ Result<const Route*> find_route(Exchange& exchange, const Serving& serving) {
   if (is_announced || (!is_tunnel && exchange.record.request_body_bytes > route->max_body)) {
     return fail(ErrorCode::body_too_large, Side::client, "the request body is larger than allowed");
   }
+  if (auto r = check_earliness(exchange, *route); !r) return std::unexpected(r.error());
   exchange.route = route;
   exchange.deadline = deadline_of(exchange, *route);
   return route;
@@ -77,6 +99,7 @@ Result<const Route*> find_route(Exchange& exchange, const Serving& serving) {
 Result<const Route*> examine(Exchange& exchange, const Serving& serving) {
   const Policy& policy = *serving.policy;
   if (exchange.client.is_encrypted) exchange.request.scheme = "https";  // whatever the target says
+  if (auto r = check_host(exchange); !r) return std::unexpected(r.error());
   if (auto r = check_method(exchange, policy); !r) return std::unexpected(r.error());
   if (auto r = normalize(exchange, policy.path); !r) return std::unexpected(r.error());
   if (auto r = prepare_forwarding(exchange, policy.forwarding); !r) return std::unexpected(r.error());

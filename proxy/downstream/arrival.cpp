@@ -14,6 +14,7 @@ void introduce(Exchange& exchange, const net::TlsFacts& facts) {
   tls->version = facts.version;
   tls->cipher = facts.cipher;
   tls->server_name = arena.copy(facts.server_name);
+  tls->asks_for_certificate = facts.asks_for_certificate;
   if (const auto* certificate = facts.certificate) {
     tls->subject = arena.copy(certificate->subject);
     tls->names = arena.copy(certificate->names);

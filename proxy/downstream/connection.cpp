@@ -272,6 +272,7 @@ void Connection::on_request(http::StreamId id, http::BodySize body) {
   Stream& stream = find(id);
   auto& exchange = stream.exchange;
   exchange.record.head_received = gateway_.worker().loop.now();
+  exchange.client.is_early = socket_.tls() && socket_.tls()->is_early();
   exchange.request_body = make_in<RequestBody>(exchange.arena(), exchange.arena(), stream, body);
   if (refusal_) exchange.fail({*refusal_, Side::self, "too many connections"});
   stream.settle_expectation(body);
@@ -324,8 +325,9 @@ net::Address Connection::local_address() const {
 void Connection::ended(Stream& stream) {
   const bool is_cut_short = stream.is_cut_short;
   const auto version = stream.exchange.request.version;
-  const bool client_is_silent =
-      stream.body.is_finished() && !stream.is_tunnel() && state_ == State::open && !has_stash() && !we_close_;
+  const bool shakes_hands = socket_.tls() && socket_.tls()->is_early();
+  const bool client_is_silent = stream.body.is_finished() && !stream.is_tunnel() && state_ == State::open &&
+                                !has_stash() && !we_close_ && !shakes_hands;
   if (codec_->is_multiplexed() && !stream.body.is_settled()) codec_->reset(stream.id, ErrorCode::client_gone);
   bury(stream);
   if (codec_->is_multiplexed()) return ended_among_many();

@@ -63,6 +63,10 @@ void decode(config::Reader& r, TlsSettings& out) {
              config::non_empty);
   r.optional("min_version", out.min_version, "of TLS");
   r.optional("client_auth", out.client_auth, "whether clients show certificates");
+  r.optional(
+      "early_data", out.early_data,
+      "takes requests before the handshake is done (TLS 1.3), for routes with early_data; tickets then serve once, "
+      "in this process, until a reload");
   r.optional("handshake_timeout", out.handshake_timeout, "then the connection is closed",
              config::at_least(Duration(std::chrono::milliseconds(1))));
   r.optional("alpn", out.alpn, "application protocols, in order of preference", config::non_empty);
@@ -87,6 +91,7 @@ std::shared_ptr<const TlsListener> make_tls(const TlsSettings& settings, const T
     server.client_authorities = files.authorities(settings.client_auth.ca);
   if (!files.problems.empty()) return nullptr;
   server.protocols = settings.alpn;
+  if (settings.early_data) server.early_data = net::TlsServer::EarlyData::taken;
   listener->server = std::make_shared<net::TlsServer>(std::move(server), std::move(tickets));
   return listener;
 }

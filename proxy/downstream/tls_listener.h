@@ -24,6 +24,7 @@ struct TlsSettings {
   std::vector<CertificateSettings> certificates;
   net::TlsServer::Version min_version = net::TlsServer::Version::tls12;
   ClientAuthSettings client_auth;
+  bool early_data = false;
   Duration handshake_timeout = std::chrono::seconds(10);
   std::vector<std::string> alpn{kProtocols.begin(), kProtocols.end()};
 };

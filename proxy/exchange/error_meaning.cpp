@@ -35,6 +35,8 @@ constexpr Row kRows[] = {
     {ErrorCode::rate_limited, {429, Flag::RL, "", "Too many requests", kQuotaExceeded}},
     {ErrorCode::beyond_limit, {403, Flag::RL, "http_request_denied", "More than the limit ever gives"}},
     {ErrorCode::concurrency_limited, {429, Flag::RL, "", "Too many requests at once", kQuotaExceeded}},
+    {ErrorCode::misdirected, {421, Flag::DPE, "", "Misdirected request"}},
+    {ErrorCode::too_early, {425, Flag::DPE, "", "Too early"}},
     {ErrorCode::client_gone, {499, Flag::DC, "", "Client gone"}},
     {ErrorCode::no_route, {404, Flag::NR, "", "No such route"}},
     {ErrorCode::no_endpoint, {503, Flag::UH, "destination_unavailable", "No endpoint available"}},

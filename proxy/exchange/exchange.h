@@ -54,9 +54,10 @@ struct WorkerContext {
 
 /// What the client's TLS handshake came to.
 struct ClientTls {
-  std::string_view version;      // "TLSv1.3"
-  std::string_view cipher;       // "TLS_AES_128_GCM_SHA256"
-  std::string_view server_name;  // SNI; "" = none was sent
+  std::string_view version;           // "TLSv1.3"
+  std::string_view cipher;            // "TLS_AES_128_GCM_SHA256"
+  std::string_view server_name;       // SNI; "" = none was sent
+  bool asks_for_certificate = false;  // the listener does, of all clients
   // Of the client's certificate, which was verified; "" without one.
   std::string_view subject;      // "CN=ann,O=Example"
   std::string_view names;        // its DNS, e-mail and URI names, separated by ", "
@@ -72,6 +73,7 @@ struct Client {
   std::string_view listener;
   uint16_t local_port = 0;
   bool is_encrypted = false;       // came over TLS
+  bool is_early = false;           // the request came before the handshake was done: it may be a replay
   const ClientTls* tls = nullptr;  // how; null when it came in the clear
 };
 

@@ -85,6 +85,7 @@ ssize_t Socket::write(std::span<iovec> vectors) const {
 
 void Socket::finish_writing() {
   if (tls_) tls_->finish();
+  if (tls_ && tls_->is_early()) return;  // its end comes with that of the handshake
   ::shutdown(fd_, SHUT_WR);
 }
 

@@ -37,7 +37,7 @@ class Socket {
   }
   FdWatch::Awaiter writable() { return watch_.writable(); }
 
-  /// Sends FIN, after TLS' own end.
+  /// Sends FIN, after TLS' own end; that end alone where the handshake isn't done.
   void finish_writing();
   /// The close that follows resets the connection: the peer must not take it for an orderly end.
   void reset_on_close();

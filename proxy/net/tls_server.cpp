@@ -22,6 +22,8 @@ struct TlsServer::Site {
 namespace {
 
 constexpr long kSessionSeconds = 12 * 3600;  // no longer than a ticket's key opens
+constexpr uint32_t kMostEarlyData = 16 * 1024;
+constexpr long kMostSessions = 20'000;  // remembered for early data; the oldest make room
 
 /// "*.example.com" for "www.example.com": a wildcard stands for one label (RFC 6125 section 6.4.3).
 std::string wildcard_of(std::string_view host) {
@@ -36,6 +38,13 @@ bool has_name(const TlsCertificate& certificate, std::string_view name) {
 const EVP_CIPHER* ticket_cipher() {
   static const EVP_CIPHER* const cipher = EVP_CIPHER_fetch(nullptr, "AES-256-CBC", nullptr);  // for good
   return cipher;
+}
+
+/// OpenSSL's guard against replays: what a ticket names is forgotten as soon as it is asked for.
+void remember_sessions(SSL_CTX* context) {
+  SSL_CTX_set_session_cache_mode(context, SSL_SESS_CACHE_SERVER);
+  SSL_CTX_sess_set_cache_size(context, kMostSessions);
+  SSL_CTX_set_max_early_data(context, kMostEarlyData);
 }
 
 bool authenticate(EVP_MAC_CTX* mac, TicketKeys::Key& key) {
@@ -165,6 +174,7 @@ void TlsServer::prepare(Site& site) {
         nullptr);
   }
   SSL_CTX_set_session_cache_mode(context, SSL_SESS_CACHE_OFF);  // tickets hold all of it
+  if (takes_early_data()) remember_sessions(context);
   SSL_CTX_set_session_id_context(context, reinterpret_cast<const unsigned char*>(session_id_context_.data()),
                                  static_cast<unsigned>(session_id_context_.size()));
   SSL_CTX_set_num_tickets(context, 1);

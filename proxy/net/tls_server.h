@@ -16,17 +16,22 @@ struct ssl_st;
 namespace weir::net {
 
 /// How a listener speaks TLS: which certificate for which name, whose clients are let in. Made once a snapshot,
-/// immutable, shared by all workers. No early data (0-RTT).
+/// immutable, shared by all workers.
 class TlsServer {
  public:
   enum class Version : uint8_t { tls12, tls13 };
   enum class ClientAuth : uint8_t { off, optional, required };
+  /// What a client that comes back may send before the handshake is done (RFC 8446 section 2.3). Whoever recorded it
+  /// can send it again: `taken`, a ticket serves once, since it names a session that this object forgets with its use.
+  /// Such tickets are good for no other TlsServer.
+  enum class EarlyData : uint8_t { skipped, taken };
   struct Settings {
     std::vector<TlsCertificate> certificates;  // at least one; the first is for whoever names no host, or a strange one
     Version min_version = Version::tls12;
     ClientAuth client_auth = ClientAuth::off;
     std::optional<TlsAuthorities> client_authorities;  // unless `off`
     std::vector<std::string> protocols;                // ALPN, in order of preference; empty: not spoken
+    EarlyData early_data = EarlyData::skipped;
   };
 
   TlsServer(Settings settings, std::shared_ptr<TicketKeys> tickets);
@@ -36,6 +41,10 @@ class TlsServer {
 
   /// For a connection that was accepted. The caller keeps the TlsServer as long as the session.
   ssl_st* new_session() const;
+
+  bool takes_early_data() const { return settings_.early_data == EarlyData::taken; }
+  /// Of all clients, be it that they may have none.
+  bool asks_for_certificates() const { return settings_.client_auth != ClientAuth::off; }
 
  private:
   friend struct TlsServerCallbacks;

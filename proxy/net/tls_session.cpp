@@ -97,6 +97,7 @@ void TlsSession::Free::operator()(ssl_st* ssl) const { SSL_free(ssl); }
 
 TlsSession::TlsSession(std::shared_ptr<const TlsServer> server, int fd) : server_(std::move(server)), fd_(fd) {
   ssl_.reset(server_->new_session());
+  if (server_->takes_early_data()) early_ = Early::expected;
   attach();
 }
 
@@ -122,11 +123,25 @@ TlsSession::~TlsSession() {
 TlsSession::Step TlsSession::shake_hands() {
   take_turn();
   is_drained_ = false;
-  const int outcome = SSL_do_handshake(ssl_.get());
+  const int outcome = early_ == Early::expected ? greet() : SSL_do_handshake(ssl_.get());
   if (outcome != 1) return handshake_stopped(outcome);
   ERR_clear_error();
   establish();
   return Step::done;
+}
+
+/// The handshake, but up to early data only, if there is any. As SSL_do_handshake.
+int TlsSession::greet() {
+  SSL* const ssl = ssl_.get();
+  size_t none = 0;
+  const int outcome = SSL_read_early_data(ssl, nullptr, 0, &none);
+  if (SSL_get_early_data_status(ssl) == SSL_EARLY_DATA_ACCEPTED && !SSL_want_write(ssl)) {
+    early_ = outcome == SSL_READ_EARLY_DATA_FINISH ? Early::ending : Early::arriving;
+    return 1;
+  }
+  if (outcome != SSL_READ_EARLY_DATA_FINISH) return -1;
+  early_ = Early::none;
+  return SSL_do_handshake(ssl);
 }
 
 TlsSession::Step TlsSession::handshake_stopped(int outcome) {
@@ -158,6 +173,7 @@ TlsFacts TlsSession::facts() const {
   SSL_get0_alpn_selected(ssl, &protocol, &length);
   facts.protocol = {reinterpret_cast<const char*>(protocol), length};
   if (const char* const name = SSL_get_servername(ssl, TLSEXT_NAMETYPE_host_name)) facts.server_name = name;
+  facts.asks_for_certificate = server_ && server_->asks_for_certificates();
   facts.is_resumed = SSL_session_reused(ssl) == 1;
   facts.certificate = certificate_.get();
   return facts;
@@ -169,6 +185,7 @@ void TlsSession::remember(ssl_session_st* session) {
 }
 
 Transfer TlsSession::receive(std::span<char> into) {
+  if (is_early()) return receive_early(into);
   // What was left inside comes alone: the socket's turn is the next one, after those of the other connections.
   take_turn();
   is_drained_ = std::exchange(has_unread_, false);
@@ -189,6 +206,33 @@ Transfer TlsSession::receive(std::span<char> into) {
   return {Transfer::State::moved, filled};
 }
 
+/// The bytes of one record, or a step of the handshake: never both, so that whoever receives knows what is early.
+Transfer TlsSession::receive_early(std::span<char> into) {
+  take_turn();
+  is_drained_ = std::exchange(has_unread_, false);
+  read_wants_write_ = false;
+  if (early_ == Early::ending) return finish_handshake();
+  size_t count = 0;
+  switch (SSL_read_early_data(ssl_.get(), into.data(), into.size(), &count)) {
+    case SSL_READ_EARLY_DATA_ERROR: return read_stopped();
+    case SSL_READ_EARLY_DATA_FINISH: early_ = Early::ending; return finish_handshake();
+    default: has_unread_ = SSL_has_pending(ssl_.get()) == 1; return {Transfer::State::moved, count};
+  }
+}
+
+Transfer TlsSession::finish_handshake() {
+  if (early_write_waits_) {
+    read_wants_write_ = true;
+    return {Transfer::State::blocked};
+  }
+  if (SSL_do_handshake(ssl_.get()) != 1) return read_stopped();
+  ERR_clear_error();
+  early_ = Early::none;
+  has_unread_ = SSL_has_pending(ssl_.get()) == 1;
+  if (must_finish_) finish();
+  return {Transfer::State::blocked};
+}
+
 Transfer TlsSession::read_stopped() {
   switch (SSL_get_error(ssl_.get(), 0)) {
     case SSL_ERROR_WANT_READ: return {Transfer::State::blocked};
@@ -199,20 +243,24 @@ Transfer TlsSession::read_stopped() {
 }
 
 Transfer TlsSession::send(Output& output) {
+  if (early_ == Early::ending && read_wants_write_) return {Transfer::State::blocked};  // the handshake goes first
   take_turn();
+  const auto write = is_early() ? SSL_write_early_data : SSL_write_ex;
   while (!output.is_empty()) {
     const auto record = next_record(output);
     size_t count = 0;
-    if (SSL_write_ex(ssl_.get(), record.data(), record.size(), &count) != 1) return write_stopped();
+    if (write(ssl_.get(), record.data(), record.size(), &count) != 1) return write_stopped();
     output.consume(count);
   }
+  early_write_waits_ = false;
   return {Transfer::State::moved};
 }
 
 /// Nothing but the socket's room can be wanted: there is no renegotiation.
 Transfer TlsSession::write_stopped() {
-  if (SSL_get_error(ssl_.get(), 0) == SSL_ERROR_WANT_WRITE) return {Transfer::State::blocked};
-  return broken();
+  if (SSL_get_error(ssl_.get(), 0) != SSL_ERROR_WANT_WRITE) return broken();
+  early_write_waits_ = is_early();
+  return {Transfer::State::blocked};
 }
 
 Transfer TlsSession::broken() {
@@ -222,7 +270,8 @@ Transfer TlsSession::broken() {
 }
 
 void TlsSession::finish() {
-  if (!is_established_ || is_broken_ || (SSL_get_shutdown(ssl_.get()) & SSL_SENT_SHUTDOWN)) return;
+  if (is_early()) must_finish_ = true;
+  if (!is_established_ || is_early() || is_broken_ || (SSL_get_shutdown(ssl_.get()) & SSL_SENT_SHUTDOWN)) return;
   take_turn();
   SSL_shutdown(ssl_.get());
   ERR_clear_error();

@@ -52,6 +52,7 @@ struct TlsFacts {
   std::string_view protocol;     // ALPN: "http/1.1"; "" when none was agreed on
   std::string_view server_name;  // SNI; "" when none was sent
   bool is_resumed = false;
+  bool asks_for_certificate = false;                // of the client, be it that it may have none
   const TlsPeerCertificate* certificate = nullptr;  // verified; null when none was shown
 };
 
@@ -70,17 +71,21 @@ class TlsSession {
   ~TlsSession();
 
   enum class Step : uint8_t { done, wants_read, wants_write, failed };
-  /// Goes on with the handshake; after `failed`, `failure` says why.
+  /// Goes on with the handshake; after `failed`, `failure` says why. `done` comes early when the client has sent data
+  /// before it is: `receive` then goes on with the handshake.
   Step shake_hands();
   TlsFailure failure() const { return {fault_, reason_}; }
   /// Once it is done.
   TlsFacts facts() const;
 
+  /// What is received may be a replay: the client hasn't finished its handshake (RFC 8446 section 8).
+  bool is_early() const { return early_ == Early::arriving || early_ == Early::ending; }
+
   /// As Socket's. `ended` is the peer's close_notify: a connection that ends without one was cut (RFC 8446
   /// section 6.1).
   Transfer receive(std::span<char> into);
   Transfer send(Output& output);
-  /// Sends close_notify, if the socket takes it.
+  /// Sends close_notify, if the socket takes it; once the handshake is done.
   void finish();
   /// The peer must not take the end for an orderly one.
   void spoil() { is_broken_ = true; }
@@ -106,10 +111,19 @@ class TlsSession {
     std::shared_ptr<const TlsClient> context;
     std::string memory_key;  // under which it keeps the session for the next connection
   };
+  enum class Early : uint8_t {
+    none,      // no early data comes, or no more
+    expected,  // the client's hello will say
+    arriving,
+    ending,  // all of it has come, the end of the handshake hasn't
+  };
   void attach();
   void take_turn() { in_turn_ = this; }
   void establish();
   Step handshake_stopped(int outcome);
+  int greet();
+  Transfer receive_early(std::span<char> into);
+  Transfer finish_handshake();
   Transfer read_stopped();
   Transfer write_stopped();
   Transfer broken();
@@ -127,6 +141,9 @@ class TlsSession {
   bool read_wants_write_ = false;
   bool is_established_ = false;
   bool is_broken_ = false;
+  Early early_ = Early::none;
+  bool early_write_waits_ = false;  // begun beside the handshake: it must end before the handshake writes
+  bool must_finish_ = false;        // once the handshake is done
 
   static thread_local TlsSession* in_turn_;  // whose call into OpenSSL is under way on this thread
 };

@@ -153,6 +153,8 @@ void decode(Reader& r, RouteSettings& out) {
   r.optional("rewrite", out.rewrite, "what the upstream sees of path and host");
   r.optional("timeout", out.timeout, "of the whole exchange; 0: none", config::at_least(Duration::zero()));
   r.optional("max_body", out.max_body, "the largest request body; more is refused with 413");
+  r.optional("early_data", out.early_data,
+             "whether GET, HEAD and OPTIONS that come in TLS early data, and so may be replays, are served, else 425");
   r.optional("upstream", out.upstream, "where the requests go");
   r.optional("split", out.split, "shares for several upstreams: { api: 90, canary: 10 } or { weights: …, key: … }");
   r.optional("redirect", out.redirect, "sends the client elsewhere");

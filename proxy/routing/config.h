@@ -58,6 +58,7 @@ struct RouteSettings {
   std::optional<RewriteSettings> rewrite;
   Duration timeout{};             // 0 = none
   std::optional<Bytes> max_body;  // none: whatever fits elsewhere
+  bool early_data = false;
   std::optional<config::Located<std::string>> upstream;
   std::optional<SplitSettings> split;
   std::optional<RedirectSettings> redirect;

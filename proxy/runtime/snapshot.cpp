@@ -84,6 +84,7 @@ void Snapshot::build_routes(Lasting& lasting, config::Problems& problems) {
     route.name = *settings.name;
     route.timeout = settings.timeout;
     route.max_body = settings.max_body ? settings.max_body->count : UINT64_MAX;
+    route.takes_early_data = settings.early_data;
     route.chain =
         Chain(build_filters(configuration_, settings, lasting, problems), routing::make_origin(settings, forward));
     labels_.routes.push_back(route.name);

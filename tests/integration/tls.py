@@ -284,7 +284,7 @@ class ClientCertificates(TlsCase):
     def test_optional(self):
         weir = self.serving(self.asking("optional"))
         for certificate, count in ((None, 0), (self.ann, 1)):
-            account = self.tls(weir, certificate=certificate).get(fields={"Client-Cert": ":lie:"}).json()
+            account = self.tls(weir, certificate=certificate).get(host="a.test", fields={"Client-Cert": ":lie:"}).json()
             found = fields_of(account, "client-cert")
             self.assertEqual(count, len(found))
             self.assertNotIn(":lie:", found)
@@ -297,12 +297,26 @@ class ClientCertificates(TlsCase):
     def test_keys_tell_who_it_is(self):
         fields = {"x-sni": "{tls.sni}", "x-subject": "{tls.client.subject}", "x-print": "{tls.client.fingerprint}", "x-names": "{tls.client.names}"}
         weir = self.serving(self.asking("required"), filters=[settings.headers_filter(request={"set": fields})])
-        account = self.tls(weir, certificate=self.ann).get().json()
+        account = self.tls(weir, certificate=self.ann).get(host="a.test").json()
         told = run("openssl", "x509", "-in", self.ann.cert, "-noout", "-fingerprint", "-sha256").stdout.decode()
         self.assertEqual(["a.test"], fields_of(account, "x-sni"))
         self.assertEqual(["CN=ann"], fields_of(account, "x-subject"))
         self.assertEqual(["ann.test"], fields_of(account, "x-names"))
         self.assertEqual([told.split("=")[1].strip().replace(":", "").lower()], fields_of(account, "x-print"))
+
+    def test_a_connection_for_one_host_opens_no_other(self):
+        pair = self.authority.issue("a.test", "b.test", "127.0.0.1", name="both")
+        for mode, status in (("required", 421), ("optional", 421), ("off", 200)):
+            with self.subTest(mode):
+                weir = self.serving(self.secure(pair, client_auth={"mode": mode, "ca": self.authority.ca}))
+                client = self.tls(weir, certificate=self.ann)
+                self.assertEqual(status, client.get(host="b.test").status)
+                self.assertEqual(200, client.get(host="A.test:443").status)
+                self.assertEqual(200, self.tls(weir, "b.test", certificate=self.ann).get(host="b.test").status)
+                self.assertEqual(200, self.tls(weir, "127.0.0.1", certificate=self.ann).get(host="b.test").status)
+                told = self.curl(weir, "/h2", "--cert", self.ann.cert, "--key", self.ann.key, "--http2", "-H", "Host: b.test",
+                                 "-o", "/dev/null", "-w", "%{http_code} %{http_version}")
+                self.assertEqual(f"{status} 2".encode(), told.stdout)
 
     def test_a_resumed_session_knows_its_client(self):
         weir = self.serving(self.asking("required"))
@@ -311,7 +325,7 @@ class ClientCertificates(TlsCase):
             client = RawClient(weir.address)
             client.sock = context.wrap_socket(client.sock, server_hostname="a.test", session=session)
             client.stream = Stream(client.sock)
-            self.assertEqual(1, len(fields_of(client.get().json(), "client-cert")))
+            self.assertEqual(1, len(fields_of(client.get(host="a.test").json(), "client-cert")))
             self.assertEqual(turn > 0, client.sock.session_reused)
             session = client.sock.session
             client.close()
