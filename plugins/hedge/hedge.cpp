@@ -94,15 +94,10 @@ Task<> Hedge::race(Exchange& exchange, Next next, Duration delay) const {
   Count count(*this);
   auto other = run(child->exchange, next, over);
   other.start();
-  const auto is_decided = [&] {
-    const bool first_is_over = first.is_done();
-    if (first_is_over && (other.is_done() || is_acceptable(exchange))) return true;
-    return other.is_done() && is_acceptable(child->exchange);
-  };
-  while (!is_decided()) co_await over.wait();
-  const bool has_won =
-      other.is_done() && is_acceptable(child->exchange) && !(first.is_done() && is_acceptable(exchange));
-  if (!has_won) {
+  const auto first_answers = [&] { return first.is_done() && is_acceptable(exchange); };
+  const auto other_answers = [&] { return other.is_done() && is_acceptable(child->exchange); };
+  while (!first_answers() && !other_answers() && !(first.is_done() && other.is_done())) co_await over.wait();
+  if (first_answers() || !other_answers()) {
     count.outcome = other.is_done() ? "failed" : "lost";
     co_return first.take();
   }

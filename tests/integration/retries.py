@@ -6,7 +6,7 @@ import unittest
 
 from backend import answers_and_closes, hangs, ok, resets
 from h2_wire import INTERNAL_ERROR, H2Server
-from harness import WeirCase, eventually, free_address, settings
+from harness import Cut, WeirCase, eventually, free_address, settings
 from settings import ample, retry, route
 from wire import request_bytes
 
@@ -74,16 +74,14 @@ class Failures(RetryCase):
         started = time.monotonic()
         self.assertEqual([200] * 4, [self.fetch(weir).status for _ in range(4)])
         self.assertLess(time.monotonic() - started, 5)
-        self.assertEqual(2, weir.metric(settings.RETRIES, outcome="success"))
+        self.assertGreaterEqual(weir.metric(settings.RETRIES, outcome="success"), 2)
         self.assert_nothing_in_flight(weir)
 
     def test_a_response_that_breaks_after_its_head_is_not_tried_again(self):
         cut = b"HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\nbegun"
         weir = self.retrying(self.failing_at_first(9, answers_and_closes(cut)), on=["reset", "5xx"])
-        client = self.client(weir)
-        client.send(request_bytes())
-        self.assertEqual(200, client.head().status)
-        self.assertTrue(client.is_closed())
+        with self.assertRaises(Cut):
+            self.fetch(weir)
         self.assertEqual(1, self.attempts_of(weir))
 
     def test_the_exchange_s_own_time_includes_the_waits(self):
