@@ -190,7 +190,7 @@ void Connection::refuse(Error error) {
   state_ = State::deaf;
   alarm_.stop();
   if (codec_->is_multiplexed()) {
-    bury_all(Flag::DPE);
+    bury_all(meaning_of(error.code).flag);
     (void)wire_.write();  // GOAWAY, with the reason
     return linger();
   }
@@ -221,13 +221,17 @@ void Connection::idled() {
 }
 
 void Connection::late(Stream& stream, const Error& error) {
-  if (stream.phase == Stream::Phase::head) return refuse(error);
-  stream.exchange.record.raise(Flag::DT);
+  if (stream.phase == Stream::Phase::head) {
+    if (codec_->is_multiplexed()) codec_->reset(0, error.code);  // its header block blocks all others
+    return refuse(error);
+  }
+  const Flag flag = meaning_of(error.code).flag;
+  stream.exchange.record.raise(flag);
   stream.body.fail(error);
   const bool is_answering = stream.phase == Stream::Phase::answering;
   if (!codec_->is_multiplexed()) {
     state_ = State::deaf;
-    if (is_answering) abort(Flag::DT);
+    if (is_answering) abort(flag);
   } else if (is_answering) {
     codec_->reset(stream.id, error.code);
     bury(stream);
