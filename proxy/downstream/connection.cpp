@@ -403,6 +403,17 @@ bool Connection::part() {
   return has_tunnel;
 }
 
+void Connection::part_strays(const RouteTable& routes, Time then) {
+  bool has_tunnel = false;
+  for (Stream& stream : streams_) {
+    if (stream.exchange.request.protocol.empty() || !stream.exchange.route) continue;
+    has_tunnel = true;
+    const Time until = routes.has(*stream.exchange.route) ? Time::max() : std::min(then, stream.strays_until());
+    stream.stray_until(until);
+  }
+  if (has_tunnel && state_ == State::open) watch_progress();
+}
+
 void Connection::linger() {
   state_ = State::lingering;
   stash_.reset();

@@ -67,6 +67,7 @@ class ResponseBody final : public ListNode, public Body {
   void watch_deadline();
   void await_head();
   void measure(Duration took);
+  Duration patience() const;
   bool may_be_silent() const { return is_call_ || is_tunnel(); }
   void arm(Duration patience);
   void end(Outcome outcome);
@@ -83,6 +84,7 @@ class ResponseBody final : public ListNode, public Body {
   http::BodySize size_;
   bool has_answered_ = false;  // bytes of an answer have come
   bool has_head_ = false;
+  bool has_parted_ = false;  // a tunnel that was silent for too long
   bool is_over_ = false;
   const bool is_call_;  // gRPC: head and messages come when the application has any
   uint64_t sent_ = 0;   // bytes of the request's body
