@@ -265,6 +265,7 @@ http::RequestHead& Connection::begin_request(http::StreamId id) {
   exchange.client.listener = gateway_.listener();
   exchange.client.local_port = header_ && header_->ends ? header_->ends->destination.port() : gateway_.port();
   exchange.client.is_encrypted = header_ && header_->is_encrypted;
+  if (header_) introduce(exchange, *header_);
   if (const auto* tls = socket_.tls()) introduce(exchange, tls->facts());
   stream.serving->observer->exchange_started();
   alarm_.stop();
