@@ -1,6 +1,27 @@
 #include "downstream/arrival.h"
 
+#include <algorithm>
+
+#include "http/syntax.h"
+
 namespace weir::downstream {
+
+namespace {
+
+std::string_view readable(Arena& arena, std::string_view bytes) {
+  if (std::ranges::all_of(bytes, http::is_field_byte)) return arena.copy(bytes);
+  constexpr std::string_view kDigits = "0123456789abcdef";
+  auto* const text = static_cast<char*>(arena.bump(2 * bytes.size(), 1));
+  char* to = text;
+  for (const char c : bytes) {
+    const auto byte = static_cast<unsigned char>(c);
+    *to++ = kDigits[byte >> 4];
+    *to++ = kDigits[byte & 15];
+  }
+  return {text, 2 * bytes.size()};
+}
+
+}  // namespace
 
 Task<std::expected<void, net::TlsFailure>> welcome(Loop& loop, net::Socket& socket,
                                                    std::shared_ptr<const TlsListener> tls) {
@@ -23,6 +44,15 @@ void introduce(Exchange& exchange, const net::TlsFacts& facts) {
   }
   exchange.client.tls = tls;
   exchange.client.is_encrypted = true;
+}
+
+void introduce(Exchange& exchange, const net::ProxyHeader& header) {
+  const auto tell = [&](std::string_view name, std::string_view value) {
+    if (!value.empty()) exchange.facts.set(name, readable(exchange.arena(), value));
+  };
+  tell("proxy.authority", header.authority);
+  tell("proxy.alpn", header.alpn);
+  tell("proxy.unique_id", header.unique_id);
 }
 
 }  // namespace weir::downstream

@@ -190,7 +190,7 @@ void Connection::refuse(Error error) {
   state_ = State::deaf;
   alarm_.stop();
   if (codec_->is_multiplexed()) {
-    bury_all(Flag::DPE);
+    bury_all(meaning_of(error.code).flag);
     (void)wire_.write();  // GOAWAY, with the reason
     return linger();
   }
@@ -221,13 +221,17 @@ void Connection::idled() {
 }
 
 void Connection::late(Stream& stream, const Error& error) {
-  if (stream.phase == Stream::Phase::head) return refuse(error);
-  stream.exchange.record.raise(Flag::DT);
+  if (stream.phase == Stream::Phase::head) {
+    if (codec_->is_multiplexed()) codec_->reset(0, error.code);  // its header block blocks all others
+    return refuse(error);
+  }
+  const Flag flag = meaning_of(error.code).flag;
+  stream.exchange.record.raise(flag);
   stream.body.fail(error);
   const bool is_answering = stream.phase == Stream::Phase::answering;
   if (!codec_->is_multiplexed()) {
     state_ = State::deaf;
-    if (is_answering) abort(Flag::DT);
+    if (is_answering) abort(flag);
   } else if (is_answering) {
     codec_->reset(stream.id, error.code);
     bury(stream);
@@ -261,6 +265,7 @@ http::RequestHead& Connection::begin_request(http::StreamId id) {
   exchange.client.listener = gateway_.listener();
   exchange.client.local_port = header_ && header_->ends ? header_->ends->destination.port() : gateway_.port();
   exchange.client.is_encrypted = header_ && header_->is_encrypted;
+  if (header_) introduce(exchange, *header_);
   if (const auto* tls = socket_.tls()) introduce(exchange, tls->facts());
   stream.serving->observer->exchange_started();
   alarm_.stop();
@@ -397,6 +402,17 @@ bool Connection::part() {
   bool has_tunnel = false;
   for (Stream& stream : streams_) has_tunnel = stream.part() || has_tunnel;
   return has_tunnel;
+}
+
+void Connection::part_strays(const RouteTable& routes, Time then) {
+  bool has_tunnel = false;
+  for (Stream& stream : streams_) {
+    if (stream.exchange.request.protocol.empty() || !stream.exchange.route) continue;
+    has_tunnel = true;
+    const Time until = routes.has(*stream.exchange.route) ? Time::max() : std::min(then, stream.strays_until());
+    stream.stray_until(until);
+  }
+  if (has_tunnel && state_ == State::open) watch_progress();
 }
 
 void Connection::linger() {

@@ -26,6 +26,8 @@ class Connection final : public ListNode, public http::CodecEvents {
   void drain();
   /// Its WebSockets say that they go, and end; false when it has none.
   bool part();
+  /// Of its tunnels, those whose route `routes` doesn't have part then.
+  void part_strays(const RouteTable& routes, Time then);
   /// The client takes nothing any more: gives everything up.
   void abort(Flag flag);
   void close();

@@ -124,6 +124,11 @@ void Gateway::cut_after(std::optional<Duration> grace) {
   if (!cut_alarm_.is_running()) cut_alarm_.start(*grace);
 }
 
+void Gateway::part_strays_after(Duration grace) {
+  const Time then = worker_.loop.now() + grace;
+  for (Connection& connection : connections_) connection.part_strays(*serving_->routes, then);
+}
+
 void Gateway::cut() {
   arrivals_.cancel();
   List<Connection> parting;

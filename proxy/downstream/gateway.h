@@ -37,6 +37,8 @@ class Gateway {
   void close_idle();
   /// Every connection is cut then; null takes the deadline back.
   void cut_after(std::optional<Duration> grace);
+  /// Tunnels whose route the snapshot doesn't have any more end then.
+  void part_strays_after(Duration grace);
   /// Ends every connection now; those with WebSockets have a moment to say so.
   void cut();
   size_t size() const { return size_ + arrivals_.size(); }

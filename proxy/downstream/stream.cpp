@@ -15,6 +15,7 @@ namespace weir::downstream {
 namespace {
 
 constexpr Duration kPaceStep = std::chrono::seconds(1);
+constexpr Duration kParting = std::chrono::milliseconds(500);
 
 }  // namespace
 
@@ -63,17 +64,27 @@ void Stream::receive(Slice data) {
 
 Time Stream::due() const {
   if (phase == Phase::head) return exchange.record.started + serving->policy->timeouts.head;
+  if (is_tunnel()) return strays_until_;
   if (body.is_settled() || is_call_ || !exchange.request.protocol.empty()) return Time::max();
   return std::max(next_look_, exchange.record.head_received + kPaceStep);
 }
 
 std::optional<Error> Stream::is_late() {
   if (phase == Phase::head) return Error{ErrorCode::request_timeout, Side::client, "the request head took too long"};
+  if (is_tunnel()) return strayed();
   next_look_ = exchange.loop().now() + kPaceStep;
   if (!body.is_full() && !wants_continue) pace.wait(kPaceStep);
   const auto& policy = *serving->policy;
   if (!pace.is_too_slow(policy.limits.body_rate, policy.timeouts.body)) return std::nullopt;
   return Error{ErrorCode::request_timeout, Side::client, "the request body came too slowly"};
+}
+
+/// The first time it parts, and has a moment for that.
+std::optional<Error> Stream::strayed() {
+  if (has_parted_) return Error{ErrorCode::shutting_down, Side::self, "a reload took the tunnel's route away"};
+  strays_until_ = exchange.loop().now() + kParting;
+  part();
+  return std::nullopt;
 }
 
 // The answer.
@@ -167,6 +178,7 @@ void Stream::send_head() {
 
 bool Stream::part() {
   if (!tunnel_ || !is_tunnel() || phase != Phase::answering) return false;
+  if (std::exchange(has_parted_, true)) return true;
   if (tunnel_->to_endpoint.takes_another()) body.push(Slice::literal(http::kGoingAwayMasked));
   body.finish(nullptr);
   auto& codec = connection.codec();

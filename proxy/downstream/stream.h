@@ -42,8 +42,10 @@ class Stream final : public ListNode, public ClientSide {
   /// The head took too long, or the body comes too slowly: why.
   std::optional<Error> is_late();
 
-  /// A WebSocket that must go says so to both sides, where it is between two frames, and ends. False for all else.
-  bool part();
+  bool part() override;
+  /// A tunnel whose route is gone parts then, and is cut a moment later; Time::max(): it stays.
+  void stray_until(Time then) { strays_until_ = then; }
+  Time strays_until() const { return strays_until_; }
 
   /// Stops its task. What it holds goes with it.
   void silence() { task_.reset(); }
@@ -65,12 +67,15 @@ class Stream final : public ListNode, public ClientSide {
  private:
   Task<> run();
   Task<> answer();
+  std::optional<Error> strayed();
   void send_head();
   void check_refusal();
 
   Tunnel* tunnel_ = nullptr;  // one is asked for
   Time next_look_{};          // at the body's pace
-  bool is_call_ = false;      // gRPC over HTTP/2: its messages come when the application has any
+  Time strays_until_ = Time::max();
+  bool has_parted_ = false;
+  bool is_call_ = false;  // gRPC over HTTP/2: its messages come when the application has any
   struct Turn : Ready {
     Stream* stream;
   } turn_;  // first: begin; then: it has ended

@@ -97,6 +97,8 @@ class ClientSide {
   virtual void inform(const http::ResponseHead& head) = 0;
   /// Where the client connected to; nothing when that isn't known.
   virtual net::Address local_address() const { return {}; }
+  /// Ends a tunnel: tells both ends that it goes, where they are between two frames. False when this is none.
+  virtual bool part() { return false; }
 };
 
 /// One request and its response: gathers the parts, each of which has its own state. Lives in the arena of
@@ -123,6 +125,9 @@ class Exchange {
   }
   /// Where the client connected to; nothing when that isn't known.
   net::Address local_address() const { return client_side_ ? client_side_->local_address() : net::Address(); }
+
+  /// Ends a tunnel with a word to both ends; false when this is none. Who must end still has to be cut.
+  bool part() { return client_side_ && client_side_->part(); }
 
   /// Before the first `next` of whoever may want a second try: keeps the request head, and from here on up to
   /// `replay` bytes of its body.

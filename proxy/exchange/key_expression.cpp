@@ -23,10 +23,14 @@ constexpr TlsKey kTlsKeys[] = {
     {"tls.client.names", &ClientTls::names}, {"tls.client.fingerprint", &ClientTls::fingerprint},
 };
 
+// Told by the PROXY header that the connection began with, and kept as facts.
+constexpr std::string_view kProxyKeys[] = {"proxy.authority", "proxy.alpn", "proxy.unique_id"};
+
 const std::vector<std::string> kKnown = [] {
   std::vector<std::string> known{"client.ip",   "method",      "host",       "path",     "path[0]",
                                  "header.NAME", "cookie.NAME", "query.NAME", "jwt.CLAIM"};
   for (const auto& key : kTlsKeys) known.emplace_back(key.name);
+  for (const auto key : kProxyKeys) known.emplace_back(key);
   return known;
 }();
 constexpr size_t kDeepestSegment = 99;
@@ -103,6 +107,7 @@ std::expected<KeyExpression::Part, std::string> KeyExpression::parse_part(std::s
   if (const auto key = std::ranges::find(kTlsKeys, text, &TlsKey::name); key != std::end(kTlsKeys)) {
     return Part{Source::tls, {}, static_cast<size_t>(key - kTlsKeys)};
   }
+  if (std::ranges::find(kProxyKeys, text) != std::end(kProxyKeys)) return Part{Source::fact, std::string(text)};
   const auto dot = text.find('.');
   const auto family = text.substr(0, dot);
   const auto name = dot == std::string_view::npos ? std::string_view() : text.substr(dot + 1);

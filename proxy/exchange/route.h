@@ -27,6 +27,8 @@ class RouteTable {
   /// The first route that matches `exchange.request` (path already normalised), or null. May set
   /// `exchange.destination`.
   virtual const Route* find(Exchange& exchange) const = 0;
+  /// Whether there is one of that name still, for what outlives the snapshot that it began with.
+  virtual bool has(const Route&) const { return true; }
 };
 
 }  // namespace weir

@@ -37,6 +37,9 @@ struct H2Limits {
 /// A tunnel is a request with `protocol` and BodySize::tunnel(), whose 101 stands for the 2xx of the wire. From there
 /// on_data and send_data are raw, and each side ends its direction.
 ///
+/// Answers leave in the order that the client asks for by `priority` fields and PRIORITY_UPDATE frames (RFC 9218). The
+/// frames end here: what they rank is the streams of one connection.
+///
 /// What costs a stream comes as on_reset: malformed requests (bad_request; one whose head is too large has been
 /// answered by the codec with 431 or 414) and responses (protocol_error), resets of the peer (client_gone;
 /// connection_reset, safe to retry when the stream was refused). What costs the connection comes as on_reset for every
@@ -60,6 +63,7 @@ class H2Codec final : public Codec {
   void send_data(StreamId stream, Slice data) override;
   size_t held_back(StreamId stream) const override;
   void send_end(StreamId stream, const Headers* trailers) override;
+  /// Stream 0 is the connection: GOAWAY.
   void reset(StreamId stream, ErrorCode code) override;
   void consumed(StreamId stream, size_t bytes) override;
 
@@ -144,6 +148,7 @@ class H2Codec final : public Codec {
   bool has_failed_ = false;  // feed or feed_end has told so
   bool is_flooded_ = false;
   bool peer_goes_ = false;
+  bool peer_prioritizes_ = false;  // by PRIORITY_UPDATE
 };
 
 }  // namespace weir::http

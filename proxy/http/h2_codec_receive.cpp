@@ -60,7 +60,7 @@ void H2Codec::finish_request(Stream& stream, Ends ends) {
   if (!body) return refuse(stream, body.error());
   stream.method = head.protocol.empty() ? head.method : Method::connect;
   stream.incoming = Stream::Message::body;
-  if (!head.headers.get("priority")) {
+  if (!peer_prioritizes_ && !head.headers.get("priority")) {
     // Without a word from the client, streams take turns, and a big answer leaves room for small ones (RFC 9218).
     constexpr nghttp2_extpri kTakesTurns{NGHTTP2_EXTPRI_DEFAULT_URGENCY, 1};
     nghttp2_session_change_extpri_stream_priority(session_, static_cast<int32_t>(stream.id), &kTakesTurns, 0);

@@ -86,6 +86,7 @@ int H2Callbacks::on_frame_recv(nghttp2_session* session, const nghttp2_frame* fr
       if (frame->hd.flags & NGHTTP2_FLAG_ACK) codec.finish_drain();
       break;
     case NGHTTP2_GOAWAY: codec.peer_goes_ = true; break;
+    case NGHTTP2_PRIORITY_UPDATE: codec.peer_prioritizes_ = true; break;  // nghttp2 has seen to it
     default: break;
   }
   return verdict(codec);
@@ -160,6 +161,7 @@ struct Setup {
     nghttp2_option_set_no_auto_window_update(option, 1);
     nghttp2_option_set_no_closed_streams(option, 1);
     nghttp2_option_set_max_reserved_remote_streams(option, 0);
+    nghttp2_option_set_builtin_recv_extension_type(option, NGHTTP2_PRIORITY_UPDATE);
     nghttp2_option_set_max_continuations(option, 1000);  // it counts reads, not frames; begin_frame counts these
     nghttp2_option_set_max_send_header_block_length(option, 1024 * 1024);  // too large a head never gets here
   }

@@ -44,6 +44,10 @@ uint32_t reset_code(ErrorCode code) {
   }
 }
 
+uint32_t connection_code(ErrorCode code) {
+  return code == ErrorCode::request_timeout ? NGHTTP2_ENHANCE_YOUR_CALM : reset_code(code);
+}
+
 }  // namespace
 
 H2Codec::Stream& H2Codec::add(StreamId id) {
@@ -87,6 +91,10 @@ void H2Codec::lose(Stream& stream, Error error) {
 }
 
 void H2Codec::reset(StreamId id, ErrorCode code) {
+  if (id == 0) {
+    nghttp2_session_terminate_session(session_, connection_code(code));
+    return;
+  }
   Stream* const stream = find(id);
   if (!stream || stream->life == Stream::Life::ending) return;
   if (stream->life == Stream::Life::owing) {

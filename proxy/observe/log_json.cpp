@@ -47,6 +47,25 @@ void add_tls(Line& line, const ClientTls* tls) {
   line.add('}');
 }
 
+/// What the PROXY header said.
+void add_proxy(Line& line, const Facts& facts) {
+  struct Told {
+    std::string_view fact;
+    std::string_view key;
+  };
+  constexpr Told kTold[] = {
+      {"proxy.authority", R"("authority":")"}, {"proxy.alpn", R"("alpn":")"}, {"proxy.unique_id", R"("unique_id":")"}};
+  std::string_view opening = R"(,"proxy":{)";
+  for (const auto& told : kTold) {
+    const auto value = facts.get(told.fact);
+    if (value.empty()) continue;
+    line.add(opening);
+    add_text(line, told.key, value);
+    opening = ",";
+  }
+  if (opening == ",") line.add('}');
+}
+
 void add_flags(Line& line, uint32_t flags) {
   if (!flags) return;
   std::string_view opening = R"(,"flags":[")";
@@ -87,6 +106,7 @@ void append_json(Line& line, const LogEntry& entry) {
   if (exchange.route) add_text(line, R"(,"route":")", exchange.route->name);
   add_text(line, R"(,"listener":")", exchange.client.listener);
   add_tls(line, exchange.client.tls);
+  add_proxy(line, exchange.facts);
   add_upstream(line, exchange.attempts);
   add_flags(line, record.flags);
   add_error(line, exchange.failure);

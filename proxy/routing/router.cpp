@@ -88,6 +88,12 @@ const Route* Router::find(Exchange& exchange) const {
   return &entry.route;
 }
 
+/// Most routes stay where they were.
+bool Router::has(const Route& route) const {
+  if (route.index < entries_.size() && entries_[route.index]->route.name == route.name) return true;
+  return std::ranges::any_of(entries_, [&](const auto& entry) { return entry->route.name == route.name; });
+}
+
 std::vector<Explanation> Router::explain(Exchange& exchange) const {
   std::vector<Explanation> out;
   for (const auto& entry : entries_) {

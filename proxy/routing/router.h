@@ -29,6 +29,7 @@ class Router : public RouteTable {
 
   /// Sets `exchange.destination` too, for routes with upstream or split. No malloc, but for regular expressions.
   const Route* find(Exchange& exchange) const override;
+  bool has(const Route& route) const override;
 
   /// The routes up to the one that matches, each with why it did not. Tries them one after the other.
   std::vector<Explanation> explain(Exchange& exchange) const;

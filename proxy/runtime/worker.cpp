@@ -204,6 +204,7 @@ void Worker::do_adopt(std::shared_ptr<const Snapshot> snapshot, const std::vecto
     const bool is_gone = std::ranges::find(names, name) == names.end();
     counted->gateway.drain(
         std::ranges::none_of(doors_, [&](const auto& door) { return door->assignment().listener == name; }));
+    counted->gateway.part_strays_after(served->snapshot().configuration().stream_grace);
     counted->gateway.cut_after(is_gone ? std::optional(served->snapshot().configuration().stream_grace) : std::nullopt);
     counted->gateway.expect_proxy_header(nullptr);
     if (is_gone) continue;

@@ -8,6 +8,8 @@ namespace weir::upstream {
 
 namespace {
 
+constexpr Duration kParting = std::chrono::milliseconds(500);
+
 Time least(Time a, Time b) { return a < b ? a : b; }
 
 Time attempt_deadline(const Exchange& exchange, const Attempt& record, const Timeouts& timeouts) {
@@ -111,6 +113,12 @@ void ResponseBody::arm(Duration patience) {
 /// What the attempt has at most: for its response's head, then for the whole.
 Time ResponseBody::deadline() const { return has_head_ ? deadline_ : least(deadline_, answer_by_); }
 
+/// How long the endpoint may send nothing, once it has begun to answer.
+Duration ResponseBody::patience() const {
+  const auto& timeouts = upstream_.settings().timeouts;
+  return may_be_silent() ? timeouts.tunnel : timeouts.between_bytes;
+}
+
 /// Nothing is waited for: only the deadline counts.
 void ResponseBody::watch_deadline() {
   alarm_.stop();
@@ -122,7 +130,13 @@ void ResponseBody::expired() {
     return pipe_.fail({ErrorCode::total_timeout, Side::upstream, "the time for the whole request ran out"});
   }
   const bool has_time = has_head_ || exchange_.loop().now() < answer_by_;
-  if (has_time && may_be_silent() && sent_ != sent_when_armed_) return arm(upstream_.settings().timeouts.tunnel);
+  if (has_time && may_be_silent() && sent_ != sent_when_armed_ && !has_parted_) return arm(patience());
+  if (is_tunnel() && !has_parted_ && exchange_.part()) {
+    has_parted_ = true;
+    exchange_.record.raise(Flag::UT);
+    return arm(kParting);
+  }
+  if (has_parted_) return pipe_.fail({ErrorCode::read_timeout, Side::self, "an end of the tunnel didn't leave"});
   if (has_head_) return pipe_.fail({ErrorCode::read_timeout, Side::upstream, "the endpoint sent nothing for too long"});
   pipe_.fail({ErrorCode::response_timeout, Side::upstream, "the endpoint didn't answer in time"});
 }
@@ -165,10 +179,9 @@ void ResponseBody::answered(http::BodySize size) {
 Task<Result<Chunk>> ResponseBody::read() {
   if (!pipe_.has_chunk()) {
     connection_->taken(*this, 0);
-    const auto& timeouts = upstream_.settings().timeouts;
-    arm(may_be_silent() ? timeouts.tunnel : timeouts.between_bytes);
+    if (!has_parted_) arm(patience());
     while (!pipe_.has_chunk()) co_await pipe_.changed();
-    watch_deadline();
+    if (!has_parted_) watch_deadline();
   }
   auto chunk = pipe_.take();
   if (chunk && !chunk->is_end) {

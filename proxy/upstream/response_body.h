@@ -66,6 +66,7 @@ class ResponseBody final : public ListNode, public Body {
   void await_head();
   void measure(Duration took);
   void report(Outcome outcome);
+  Duration patience() const;
   bool may_be_silent() const { return is_call_ || is_tunnel(); }
   void arm(Duration patience);
   void end(Outcome outcome);
@@ -81,6 +82,7 @@ class ResponseBody final : public ListNode, public Body {
   http::BodySize size_;
   bool has_answered_ = false;  // bytes of an answer have come
   bool has_head_ = false;
+  bool has_parted_ = false;  // a tunnel that was silent for too long
   bool is_over_ = false;
   const bool is_call_;  // gRPC: head and messages come when the application has any
   uint64_t sent_ = 0;   // bytes of the request's body

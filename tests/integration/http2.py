@@ -6,7 +6,7 @@ import unittest
 
 from backend import HttpBackend, digest, fields_of, ok, pattern
 from certificates import Authority
-from h2_wire import (CANCEL, GOAWAY, HEADERS, INTERNAL_ERROR, MAX_CONCURRENT_STREAMS, NO_ERROR, PROTOCOL_ERROR,
+from h2_wire import (CANCEL, ENHANCE_YOUR_CALM, GOAWAY, HEADERS, INTERNAL_ERROR, MAX_CONCURRENT_STREAMS, NO_ERROR, PROTOCOL_ERROR,
                      REFUSED_STREAM, H2Client, H2Server, block, fetch2, number)
 from harness import PATIENCE, SharedWeirCase, Weir, WeirCase, eventually, free_address, own_host, settings
 from wire import Cut, chunk, chunked, read_body, request_bytes
@@ -229,6 +229,11 @@ class Promises:
 class Http2ToHttp1(H2Front, Promises, SharedWeirCase):
     backend_speaks_http2 = False
 
+    def test_trailers_behind_a_sized_body_are_dropped_alone(self):
+        """HTTP/1.1 has no place for them (RFC 9110 section 6.5.1)."""
+        account = self.account("POST", "/sized", (), b"abc", trailers=[("x-check", "42")])
+        self.assertEqual((3, []), (account["length"], account["trailers"]))
+
 
 class Http1ToHttp2(H1Front, Promises, SharedWeirCase):
     backend_speaks_http2 = True
@@ -288,8 +293,11 @@ class Limits(WeirCase):
 
     def test_a_head_that_never_ends_costs_the_connection(self):
         client = self.limited(settings.client_timeouts(head="500ms"))
-        client.send_frame(HEADERS, block([(":method", "GET")]), 0, 1)
+        self.assertEqual(200, client.get("/first").status)
+        client.send_frame(HEADERS, block([(":method", "GET")]), 0, 3)
         self.assertTrue(client.is_closed())
+        self.assertEqual(ENHANCE_YOUR_CALM, client.goaway[1])
+        eventually(lambda: self.served.access_log()[-1].flags == {"DT"}, "the flag of a client that was too slow")
         self.assertEqual(200, fetch2(self.served.address).status)
 
     def test_an_idle_connection_is_closed(self):

@@ -95,6 +95,13 @@ class Accepted(WeirCase):
         account = self.account(v2(fields=tlv(0x20, b"\x01" + bytes(4))))
         self.assertEqual(["https"], fields_of(account, "x-forwarded-proto"))
 
+    def test_what_it_tells_beside_is_logged(self):
+        fields = tlv(1, b"h2") + tlv(2, b"a.test") + tlv(5, b"id-17") + tlv(0xee, b"?")
+        self.account(v2(fields=fields))
+        self.account(v2(fields=tlv(5, b"\x00\xff")))
+        for told in ({"authority": "a.test", "alpn": "h2", "unique_id": "id-17"}, {"unique_id": "00ff"}):
+            eventually(lambda: told in [line.get("proxy") for line in self.running.access_log()], told)
+
     def test_a_connection_without_one_is_closed(self):
         for begin in (request_bytes(), b"\x16\x03\x01\x02\0\x01\0", b"PROXY TCP4 nowhere nowhere 1 2\r\n",
                       v2(command=0x31), summed(v2(fields=tlv(3, bytes(4))))[:-1] + b"?"):

@@ -354,11 +354,33 @@ class Ends(WebSocketCase):
             with self.subTest(hops):
                 weir, client, connection = self.pair(hops, patience=tunnel_timeout("300ms"))
                 started = time.monotonic()
-                self.assertTrue(client.is_closed())
+                self.assertEqual(GOING_AWAY, client.hear().payload)
+                self.assert_ends(client)
                 self.assertGreater(time.monotonic() - started, 0.2)
                 client.close()
                 self.assert_ended(connection)
                 self.assert_nothing_left(weir, connections=hops != "h1")
+
+    def test_both_ends_are_told_that_nothing_went_for_too_long(self):
+        for hops in HOPS:
+            with self.subTest(hops):
+                backend = self.echo_backend()
+                weir = self.in_front(backend, hops, patience=tunnel_timeout("300ms"))
+                client = self.opened(weir)
+                self.assertEqual(b"hello", client.echo(b"hello"))
+                self.assertEqual(Frame(CLOSE, GOING_AWAY, True, False), client.hear())
+                self.assert_ends(client)
+                self.assertTrue(backend.connections[0].ended.wait(2))
+                self.assertEqual(Frame(CLOSE, GOING_AWAY, True, True), backend.frames[-1])
+                client.close()
+                self.assert_nothing_left(weir, connections=hops != "h1")
+                self.assertEqual({"UT"}, weir.log_of("/chat")[0].flags)
+
+    def test_an_end_that_is_deaf_does_not_hold_it_up(self):
+        weir = self.in_front(self.echo_backend(), patience=tunnel_timeout("200ms"))
+        client = self.opened(weir, "/silent")
+        self.assertEqual(GOING_AWAY, client.hear().payload)
+        self.assert_nothing_left(weir)
 
     def test_bytes_either_way_keep_it_open(self):
         weir = self.in_front(self.echo_backend(), patience=tunnel_timeout("400ms"))
@@ -419,6 +441,36 @@ class Reloads(WebSocketCase):
         self.assertGreater(time.monotonic() - started, 0.7)
         self.assert_ends(lost)
         self.assertEqual(b"as ever", kept.echo(b"as ever"))
+
+
+    def test_a_route_that_goes_takes_its_tunnels_along_after_the_grace(self):
+        for hops in HOPS:
+            with self.subTest(hops):
+                backend = self.echo_backend()
+                common = {"stream_grace": "600ms"}
+                stays, goes = route("/stays", "api", "stays"), route("/goes", "api", "goes")
+                weir = self.in_front(backend, hops, routes=[stays, goes], **common)
+                common["upstreams"] = {"api": upstream(self.inner.address, protocol="http2") if hops != "h1" else upstream(backend)}
+                kept, lost = self.opened(weir, "/stays"), self.opened(weir, "/goes")
+                started = time.monotonic()
+                weir.reload({"routes": [stays], **common})
+                weir.reload({"routes": [route("/other", "api", "other"), stays], **common})
+                self.assertEqual(b"in the grace", lost.echo(b"in the grace"))
+                self.assertEqual(Frame(CLOSE, GOING_AWAY, True, False), lost.hear())
+                self.assertGreater(time.monotonic() - started, 0.5)
+                self.assert_ends(lost)
+                self.assertEqual(b"as ever", kept.echo(b"as ever"))
+                self.assertEqual(Frame(CLOSE, GOING_AWAY, True, True), next(come for come in backend.frames if come.opcode == CLOSE))
+
+    def test_a_route_that_comes_back_within_the_grace_keeps_its_tunnels(self):
+        backend = self.echo_backend()
+        weir = self.in_front(backend, routes=[route("/a", "api", "a")], stream_grace="400ms")
+        client = self.opened(weir, "/a")
+        common = {"upstreams": {"api": upstream(backend)}, "stream_grace": "400ms"}
+        weir.reload({"routes": [route("/b", "api", "b")], **common})
+        weir.reload({"routes": [route("/b", "api", "b"), route("/a", "api", "a")], **common})
+        time.sleep(0.7)
+        self.assertEqual(b"here", client.echo(b"here"))
 
 
 class Drain(WebSocketCase):

@@ -54,6 +54,15 @@ TEST_CASE("key expression: how the client came by TLS; nothing when it came in t
   CHECK_FALSE(KeyExpression::parse("tls.colour").has_value());
 }
 
+TEST_CASE("key expression: what a PROXY header told") {
+  Bench bench;
+  CHECK(bench.value("proxy.authority") == "");
+  bench.exchange.facts.set("proxy.authority", "a.example");
+  CHECK(bench.value("proxy.authority") == "a.example");
+  CHECK(KeyExpression::parse("proxy.unique_id")->text() == "proxy.unique_id");
+  CHECK_FALSE(KeyExpression::parse("proxy.colour").has_value());
+}
+
 TEST_CASE("key expression: each source gives its part of the request") {
   Bench bench;
   CHECK(bench.value("client.ip") == "10.0.0.1");

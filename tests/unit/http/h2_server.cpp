@@ -68,6 +68,54 @@ TEST_CASE("h2 server: Host stands in for an :authority that isn't there") {
   CHECK(bench.events.events() == "request 1 GET b /\n  host=b\nend\n");
 }
 
+namespace {
+
+std::string priority_update(StreamId stream, const std::string& value) {
+  return frame(NGHTTP2_PRIORITY_UPDATE, 0, 0, number(stream, 4) + value);
+}
+
+/// In which order the streams 1, 3, 5 get their bytes, after these frames.
+std::string order(const std::string& frames) {
+  H2Bench bench(Role::server);
+  bench.feed(frames);
+  REQUIRE_FALSE(bench.error);
+  for (StreamId stream : {1u, 3u, 5u}) {
+    bench.codec.send_response(stream, bench.response(200), BodySize::known(2));
+    bench.codec.send_data(stream, Slice::literal("ok"));
+    bench.codec.send_end(stream, nullptr);
+  }
+  std::string streams;
+  const auto list = bench.frames();
+  for (auto at = list.find("DATA "); at != std::string::npos; at = list.find("DATA ", at + 1)) streams += list[at + 5];
+  return streams;
+}
+
+}  // namespace
+
+TEST_CASE("h2 server: a priority that is updated counts, be it before its request") {
+  const auto three = headers(1, kGet) + headers(3, kGet) + headers(5, kGet);
+  CHECK(order(three) == "135");
+  CHECK(order(three + priority_update(5, "u=1")) == "513");
+  CHECK(order(priority_update(3, "u=0") + three) == "315");
+  CHECK(order(headers(1, with(kGet, {{"priority", "u=0"}})) + headers(3, kGet) + headers(5, kGet) +
+              priority_update(1, "u=7")) == "351");
+}
+
+TEST_CASE("h2 server: a PRIORITY_UPDATE of nonsense costs nothing, or the connection") {
+  CHECK(order(headers(1, kGet) + headers(3, kGet) + headers(5, kGet) + priority_update(5, "((") +
+              priority_update(99, "u=1")) == "135");
+  H2Bench bench(Role::server);
+  bench.feed(frame(NGHTTP2_PRIORITY_UPDATE, 0, 1, number(1, 4) + "u=1"));
+  CHECK(bench.frames() == "GOAWAY 0 PROTOCOL_ERROR");
+}
+
+TEST_CASE("h2 server: stream 0 is the connection") {
+  H2Bench bench(Role::server);
+  bench.feed(headers(1, kGet));
+  bench.codec.reset(0, ErrorCode::request_timeout);
+  CHECK(bench.frames() == "GOAWAY 1 ENHANCE_YOUR_CALM");
+}
+
 TEST_CASE("h2 server: streams are answered in any order, and leave in one flush") {
   H2Bench bench(Role::server);
   bench.feed(headers(1, kGet) + headers(3, kGet) + headers(5, kGet));
