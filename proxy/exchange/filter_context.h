@@ -8,6 +8,7 @@
 #include "exchange/filter.h"
 #include "exchange/filter_metrics.h"
 #include "exchange/state_slots.h"
+#include "store/channels.h"
 #include "store/on_failure.h"
 
 namespace weir {
@@ -20,6 +21,7 @@ struct FilterContext {
   FilterMetrics& metrics;
   std::string route;                                            // its route's name; "" among the global filters
   store::OnFailure on_store_failure = store::OnFailure::allow;  // of a filter that doesn't say
+  store::Channels* channels = nullptr;                          // what Store::publish says, here and elsewhere
 
   /// State that the whole process shares. T is thread-safe.
   template <class T>

@@ -62,6 +62,8 @@ int Supervisor::run() {
   tasks_.cancel();
   workers_.clear();
   if (reign_) reign_->watches.clear();
+  heartbeat_.reset();
+  subscriber_.reset();
   return exit_code_;
 }
 
@@ -151,8 +153,16 @@ Task<> Supervisor::publish(std::unique_ptr<Reign> reign) {
   co_await ask_workers(
       [&](size_t i, Worker::Done done) { workers_[i]->adopt(reign->snapshot, assignments[i], kept, std::move(done)); });
   sockets_.keep_only(configuration);
+  watch_store(reign->snapshot->redis());
   if (reign_) reign_->watches.clear();
   reign_ = std::move(reign);
+}
+
+void Supervisor::watch_store(const std::shared_ptr<store::RedisShared>& redis) {
+  lasting_.redis = redis;
+  if (heartbeat_ && heartbeat_->shared() == redis) return;
+  heartbeat_ = redis ? std::make_unique<store::RedisHeartbeat>(loop_, redis) : nullptr;
+  subscriber_ = redis ? std::make_unique<store::RedisSubscriber>(loop_, redis, lasting_.store.channels()) : nullptr;
 }
 
 Task<admin::ReloadOutcome> Supervisor::reload_now() {
