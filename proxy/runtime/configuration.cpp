@@ -101,6 +101,7 @@ void decode(config::Reader& r, Configuration& out) {
   r.optional("forwarded", out.policy.forwarding, "what upstreams are told about the client");
   r.optional("path", out.policy.path, "the normal form of paths");
   r.optional("resolver", out.resolver, "how endpoints given by name are looked up");
+  r.optional("store", out.store, "what requests share: limits, idempotency records, jobs");
   r.optional("shutdown", out.shutdown, "how SIGTERM and SIGINT end the process");
   r.optional("stream_grace", out.stream_grace,
              "how long a connection may outlive the listener that a reload took away");

@@ -11,6 +11,7 @@
 #include "exchange/filter_context.h"
 #include "observe/access_log.h"
 #include "routing/config.h"
+#include "runtime/store_settings.h"
 #include "upstream/config.h"
 
 namespace weir::runtime {
@@ -44,6 +45,7 @@ struct Configuration {
   std::vector<routing::RouteSettings> routes;
   downstream::Policy policy;
   upstream::ResolverSettings resolver;
+  StoreSettings store;
   ShutdownSettings shutdown;
   Duration stream_grace = std::chrono::minutes(5);
   config::Located<std::string> user;

@@ -87,14 +87,21 @@ std::shared_ptr<const Snapshot> Supervisor::current() const {
 
 admin::Readiness Supervisor::readiness() const {
   switch (state_.load()) {
-    case State::serving: return {};
+    case State::serving: break;
     case State::starting: return {admin::Readiness::State::not_ready, "starting"};
     default: return {admin::Readiness::State::not_ready, "draining"};
   }
+  const auto snapshot = current();
+  const auto& redis = snapshot->redis();
+  if (!redis || redis->health.state() == store::StoreState::up) return {};
+  return {admin::Readiness::State::degraded, "store is " + std::string(name_of(redis->health.state()))};
 }
 
 admin::Page Supervisor::metrics(std::string_view accept) const {
   const auto snapshot = current();
+  const auto& redis = snapshot->redis();
+  lasting_.store_metrics.show(redis ? redis->health.state() : store::StoreState::up,
+                              redis ? redis->instances.load() : 1);
   auto exposition =
       lasting_.metrics.expose(accept, samples_of(*snapshot), certificates_of(*snapshot), &lasting_.filter_metrics);
   return {std::move(exposition.content_type), std::move(exposition.text)};

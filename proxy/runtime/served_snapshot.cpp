@@ -14,6 +14,13 @@ ServedSnapshot::ServedSnapshot(std::shared_ptr<const Snapshot> snapshot, observe
   };
 }
 
+void ServedSnapshot::use_store(Loop& loop, const ServedSnapshot* before) {
+  const auto& redis = snapshot_->redis();
+  if (!redis) return;
+  if (before && before->snapshot().redis() == redis) store_ = before->store_;
+  else store_ = std::make_shared<store::RedisStore>(loop, redis);
+}
+
 void ServedSnapshot::exchange_finished(Exchange& exchange) {
   metrics_.in_flight.add(-1);
   cells_.observe(exchange);

@@ -6,6 +6,7 @@
 #include "observe/access_log.h"
 #include "observe/cells.h"
 #include "runtime/snapshot.h"
+#include "store/redis_store.h"
 
 namespace weir::runtime {
 
@@ -17,6 +18,9 @@ class ServedSnapshot final : public downstream::Serving, downstream::ExchangeObs
                  observe::WorkerAccessLog& log);
 
   const Snapshot& snapshot() const { return *snapshot_; }
+  /// Null: the embedded one. The one of `before` when that is the same Redis.
+  void use_store(Loop& loop, const ServedSnapshot* before);
+  store::RedisStore* store() const { return store_.get(); }
   observe::ListenerCells& listener(size_t index) { return cells_.listener(index); }
 
  private:
@@ -27,6 +31,8 @@ class ServedSnapshot final : public downstream::Serving, downstream::ExchangeObs
   observe::WorkerMetrics& metrics_;
   observe::WorkerAccessLog& log_;
   observe::SnapshotCells cells_;
+  std::shared_ptr<store::RedisStore>
+      store_;  // shared with the next: calls of exchanges that began here may be under way
 };
 
 }  // namespace weir::runtime

@@ -13,7 +13,12 @@ namespace {
 std::vector<Chain::Link> build_filters(const Configuration& configuration, const routing::RouteSettings& route,
                                        Lasting& lasting, config::Problems& problems) {
   std::vector<Chain::Link> links;
-  FilterContext context{problems, lasting.slots, lasting.filter_metrics, *route.name};
+  FilterContext context{problems,
+                        lasting.slots,
+                        lasting.filter_metrics,
+                        *route.name,
+                        configuration.store.on_failure,
+                        &lasting.store.channels()};
   for (const auto& upstream : configuration.upstreams) context.upstreams.push_back(upstream.name);
   for (const auto* filters : {&configuration.filters, &route.filters}) {
     for (const auto& filter : *filters) {
@@ -49,10 +54,20 @@ std::shared_ptr<Snapshot> Snapshot::build(Loaded loaded, Lasting& lasting, unsig
   snapshot->effective_ = std::move(loaded.effective);
   snapshot->access_log_ = std::move(log);
   const TlsFiles files{loaded.folder, lasting.clock.wall(), problems};
+  snapshot->find_store(lasting);
   snapshot->build_listeners(lasting, files);
   snapshot->build_upstreams(lasting, workers, files);
   snapshot->build_routes(lasting, problems);
   return problems.empty() ? snapshot : nullptr;
+}
+
+/// The one before, with all that it knows, when nothing about it has changed.
+void Snapshot::find_store(Lasting& lasting) {
+  if (configuration_.store.is_embedded()) return;
+  auto settings = configuration_.store.settings(configuration_.resolver.settings());
+  redis_ = lasting.redis.lock();
+  if (redis_ && redis_->settings == settings) return;
+  redis_ = std::make_shared<store::RedisShared>(std::move(settings), lasting.store_metrics);
 }
 
 void Snapshot::build_listeners(Lasting& lasting, const TlsFiles& files) {

@@ -11,6 +11,7 @@
 #include "observe/metrics.h"
 #include "routing/router.h"
 #include "runtime/configuration.h"
+#include "runtime/store_metrics.h"
 #include "store/memory_store.h"
 #include "upstream/forward.h"
 #include "upstream/upstream.h"
@@ -30,7 +31,9 @@ struct Lasting {
   FilterMetrics filter_metrics;
   std::vector<AdminPage> admin_pages;  // of plugins
   upstream::UpstreamStates upstreams{filter_metrics};
-  store::MemoryStore store;
+  StoreMetrics store_metrics{filter_metrics};
+  store::MemoryStore store;                  // this process' own
+  std::weak_ptr<store::RedisShared> redis;   // of the last snapshot that names one
   std::shared_ptr<net::TicketKeys> tickets;  // shared with every TLS listener of every snapshot
 };
 
@@ -46,6 +49,8 @@ class Snapshot {
   const routing::Router& router() const { return *router_; }
   const std::vector<std::unique_ptr<upstream::Upstream>>& upstreams() const { return upstreams_; }
   const std::shared_ptr<observe::AccessLog>& access_log() const { return access_log_; }
+  /// Null: the store is embedded.
+  const std::shared_ptr<store::RedisShared>& redis() const { return redis_; }
   const observe::Labels& labels() const { return labels_; }
   /// Of a listener, by its position in the configuration; null: it is plain.
   const std::shared_ptr<const downstream::TlsListener>& tls(size_t listener) const { return tls_[listener]; }
@@ -54,12 +59,14 @@ class Snapshot {
 
  private:
   Snapshot() = default;
+  void find_store(Lasting& lasting);
   void build_listeners(Lasting& lasting, const TlsFiles& files);
   void build_upstreams(Lasting& lasting, unsigned workers, const TlsFiles& files);
   void build_routes(Lasting& lasting, config::Problems& problems);
 
   Configuration configuration_;
   config::Value effective_;
+  std::shared_ptr<store::RedisShared> redis_;
   std::vector<std::unique_ptr<upstream::Upstream>> upstreams_;
   std::vector<std::shared_ptr<const downstream::TlsListener>> tls_;  // one for each listener
   std::unique_ptr<routing::Router> router_;

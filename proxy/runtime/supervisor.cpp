@@ -66,6 +66,8 @@ int Supervisor::run() {
     reign_->health.clear();
     reign_->watches.clear();
   }
+  heartbeat_.reset();
+  subscriber_.reset();
   return exit_code_;
 }
 
@@ -155,6 +157,7 @@ Task<> Supervisor::publish(std::unique_ptr<Reign> reign) {
   co_await ask_workers(
       [&](size_t i, Worker::Done done) { workers_[i]->adopt(reign->snapshot, assignments[i], kept, std::move(done)); });
   sockets_.keep_only(configuration);
+  watch_store(reign->snapshot->redis());
   if (reign_) {
     reign_->health.clear();
     reign_->watches.clear();
@@ -162,6 +165,13 @@ Task<> Supervisor::publish(std::unique_ptr<Reign> reign) {
   reign_ = std::move(reign);
   for (const auto& upstream : reign_->snapshot->upstreams())
     reign_->health.push_back(std::make_unique<upstream::HealthWatch>(checking_.context, *upstream));
+}
+
+void Supervisor::watch_store(const std::shared_ptr<store::RedisShared>& redis) {
+  lasting_.redis = redis;
+  if (heartbeat_ && heartbeat_->shared() == redis) return;
+  heartbeat_ = redis ? std::make_unique<store::RedisHeartbeat>(loop_, redis) : nullptr;
+  subscriber_ = redis ? std::make_unique<store::RedisSubscriber>(loop_, redis, lasting_.store.channels()) : nullptr;
 }
 
 Task<admin::ReloadOutcome> Supervisor::reload_now() {

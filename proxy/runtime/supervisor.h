@@ -12,6 +12,8 @@
 #include "async/task_group.h"
 #include "runtime/socket_set.h"
 #include "runtime/worker.h"
+#include "store/redis_heartbeat.h"
+#include "store/redis_subscriber.h"
 #include "upstream/connection_pool.h"
 #include "upstream/health_watch.h"
 #include "upstream/name_watch.h"
@@ -61,6 +63,7 @@ class Supervisor final : public admin::Console {
   Task<> begin();
   /// Loads, checks, builds, binds and resolves, and changes nothing that serves.
   Task<std::unique_ptr<Reign>> prepare(config::Problems& problems);
+  void watch_store(const std::shared_ptr<store::RedisShared>& redis);
   Task<> publish(std::unique_ptr<Reign> reign);
   Task<admin::ReloadOutcome> reload_now();
   Task<> reload_on_signal();
@@ -91,6 +94,8 @@ class Supervisor final : public admin::Console {
   std::atomic<State> state_{State::starting};
   int exit_code_ = 0;
   std::unique_ptr<Reign> reign_;
+  std::unique_ptr<store::RedisHeartbeat> heartbeat_;  // none while the store is embedded
+  std::unique_ptr<store::RedisSubscriber> subscriber_;
   mutable std::mutex current_mutex_;
   std::shared_ptr<const Snapshot> current_;
   Event reload_is_free_;

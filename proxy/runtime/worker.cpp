@@ -104,10 +104,11 @@ Worker::Worker(unsigned index, Lasting& lasting, admin::Console& console)
       background_(loop_, report_escaped),
       metrics_(lasting.metrics.worker(index)),
       access_log_(loop_, metrics_.log_drops),
+      store_(lasting.store),
       context_{.loop = loop_,
                .blocks = blocks_,
                .buffers = buffers_,
-               .store = lasting.store,
+               .store = store_,
                .local_store = lasting.store,
                .index = index,
                .background = &background_},
@@ -190,7 +191,10 @@ Load Worker::load() const {
 void Worker::do_adopt(std::shared_ptr<const Snapshot> snapshot, const std::vector<Assignment>& assignments,
                       const std::set<int>& kept) {
   auto* served = new ServedSnapshot(std::move(snapshot), metrics_, access_log_);
+  served->use_store(loop_, served_);
+  store_.use(served->store() ? static_cast<store::Store&>(*served->store()) : lasting_.store);
   serving_ = downstream::ServingRef(served);
+  served_ = served;
   access_log_.use(served->snapshot().access_log());
   close_doors(kept, [&](const Door& door) {
     return std::ranges::none_of(assignments, [&](const Assignment& a) { return a == door.assignment(); });

@@ -12,6 +12,7 @@
 #include "downstream/gateway.h"
 #include "net/listener.h"
 #include "runtime/served_snapshot.h"
+#include "store/current_store.h"
 #include "upstream/connection_pool.h"
 
 namespace weir::runtime {
@@ -77,11 +78,13 @@ class Worker {
   BlockPool buffers_{64 * 1024, 64};
   observe::WorkerMetrics& metrics_;
   observe::WorkerAccessLog access_log_;
+  store::CurrentStore store_;
   WorkerContext context_;
   std::unique_ptr<upstream::ConnectionPool> connections_;
   class AdminSite;
   std::unique_ptr<AdminSite> admin_;
   downstream::ServingRef serving_;
+  ServedSnapshot* served_ = nullptr;  // what `serving_` refers to
   struct Counted;
   std::map<std::string, std::unique_ptr<Counted>> gateways_;  // by listener
   std::vector<std::unique_ptr<Door>> doors_;

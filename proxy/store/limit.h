@@ -22,6 +22,9 @@ struct Limit {
   uint64_t count = 1;  // so many…
   Duration per = std::chrono::seconds(1);
   uint64_t burst = 1;  // gcra: how many may come at once
+  /// Limits of one take whose keys come from different expressions name one slot, so that a Redis Cluster keeps them
+  /// together; "": those of one take have the same key, and each key has a slot of its own.
+  std::string slot{};
 };
 
 /// `cost` out of the quota that `key` has under `limit`; 0 looks without taking.

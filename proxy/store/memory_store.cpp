@@ -195,4 +195,11 @@ Task<Result<std::span<const Entry>>> MemoryStore::read(Caller caller, std::strin
   co_return std::span<const Entry>(entries, count);
 }
 
+// --- news
+
+Task<Result<>> MemoryStore::publish(Caller, std::string_view channel, std::string_view text) {
+  channels_.deliver(channel, text);
+  co_return Result<>();
+}
+
 }  // namespace weir::store

@@ -8,6 +8,7 @@
 
 #include "async/clock.h"
 #include "base/units.h"
+#include "store/channels.h"
 #include "store/meter.h"
 #include "store/store.h"
 #include "store/table.h"
@@ -41,6 +42,8 @@ class MemoryStore : public Store {
                                         size_t most) override;
   Task<Result<std::span<const Entry>>> read(Caller caller, std::string_view log, std::string_view after,
                                             size_t count) override;
+  Task<Result<>> publish(Caller caller, std::string_view channel, std::string_view text) override;
+  Channels& channels() { return channels_; }
 
  private:
   static constexpr size_t kShards = 16;
@@ -71,6 +74,7 @@ class MemoryStore : public Store {
   ClaimState* held(Shard& shard, std::string_view key, std::string_view owner);
 
   const Clock& clock_;
+  Channels channels_;
   std::deque<Shard> shards_;
   std::mutex logs_mutex_;
   size_t most_logs_;

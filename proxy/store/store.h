@@ -60,6 +60,9 @@ class Store {
   virtual Task<Result<std::span<const Entry>>> read(Caller caller, std::string_view log, std::string_view after,
                                                     size_t count) = 0;
 
+  /// Says `text` to all who listen to `channel` (channels.h), in this process and in those that share the store.
+  virtual Task<Result<>> publish(Caller caller, std::string_view channel, std::string_view text) = 0;
+
   /// Processes that share it, this one included: as last known, while it is gone.
   virtual uint32_t instances() const { return 1; }
 };

@@ -7,31 +7,56 @@
 #include <vector>
 
 #include "store/memory_store.h"
+#include "unit/store/redis_bench.h"
 
 namespace weir::store {
 
-/// A store in the test's hand: time passes when `pass` is told to. A second implementation is one more of these, and a
-/// word in STORES.
-struct MemoryBench {
+struct MemoryInHand {
   static constexpr const char* kName = "memory";
   ManualClock clock;
   MemoryStore store{clock};
+
+  void pass(Duration time) { clock.advance(time); }
+  /// This one answers at once.
+  template <class T>
+  T finish(Task<T> call) {
+    REQUIRE(call.start());
+    return call.take();
+  }
+};
+
+struct RedisInHand {
+  static constexpr const char* kName = "redis";
+  static RedisServer& server() {
+    static RedisServer server;
+    return server;
+  }
+  RedisWorker worker{RedisWorker::settings(server().address())};
+  RedisStore& store = *worker.store;
+
+  RedisInHand() { server().say("FLUSHALL"); }
+  void pass(Duration time) { server().pass(time); }
+  template <class T>
+  T finish(Task<T> call) {
+    return worker.finish(std::move(call));
+  }
+};
+
+/// A store in the test's hand: time passes when `pass` is told to. Another implementation is one more of the above, and
+/// a word in STORES.
+template <class Implementation>
+struct StoreBench : Implementation {
+  using Implementation::finish;
+  using Implementation::store;
   BlockPool blocks{8 * 1024};
   Arena arena{blocks};
 
-  void pass(Duration time) { clock.advance(time); }
-
-  /// The call's value. These stores answer at once.
+  /// The call's value.
   template <class T>
   T wait(Task<Result<T>> call) {
-    REQUIRE(call.start());
-    if constexpr (std::is_void_v<T>) {
-      REQUIRE(call.take().has_value());
-    } else {
-      auto result = call.take();
-      REQUIRE(result.has_value());
-      return *result;
-    }
+    auto result = finish(std::move(call));
+    REQUIRE(result.has_value());
+    if constexpr (!std::is_void_v<T>) return *result;
   }
   Caller caller() { return {arena}; }
 
@@ -58,6 +83,8 @@ struct MemoryBench {
   }
 };
 
-#define STORES MemoryBench
+using MemoryBench = StoreBench<MemoryInHand>;
+using RedisBench = StoreBench<RedisInHand>;
+#define STORES MemoryBench, RedisBench
 
 }  // namespace weir::store

@@ -49,3 +49,8 @@ TEST_CASE_TEMPLATE("store: a log keeps its last entries only", Bench, STORES) {
   CHECK(bench.read("log") == "c d ");
   CHECK(bench.read("log", first) == "c d ");
 }
+
+TEST_CASE_TEMPLATE("store: news are told without an error, whoever listens", Bench, STORES) {
+  Bench bench;
+  bench.wait(bench.store.publish(bench.caller(), "channel", "text"));
+}

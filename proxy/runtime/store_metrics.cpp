@@ -1,0 +1,27 @@
+#include "runtime/store_metrics.h"
+
+namespace weir::runtime {
+
+StoreMetrics::StoreMetrics(FilterMetrics& metrics)
+    : instances_(metrics.gauge("store_instances", "Processes that share the store, as last known.", {})) {
+  size_t index = 0;
+  for (const auto* outcome : {"ok", "failed", "spared"}) {
+    commands_[index++] = &metrics.counter("store_commands", "Calls to the store; spared: not made, since it is down.",
+                                          {{"outcome", outcome}});
+  }
+  for (size_t i = 0; i < errors_.size(); ++i) {
+    const auto reason = std::string(name_of(static_cast<store::Fault>(i)));
+    errors_[i] = &metrics.counter("store_errors", "Calls to the store that failed.", {{"reason", reason}});
+  }
+  for (size_t i = 0; i < states_.size(); ++i) {
+    const auto state = std::string(name_of(static_cast<store::StoreState>(i)));
+    states_[i] = &metrics.gauge("store_state", "1 for the state that the store is in.", {{"state", state}});
+  }
+}
+
+void StoreMetrics::show(store::StoreState state, uint32_t instances) const {
+  for (size_t i = 0; i < states_.size(); ++i) states_[i]->set(i == static_cast<size_t>(state));
+  instances_.set(instances);
+}
+
+}  // namespace weir::runtime

@@ -1,0 +1,38 @@
+#pragma once
+
+#include <atomic>
+#include <random>
+#include <string>
+
+#include "store/redis_reply.h"
+#include "store/redis_settings.h"
+#include "store/store_health.h"
+
+namespace weir::store {
+
+/// Who counts what calls came to. Any thread.
+class StoreObserver {
+ public:
+  enum class Outcome : uint8_t {
+    ok,
+    failed,
+    spared,  // not sent: the breaker is open
+  };
+  virtual ~StoreObserver() = default;
+  virtual void called(Outcome outcome) = 0;
+  virtual void failed(Fault fault) = 0;
+};
+
+/// What all workers of this process know of one Redis. Shared by the snapshots that name it, so that a reload which
+/// doesn't change it keeps its health. Any thread.
+struct RedisShared {
+  RedisShared(RedisSettings settings, StoreObserver& observer) : settings(std::move(settings)), observer(observer) {}
+
+  const RedisSettings settings;
+  StoreObserver& observer;
+  StoreHealth health;
+  std::atomic<uint32_t> instances{1};  // processes that share it, as last known
+  const std::string instance = std::to_string(std::random_device()()) + std::to_string(std::random_device()());
+};
+
+}  // namespace weir::store

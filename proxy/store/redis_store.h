@@ -1,0 +1,64 @@
+#pragma once
+
+#include <memory>
+
+#include "store/redis_nodes.h"
+#include "store/redis_scripts.h"
+#include "store/redis_shared.h"
+#include "store/store.h"
+
+namespace weir::store {
+
+/// The store in Redis, as one worker is connected to it: one command for each call, over one connection to each server;
+/// time is Redis' own, to the microsecond. No call takes longer than the settings' timeout, and none is tried twice
+/// after a failure. One thread; calls end, or are destroyed, before it.
+class RedisStore final : public Store {
+ public:
+  RedisStore(Loop& loop, std::shared_ptr<RedisShared> shared);
+
+  Task<Result<Decision>> take(Caller caller, std::span<const Take> quotas) override;
+  Task<Result<Claim>> claim(Caller caller, std::string_view key, ClaimTerms terms) override;
+  Task<Result<bool>> renew(Caller caller, std::string_view key, std::string_view owner, Duration lease) override;
+  Task<Result<bool>> complete(Caller caller, std::string_view key, std::string_view owner, std::string_view result,
+                              Duration keep) override;
+  Task<Result<bool>> release(Caller caller, std::string_view key, std::string_view owner) override;
+  Task<Result<std::optional<std::string_view>>> get(Caller caller, std::string_view key) override;
+  Task<Result<>> put(Caller caller, std::string_view key, std::string_view value, Duration keep) override;
+  Task<Result<bool>> remove(Caller caller, std::string_view key) override;
+  Task<Result<std::string_view>> append(Caller caller, std::string_view log, std::string_view value,
+                                        size_t most) override;
+  Task<Result<std::span<const Entry>>> read(Caller caller, std::string_view log, std::string_view after,
+                                            size_t count) override;
+  Task<Result<>> publish(Caller caller, std::string_view channel, std::string_view text) override;
+  /// Says that this process is alive; how many are.
+  Task<Result<uint32_t>> beat(Caller caller);
+  uint32_t instances() const override { return shared_->instances.load(std::memory_order_relaxed); }
+
+ private:
+  /// One command. A script's has its hash for its second word.
+  struct Command {
+    std::string_view key;  // decides on the server
+    std::span<std::string_view> words;
+    const RedisScript* script = nullptr;
+  };
+  Command plain(Caller caller, std::string_view key, std::initializer_list<std::string_view> words);
+  Command scripted(Caller caller, const RedisScript& script, std::string_view key,
+                   std::initializer_list<std::string_view> arguments);
+  Command take_command(Caller caller, std::span<const Take> quotas);
+
+  /// The answer, which is no error reply, within the timeout.
+  Task<Answer> run(Caller caller, Command command);
+  /// `node` becomes the one that answered.
+  Task<Answer> send(Caller caller, RedisNodes::NodeRef& node, Command command, Time deadline);
+  void count(RedisNodes::Node& node, const Answer& answer);
+  /// 1 or 0.
+  Task<Result<bool>> ask(Caller caller, Command command);
+
+  std::string_view key(Caller caller, std::string_view kind, std::string_view name);
+
+  Loop& loop_;
+  std::shared_ptr<RedisShared> shared_;  // two owners: workers, and the snapshot that the next one takes it from
+  RedisNodes nodes_;
+};
+
+}  // namespace weir::store

@@ -1,0 +1,30 @@
+#pragma once
+
+#include <memory>
+#include <string>
+
+#include "store/channels.h"
+#include "store/redis_nodes.h"
+
+namespace weir::store {
+
+/// Hears what any process publishes in a Redis, over a connection of its own, and tells this process' Channels. What is
+/// said while it isn't connected is lost. One for each process; one thread.
+class RedisSubscriber {
+ public:
+  RedisSubscriber(Loop& loop, std::shared_ptr<RedisShared> shared, Channels& channels);
+
+ private:
+  Task<> listen();
+  void hear(std::string_view channel, std::string_view text);
+
+  Loop& loop_;
+  std::shared_ptr<RedisShared> shared_;
+  Channels& channels_;
+  const std::string prefix_;
+  RedisNodes nodes_;
+  RedisConnection::Hear hear_;
+  Task<> task_;
+};
+
+}  // namespace weir::store

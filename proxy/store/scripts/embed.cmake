@@ -1,0 +1,12 @@
+# Puts the Lua scripts of this folder into the binary: store_scripts.inc has one redis_script(name, sha1, text) for each.
+file(GLOB scripts CONFIGURE_DEPENDS ${CMAKE_CURRENT_LIST_DIR}/*.lua)
+set_property(DIRECTORY APPEND PROPERTY CMAKE_CONFIGURE_DEPENDS ${scripts})
+set(embedded "")
+foreach(script IN LISTS scripts)
+  get_filename_component(name ${script} NAME_WE)
+  file(READ ${script} text)
+  string(SHA1 sha1 "${text}")
+  string(APPEND embedded "redis_script(${name}, \"${sha1}\", R\"lua(${text})lua\")\n")
+endforeach()
+file(GENERATE OUTPUT ${CMAKE_BINARY_DIR}/generated/store_scripts.inc CONTENT "${embedded}")
+target_include_directories(weir_store PRIVATE ${CMAKE_BINARY_DIR}/generated)

@@ -1,0 +1,188 @@
+#include "store/redis_connection.h"
+
+#include <doctest/doctest.h>
+
+#include <array>
+
+#include "net/socket.h"
+#include "store/redis_command.h"
+#include "unit/loop_bench.h"
+#include "unit/peer.h"
+#include "unit/store/redis_server.h"
+
+using namespace weir;
+using namespace weir::store;
+using namespace std::chrono_literals;
+
+namespace {
+
+/// The server's side in the test's hand, on a unix socket without a name in the file system.
+struct Bench : LoopBench {
+  int listener = ::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+  std::string folder = [] {
+    char name[] = "/tmp/weir-redis-XXXXXX";
+    return std::string(::mkdtemp(name));
+  }();
+  net::Address address = net::Address::unix_path(folder + "/s");
+  BlockPool blocks{8 * 1024};
+  Arena arena{blocks};
+  std::unique_ptr<RedisConnection> connection;
+  std::optional<Peer> server;
+
+  Bench() {
+    REQUIRE(::bind(listener, address.get(), address.size()) == 0);
+    REQUIRE(::listen(listener, 5) == 0);
+    connection = std::make_unique<RedisConnection>(loop, address);
+    server.emplace(::accept(listener, nullptr, nullptr));
+    settle();
+  }
+  ~Bench() {
+    ::close(listener);
+    std::filesystem::remove_all(folder);
+  }
+
+  static Task<Answer> ask(RedisConnection& connection, Arena& arena, std::string_view command, Time deadline) {
+    co_return co_await connection.call(arena, command, deadline);
+  }
+  Task<Answer> get(std::string_view key) {
+    auto task = ask(*connection, arena, redis_command(arena, {"GET", key}), loop.now() + 1s);
+    REQUIRE_FALSE(task.start());
+    return task;
+  }
+};
+
+}  // namespace
+
+TEST_CASE("redis connection: answers are the same in whatever fragments they come") {
+  const std::string answers =
+      "$5\r\nhello\r\n:42\r\n$-1\r\n-OOM no room\r\n*3\r\n$0\r\n\r\n*1\r\n:7\r\n$4\r\na\r\nb\r\n";
+  for (const size_t size : {1UZ, 2UZ, 3UZ, 7UZ, 31UZ, answers.size()}) {
+    Bench bench;
+    std::vector<Task<Answer>> calls;
+    for (int i = 0; i < 5; ++i) calls.push_back(bench.get("k"));
+    bench.settle();
+    for (size_t at = 0; at < answers.size(); at += size) {
+      bench.server->send(answers.substr(at, size));
+      bench.settle();
+    }
+    std::vector<Reply> replies;
+    for (auto& call : calls) {
+      REQUIRE(call.is_done());
+      replies.push_back(*call.take());
+    }
+    CHECK(replies[0].text == "hello");
+    CHECK(replies[1].integer == 42);
+    CHECK(replies[2].type == Reply::Type::nothing);
+    CHECK(fault_of(replies[3]) == Fault::out_of_memory);
+    CHECK(replies[4].items.size() == 3);
+    CHECK(replies[4][1][0].integer == 7);
+    CHECK(replies[4][2].text == "a\r\nb");
+    CHECK(replies[4][3].type == Reply::Type::nothing);
+  }
+}
+
+TEST_CASE("redis connection: the commands of one turn leave together") {
+  Bench bench;
+  auto first = bench.get("a");
+  auto second = bench.get("b");
+  CHECK(bench.server->received().empty());
+  bench.settle();
+  CHECK(bench.server->received() == "*2\r\n$3\r\nGET\r\n$1\r\na\r\n*2\r\n$3\r\nGET\r\n$1\r\nb\r\n");
+}
+
+TEST_CASE("redis connection: an answer that nobody waits for is dropped, and the next goes where it belongs") {
+  Bench bench;
+  auto gone = bench.get("a");
+  auto waiting = bench.get("b");
+  bench.settle();
+  gone.reset();
+  bench.server->send("$1\r\na\r\n$1\r\nb\r\n");
+  bench.settle();
+  REQUIRE(waiting.is_done());
+  CHECK(waiting.take()->text == "b");
+  CHECK(bench.connection->unanswered() == 0);
+}
+
+TEST_CASE("redis connection: whoever waits too long is told, and the late answer is dropped") {
+  Bench bench;
+  auto late = bench.get("a");
+  bench.settle();
+  bench.advance(1s);
+  REQUIRE(late.is_done());
+  CHECK(late.take().error() == Fault::timeout);
+  bench.server->send("$1\r\na\r\n");
+  bench.settle();
+  CHECK(bench.connection->unanswered() == 0);
+  auto next = bench.get("b");
+  bench.settle();
+  bench.server->send("$1\r\nb\r\n");
+  bench.settle();
+  CHECK(next.take()->text == "b");
+}
+
+TEST_CASE("redis connection: when it ends, whoever waits is told") {
+  for (const bool by_us : {true, false}) {
+    Bench bench;
+    auto waiting = bench.get("a");
+    bench.settle();
+    if (by_us) bench.connection->close("enough");
+    else bench.server->close();
+    bench.settle();
+    REQUIRE(waiting.is_done());
+    CHECK(waiting.take().error() == Fault::connection_lost);
+    CHECK_FALSE(bench.connection->is_open());
+    CHECK_FALSE(bench.connection->why_closed().empty());
+    auto later = Bench::ask(*bench.connection, bench.arena, "*0\r\n", bench.loop.now() + 1s);
+    REQUIRE(later.start());
+    CHECK(later.take().error() == Fault::not_connected);
+  }
+}
+
+TEST_CASE("redis connection: it may go before those who wait") {
+  Bench bench;
+  auto waiting = bench.get("a");
+  bench.settle();
+  bench.connection.reset();
+  bench.settle();
+  REQUIRE(waiting.is_done());
+  CHECK(waiting.take().error() == Fault::connection_lost);
+}
+
+TEST_CASE("redis connection: a server that speaks without being asked is left") {
+  Bench bench;
+  bench.server->send(":1\r\n");
+  bench.settle();
+  CHECK_FALSE(bench.connection->is_open());
+}
+
+TEST_CASE("redis connection: a server that speaks another language is left") {
+  Bench bench;
+  auto waiting = bench.get("a");
+  bench.settle();
+  bench.server->send("HTTP/1.1 400 Bad Request\r\n\r\n");
+  bench.settle();
+  CHECK(waiting.take().error() == Fault::connection_lost);
+}
+
+TEST_CASE("redis connection: nobody there is an end, not an exception") {
+  LoopBench bench;
+  RedisConnection nowhere(bench.loop, net::Address::unix_path("/tmp/weir-no-such-socket"));
+  CHECK_FALSE(nowhere.is_open());
+  RedisConnection refused(bench.loop, *net::Address::parse_ip("127.0.0.1", free_port()));
+  CHECK(bench.until([&] { return !refused.is_open(); }));
+}
+
+TEST_CASE("redis connection: what the server doesn't read is kept, and sent when it does") {
+  Bench bench;
+  const std::string large(4 << 20, 'x');
+  auto call = bench.get(large);
+  bench.settle();
+  size_t received = 0;
+  CHECK(bench.until([&] {
+    received += bench.server->received().size();
+    return received > large.size();
+  }));
+  bench.server->send("$-1\r\n");
+  bench.settle();
+  CHECK(call.is_done());
+}

@@ -1,0 +1,254 @@
+#include "store/redis_store.h"
+
+#include <doctest/doctest.h>
+
+#include <csignal>
+
+#include "store/redis_keys.h"
+#include "store/redis_subscriber.h"
+#include "unit/store/redis_bench.h"
+
+using namespace weir;
+using namespace weir::store;
+using namespace std::chrono_literals;
+using Outcome = StoreObserver::Outcome;
+
+namespace {
+
+/// hiredis writes to servers that may be gone; the process ignores the signal, as ours does.
+[[maybe_unused]] const auto kBefore = std::signal(SIGPIPE, SIG_IGN);
+
+const Limit kHourly{"api", Limit::Algorithm::gcra, 100, 1h, 100};
+
+Result<Decision> take(RedisWorker& worker, const Limit& limit = kHourly, std::string_view key = "k") {
+  const Take one[] = {{limit, key}};
+  return worker.finish(worker.store->take(worker.caller(), one));
+}
+
+}  // namespace
+
+TEST_CASE("redis store: workers on one server share a quota") {
+  RedisServer server;
+  RedisWorker one(RedisWorker::settings(server.address()));
+  RedisWorker two(RedisWorker::settings(server.address()));
+  const Limit limit{"shared", Limit::Algorithm::fixed_window, 3, 24h};
+  CHECK(take(one, limit)->allowed);
+  CHECK(take(two, limit)->allowed);
+  CHECK(take(one, limit)->allowed);
+  CHECK_FALSE(take(two, limit)->allowed);
+}
+
+TEST_CASE("redis store: every key is given its end with its first write") {
+  RedisServer server;
+  RedisWorker worker(RedisWorker::settings(server.address()));
+  REQUIRE(take(worker)->allowed);
+  REQUIRE(worker.put("a", "b"));
+  REQUIRE(worker.finish(worker.store->claim(worker.caller(), "c", {"me", "fp", 1s, 2s})));
+  REQUIRE(worker.finish(worker.store->append(worker.caller(), "log", "e", 5)));
+  for (const auto* key : {"weir:q:{k}:api", "weir:v:a", "weir:c:c", "weir:l:log"}) {
+    INFO(key);
+    const auto left = server.say(std::string("PTTL ") + key);
+    CHECK(left.starts_with(":"));
+    CHECK(std::stoll(left.substr(1)) > 0);
+  }
+}
+
+TEST_CASE("redis store: a server that came back empty is taught the scripts again, within the call") {
+  RedisServer server;
+  RedisWorker worker(RedisWorker::settings(server.address()));
+  REQUIRE(take(worker)->allowed);
+  server.say("SCRIPT FLUSH");
+  CHECK(take(worker)->allowed);
+  CHECK(take(worker)->quotas[0].remaining == 97);
+  CHECK(worker.observer.of(Outcome::failed) == 0);
+}
+
+TEST_CASE("redis store: a call that nobody waits for any more is done, and its answer dropped") {
+  RedisServer server;
+  RedisWorker worker(RedisWorker::settings(server.address()));
+  REQUIRE(worker.put("before", "x"));
+  {
+    Arena short_lived(worker.blocks);
+    auto call = worker.store->put({short_lived}, "k", "v", 1min);
+    REQUIRE_FALSE(call.start());
+    call.reset();
+  }
+  CHECK(worker.get("k")->value() == "v");
+}
+
+TEST_CASE("redis store: calls of one turn are answered each its own") {
+  RedisServer server;
+  RedisWorker worker(RedisWorker::settings(server.address()));
+  REQUIRE(worker.finish(worker.store->append(worker.caller(), "other", "so that the script is known", 1)));
+  std::vector<Task<Result<std::string_view>>> calls;
+  for (int i = 0; i < 300; ++i) {
+    calls.push_back(worker.store->append(worker.caller(), "log", worker.arena.copy(std::to_string(i)), 1000));
+    REQUIRE_FALSE(calls.back().start());
+    if (i % 3 == 0) calls.back().reset();
+  }
+  for (auto& call : calls) {
+    if (call) REQUIRE(worker.until([&] { return call.is_done(); }));
+  }
+  const auto entries = worker.finish(worker.store->read(worker.caller(), "log", "", 1000));
+  REQUIRE(entries->size() == 300);
+  CHECK((*entries)[299].value == "299");
+  CHECK((*entries)[299].id == *calls[299].take());
+}
+
+TEST_CASE("redis store: a value of many reads and writes comes back whole") {
+  RedisServer server;
+  RedisWorker worker(RedisWorker::settings(server.address()));
+  std::string large(8 << 20, 'x');
+  for (size_t i = 0; i < large.size(); i += 997) large[i] = static_cast<char>(i % 251);
+  REQUIRE(worker.put("large", large));
+  CHECK(worker.get("large")->value() == large);
+}
+
+TEST_CASE("redis store: a server that hangs costs the timeout, then nothing, and one call a second finds it again") {
+  RedisServer server;
+  RedisWorker worker(RedisWorker::settings(server.address(), 100ms));
+  REQUIRE(worker.until([&] { return worker.put("k", "v").has_value(); }));
+  server.stop_turning();
+  for (int i = 0; i < 5; ++i) {
+    const auto begun = std::chrono::steady_clock::now();
+    const auto failed = worker.get("k");
+    REQUIRE_FALSE(failed.has_value());
+    CHECK(failed.error().code == ErrorCode::store_unavailable);
+    CHECK(std::chrono::steady_clock::now() - begun < 2s);
+  }
+  CHECK(worker.shared->health.state() == StoreState::down);
+  CHECK(worker.observer.of(Fault::timeout) == 5);
+  for (int i = 0; i < 100; ++i) CHECK_FALSE(worker.get("k").has_value());
+  CHECK(worker.observer.of(Outcome::spared) >= 98);
+
+  server.turn_again();
+  CHECK(worker.until([&] { return worker.get("k").has_value(); }));
+  CHECK(worker.shared->health.state() == StoreState::degraded);
+}
+
+TEST_CASE("redis store: a server killed under a call and started again, empty, is found again") {
+  RedisServer server;
+  RedisWorker worker(RedisWorker::settings(server.address(), 1s));
+  REQUIRE(take(worker)->allowed);
+  server.stop_turning();
+  const Take one[] = {{kHourly, "k"}};
+  auto call = worker.store->take(worker.caller(), one);
+  REQUIRE_FALSE(call.start());
+  worker.loop.poll();
+  server.kill();
+  REQUIRE(worker.until([&] { return call.is_done(); }));
+  CHECK(call.take().error().code == ErrorCode::store_unavailable);
+  CHECK(worker.observer.of(Fault::connection_lost) == 1);
+
+  CHECK_FALSE(take(worker).has_value());
+  server.start();
+  REQUIRE(worker.until([&] { return take(worker).has_value(); }));
+  CHECK(take(worker)->quotas[0].remaining == 98);
+}
+
+TEST_CASE("redis store: a full server refuses writes, which is a failure and no wait") {
+  RedisServer server({"--maxmemory", "1", "--maxmemory-policy", "noeviction"});
+  RedisWorker worker(RedisWorker::settings(server.address()));
+  const auto failed = take(worker);
+  REQUIRE_FALSE(failed.has_value());
+  CHECK(failed.error().detail == "the store is full");
+  CHECK(worker.observer.of(Fault::out_of_memory) == 1);
+  CHECK(worker.get("k").has_value());
+}
+
+TEST_CASE("redis store: a replica takes no writes") {
+  RedisServer server;
+  server.say("REPLICAOF 127.0.0.1 1");
+  RedisWorker worker(RedisWorker::settings(server.address()));
+  CHECK_FALSE(take(worker).has_value());
+  CHECK(worker.observer.of(Fault::read_only) == 1);
+}
+
+TEST_CASE("redis store: it logs in, with a user too, and chooses its database") {
+  RedisServer server({"--requirepass", "s3cret"});
+  auto address = server.address();
+  address.password = "s3cret";
+  address.database = 3;
+  RedisWorker worker(RedisWorker::settings(address));
+  REQUIRE(worker.put("k", "v"));
+  address.database = 0;
+  address.user = "default";
+  RedisWorker other(RedisWorker::settings(address));
+  CHECK_FALSE(other.get("k")->has_value());
+}
+
+TEST_CASE("redis store: a login that is refused is told as such") {
+  RedisServer server({"--requirepass", "s3cret"});
+  auto address = server.address();
+  RedisWorker without(RedisWorker::settings(address));
+  CHECK_FALSE(without.get("k").has_value());
+  CHECK(without.observer.of(Fault::auth) == 1);
+  address.password = "wrong";
+  RedisWorker wrong(RedisWorker::settings(address));
+  CHECK(wrong.get("k").error().detail == "the store refused the login");
+}
+
+TEST_CASE("redis store: it speaks to a server on TCP, by address or by name") {
+  RedisServer server({}, RedisServer::Tcp::yes);
+  auto address = server.tcp_address();
+  RedisWorker worker(RedisWorker::settings(address));
+  CHECK(worker.put("k", "v"));
+  address.host = "localhost";
+  RedisWorker named(RedisWorker::settings(address));
+  CHECK(named.get("k")->value() == "v");
+}
+
+TEST_CASE("redis store: what one process publishes, all hear") {
+  RedisServer server;
+  RedisWorker worker(RedisWorker::settings(server.address()));
+  Channels channels;
+  RedisSubscriber subscriber(worker.loop, worker.shared, channels);
+  std::string heard;
+  const auto subscription = channels.subscribe("purge", [&](std::string_view text) { heard = text; });
+  const auto say = [&] { worker.finish(worker.store->publish(worker.caller(), "purge", "a{b}")); };
+  CHECK(worker.until([&] {
+    say();
+    return heard == "a{b}";
+  }));
+  server.kill();
+  server.start();
+  heard.clear();
+  CHECK(worker.until([&] {
+    say();
+    return heard == "a{b}";
+  }));
+}
+
+TEST_CASE("redis store: instances count each other, and those that fall silent no more") {
+  RedisServer server;
+  RedisWorker one(RedisWorker::settings(server.address()));
+  RedisWorker two(RedisWorker::settings(server.address()));
+  CHECK(*one.finish(one.store->beat(one.caller())) == 1);
+  CHECK(*two.finish(two.store->beat(two.caller())) == 2);
+  server.pass(6s);
+  CHECK(*two.finish(two.store->beat(two.caller())) == 1);
+}
+
+TEST_CASE("redis store: it may go while calls are under way") {
+  RedisServer server;
+  RedisWorker worker(RedisWorker::settings(server.address()));
+  REQUIRE(worker.put("k", "v"));
+  auto call = worker.store->get(worker.caller(), "k");
+  REQUIRE_FALSE(call.start());
+  worker.loop.poll();
+  call.reset();
+  worker.store.reset();
+  worker.loop.poll();
+}
+
+TEST_CASE("redis store: what clients choose can't leave its place in a key, nor choose a slot") {
+  BlockPool blocks(4096);
+  Arena arena(blocks);
+  Limit limit{"na{me}:x"};
+  CHECK(quota_key(arena, "weir:", limit, "10.0.0.1") == "weir:q:{10.0.0.1}:na%7Bme%7D%3Ax");
+  CHECK(quota_key(arena, "weir:", limit, "}{:%") == "weir:q:{%7D%7B%3A%25}:na%7Bme%7D%3Ax");
+  CHECK(quota_key(arena, "weir:", limit, "") == "weir:q:{%}:na%7Bme%7D%3Ax");
+  limit.slot = "login";
+  CHECK(quota_key(arena, "weir:", limit, "a") == "weir:q:{login}:na%7Bme%7D%3Ax:a");
+  CHECK(plain_key(arena, "weir:", "v", "{a}") == "weir:v:%7Ba%7D");
+}
