@@ -7,6 +7,7 @@
 
 #include "base/text.h"
 #include "exchange/client_networks.h"
+#include "exchange/store_failure.h"
 
 namespace weir::store {
 
@@ -14,11 +15,6 @@ static constexpr auto choices(Limit::Algorithm*) {
   using enum Limit::Algorithm;
   return std::array<config::Choice<Limit::Algorithm>, 3>{
       {{"gcra", gcra}, {"sliding_window", sliding_window}, {"fixed_window", fixed_window}}};
-}
-
-static constexpr auto choices(OnFailure*) {
-  return std::array<config::Choice<OnFailure>, 3>{
-      {{"allow", OnFailure::allow}, {"deny", OnFailure::deny}, {"local", OnFailure::local}}};
 }
 
 }  // namespace weir::store
@@ -185,8 +181,7 @@ void decode(config::Reader& r, RateLimitSettings& settings) {
              config::at_least(std::chrono::milliseconds(1)));
   r.optional("max_waiting", settings.max_waiting, "throttle: most requests that are being delayed at once",
              config::at_least(1));
-  r.optional("on_store_failure", settings.on_store_failure,
-             "while the store is gone: allow, deny, or local: this process' share; left out: the store's on_failure");
+  r.optional("on_store_failure", settings.on_store_failure, store::kOnStoreFailure);
   r.optional("headers", settings.headers, "what clients are told of their quota");
   r.optional("exempt", settings.exempt, "who passes uncounted");
   r.optional("lease", settings.lease, "so many are taken from the store at a time, for keys in great demand; 1: off",
