@@ -158,14 +158,14 @@ void RedisConnection::flush() {
 Task<> RedisConnection::write_rest() {
   do {
     co_await watch_->writable();
-    ::redisAsyncHandleWrite(context_);
+    if (context_) ::redisAsyncHandleWrite(context_);  // the reader, woken in the same turn, may have seen the end
   } while (context_ && (!(context_->c.flags & REDIS_CONNECTED) || ::sdslen(context_->c.obuf) > 0));
 }
 
 Task<> RedisConnection::read_all() {
   while (context_) {
     co_await watch_->readable();
-    if (is_unasked()) close("the server spoke without being asked");
+    if (context_ && is_unasked()) close("the server spoke without being asked");
     if (context_) ::redisAsyncHandleRead(context_);
   }
 }

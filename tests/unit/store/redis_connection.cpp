@@ -138,6 +138,18 @@ TEST_CASE("redis connection: when it ends, whoever waits is told") {
   }
 }
 
+TEST_CASE("redis connection: a server that ends it while it is being made ends it once") {
+  Bench bench;
+  RedisConnection brief(bench.loop, bench.address);
+  ::close(::accept(bench.listener, nullptr, nullptr));
+  auto waiting = Bench::ask(brief, bench.arena, "*1\r\n$4\r\nPING\r\n", bench.loop.now() + 1s);
+  REQUIRE_FALSE(waiting.start());
+  bench.settle();
+  CHECK_FALSE(brief.is_open());
+  REQUIRE(waiting.is_done());
+  CHECK(waiting.take().error() == Fault::connection_lost);
+}
+
 TEST_CASE("redis connection: it may go before those who wait") {
   Bench bench;
   auto waiting = bench.get("a");
