@@ -23,11 +23,11 @@ Duration interval_of(const store::Limit& limit) {
   return std::max(limit.per / static_cast<int64_t>(limit.count), Duration(1));
 }
 
-RateQuota::RateQuota(const QuotaSettings& settings, std::string scope, Duration max_delay)
+RateQuota::RateQuota(const QuotaSettings& settings, store::Limit limit, Duration max_delay)
     : policy_(settings.name->empty() ? "default" : *settings.name),
       key_(settings.key),
       cost_(settings.cost ? **settings.cost : Cost{}),
-      limit_(limit_of(settings, std::move(scope))),
+      limit_(std::move(limit)),
       stretched_(stretch(limit_, max_delay)) {}
 
 uint64_t RateQuota::cost(Exchange& exchange) const {

@@ -16,8 +16,8 @@ namespace weir::plugins {
 /// One quota of a rate_limit: by what it counts, how much a request takes, and from which limit.
 class RateQuota {
  public:
-  /// `scope` is the limit's name in the store, `max_delay` how far ahead of its time a request may come and wait.
-  RateQuota(const QuotaSettings& settings, std::string scope, Duration max_delay);
+  /// `limit` is its limit in the store, `max_delay` how far ahead of its time a request may come and wait.
+  RateQuota(const QuotaSettings& settings, store::Limit limit, Duration max_delay);
 
   const std::string& policy() const { return policy_; }  // what clients call it: a token
   const store::Limit& limit() const { return limit_; }

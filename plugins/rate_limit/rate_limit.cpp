@@ -11,12 +11,18 @@ namespace {
 
 using namespace std::chrono_literals;
 
-/// The limits' names in the store: the filter's, and behind it each one's own, if there are several.
+/// The limits' names in the store: the filter's, and behind it each one's own, if there are several. Those whose keys
+/// differ are kept together by the filter's name.
 std::vector<RateQuota> compile(const RateLimitSettings& settings, const std::string& scope) {
   const Duration max_delay = settings.mode == Mode::throttle ? settings.max_delay : 0s;
+  const auto all = quotas_of(settings);
+  const bool has_one_key =
+      std::ranges::all_of(all, [&](const auto& quota) { return quota.key.text() == all.front().key.text(); });
   std::vector<RateQuota> quotas;
-  for (const auto& quota : quotas_of(settings)) {
-    quotas.emplace_back(quota, settings.limits.empty() ? scope : scope + "." + *quota.name, max_delay);
+  for (const auto& quota : all) {
+    auto limit = limit_of(quota, settings.limits.empty() ? scope : scope + "." + *quota.name);
+    if (!has_one_key) limit.slot = scope;
+    quotas.emplace_back(quota, std::move(limit), max_delay);
   }
   return quotas;
 }

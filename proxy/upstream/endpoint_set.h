@@ -50,6 +50,12 @@ class EndpointSet {
   Choice choose(Pick pick) const;
   /// Whom requests may go to now. Worked out anew, and told, after a change of health.
   Reach reach() const;
+  /// Whether they may go to this one of its endpoints, as far as health goes.
+  bool reaches(const Endpoint& endpoint) const {
+    const Reach reach = this->reach();
+    return endpoint.state->health.load(std::memory_order_relaxed) <=
+           (endpoint.is_backup ? reach.backups : reach.primaries);
+  }
 
  private:
   struct Group {

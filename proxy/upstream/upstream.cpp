@@ -43,10 +43,11 @@ Result<Gate::Permit> ask(Gate* gate, Time now) {
   return gate->admit(now);
 }
 
-/// Why none of the endpoints may be had: those that are up have gates that refuse, and say so, or none is up.
+/// Why none of the endpoints may be had: those that are up, or that panic uses, have gates that refuse, and say so; or
+/// there are none.
 Error refusal_of(const EndpointSet& set, Time now) {
   for (const Endpoint& endpoint : set.all()) {
-    if (!endpoint.state->is_up() || endpoint.is_open_to_requests(now)) continue;
+    if (!set.reaches(endpoint) || endpoint.is_open_to_requests(now)) continue;
     if (const auto permit = endpoint.gate->admit(now); !permit) return permit.error();
   }
   return {ErrorCode::no_endpoint, Side::self, "no endpoint of the upstream is up", RetrySafe::yes};
@@ -134,7 +135,7 @@ Duration Upstream::refuses_for(Time now) const {
   Duration shortest = Duration::max();
   const auto set = endpoints();
   for (const Endpoint& endpoint : set->all()) {
-    if (endpoint.gate && endpoint.state->is_up()) shortest = std::min(shortest, endpoint.gate->refuses_for(now));
+    if (endpoint.gate && set->reaches(endpoint)) shortest = std::min(shortest, endpoint.gate->refuses_for(now));
   }
   return shortest == Duration::max() ? Duration{} : shortest;
 }

@@ -80,10 +80,26 @@ TEST_CASE("gates: an endpoint that is down isn't waited for") {
   Gates gates;
   Bench bench;
   bench.settings = gated(gates);
+  bench.settings.panic_threshold = {0};
   bench.with({Bench::endpoint("10.0.0.1:80")});
   bench.upstream->endpoints()->all()[0].state->set_health(Health::down, bench.loop.now());
   const auto lease = bench.upstream->try_acquire(bench.exchange);
-  CHECK((*lease).error().code == ErrorCode::no_endpoint);
+  REQUIRE(lease);
+  REQUIRE_FALSE(*lease);
+  CHECK(lease->error().code == ErrorCode::no_endpoint);
+}
+
+TEST_CASE("gates: in a panic the circuits of endpoints that are down count, too") {
+  Gates gates;
+  Bench bench;
+  bench.settings = gated(gates);
+  bench.with({Bench::endpoint("10.0.0.1:80")});
+  bench.upstream->endpoints()->all()[0].state->set_health(Health::down, bench.loop.now());
+  gates["10.0.0.1:80"]->is_open = true;
+  const auto lease = bench.upstream->try_acquire(bench.exchange);
+  REQUIRE(lease);
+  REQUIRE_FALSE(*lease);
+  CHECK(lease->error().code == ErrorCode::circuit_open);
 }
 
 TEST_CASE("gates: an upstream whose circuit is open has no endpoints, and nothing queues for them") {
