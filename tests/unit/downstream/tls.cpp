@@ -148,7 +148,7 @@ TEST_CASE("tls listener: the upstream reads the client's certificate in Client-C
     co_return;
   };
   constexpr std::string_view kLie =
-      "GET / HTTP/1.1\r\nHost: a\r\nClient-Cert: :lie:\r\nclient-cert-chain: :lie:\r\n\r\n";
+      "GET / HTTP/1.1\r\nHost: a.example\r\nClient-Cert: :lie:\r\nclient-cert-chain: :lie:\r\n\r\n";
   const auto ann = clients.issue({.subject = "ann"});
   Caller known(bench, *net::TlsCertificate::load({ann.certificate, ann.key, ""}, std::chrono::system_clock::now()));
   REQUIRE(known.shake() == net::TlsSession::Step::done);
