@@ -21,7 +21,8 @@ std::vector<HeaderChanges::Field> HeaderChanges::compile(
     const std::vector<config::Named<config::Located<std::string>>>& fields) {
   std::vector<Field> compiled;
   for (const auto& field : fields) {
-    compiled.push_back({field.name, TextTemplate::parse(*field.value).value_or(TextTemplate())});
+    compiled.push_back(
+        {field.name, http::field_of(field.name), TextTemplate::parse(*field.value).value_or(TextTemplate())});
   }
   return compiled;
 }
@@ -31,14 +32,14 @@ void HeaderChanges::apply(http::Headers& headers, Exchange& exchange) const {
   for (const auto& field : set_) {
     const auto value = field.value.render(exchange);
     if (is_sendable(value)) {
-      headers.set(field.name, value);
+      headers.set(field.name, value, field.field);
     } else {
       headers.remove(field.name);
     }
   }
   for (const auto& field : add_) {
     const auto value = field.value.render(exchange);
-    if (is_sendable(value)) headers.add(field.name, value);
+    if (is_sendable(value)) headers.add(field.name, value, field.field);
   }
 }
 

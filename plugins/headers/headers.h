@@ -33,6 +33,7 @@ class HeaderChanges {
  private:
   struct Field {
     std::string name;
+    http::Field field;
     TextTemplate value;
   };
   static std::vector<Field> compile(const std::vector<config::Named<config::Located<std::string>>>& fields);

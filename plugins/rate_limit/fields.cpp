@@ -107,8 +107,8 @@ QuotaFields::QuotaFields(std::span<const RateQuota> quotas, QuotaFieldSet which)
 void QuotaFields::add(Exchange& exchange, std::span<const RateQuota> quotas, const store::Decision& decision) const {
   auto& headers = exchange.response.head.headers;
   if (which_ == QuotaFieldSet::standard || which_ == QuotaFieldSet::both) {
-    headers.add("ratelimit-policy", policies_);
-    headers.add("ratelimit", quotas_now(exchange, quotas, decision));
+    headers.add("ratelimit-policy", policies_, http::Field::other);
+    headers.add("ratelimit", quotas_now(exchange, quotas, decision), http::Field::other);
   }
   if (which_ == QuotaFieldSet::legacy || which_ == QuotaFieldSet::both) {
     const size_t i = tightest(quotas, decision);

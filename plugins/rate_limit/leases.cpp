@@ -1,25 +1,28 @@
 #include "plugins/rate_limit/leases.h"
 
+#include <algorithm>
+
 namespace weir::plugins {
 
-std::optional<store::Decision> Leases::use(std::string_view key, uint64_t cost, Time now) {
+std::optional<store::Decision> Leases::use(Arena& arena, std::string_view key, uint64_t cost, Time now) {
   Lease* lease = leases_.find(key, now);
   if (!lease || lease->tokens < cost) return std::nullopt;
   lease->tokens -= cost;
-  auto decision = lease->decision;
-  for (size_t i = 0; i < decision.count; ++i) decision.quotas[i].remaining += lease->tokens;
-  return decision;
+  const auto quotas = arena.make_list<store::Quota>(lease->quotas.size());
+  std::ranges::copy(lease->quotas, quotas.begin());
+  for (auto& quota : quotas) quota.remaining += lease->tokens;
+  return store::Decision{true, quotas};
 }
 
 void Leases::add(std::string_view key, const store::Decision& decision, uint64_t tokens, Time now, Time until) {
   if (Lease* lease = leases_.find(key, now)) {
-    lease->decision = decision;
+    lease->quotas.assign(decision.quotas.begin(), decision.quotas.end());
     lease->tokens += tokens;
     leases_.keep_at_least_until(key, until);
     return;
   }
   leases_.sweep(now);
-  leases_.put(key, {decision, tokens}, until);
+  leases_.put(key, {{decision.quotas.begin(), decision.quotas.end()}, tokens}, until);
   leases_.shrink();
 }
 

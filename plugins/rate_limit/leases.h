@@ -1,5 +1,8 @@
 #pragma once
 
+#include <optional>
+#include <vector>
+
 #include "async/clock.h"
 #include "plugins/rate_limit/quotas.h"
 #include "store/table.h"
@@ -15,13 +18,13 @@ class Leases {
   explicit Leases(const Settings&) {}
 
   /// Lets a request pass on tokens that are there: the quotas as they were when these were taken, less what went since.
-  std::optional<store::Decision> use(std::string_view key, uint64_t cost, Time now);
+  std::optional<store::Decision> use(Arena& arena, std::string_view key, uint64_t cost, Time now);
   /// `tokens` more of each quota of `decision`, which has counted them as taken.
   void add(std::string_view key, const store::Decision& decision, uint64_t tokens, Time now, Time until);
 
  private:
   struct Lease {
-    store::Decision decision;
+    std::vector<store::Quota> quotas;
     uint64_t tokens = 0;
   };
   static constexpr size_t kMostBytes = 4 << 20;

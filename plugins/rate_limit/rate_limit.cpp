@@ -40,8 +40,7 @@ std::string_view violated(Exchange& exchange, std::span<const RateQuota> quotas,
 }
 
 bool is_beyond(const store::Decision& decision) {
-  return std::any_of(decision.quotas.begin(), decision.quotas.begin() + decision.count,
-                     [](const auto& quota) { return quota.is_beyond; });
+  return std::ranges::any_of(decision.quotas, &store::Quota::is_beyond);
 }
 
 /// Unused tokens are kept for as long as the limit would take to give them anew.
@@ -103,7 +102,7 @@ Task<Result<store::Decision>> RateLimit::take_leased(Exchange& exchange, Takes t
   auto& leases = leases_->of(exchange.worker.index);
   const auto key = joined_keys(arena, takes);
   const uint64_t cost = std::ranges::max_element(takes, {}, &store::Take::cost)->cost;  // the same of each quota
-  if (auto decision = leases.use(key, cost, exchange.loop().now())) co_return *decision;
+  if (auto decision = leases.use(arena, key, cost, exchange.loop().now())) co_return *decision;
   if (cost > lease_) co_return co_await shared.take({arena}, takes);
 
   const size_t bytes = takes.size() * sizeof(store::Take);
@@ -115,7 +114,7 @@ Task<Result<store::Decision>> RateLimit::take_leased(Exchange& exchange, Takes t
   if (!decision->allowed) co_return co_await shared.take({arena}, takes);  // perhaps there are a few
   const Time now = exchange.loop().now();
   leases.add(key, *decision, lease_, now, end_of_lease(now, ahead, *decision, lease_));
-  co_return leases.use(key, cost, now).value_or(*decision);
+  co_return leases.use(arena, key, cost, now).value_or(*decision);
 }
 
 Task<> RateLimit::handle_taken(Exchange& exchange, Next next, const store::Decision& decision) const {

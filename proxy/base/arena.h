@@ -28,6 +28,13 @@ class Arena {
   T& make(Args&&... args) {
     return *new (bump(sizeof(T), alignof(T))) T(std::forward<Args>(args)...);
   }
+  /// So many of them, as T{} has them. T needs no destructor.
+  template <class T>
+  std::span<T> make_list(size_t count) {
+    auto* const items = static_cast<T*>(bump(count * sizeof(T), alignof(T)));
+    for (size_t i = 0; i < count; ++i) new (items + i) T{};
+    return {items, count};
+  }
   std::string_view copy(std::string_view text);
   /// Joins the parts to one text.
   std::string_view concat(std::initializer_list<std::string_view> parts);

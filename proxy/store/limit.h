@@ -1,7 +1,7 @@
 #pragma once
 
-#include <array>
 #include <cstdint>
+#include <span>
 #include <string>
 #include <string_view>
 
@@ -47,9 +47,8 @@ struct Quota {
 inline constexpr size_t kMostLimits = 8;
 
 struct Decision {
-  bool allowed = true;  // all of them
-  size_t count = 0;
-  std::array<Quota, kMostLimits> quotas;  // in the order of the call
+  bool allowed = true;      // all of them
+  std::span<Quota> quotas;  // in the order of the call, in the caller's arena
 };
 
 }  // namespace weir::store

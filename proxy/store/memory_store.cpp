@@ -17,22 +17,31 @@ MemoryStore::MemoryStore(const Clock& clock, Bounds bounds) : clock_(clock), mos
   for (size_t i = 0; i < kShards; ++i) shards_.emplace_back(bounds);
 }
 
-Moment MemoryStore::moment() const {
-  return {clock_.now().time_since_epoch(), std::chrono::duration_cast<Duration>(clock_.wall().time_since_epoch())};
+/// The wall clock is for windows alone.
+Moment MemoryStore::moment(std::span<const Take> quotas) const {
+  const bool is_even =
+      std::ranges::all_of(quotas, [](const Take& take) { return take.limit.algorithm == Limit::Algorithm::gcra; });
+  const auto wall = is_even ? Duration{} : std::chrono::duration_cast<Duration>(clock_.wall().time_since_epoch());
+  return {clock_.now().time_since_epoch(), wall};
 }
 
 // --- quotas
 
 Task<Result<Decision>> MemoryStore::take(Caller caller, std::span<const Take> quotas) {
+  co_return decide(caller.arena, quotas);
+}
+
+/// Apart from the coroutine, whose frame would have to hold all of this.
+Decision MemoryStore::decide(Arena& arena, std::span<const Take> quotas) {
   struct Place {
     std::string_view key;
     Shard* shard;
     Reckoning reckoning;
   };
-  std::array<Place, kMostLimits> places;
+  const auto places = arena.make_list<Place>(quotas.size());
   std::bitset<kShards> needed;
   for (size_t i = 0; i < quotas.size(); ++i) {
-    places[i].key = caller.arena.concat({quotas[i].limit.name, "|", quotas[i].key});
+    places[i].key = arena.concat({quotas[i].limit.name, "|", quotas[i].key});
     const size_t shard = shard_of(places[i].key);
     places[i].shard = &shards_[shard];
     needed.set(shard);
@@ -43,8 +52,8 @@ Task<Result<Decision>> MemoryStore::take(Caller caller, std::span<const Take> qu
     if (needed[i]) locks[i] = std::unique_lock(shards_[i].mutex);
   }
 
-  Decision decision;
-  const Moment now = moment();
+  Decision decision{true, arena.make_list<Quota>(quotas.size())};
+  const Moment now = moment(quotas);
   for (size_t i = 0; i < quotas.size(); ++i) {
     const Meter* meter = places[i].shard->meters.find(places[i].key, Time(now.steady));
     places[i].reckoning = reckon(meter ? *meter : Meter{}, quotas[i].limit, quotas[i].cost, now);
@@ -61,9 +70,9 @@ Task<Result<Decision>> MemoryStore::take(Caller caller, std::span<const Take> qu
       reckoning.quota.remaining = untouched.remaining;
       reckoning.quota.reset_after = untouched.reset_after;
     }
-    decision.quotas[decision.count++] = reckoning.quota;
+    decision.quotas[i] = reckoning.quota;
   }
-  co_return decision;
+  return decision;
 }
 
 void MemoryStore::keep(Shard& shard, std::string_view key, const Reckoning& reckoning, Time now) {

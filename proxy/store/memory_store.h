@@ -69,7 +69,8 @@ class MemoryStore : public Store {
   };
 
   size_t shard_of(std::string_view key) const { return std::hash<std::string_view>{}(key) % kShards; }
-  Moment moment() const;
+  Moment moment(std::span<const Take> quotas) const;
+  Decision decide(Arena& arena, std::span<const Take> quotas);
   static void keep(Shard& shard, std::string_view key, const Reckoning& reckoning, Time now);
   ClaimState* held(Shard& shard, std::string_view key, std::string_view owner);
 

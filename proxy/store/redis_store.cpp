@@ -219,10 +219,11 @@ Task<Result<Decision>> RedisStore::take(Caller caller, std::span<const Take> quo
   const auto answer = co_await run(caller, take_command(caller, quotas));
   if (!answer) co_return unavailable(answer.error());
   if (answer->items.size() != 4 * quotas.size()) co_return unavailable(Fault::unexpected);
-  Decision decision;
-  for (const Take& take : quotas) {
-    const auto told = answer->items.subspan(4 * decision.count, 4);
-    Quota& quota = decision.quotas[decision.count++];
+  Decision decision{true, caller.arena.make_list<Quota>(quotas.size())};
+  for (size_t i = 0; i < quotas.size(); ++i) {
+    const Take& take = quotas[i];
+    const auto told = answer->items.subspan(4 * i, 4);
+    Quota& quota = decision.quotas[i];
     quota.allowed = told[0].integer == 1;
     quota.most = most_of(take.limit);
     quota.is_beyond = take.cost > quota.most;
