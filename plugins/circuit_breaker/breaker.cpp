@@ -75,9 +75,13 @@ Breaker::Breaker(const Settings& settings)
   dice_ = std::random_device{}();
   for (const State state : {State::open, State::half_open}) state_gauge(settings_, state).add(0);
   state_gauge(settings_, State::closed).add();
+  if (settings_.announcer) peers_.emplace(*settings_.announcer, *this);
 }
 
-Breaker::~Breaker() { state_gauge(settings_, word_.load().state).subtract(); }
+Breaker::~Breaker() {
+  peers_.reset();  // from here on nobody changes the state
+  state_gauge(settings_, word_.load().state).subtract();
+}
 
 Error Breaker::refuse() {
   rejected_.add();
@@ -171,9 +175,12 @@ void Breaker::open_if_bad(const BreakerSettings& settings, Word seen, Time now) 
 void Breaker::open(const BreakerSettings& settings, Word seen, Time now, std::string cause) {
   const std::lock_guard lock(mutex_);
   if (word_.load().era != seen.era) return;
-  failed_rests_ = seen.state == State::half_open ? failed_rests_ + 1 : 0;
-  until_ = now + rest(settings);
+  const bool was_probing = seen.state == State::half_open;
+  failed_rests_ = was_probing ? failed_rests_ + 1 : 0;
+  const Duration length = rest(settings);
+  until_ = now + length;
   become({State::open, 0, 0, seen.era + 1}, now, std::move(cause));
+  if (peers_) peers_->tell_opened(was_probing ? Peers::After::probe : Peers::After::closed, length);
 }
 
 bool Breaker::change(Word seen, Word to, Time now, std::string cause) {
@@ -212,6 +219,14 @@ void Breaker::force(State wanted, Time now) {
   if (word.state == wanted || (is_free && !is_forced(word.state))) return;
   const State to = is_free && word.state == State::forced_open ? State::half_open : wanted;
   become({to, 0, 0, word.era + 1}, now, is_free ? "no longer forced" : "forced by an operator");
+}
+
+void Breaker::doubt(Time now, std::string cause) {
+  const std::lock_guard lock(mutex_);
+  const Word word = word_.load();
+  if (word.state != State::closed) return;
+  failed_rests_ = -1;
+  become({State::half_open, 0, 0, word.era + 1}, now, std::move(cause));
 }
 
 Breaker::Status Breaker::status(Time now) const {

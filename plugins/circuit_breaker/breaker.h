@@ -2,11 +2,13 @@
 
 #include <atomic>
 #include <mutex>
+#include <optional>
 #include <string>
 #include <string_view>
 
 #include "base/result.h"
 #include "exchange/filter_metrics.h"
+#include "plugins/circuit_breaker/peers.h"
 #include "plugins/circuit_breaker/window.h"
 
 namespace weir::plugins {
@@ -22,8 +24,11 @@ class Breaker {
     FilterMetrics::Labels labels;
     Duration window{};
     FilterMetrics* metrics = nullptr;
+    store::Announcer* announcer = nullptr;  // null: other instances are none of its business
   };
-  static bool compatible(const Settings& old, const Settings& now) { return old.window == now.window; }
+  static bool compatible(const Settings& old, const Settings& now) {
+    return old.window == now.window && old.announcer == now.announcer;
+  }
 
   enum class State : uint8_t { closed, open, half_open, forced_open, forced_closed };
 
@@ -43,6 +48,8 @@ class Breaker {
 
   /// By an operator: forced_open, forced_closed, or closed: automatic again, by way of half-open if it was open.
   void force(State state, Time now);
+  /// Others have found it to fail: a closed circuit turns half-open.
+  void doubt(Time now, std::string cause);
 
   /// What the admin API shows.
   struct Status {
@@ -83,8 +90,9 @@ class Breaker {
   mutable std::mutex mutex_;  // who changes the state, and guards what follows
   Time since_ = Time::min();
   std::string cause_;
-  int failed_rests_ = 0;  // how often in a row it was too early
+  int failed_rests_ = 0;  // how often in a row it was too early; -1: the first is still to come
   uint64_t dice_;
+  std::optional<Peers> peers_;
 };
 
 std::string_view name_of(Breaker::State state);  // "closed", "open", "half_open", whether or not it is forced

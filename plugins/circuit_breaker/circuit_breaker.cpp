@@ -8,7 +8,9 @@ namespace {
 
 std::shared_ptr<Gate> make_gate(const BreakerSettings& settings, GateContext context, std::string name,
                                 FilterMetrics::Labels labels) {
-  auto breaker = context.slots.find<Breaker>(name, {name, std::move(labels), settings.window, &context.metrics});
+  auto* announcer = settings.shared ? context.announcer : nullptr;
+  auto breaker =
+      context.slots.find<Breaker>(name, {name, std::move(labels), settings.window, &context.metrics, announcer});
   auto list = context.slots.find<BreakerList>("circuit_breakers", {});
   list->add(breaker);
   return std::make_shared<BreakerGate>(settings, std::move(breaker), std::move(list));
@@ -48,8 +50,8 @@ config::Tag<FilterFactory> circuit_breaker_filter() {
       "circuit_breaker", "refuses for a while what would fail anyway",
       [](const RouteBreakerSettings& settings, const config::Location&, FilterContext& context) {
         const auto& name = settings.name.empty() ? context.route : settings.name;
-        return std::make_shared<const CircuitBreaker>(
-            make_gate(settings.breaker, {context.slots, context.metrics}, "route/" + name, {{"route", name}}));
+        return std::make_shared<const CircuitBreaker>(make_gate(
+            settings.breaker, {context.slots, context.metrics, context.announcer}, "route/" + name, {{"route", name}}));
       });
 }
 

@@ -34,6 +34,8 @@ void decode_breaker(config::Reader& r, BreakerSettings& out) {
   r.optional("half_open_successes", out.half_open_successes, "probes in a row that close the circuit",
              config::in_range(1.0, 200.0));
   r.optional("statuses", out.statuses, "which are failures; left out: 500 to 599", config::in_range(400.0, 599.0));
+  r.optional("shared", out.shared,
+             "when it opens, circuits of this name in instances with the same store let only probes through");
   if (r.is_describing() || r.failed() || out.open <= out.max_open) return;
   r.problem_at("open", "'" + format(out.open) + "' is longer than max_open, " + format(out.max_open),
                "write a shorter open, or a longer max_open");

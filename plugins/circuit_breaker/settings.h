@@ -28,6 +28,7 @@ struct BreakerSettings {
   uint16_t half_open_requests = 3;
   uint8_t half_open_successes = 3;
   std::vector<uint16_t> statuses;  // empty: 500 to 599
+  bool shared = false;
 };
 
 /// What an attempt says of whom it went to.

@@ -10,6 +10,7 @@
 #include "exchange/filter.h"
 #include "exchange/filter_metrics.h"
 #include "exchange/state_slots.h"
+#include "store/announcer.h"
 #include "store/channels.h"
 #include "store/on_failure.h"
 
@@ -24,6 +25,7 @@ struct FilterContext {
   std::string route;                                            // its route's name
   store::OnFailure on_store_failure = store::OnFailure::allow;  // of a filter that doesn't say
   store::Channels* channels = nullptr;                          // what Store::publish says, here and elsewhere
+  store::Announcer* announcer = nullptr;                        // says it; null: nobody would hear
   std::vector<std::string> upstreams;                           // their names, for filters that go to one
   std::set<std::string> names;                                  // by which filters of this route know their state
 

@@ -7,6 +7,7 @@
 #include "exchange/filter_metrics.h"
 #include "exchange/gate.h"
 #include "exchange/state_slots.h"
+#include "store/announcer.h"
 
 namespace weir {
 
@@ -14,6 +15,7 @@ namespace weir {
 struct GateContext {
   StateSlots& slots;
   FilterMetrics& metrics;
+  store::Announcer* announcer = nullptr;  // null: there are no other instances
 };
 
 /// Gives the gate of an upstream (`endpoint` "") or of one of its endpoints ("127.0.0.1:9001"); null: none stands

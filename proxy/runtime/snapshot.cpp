@@ -18,7 +18,8 @@ std::vector<Chain::Link> build_filters(const Configuration& configuration, const
                         lasting.filter_metrics,
                         *route.name,
                         configuration.store.on_failure,
-                        &lasting.store.channels()};
+                        &lasting.store.channels(),
+                        lasting.announcer};
   for (const auto& upstream : configuration.upstreams) context.upstreams.push_back(upstream.name);
   for (const auto* filters : {&configuration.filters, &route.filters}) {
     for (const auto& filter : *filters) {
@@ -32,7 +33,7 @@ std::vector<Chain::Link> build_filters(const Configuration& configuration, const
 std::function<std::shared_ptr<Gate>(const std::string&)> gate_maker(
     const config::Named<upstream::UpstreamSettings>& block, Lasting& lasting) {
   if (block.value.gates.empty()) return {};
-  const GateContext context{lasting.slots, lasting.filter_metrics};
+  const GateContext context{lasting.slots, lasting.filter_metrics, lasting.announcer};
   return [context, name = block.name, make = block.value.gates.front().value](const std::string& endpoint) {
     return make(context, name, endpoint);
   };

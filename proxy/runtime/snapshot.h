@@ -12,6 +12,7 @@
 #include "routing/router.h"
 #include "runtime/configuration.h"
 #include "runtime/store_metrics.h"
+#include "store/announcer.h"
 #include "store/memory_store.h"
 #include "upstream/forward.h"
 #include "upstream/upstream.h"
@@ -33,6 +34,7 @@ struct Lasting {
   upstream::UpstreamStates upstreams{filter_metrics};
   StoreMetrics store_metrics{filter_metrics};
   store::MemoryStore store;                  // this process' own
+  store::Announcer* announcer = nullptr;     // the supervisor's; null: nothing is served
   std::weak_ptr<store::RedisShared> redis;   // of the last snapshot that names one
   std::shared_ptr<net::TicketKeys> tickets;  // shared with every TLS listener of every snapshot
 };

@@ -41,10 +41,12 @@ Supervisor::Supervisor(RunOptions options)
       lasting_(clock_),
       loop_(clock_),
       checking_(loop_, lasting_),
+      announcer_(loop_, lasting_.store.channels()),
       sockets_(options_.join),
       reload_is_free_(loop_),
       tasks_(loop_, log_exception) {
   reload_is_free_.set();
+  lasting_.announcer = &announcer_;
 }
 
 Supervisor::~Supervisor() {
@@ -66,6 +68,7 @@ int Supervisor::run() {
     reign_->health.clear();
     reign_->watches.clear();
   }
+  announcer_.use(lasting_.store);
   heartbeat_.reset();
   subscriber_.reset();
   return exit_code_;
@@ -170,7 +173,9 @@ Task<> Supervisor::publish(std::unique_ptr<Reign> reign) {
 void Supervisor::watch_store(const std::shared_ptr<store::RedisShared>& redis) {
   lasting_.redis = redis;
   if (heartbeat_ && heartbeat_->shared() == redis) return;
-  heartbeat_ = redis ? std::make_unique<store::RedisHeartbeat>(loop_, redis) : nullptr;
+  auto heartbeat = redis ? std::make_unique<store::RedisHeartbeat>(loop_, redis) : nullptr;
+  announcer_.use(heartbeat ? static_cast<store::Store&>(heartbeat->store()) : lasting_.store);
+  heartbeat_ = std::move(heartbeat);
   subscriber_ = redis ? std::make_unique<store::RedisSubscriber>(loop_, redis, lasting_.store.channels()) : nullptr;
 }
 

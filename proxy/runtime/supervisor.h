@@ -12,6 +12,7 @@
 #include "async/task_group.h"
 #include "runtime/socket_set.h"
 #include "runtime/worker.h"
+#include "store/announcer.h"
 #include "store/redis_heartbeat.h"
 #include "store/redis_subscriber.h"
 #include "upstream/connection_pool.h"
@@ -90,6 +91,7 @@ class Supervisor final : public admin::Console {
   Lasting lasting_;
   Loop loop_;
   Checking checking_;
+  store::Announcer announcer_;
   SocketSet sockets_;
   std::atomic<State> state_{State::starting};
   int exit_code_ = 0;

@@ -15,6 +15,8 @@ class RedisHeartbeat {
   RedisHeartbeat(Loop& loop, std::shared_ptr<RedisShared> shared);
 
   const std::shared_ptr<RedisShared>& shared() const { return shared_; }
+  /// Its view of the store, for others on its thread.
+  RedisStore& store() { return store_; }
 
  private:
   Task<> beat();

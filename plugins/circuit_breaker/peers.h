@@ -1,0 +1,36 @@
+#pragma once
+
+#include <string>
+#include <string_view>
+
+#include "base/units.h"
+#include "store/announcer.h"
+
+namespace weir::plugins {
+
+class Breaker;
+
+/// One circuit and its namesakes in other processes: when one that was closed opens it says so on a channel, and leaves
+/// word in the store for as long as it is open, for those who start later; who hears that lets probes find out by
+/// themselves, and says nothing. Any thread; nothing waits for the store, and without it each goes on alone.
+class Peers {
+ public:
+  Peers(store::Announcer& announcer, Breaker& breaker);
+  Peers(const Peers&) = delete;
+  Peers& operator=(const Peers&) = delete;
+
+  /// The circuit has opened for so long: after it was closed, or because a probe failed, which is no news.
+  enum class After : uint8_t { closed, probe };
+  void tell_opened(After after, Duration rest);
+
+ private:
+  void hear(std::string_view text);
+
+  store::Announcer& announcer_;
+  Breaker& breaker_;
+  const std::string channel_;
+  const std::string id_;  // who hears it again has said it
+  store::Channels::Subscription subscription_;
+};
+
+}  // namespace weir::plugins

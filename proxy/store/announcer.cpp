@@ -1,0 +1,60 @@
+#include "store/announcer.h"
+
+#include "async/sleep.h"
+
+namespace weir::store {
+
+namespace {
+
+constexpr int kRecalls = 5;  // while the store is only being connected to, or gone
+constexpr Duration kPause = std::chrono::seconds(1);
+
+}  // namespace
+
+void Announcer::publish(std::string channel, std::string text) {
+  post({Order::Kind::publish, std::move(channel), std::move(text)});
+}
+
+void Announcer::put(std::string key, std::string value, Duration keep) {
+  post({Order::Kind::put, std::move(key), std::move(value), keep});
+}
+
+Channels::Subscription Announcer::listen(std::string channel, Channels::Hear hear) {
+  auto subscription = channels_.subscribe(channel, std::move(hear));
+  post({Order::Kind::recall, std::move(channel), {}});
+  return subscription;
+}
+
+void Announcer::use(Store& store) {
+  tasks_.cancel();
+  store_ = &store;
+  for (auto& order : std::exchange(waiting_, {})) tasks_.spawn(carry_out(std::move(order)));
+}
+
+void Announcer::post(Order order) {
+  loop_.post([this, order = std::move(order)]() mutable {
+    if (store_) tasks_.spawn(carry_out(std::move(order)));
+    else waiting_.push_back(std::move(order));
+  });
+}
+
+Task<> Announcer::carry_out(Order order) {
+  if (order.kind == Order::Kind::recall) co_return co_await recall(std::move(order));
+  Arena arena(blocks_);
+  if (order.kind == Order::Kind::put) (void)co_await store_->put({arena}, order.name, order.text, order.keep);
+  else (void)co_await store_->publish({arena}, order.name, order.text);
+}
+
+Task<> Announcer::recall(Order order) {
+  for (int tries = 1;; ++tries) {
+    {
+      Arena arena(blocks_);
+      const auto kept = co_await store_->get({arena}, order.name);
+      if (kept && *kept) channels_.deliver(order.name, **kept);
+      if (kept || tries == kRecalls) co_return;
+    }
+    co_await sleep_for(loop_, kPause);
+  }
+}
+
+}  // namespace weir::store

@@ -1,0 +1,51 @@
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "async/task_group.h"
+#include "base/arena.h"
+#include "store/channels.h"
+#include "store/store.h"
+
+namespace weir::store {
+
+/// Speaks to the store for those who have no view of it and nothing to wait in, such as a state shared by all workers:
+/// whoever calls goes on at once and isn't told how it went. What is said before there is a store waits for it. Any
+/// thread, but for `use`; the work is done on the loop's.
+class Announcer {
+ public:
+  Announcer(Loop& loop, Channels& channels) : loop_(loop), channels_(channels), tasks_(loop) {}
+
+  /// Store::publish and Store::put.
+  void publish(std::string channel, std::string text);
+  void put(std::string key, std::string value, Duration keep);
+  /// Hears what is published, and at first, for those who come late, what was put under the channel's own name.
+  [[nodiscard]] Channels::Subscription listen(std::string channel, Channels::Hear hear);
+
+  const Clock& clock() const { return loop_.clock(); }
+
+  /// From here on this one; calls to the one before are given up. The loop's thread.
+  void use(Store& store);
+
+ private:
+  struct Order {
+    enum class Kind : uint8_t { publish, put, recall };
+    Kind kind;
+    std::string name;
+    std::string text;
+    Duration keep{};
+  };
+  void post(Order order);
+  Task<> carry_out(Order order);
+  Task<> recall(Order order);
+
+  Loop& loop_;
+  Channels& channels_;
+  Store* store_ = nullptr;
+  std::vector<Order> waiting_;  // for a store
+  BlockPool blocks_{4096, 1};
+  TaskGroup tasks_;
+};
+
+}  // namespace weir::store
