@@ -182,3 +182,20 @@ filters:
   CHECK(bench.exchange.failure->code == ErrorCode::circuit_open);
   CHECK(bench.counted("fallbacks") == 0);
 }
+
+TEST_CASE("fallback: what a concurrency_limit sheds is answered, too") {
+  FailureBench bench(R"(
+filters:
+  - fallback: { on: shed, to: [respond: { status: 299 }] }
+  - concurrency_limit: 1
+)",
+                     {{.status = 200, .after = std::chrono::seconds(10)}});
+  bench.start();
+  Arena arena(bench.blocks);
+  Exchange shed(arena, bench.worker, nullptr);
+  shed.request_body = make_in<NoBody>(arena, arena);
+  auto task = bench.chain.run(shed);
+  REQUIRE(task.start());
+  task.take();
+  CHECK(shed.response.head.status == 299);
+}
