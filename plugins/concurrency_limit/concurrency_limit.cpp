@@ -66,7 +66,8 @@ Task<Result<Semaphore::Permit>> ConcurrencyLimit::wait(Exchange& exchange, Semap
 
 void ConcurrencyLimit::refuse(Exchange& exchange, SharedCount& cause) const {
   cause.add();
-  exchange.fail({refusal_, Side::client, "too many requests at once"});
+  const Side whose = refusal_ == ErrorCode::overloaded ? Side::self : Side::client;
+  exchange.fail({refusal_, whose, "too many requests at once"});
   exchange.facts.set(kViolatedPolicies, policy_);
 }
 

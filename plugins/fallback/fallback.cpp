@@ -12,7 +12,9 @@ namespace {
 bool was_never_sent(const Exchange& exchange) {
   const auto& attempts = exchange.attempts;
   if (!exchange.failure) return false;
-  if (attempts.size() <= 1 && exchange.failure->retry == RetrySafe::yes) return true;
+  // Weir's own refusals are of no attempt, and say nothing of one before.
+  const size_t concerned = exchange.failure->side == Side::upstream ? 1 : 0;
+  if (attempts.size() <= concerned && exchange.failure->retry == RetrySafe::yes) return true;
   for (size_t i = 0; i < attempts.size(); ++i) {
     if (attempts[i].outcome != Outcome::refused) return false;
   }

@@ -78,6 +78,7 @@ Task<> Hedge::handle(Exchange& exchange, Next next) const {
 
 Task<> Hedge::race(Exchange& exchange, Next next, Duration delay) const {
   const auto mark = exchange.mark(settings_.body.count);
+  const Time answer_by = exchange.answer_by;  // a retry within the first run sets one for its try
   Signal over(exchange.loop());
   auto first = run(exchange, next, over);
   if (first.start()) co_return first.take();
@@ -91,6 +92,7 @@ Task<> Hedge::race(Exchange& exchange, Next next, Duration delay) const {
     co_return first.take();
   }
 
+  child->exchange.answer_by = answer_by;
   Count count(*this);
   auto other = run(child->exchange, next, over);
   other.start();
@@ -105,6 +107,7 @@ Task<> Hedge::race(Exchange& exchange, Next next, Duration delay) const {
   first.reset();
   other.take();
   other.reset();
+  exchange.answer_by = answer_by;
   (void)exchange.rewind(mark);
   exchange.adopt(std::move(child));
 }

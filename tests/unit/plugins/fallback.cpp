@@ -166,3 +166,36 @@ TEST_CASE("fallback: nonsense is a problem at its place") {
   CHECK(problems("{ to: [elsewhere] }").find("elsewhere") != std::string::npos);
   CHECK(problems("{ header: 'a b', to: [problem] }").find("'a b' is not a field name") != std::string::npos);
 }
+
+TEST_CASE("fallback: a POST that was answered goes to no other upstream when its second try is refused by a circuit") {
+  FailureBench bench(R"(
+filters:
+  - fallback: { on: circuit_open, to: [upstream: spare] }
+  - retry: { on: 5xx, idempotency_key: true }
+  - circuit_breaker: { min_requests: 1 }
+)",
+                     {{500}});
+  bench.method("POST");
+  bench.exchange.request.headers.add("idempotency-key", "k1");
+  CHECK(bench.answer() == 503);
+  REQUIRE(bench.exchange.failure.has_value());
+  CHECK(bench.exchange.failure->code == ErrorCode::circuit_open);
+  CHECK(bench.counted("fallbacks") == 0);
+}
+
+TEST_CASE("fallback: what a concurrency_limit sheds is answered, too") {
+  FailureBench bench(R"(
+filters:
+  - fallback: { on: shed, to: [respond: { status: 299 }] }
+  - concurrency_limit: 1
+)",
+                     {{.status = 200, .after = std::chrono::seconds(10)}});
+  bench.start();
+  Arena arena(bench.blocks);
+  Exchange shed(arena, bench.worker, nullptr);
+  shed.request_body = make_in<NoBody>(arena, arena);
+  auto task = bench.chain.run(shed);
+  REQUIRE(task.start());
+  task.take();
+  CHECK(shed.response.head.status == 299);
+}

@@ -166,3 +166,15 @@ TEST_CASE("hedge: nonsense is a problem at its place") {
   CHECK(problems("p99").find("'p99'") != std::string::npos);
   CHECK(problems("{ after: 0ms }").find("hedge.after") != std::string::npos);
 }
+
+TEST_CASE("hedge: tries of a retry behind it have their whole time in the second run, too, and leave none behind") {
+  FailureBench bench(R"(
+filters:
+  - hedge: 100ms
+  - retry: { attempts: 2, on: timeout, per_try_timeout: 300ms }
+)",
+                     {{.status = 200, .after = 10s}, {.status = 201, .after = 250ms}, {.status = 202, .after = 10s}});
+  CHECK(bench.answer() == 201);
+  CHECK(bench.counted("hedges", {{"outcome", "won"}}) == 1);
+  CHECK(bench.exchange.answer_by == Time::max());
+}
