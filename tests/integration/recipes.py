@@ -39,9 +39,10 @@ class Recipes(WeirCase):
 
         for kind, text in recipe(title):
             if kind == "yaml":
-                admin = f"\nadmin: {{ bind: '{free_address()}' }}\naccess_log: off\n"
-                weir = Weir(moved(text) + admin, folder=folder)
-                weir.admin = re.search(r"admin: \{ bind: '(.*)' \}", admin)[1]
+                own = "" if "\nadmin:" in text else f"admin: {{ bind: {free_address('127.0.0.1')} }}\n"
+                text = moved(text) + own + "access_log: off\n"
+                weir = Weir(text, folder=folder)
+                weir.admin = re.search(r"^admin: \{ bind: (.*) \}", text, re.MULTILINE)[1]
                 self.addCleanup(weir.stop)
                 weir.start()
             else:
@@ -62,6 +63,18 @@ class Recipes(WeirCase):
 
     def test_grpc(self):
         self.follow("gRPC", self._kept(GrpcServer("127.0.0.1")))
+
+    def test_health(self):
+        self.follow("Health")
+
+    def test_circuit_breakers(self):
+        self.follow("Circuit breakers")
+
+    def test_retry_hedge_fallback(self):
+        self.follow("Retry, hedge, fallback")
+
+    def test_rate_limits(self):
+        self.follow("Rate limits")
 
 
 if __name__ == "__main__":
