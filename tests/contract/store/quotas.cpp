@@ -62,7 +62,7 @@ TEST_CASE_TEMPLATE("store: several quotas are taken together or not at all", Ben
   CHECK(bench.wait(bench.store.take(bench.caller(), both)).allowed);
   const Decision refused = bench.wait(bench.store.take(bench.caller(), both));
   CHECK_FALSE(refused.allowed);
-  CHECK(refused.count == 2);
+  CHECK(refused.quotas.size() == 2);
   CHECK(refused.quotas[0].allowed);
   CHECK(refused.quotas[0].remaining == 9);
   CHECK_FALSE(refused.quotas[1].allowed);
