@@ -5,7 +5,7 @@
 namespace weir::store {
 
 /// A store that stands for another, which may change between two calls: a worker's exchanges keep a reference to it
-/// over reloads. One thread; whoever it stands for outlives the calls that it was given.
+/// over reloads. One thread; whoever it stands for sees to it that it outlives the calls that it was given.
 class CurrentStore final : public Store {
  public:
   explicit CurrentStore(Store& now) : now_(&now) {}

@@ -11,8 +11,9 @@ namespace weir::store {
 
 /// The store in Redis, as one worker is connected to it: one command for each call, over one connection to each server;
 /// time is Redis' own, to the microsecond. No call takes longer than the settings' timeout, and none is tried twice
-/// after a failure. One thread; calls end, or are destroyed, before it.
-class RedisStore final : public Store {
+/// after a failure. One thread. One that is shared lives until its calls are over, since a reload may let go of it
+/// before; those of another end, or are destroyed, first.
+class RedisStore final : public Store, public std::enable_shared_from_this<RedisStore> {
  public:
   RedisStore(Loop& loop, std::shared_ptr<RedisShared> shared);
 

@@ -17,6 +17,7 @@ Task<> ask_first(RedisConnection& connection, Arena& arena, Time deadline) {
 }  // namespace
 
 Task<Answer> RedisStore::run(Caller caller, Command command) {
+  const auto kept = weak_from_this().lock();  // an exchange keeps the snapshot that it began with, not the newest
   auto node = nodes_.of(command.key);
   if (!node->health.admits(loop_.now())) {
     shared_->observer.called(StoreObserver::Outcome::spared);

@@ -126,6 +126,16 @@ void ResponseBody::watch_deadline() {
 }
 
 void ResponseBody::expired() {
+  // All that has come of the request's body is out, and it isn't all. What a call sends, and when, is its own affair.
+  const auto awaits_client = [&] {
+    const bool uploads = upload_ && !upload_.is_done() && exchange_.request.protocol.empty() && !is_call_;
+    if (!uploads || !connection_) return false;
+    auto& wire = connection_->wire();
+    return wire.output().is_empty() && wire.codec().held_back(stream_) == 0;
+  };
+  if (!has_head_ && exchange_.loop().now() >= deadline() && awaits_client()) {
+    return pipe_.fail({ErrorCode::request_timeout, Side::client, "the request body took all the time"});
+  }
   if (exchange_.loop().now() >= deadline_) {
     return pipe_.fail({ErrorCode::total_timeout, Side::upstream, "the time for the whole request ran out"});
   }
@@ -137,7 +147,9 @@ void ResponseBody::expired() {
     return arm(kParting);
   }
   if (has_parted_) return pipe_.fail({ErrorCode::read_timeout, Side::self, "an end of the tunnel didn't leave"});
-  if (has_head_) return pipe_.fail({ErrorCode::read_timeout, Side::upstream, "the endpoint sent nothing for too long"});
+  // Two ends that have nothing to say to each other are no failure of the endpoint's.
+  const Side whose = is_tunnel() ? Side::self : Side::upstream;
+  if (has_head_) return pipe_.fail({ErrorCode::read_timeout, whose, "the endpoint sent nothing for too long"});
   pipe_.fail({ErrorCode::response_timeout, Side::upstream, "the endpoint didn't answer in time"});
 }
 
@@ -199,13 +211,14 @@ void ResponseBody::allow_splice() {
 }
 
 void ResponseBody::settle(const Error& error) {
-  if (error.side == Side::upstream) {
+  // Whoever reads a response for longer than the whole may take isn't the endpoint's fault.
+  const bool is_endpoints = error.side == Side::upstream && !(has_head_ && error.code == ErrorCode::total_timeout);
+  if (is_endpoints) {
     lease_.failed();
     upstream_.observe(lease_.state(), outcome_of(error), nullptr, exchange_.loop().now());
     measure(upstream_.settings().timeouts.response);
   }
-  // Whoever reads a response for longer than the whole may take isn't the endpoint's fault.
-  if (!has_head_ || error.code != ErrorCode::total_timeout) report(outcome_of(error));
+  report(is_endpoints ? outcome_of(error) : Outcome::abandoned);
   end(outcome_of(error));
 }
 

@@ -4,8 +4,10 @@ import json
 import re
 import unittest
 
-from harness import WeirCase, eventually, fetch
+from harness import WeirCase, eventually, fetch, settings
 from redis_server import RedisServer
+from settings import concurrency_limit, rate_limit, route
+from wire import request_bytes
 
 
 class RedisStore(WeirCase):
@@ -84,6 +86,24 @@ class RedisStore(WeirCase):
         weir.reload({key: value for key, value in weir_config(weir).items() if key != "store"})
         eventually(lambda: not clients(second), "no connection to the second is left")
         self.assertEqual((200, ""), self.state(weir))
+
+    def test_an_older_request_may_still_ask_a_store_that_two_reloads_brought_and_took_away(self):
+        backend, redis = self.backend(), self.redis()
+        filters = [concurrency_limit(1, queue={"max": 1, "timeout": "60s"}), rate_limit("100/second", on_store_failure="allow")]
+        weir = self.in_front_of(backend, routes=[route("/", "api", "all", filters=filters)])
+        first, second = self.client(weir), self.client(weir)
+        first.send(request_bytes(target="/hold"))
+        self.assertTrue(backend.held.acquire(timeout=20))
+        second.send(request_bytes(target="/late"))
+        eventually(lambda: weir.metric(settings.CONCURRENT_QUEUED, route="all") == 1, "the second waits for its place")
+        without = weir_config(weir)
+        weir.reload({**without, "store": {"redis": redis.url, "timeout": "3s"}})
+        self.becomes(weir, "")
+        redis.pause()
+        backend.release.set()
+        self.assertEqual(200, first.response().status)
+        weir.reload(without)
+        self.assertEqual(200, second.response().status)
 
     def test_a_reload_that_changes_nothing_about_it_keeps_its_connections(self):
         redis = self.redis()

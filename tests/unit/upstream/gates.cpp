@@ -1,5 +1,6 @@
 #include <map>
 
+#include "http/websocket.h"
 #include "unit/upstream/backend.h"
 
 namespace weir::upstream {
@@ -44,6 +45,30 @@ UpstreamSettings gated(Gates& gates, bool everywhere = true) {
     return gate;
   };
   return settings;
+}
+
+/// A request's body that comes when the test says so.
+struct Upload : Body {
+  Upload(Request& request, http::BodySize size) : Body(request.arena), signal(request.bench.loop), announced(size) {}
+  Task<Result<Chunk>> read() override {
+    while (!next) co_await signal.wait();
+    co_return std::exchange(next, std::nullopt).value();
+  }
+  http::BodySize size() const override { return announced; }
+  void come(Chunk chunk) {
+    next = std::move(chunk);
+    signal.notify();
+  }
+  Signal signal;
+  http::BodySize announced;
+  std::optional<Result<Chunk>> next;
+};
+
+Upload& upload_of(Request& request, http::BodySize size) {
+  auto body = make_in<Upload>(request.arena, request, size);
+  auto& upload = *body;
+  request.exchange.request_body = std::move(body);
+  return upload;
 }
 
 }  // namespace
@@ -205,6 +230,86 @@ TEST_CASE("gates: one that hangs counts when its time is over") {
     REQUIRE(gate->settled.size() == 1);
     CHECK(gate->settled[0].outcome == Outcome::timed_out);
   }
+}
+
+TEST_CASE("gates: a client that is slow to send its request's body isn't held against anybody") {
+  Gates gates;
+  ForwardBench bench(gated(gates));
+  Request request(bench, http::Method::post);
+  auto& upload = upload_of(request, http::BodySize::unknown());
+  SUBCASE("for the answer") { request.exchange.answer_by = bench.loop.now() + 1s; }
+  SUBCASE("for the whole") { request.exchange.deadline = bench.loop.now() + 1s; }
+  request.start();
+  upload.come(Chunk{Slice::literal("piece")});
+  Peer peer = bench.accept();
+  bench.receive(peer, "piece\r\n");
+  bench.advance(1100ms);
+  CHECK(request.failure() == ErrorCode::request_timeout);
+  CHECK(request.exchange.failure->side == Side::client);
+  CHECK(bench.endpoint().failures == 0);
+  for (auto& [name, gate] : gates) {
+    REQUIRE(gate->settled.size() == 1);
+    CHECK(gate->settled[0].outcome == Outcome::abandoned);
+  }
+}
+
+TEST_CASE("gates: an endpoint that doesn't take the request's body is") {
+  Gates gates;
+  ForwardBench bench(gated(gates));
+  Request request(bench, http::Method::post);
+  const std::string large(32 << 20, 'x');
+  request.body(large);
+  request.exchange.deadline = bench.loop.now() + 1s;
+  request.start();
+  Peer peer = bench.accept();
+  bench.settle();
+  bench.advance(1100ms);
+  CHECK(request.failure() == ErrorCode::total_timeout);
+  for (auto& [name, gate] : gates) {
+    REQUIRE(gate->settled.size() == 1);
+    CHECK(gate->settled[0].outcome == Outcome::timed_out);
+  }
+}
+
+TEST_CASE("gates: a silent tunnel that had to be cut isn't the endpoint's failure") {
+  Gates gates;
+  auto settings = gated(gates);
+  settings.timeouts.tunnel = 10s;
+  ForwardBench bench(std::move(settings));
+  Request request(bench);
+  request.exchange.request.protocol = http::kWebSocket;
+  upload_of(request, http::BodySize::tunnel());
+  request.start();
+  Peer peer = bench.accept();
+  const std::string asked = bench.receive(peer);
+  constexpr std::string_view kKey = "Sec-WebSocket-Key: ";
+  const auto handshake = http::WebSocketHandshake::of(asked.substr(asked.find(kKey) + kKey.size(), 24));
+  peer.send("HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Accept: " +
+            std::string(handshake.accept_text()) + "\r\n\r\n");
+  REQUIRE(request.status() == 101);
+  auto reading = request.exchange.response.body->read();
+  reading.start();
+  for (int i = 0; i < 4; ++i) bench.advance(11s);
+  REQUIRE(bench.until([&] { return reading.is_done(); }));
+  CHECK_FALSE(reading.take());
+  CHECK(bench.endpoint().failures == 0);
+  for (auto& [name, gate] : gates) CHECK(gate->spoilt == 0);
+}
+
+TEST_CASE("gates: a response that is read for longer than the whole may take is nobody's failure") {
+  Gates gates;
+  ForwardBench bench(gated(gates));
+  Request request(bench);
+  request.exchange.deadline = bench.loop.now() + 1s;
+  request.start();
+  Peer peer = bench.accept();
+  bench.receive(peer);
+  peer.send("HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhe");
+  REQUIRE(request.status() == 200);
+  bench.advance(1100ms);
+  CHECK_FALSE(request.read());
+  CHECK(bench.endpoint().failures == 0);
+  for (auto& [name, gate] : gates) CHECK(gate->spoilt == 0);
 }
 
 TEST_CASE("gates: a refusal tells the client when to come back") {
