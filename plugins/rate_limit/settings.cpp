@@ -186,7 +186,8 @@ void decode(config::Reader& r, RateLimitSettings& settings) {
   r.optional("exempt", settings.exempt, "who passes uncounted");
   r.optional("lease", settings.lease, "so many are taken from the store at a time, for keys in great demand; 1: off",
              config::in_range(1.0, 10000.0));
-  if (!r.is_describing() && !r.failed()) check(r, settings);
+  const bool has_rate = settings.quota.rate || !settings.limits.empty();  // else the reader tells so in the end
+  if (!r.is_describing() && !r.failed() && has_rate) check(r, settings);
 }
 
 }  // namespace weir::plugins
