@@ -174,7 +174,8 @@ void decode(config::Reader& r, RateLimitSettings& settings) {
   r.optional("rate", quota.rate, "so many in so long");
   decode_terms(r, quota);
   r.optional("name", quota.name, "limits with the same name share their quotas, on all routes; left out: the route's");
-  r.optional("limits", settings.limits, "several quotas, taken all or none; what one leaves out is as around it");
+  r.optional("limits", settings.limits, "several quotas, taken all or none; what one leaves out is as around it",
+             config::non_empty);
   r.exactly_one_of({"rate", "limits"});
   r.optional("mode", settings.mode, "shadow: only counts; throttle: delays what comes too early");
   r.optional("max_delay", settings.max_delay, "throttle: the longest delay; what would take longer is refused",
@@ -186,7 +187,8 @@ void decode(config::Reader& r, RateLimitSettings& settings) {
   r.optional("exempt", settings.exempt, "who passes uncounted");
   r.optional("lease", settings.lease, "so many are taken from the store at a time, for keys in great demand; 1: off",
              config::in_range(1.0, 10000.0));
-  if (!r.is_describing() && !r.failed()) check(r, settings);
+  const bool has_rate = settings.quota.rate || !settings.limits.empty();  // else the reader tells so in the end
+  if (!r.is_describing() && !r.failed() && has_rate) check(r, settings);
 }
 
 }  // namespace weir::plugins

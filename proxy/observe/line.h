@@ -1,8 +1,8 @@
 #pragma once
 
+#include <algorithm>
 #include <charconv>
 #include <cstdint>
-#include <cstring>
 #include <span>
 #include <string_view>
 
@@ -17,8 +17,7 @@ class Line {
 
   void add(std::string_view text) {
     if (text.size() > static_cast<size_t>(end_ - at_)) return overflow();
-    std::memcpy(at_, text.data(), text.size());
-    at_ += text.size();
+    at_ = std::copy(text.begin(), text.end(), at_);
   }
   void add(char c) { add(std::string_view(&c, 1)); }
   void add_number(uint64_t number) {

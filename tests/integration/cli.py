@@ -201,6 +201,13 @@ class Running(CommandLine):
         self.assertEqual(0, self.tell("reload").returncode)
         self.assertEqual(b"new", bytes(self.fetch(self.running).body))
 
+    def test_a_reload_that_fails_shows_the_problems_as_check_does(self):
+        self.running.configure({"routes": [{"respnd": 404}]})
+        done = self.tell("reload")
+        self.assertEqual(1, done.returncode)
+        self.assertIn("unknown setting 'respnd'\n", done.stderr)
+        self.assertIn("  = did you mean 'respond'?", done.stderr)
+
     def test_signals_that_mean_nothing_do_nothing(self):
         for number in (signal.SIGPIPE, signal.SIGWINCH):
             self.running.signal(number)

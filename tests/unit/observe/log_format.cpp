@@ -82,6 +82,13 @@ TEST_CASE("access log: a template takes fields and keys") {
       "{10.0.0.1} GET /a?b=c 200 0.042s 127.0.0.1:9001 bar baz - -\n");
 }
 
+TEST_CASE("access log: a template joins the flags, and has a dash where there is nothing to tell") {
+  Bench bench;
+  bench.exchange.record.raise(Flag::UT);
+  bench.exchange.record.raise(Flag::URX);
+  CHECK(bench.line("{flags} {route} {upstream} {endpoint} {request_id} {error}") == "UT,URX - - - - -\n");
+}
+
 TEST_CASE("access log: what a client sends never ends a line or a string") {
   Bench bench;
   bench.exchange.request.headers.add("User-Agent", "a\"b\\c\nd\x01\xff\xc3\xa4");

@@ -38,7 +38,10 @@ TEST_CASE("rate_limit settings: nonsense is told at its place") {
 }
 
 TEST_CASE("rate_limit settings: there is one rate, or there are limits") {
-  CHECK(told("{ burst: 3 }") != "");
+  CHECK(told("{ burst: 3 }").contains("one of these is missing: "));
+  CHECK(told("{ rte: 1/second }").contains("unknown setting 'rte'"));
+  CHECK(told("{ mode: throttle }").contains("one of these is missing: "));
+  CHECK(told("{ limits: [] }") != "");
   CHECK(told("{ rate: 1/second, limits: [ { name: a, rate: 1/day } ] }") != "");
   CHECK(told("{ limits: [ { name: a, rate: 1/day }, { name: a, rate: 1/hour } ] }") ==
         kAt + ".limits[1].name: two limits are called 'a'");
