@@ -72,7 +72,10 @@ void Purges::know(std::string_view id, uint64_t number) {
   }
   ids_.emplace_back(id);
   numbers_.emplace(id, number);
-  knows_first_ &= ids_.size() < kMost;
+  if (ids_.size() < kMost) return;
+  // The log keeps no more, so it may have had some before the first one known here.
+  knows_first_ = false;
+  forgotten_ = std::max(forgotten_, numbers_.find(ids_.front())->second);
 }
 
 uint64_t Purges::add_newest(const Purge& purge) {

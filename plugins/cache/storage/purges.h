@@ -43,6 +43,8 @@ class Purges {
   static bool compatible(const Settings&, const Settings&) { return true; }
   explicit Purges(const Settings&);
 
+  static constexpr size_t kMost = 4096;  // orders that are kept, here and in a log
+
   enum class Verdict : uint8_t { keep, stale, gone };
 
   /// The number of the newest order; 0 before the first. Without a lock.
@@ -69,7 +71,6 @@ class Purges {
   std::optional<uint64_t> number_of(std::string_view id) const;
 
  private:
-  static constexpr size_t kMost = 4096;  // orders, and ids
   struct Order {
     uint64_t number;
     Purge purge;

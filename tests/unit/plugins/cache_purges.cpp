@@ -178,6 +178,8 @@ TEST_CASE("cache purges: a log of which more was read than it keeps may have had
   CHECK(bench.purges.number_of("") == 0);
   bench.purges.add(tag("other"), "4095");
   CHECK_FALSE(bench.purges.number_of(""));
+  CHECK(bench.judge(0) == Verdict::gone);
+  CHECK(bench.judge(1) == Verdict::keep);
   CHECK(bench.purges.number_of("0") == 1);
   bench.purges.add(tag("other"), "4096");
   CHECK_FALSE(bench.purges.number_of("0"));
