@@ -25,9 +25,32 @@ Channels::Subscription Announcer::listen(std::string channel, Channels::Hear hea
   return subscription;
 }
 
+void Announcer::append(std::string log, std::string value, size_t most) {
+  loop_.post([this, log = std::move(log), value = std::move(value), most]() mutable {
+    log_writer_.add(std::move(log), std::move(value), most);
+  });
+}
+
+LogFollower::Subscription Announcer::follow(std::string log, LogEars ears) {
+  auto listener = std::make_shared<LogFollower::Listener>(std::move(ears));
+  loop_.post([this, log = std::move(log), listener]() mutable {
+    std::erase_if(followers_, [](const auto& follower) { return !follower->is_listened_to(); });
+    followers_.push_back(std::make_unique<LogFollower>(loop_, channels_, blocks_, std::move(log), std::move(listener)));
+    if (store_) followers_.back()->follow(*store_);
+  });
+  return LogFollower::Subscription(std::move(listener));
+}
+
 void Announcer::use(Store& store) {
   tasks_.cancel();
   store_ = &store;
+  log_writer_.use(store);
+  std::erase_if(followers_, [](const auto& follower) { return !follower->is_listened_to(); });
+  for (const auto& follower : followers_) follower->stop();
+  // Not before the loop turns again: whoever changes the store isn't called back meanwhile.
+  loop_.post([this] {
+    for (const auto& follower : followers_) follower->follow(*store_);
+  });
   for (auto& order : std::exchange(waiting_, {})) tasks_.spawn(carry_out(std::move(order)));
 }
 

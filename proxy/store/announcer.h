@@ -1,11 +1,14 @@
 #pragma once
 
+#include <memory>
 #include <string>
 #include <vector>
 
 #include "async/task_group.h"
 #include "base/arena.h"
 #include "store/channels.h"
+#include "store/log_follower.h"
+#include "store/log_writer.h"
 #include "store/store.h"
 
 namespace weir::store {
@@ -15,13 +18,20 @@ namespace weir::store {
 /// thread, but for `use`; the work is done on the loop's.
 class Announcer {
  public:
-  Announcer(Loop& loop, Channels& channels) : loop_(loop), channels_(channels), tasks_(loop) {}
+  Announcer(Loop& loop, Channels& channels)
+      : loop_(loop), channels_(channels), log_writer_(loop, blocks_), tasks_(loop) {}
 
   /// Store::publish and Store::put.
   void publish(std::string channel, std::string text);
   void put(std::string key, std::string value, Duration keep);
   /// Hears what is published, and at first, for those who come late, what was put under the channel's own name.
   [[nodiscard]] Channels::Subscription listen(std::string channel, Channels::Hear hear);
+
+  /// Store::append, and that is certain as long as the process lives: tried until the store is back, or another one
+  /// used.
+  void append(std::string log, std::string value, size_t most);
+  /// Hears every entry of the log once and in order, from the first one kept, on the loop's thread: log_follower.h.
+  [[nodiscard]] LogFollower::Subscription follow(std::string log, LogEars ears);
 
   const Clock& clock() const { return loop_.clock(); }
 
@@ -45,6 +55,8 @@ class Announcer {
   Store* store_ = nullptr;
   std::vector<Order> waiting_;  // for a store
   BlockPool blocks_{4096, 1};
+  LogWriter log_writer_;
+  std::vector<std::unique_ptr<LogFollower>> followers_;
   TaskGroup tasks_;
 };
 

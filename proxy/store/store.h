@@ -63,6 +63,8 @@ class Store {
   /// Says `text` to all who listen to `channel` (channels.h), in this process and in those that share the store.
   virtual Task<Result<>> publish(Caller caller, std::string_view channel, std::string_view text) = 0;
 
+  /// Whether other processes may use it, too, so that not all that happens to it is published for certain.
+  virtual bool is_shared() const { return false; }
   /// Processes that share it, this one included: as last known, while it is gone.
   virtual uint32_t instances() const { return 1; }
 };

@@ -1,0 +1,87 @@
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <mutex>
+#include <optional>
+#include <string>
+
+#include "async/event.h"
+#include "async/sleep.h"
+#include "async/task.h"
+#include "base/arena.h"
+#include "store/channels.h"
+#include "store/store.h"
+
+namespace weir::store {
+
+/// Whom a follower tells, on its thread.
+struct LogEars {
+  /// The next entry of the log.
+  std::function<void(const Entry&)> hear;
+  /// Entries may have been missed: the log doesn't reach back to the last one that was heard, or it is another log.
+  /// What it has is heard next, from its first entry on.
+  std::function<void()> lost;
+};
+
+/// Tells every entry of a log once, in order, from the first one kept: at the start, when a word is published on the
+/// channel of the log's name, and, of a store that is shared or gone, every second. Ids don't compare, so it reads from
+/// the entry before the last one that it has heard: when the first answer is another one, something was lost. One
+/// thread.
+class LogFollower {
+ public:
+  struct Listener {
+    explicit Listener(LogEars ears) : ears(std::move(ears)) {}
+    std::mutex mutex;  // held during a call
+    bool is_there = true;
+    LogEars ears;
+  };
+  /// Listens until it is destroyed; then no call is under way any more. Not to be destroyed within one. Any thread.
+  class Subscription {
+   public:
+    Subscription() = default;
+    explicit Subscription(std::shared_ptr<Listener> listener) : listener_(std::move(listener)) {}
+    Subscription(Subscription&&) noexcept = default;
+    Subscription& operator=(Subscription other) noexcept {
+      std::swap(listener_, other.listener_);
+      return *this;
+    }
+    ~Subscription();
+
+   private:
+    std::shared_ptr<Listener> listener_;  // and the follower's, which may live longer, or shorter
+  };
+
+  LogFollower(Loop& loop, Channels& channels, BlockPool& blocks, std::string log, std::shared_ptr<Listener> listener);
+
+  /// From here on this one; goes on where it was.
+  void follow(Store& store);
+  void stop() { task_.reset(); }
+  bool is_listened_to() const;
+
+ private:
+  static constexpr size_t kPage = 64;
+  struct Kept {
+    std::string id;
+    std::string value;
+  };
+  enum class Outcome : uint8_t { more, all_heard, failed };
+  Task<> run(Store& store);
+  Task<Outcome> read_on(Store& store);
+  bool begins_with_last(std::span<const Entry> entries) const;
+  template <class Tell>
+  void tell(Tell tell);
+  void wake() { wake_->set(); }
+
+  BlockPool& blocks_;
+  const std::string log_;
+  std::shared_ptr<Listener> listener_;
+  std::string before_;           // the id of the entry before the last one heard; "" = it was the first
+  std::optional<Kept> last_;     // heard
+  std::shared_ptr<Event> wake_;  // words on their way from other threads know whether it is still there
+  Alarm<LogFollower, &LogFollower::wake> alarm_;
+  Channels::Subscription words_;
+  Task<> task_;
+};
+
+}  // namespace weir::store

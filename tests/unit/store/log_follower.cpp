@@ -1,0 +1,239 @@
+#include "base/log.h"
+
+#include "store/announcer.h"
+#include "store/memory_store.h"
+#include "unit/loop_bench.h"
+
+using namespace weir;
+using namespace weir::store;
+using namespace std::chrono_literals;
+
+namespace {
+
+/// May be gone, and may be shared, as far as it says.
+struct MoodyStore : MemoryStore {
+  using MemoryStore::MemoryStore;
+  bool is_shared() const override { return is_said_to_be_shared; }
+  Task<Result<std::string_view>> append(Caller caller, std::string_view log, std::string_view value,
+                                        size_t most) override {
+    if (is_gone) co_return std::unexpected(Error{ErrorCode::store_unavailable, Side::self, ""});
+    co_return co_await MemoryStore::append(caller, log, value, most);
+  }
+  Task<Result<std::span<const Entry>>> read(Caller caller, std::string_view log, std::string_view after,
+                                            size_t count) override {
+    ++reads;
+    if (is_gone) co_return std::unexpected(Error{ErrorCode::store_unavailable, Side::self, ""});
+    co_return co_await MemoryStore::read(caller, log, after, count);
+  }
+  bool is_said_to_be_shared = false;
+  bool is_gone = false;
+  int reads = 0;
+};
+
+struct Bench : LoopBench {
+  MoodyStore store{clock};
+  Announcer announcer{loop, store.channels()};
+  Names heard;
+  Names ids;
+
+  Bench() { announcer.use(store); }
+  LogFollower::Subscription follow(std::string log = "news") {
+    auto subscription = announcer.follow(std::move(log), {[this](const Entry& entry) {
+                                                            heard.emplace_back(entry.value);
+                                                            ids.emplace_back(entry.id);
+                                                          },
+                                                          [this] { heard.emplace_back("LOST"); }});
+    settle();
+    return subscription;
+  }
+  void append(std::string text, size_t most = 10'000) {
+    announcer.append("news", std::move(text), most);
+    settle();
+  }
+  /// Past the announcer, and without a word.
+  void append_silently(MemoryStore& to, std::string_view text, size_t most = 10'000) {
+    BlockPool blocks{4096, 1};
+    Arena arena(blocks);
+    auto task = to.append({arena}, "news", text, most);
+    REQUIRE(task.start());
+    REQUIRE(task.take());
+  }
+  Names take_heard() { return std::exchange(heard, {}); }
+};
+
+Names numbers(int from, int to) {
+  Names names;
+  for (int i = from; i < to; ++i) names.push_back(std::to_string(i));
+  return names;
+}
+
+}  // namespace
+
+TEST_CASE("log follower: hears each entry once and in order, those from before it came, too") {
+  Bench bench;
+  bench.append("one");
+  const auto following = bench.follow();
+  CHECK(bench.heard == Names{"one"});
+  bench.append("two");
+  bench.append("three");
+  CHECK(bench.heard == Names{"one", "two", "three"});
+  CHECK(bench.ids == Names{"1", "2", "3"});
+  const auto late = bench.follow();
+  CHECK(bench.heard == Names{"one", "two", "three", "one", "two", "three"});
+}
+
+TEST_CASE("log follower: hears logs of any length, and no others") {
+  Bench bench;
+  for (const auto& number : numbers(0, 200)) bench.append(number);
+  const auto following = bench.follow();
+  const auto elsewhere = bench.follow("others");
+  CHECK(bench.heard == numbers(0, 200));
+  for (const auto& number : numbers(200, 328)) bench.announcer.append("news", number, 10'000);
+  bench.settle();
+  CHECK(bench.heard == numbers(0, 328));
+}
+
+TEST_CASE("log follower: in this process' own store it doesn't look again and again") {
+  Bench bench;
+  const auto following = bench.follow();
+  bench.append("one");
+  const int reads = bench.store.reads;
+  bench.pass(60s);
+  CHECK(bench.store.reads == reads);
+}
+
+TEST_CASE("log follower: in a shared store it finds every second what no word was heard of") {
+  Bench bench;
+  bench.store.is_said_to_be_shared = true;
+  const auto following = bench.follow();
+  bench.append_silently(bench.store, "one");
+  bench.append_silently(bench.store, "two");
+  CHECK(bench.heard.empty());
+  bench.advance(1010ms);
+  CHECK(bench.heard == Names{"one", "two"});
+  const int reads = bench.store.reads;
+  bench.pass(10s, 500ms);
+  CHECK(bench.store.reads >= reads + 6);
+  CHECK(bench.store.reads <= reads + 10);
+  CHECK(bench.heard == Names{"one", "two"});
+}
+
+TEST_CASE("log follower: what is said before there is a store, or while it is gone, is heard later and in order") {
+  LoopBench loop;
+  MoodyStore store{loop.clock};
+  Announcer announcer{loop.loop, store.channels()};
+  Names heard;
+  const auto following =
+      announcer.follow("news", {[&](const Entry& entry) { heard.emplace_back(entry.value); }, [] { FAIL("lost"); }});
+  announcer.append("news", "one", 10);
+  loop.settle();
+  announcer.use(store);
+  loop.settle();
+  CHECK(heard == Names{"one"});
+  store.is_gone = true;
+  announcer.append("news", "two", 10);
+  announcer.append("news", "three", 10);
+  loop.pass(5s);
+  CHECK(heard == Names{"one"});
+  store.is_gone = false;
+  loop.pass(2s);
+  CHECK(heard == Names{"one", "two", "three"});
+}
+
+TEST_CASE("log follower: looks again every second while the store is gone") {
+  Bench bench;
+  bench.append("one");
+  bench.store.is_gone = true;
+  const auto following = bench.follow();
+  bench.pass(3s);
+  CHECK(bench.heard.empty());
+  bench.store.is_gone = false;
+  bench.pass(2s);
+  CHECK(bench.heard == Names{"one"});
+}
+
+TEST_CASE("log follower: is told when the log doesn't reach back to what it has heard") {
+  Bench bench;
+  const auto following = bench.follow();
+  bench.append("one");
+  bench.append("two");
+  for (const auto& number : numbers(0, 3)) bench.append_silently(bench.store, number, 2);
+  bench.append("last", 2);
+  CHECK(bench.take_heard() == Names{"one", "two", "LOST", "2", "last"});
+  bench.append("next", 2);
+  CHECK(bench.take_heard() == Names{"next"});
+}
+
+TEST_CASE("log follower: a log that lost no more than what it has heard has lost nothing") {
+  Bench bench;
+  const auto following = bench.follow();
+  for (const auto& number : numbers(0, 100)) bench.append(number, 2);
+  CHECK(bench.take_heard() == numbers(0, 100));
+  bench.append_silently(bench.store, "100", 2);
+  bench.append("101", 3);
+  CHECK(bench.take_heard() == numbers(100, 102));
+}
+
+TEST_CASE("log follower: another store's log is another one, even with the same ids") {
+  for (const int entries : {0, 1, 2, 3}) {
+    CAPTURE(entries);
+    Bench bench;
+    const auto following = bench.follow();
+    bench.append("one");
+    bench.append("two");
+    MemoryStore another(bench.clock);
+    for (const auto& number : numbers(0, entries)) bench.append_silently(another, number);
+    bench.announcer.use(another);
+    CHECK(bench.take_heard() == Names{"one", "two"});
+    bench.settle();
+    auto expected = numbers(0, entries);
+    expected.insert(expected.begin(), "LOST");
+    CHECK(bench.take_heard() == expected);
+  }
+}
+
+TEST_CASE("log follower: a reload that keeps the store's contents loses and repeats nothing") {
+  Bench bench;
+  const auto following = bench.follow();
+  bench.append("one");
+  bench.announcer.append("news", "two", 10);
+  bench.announcer.use(bench.store);
+  bench.announcer.use(bench.store);
+  bench.settle();
+  bench.append("three");
+  CHECK(bench.heard == Names{"one", "two", "three"});
+}
+
+TEST_CASE("log follower: who has gone hears nothing, and nobody looks for it any more") {
+  Bench bench;
+  bench.store.is_said_to_be_shared = true;
+  {
+    const auto following = bench.follow();
+    bench.announcer.append("news", "one", 10);
+  }
+  bench.settle();
+  bench.pass(2s);
+  const int reads = bench.store.reads;
+  bench.append("two");
+  bench.pass(5s);
+  CHECK(bench.heard.empty());
+  CHECK(bench.store.reads == reads);
+}
+
+TEST_CASE("log follower: one that goes before it has begun never hears") {
+  Bench bench;
+  (void)bench.announcer.follow("news", {[](const Entry&) { FAIL("heard"); }, [] {}});
+  bench.append("one");
+}
+
+TEST_CASE("log follower: of entries that can't be told to a store for too long the newest are refused") {
+  Bench bench;
+  log::set_level(log::Level::error);
+  bench.store.is_gone = true;
+  for (const auto& number : numbers(0, 5000)) bench.announcer.append("news", number, 10'000);
+  bench.settle();
+  bench.store.is_gone = false;
+  const auto following = bench.follow();
+  bench.pass(2s);
+  CHECK(bench.heard == numbers(0, 4096));
+}
