@@ -25,6 +25,7 @@ std::string_view name_of(Flag flag) {
     case Flag::SI: return "SI";
     case Flag::IE: return "IE";
     case Flag::SD: return "SD";
+    case Flag::NC: return "NC";
   }
   return "";
 }

@@ -32,6 +32,7 @@ enum class Flag : uint32_t {
   SI = 1u << 18,    // idempotent replay
   IE = 1u << 19,    // internal error
   SD = 1u << 20,    // store down: decided without it
+  NC = 1u << 21,    // wanted from the cache alone, and not there
 };
 
 /// What the log line and the metrics say of an exchange beside its heads. Filled by its owners, read once, when

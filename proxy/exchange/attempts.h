@@ -9,7 +9,7 @@ namespace weir {
 /// the exchange: whoever makes the attempt keeps a reference.
 class Attempts {
  public:
-  explicit Attempts(Arena& arena) : arena_(arena), attempts_(arena) {}
+  explicit Attempts(Arena& arena) : arena_(arena), attempts_(arena), adopted_(arena) {}
 
   /// `attempt.endpoint` is copied: a name's endpoint may go before the exchange does.
   Attempt& add(Attempt attempt) {
@@ -18,6 +18,22 @@ class Attempts {
     auto& kept = arena_.make<Attempt>(attempt);
     attempts_.add(&kept);
     return kept;
+  }
+  /// Those of another exchange, too, which may go on until `keep_adopted`: it must not go before.
+  void adopt(const Attempts& others) {
+    for (Attempt* attempt : others.attempts_) {
+      adopted_.add(attempts_.size());
+      attempts_.add(attempt);
+    }
+  }
+  /// As they are now, for good.
+  void keep_adopted() {
+    for (const size_t at : adopted_) {
+      auto& kept = arena_.make<Attempt>(*attempts_[at]);
+      kept.endpoint = arena_.copy(kept.endpoint);
+      attempts_[at] = &kept;
+    }
+    adopted_.clear();
   }
   size_t size() const { return attempts_.size(); }
   bool empty() const { return attempts_.empty(); }
@@ -49,6 +65,7 @@ class Attempts {
 
   Arena& arena_;
   ArenaList<Attempt*> attempts_;
+  ArenaList<size_t> adopted_;  // places in `attempts_`
 };
 
 }  // namespace weir

@@ -67,7 +67,7 @@ Child::Child(Exchange& parent, const Exchange::Mark& mark, Bond bond)
 }
 
 Child::~Child() {
-  if (auto* snapshot = snapshot_.get(); snapshot && snapshot->detached_over) {
+  if (auto* snapshot = snapshot_.get(); snapshot && snapshot->detached_over && !is_untold_) {
     exchange.response.body.reset();  // settles its attempt
     snapshot->detached_over(*snapshot, exchange);
   }

@@ -19,12 +19,21 @@ class Child final : ClientSide {
   Child& operator=(const Child&) = delete;
   ~Child() override;
 
+  /// Its attempts are told by somebody else.
+  void leave_untold() { is_untold_ = true; }
+  /// A 1xx goes to this exchange's client, until it is null. For a while only: it must not go before.
+  void inform_through(Exchange* parent) { informed_ = parent; }
+
  private:
-  void inform(const http::ResponseHead&) override {}
+  void inform(const http::ResponseHead& head) override {
+    if (informed_) informed_->inform(head);
+  }
   net::Address local_address() const override { return local_address_; }
 
   SnapshotRef snapshot_;  // of one that is detached
   net::Address local_address_;
+  Exchange* informed_ = nullptr;
+  bool is_untold_ = false;
   Arena arena_;
 
  public:

@@ -54,6 +54,8 @@ constexpr Row kRows[] = {
     {ErrorCode::incomplete_response, {502, Flag::UC, "http_response_incomplete", "Upstream response incomplete"}},
     {ErrorCode::protocol_error, {502, Flag::UP, "http_protocol_error", "Upstream broke the protocol"}},
     {ErrorCode::circuit_open, {503, Flag::CB, "destination_unavailable", "Circuit open"}},
+    {ErrorCode::not_revalidated, {504, Flag::UF, "destination_unavailable", "Stored response not revalidated"}},
+    {ErrorCode::not_cached, {504, Flag::NC, "", "Not in the cache"}},
     {ErrorCode::store_unavailable,
      {503, Flag::IE, "proxy_internal_error", "Shared store unavailable", kReducedCapacity}},
     {ErrorCode::overloaded, {503, Flag::SH, "", "Overloaded"}},

@@ -55,6 +55,7 @@ bool Exchange::rewind(const Mark& mark) {
   if (mark.has_body && !mark.replay->can_replay()) return false;
   response.body.reset();  // first, since its attempt may still read the request's body
   response.head = http::ResponseHead(arena_);
+  attempts.keep_adopted();
   adopted_.reset();
   failure.reset();
   request_body.reset();
@@ -91,6 +92,11 @@ void Exchange::adopt(ChildPtr child) {
   failure = winner.failure;
   facts.set_all(winner.facts);
   if (id.empty()) id = winner.id;
+  if (&winner.attempts != &attempts) {
+    attempts.adopt(winner.attempts);
+    record.flags |= winner.record.flags;
+    child->leave_untold();
+  }
   adopted_ = std::move(child);
 }
 

@@ -8,6 +8,7 @@
 
 #include "async/loop.h"
 #include "base/arena.h"
+#include "base/lender.h"
 #include "exchange/access_record.h"
 #include "exchange/attempts.h"
 #include "exchange/body.h"
@@ -43,6 +44,7 @@ struct WorkerContext {
   TaskGroup* background = nullptr;  // what runs without a client; drained at shutdown, cancelled at its deadline
   BlockRef reading{};
   net::SplicePipes splice_pipes{};
+  Lender lender{};  // of bytes that workers share
 
   /// The block that the next read goes into. All reads of a worker share one, the warmest memory there is, unless
   /// somebody has kept a slice of it.
@@ -149,7 +151,8 @@ class Exchange {
   ChildPtr fork(const Mark& mark);
   /// The same without a client, for a task of `worker.background`: may outlive this one.
   ChildPtr detach(const Mark& mark);
-  /// Takes over what a fork was answered. Its task is over; it lives on with the response.
+  /// Takes over what a child was answered. Its task is over; it lives on with the response. Of one that was detached
+  /// the attempts are now this one's to tell.
   void adopt(ChildPtr child);
 
   WorkerContext& worker;

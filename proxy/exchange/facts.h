@@ -6,6 +6,9 @@
 
 namespace weir {
 
+/// The fact that tells what a cache did, in a word: "hit".
+inline constexpr std::string_view kCacheOutcome = "cache";
+
 /// What filters tell each other and the log about an exchange: few named texts, all alive as long as it.
 class Facts {
  public:
