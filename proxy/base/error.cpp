@@ -40,6 +40,8 @@ std::string_view name_of(ErrorCode code) {
     case ErrorCode::incomplete_response: return "incomplete_response";
     case ErrorCode::protocol_error: return "protocol_error";
     case ErrorCode::circuit_open: return "circuit_open";
+    case ErrorCode::not_revalidated: return "not_revalidated";
+    case ErrorCode::not_cached: return "not_cached";
     case ErrorCode::store_unavailable: return "store_unavailable";
     case ErrorCode::overloaded: return "overloaded";
     case ErrorCode::shutting_down: return "shutting_down";

@@ -50,7 +50,9 @@ enum class ErrorCode : uint8_t {
   incomplete_response,
   protocol_error,
   circuit_open,
+  not_revalidated,
   // Weir's own.
+  not_cached,
   store_unavailable,
   overloaded,
   shutting_down,

@@ -64,6 +64,7 @@ const LogField kFields[] = {
      [](Line& line, const LogEntry& entry) {
        add_text(line, entry.exchange.failure ? name_of(entry.exchange.failure->code) : "");
      }},
+    {"cache", [](Line& line, const LogEntry& entry) { add_text(line, entry.exchange.facts.get(kCacheOutcome)); }},
     {"user_agent",
      [](Line& line, const LogEntry& entry) {
        add_text(line, entry.exchange.request.headers.get(http::Field::user_agent).value_or(""));

@@ -108,6 +108,7 @@ void append_json(Line& line, const LogEntry& entry) {
   add_tls(line, exchange.client.tls);
   add_proxy(line, exchange.facts);
   add_upstream(line, exchange.attempts);
+  add_text_if_any(line, R"(,"cache":")", exchange.facts.get(kCacheOutcome));
   add_flags(line, record.flags);
   add_error(line, exchange.failure);
   add_text_if_any(line, R"(,"user_agent":")", request.headers.get(http::Field::user_agent).value_or(""));
