@@ -1,0 +1,67 @@
+#include "plugins/cache/purge_feed.h"
+
+#include <fmt/format.h>
+
+#include <random>
+
+#include "base/log.h"
+#include "base/text.h"
+
+namespace weir::plugins {
+
+namespace {
+
+std::string random_id() {
+  std::random_device dice;
+  return fmt::format("{:08x}{:08x}", dice(), dice());
+}
+
+std::string_view take_word(std::string_view& text) {
+  const auto word = text.substr(0, text.find(' '));
+  text.remove_prefix(std::min(word.size() + 1, text.size()));
+  return word;
+}
+
+/// What nobody obeys: an entry whose id those can name that had none left.
+const Purge kMark{Purge::Kind::url, Purge::Force::soft, "-"};
+
+}  // namespace
+
+PurgeFeed::PurgeFeed(const Settings& settings)
+    : name_(settings.name),
+      log_("cache." + settings.name + ".purges"),
+      id_(random_id()),
+      announcer_(settings.announcer) {
+  if (!announcer_) return;
+  following_ = announcer_->follow(log_, {[this](const store::Entry& entry) { hear(entry); }, [this] { lose(); }});
+}
+
+uint64_t PurgeFeed::order(const Purge& purge) {
+  const uint64_t number = purges_.add(purge);
+  tell(purge, number);
+  return number;
+}
+
+/// "ID NUMBER ORDER".
+void PurgeFeed::tell(const Purge& purge, uint64_t number) {
+  if (announcer_) announcer_->append(log_, fmt::format("{} {} {}", id_, number, to_text(purge)), Purges::kMost);
+}
+
+/// One that makes no sense here has an id that isn't known here: what others stored when they had obeyed it counts as
+/// gone.
+void PurgeFeed::hear(const store::Entry& entry) {
+  auto text = entry.value;
+  const bool is_own = take_word(text) == id_;
+  const auto number = parse_decimal(take_word(text));
+  const auto purge = purge_of(text);
+  if (number && purge) purges_.add(*purge, entry.id, is_own ? *number : 0);
+  else log::warn("cache_purge_not_understood", {{"cache", name_}, {"entry", entry.id}});
+}
+
+void PurgeFeed::lose() {
+  log::warn("cache_purges_lost", {{"cache", name_}, {"consequence", "all that was stored is asked for again"}});
+  purges_.forget_all();
+  tell(kMark, 0);
+}
+
+}  // namespace weir::plugins

@@ -1,0 +1,141 @@
+#include "plugins/cache/purge_feed.h"
+
+#include "base/log.h"
+#include "store/memory_store.h"
+#include "unit/loop_bench.h"
+
+using namespace weir;
+using namespace weir::plugins;
+using namespace std::chrono_literals;
+using Verdict = Purges::Verdict;
+
+namespace {
+
+/// May be gone for those who append.
+struct MoodyStore : store::MemoryStore {
+  using MemoryStore::MemoryStore;
+  Task<Result<std::string_view>> append(store::Caller caller, std::string_view log, std::string_view value,
+                                        size_t most) override {
+    if (is_gone) co_return std::unexpected(Error{ErrorCode::store_unavailable, Side::self, ""});
+    co_return co_await MemoryStore::append(caller, log, value, most);
+  }
+  bool is_gone = false;
+};
+
+/// Instances that have a store in common, each with a cache of the same name.
+struct Fleet : LoopBench {
+  Fleet() {
+    log::set_level(log::Level::error);
+    announcer.use(store);
+  }
+
+  MoodyStore store{clock};
+  store::Announcer announcer{loop, store.channels()};
+
+  std::unique_ptr<PurgeFeed> instance(std::string name = "pages") {
+    auto feed = std::make_unique<PurgeFeed>(PurgeFeed::Settings{std::move(name), &announcer});
+    settle();
+    return feed;
+  }
+  void order(PurgeFeed& feed, std::string tag) {
+    feed.order({Purge::Kind::tag, Purge::Force::hard, std::move(tag)});
+    settle();
+  }
+  void append(std::string entry) {
+    announcer.append("cache.pages.purges", std::move(entry), Purges::kMost);
+    settle();
+  }
+};
+
+Verdict judge(const PurgeFeed& feed, uint64_t since, std::string_view tag) {
+  const auto hash = Purges::hash_of_tag(tag);
+  return feed.purges().judge(since, "https://example.com/", std::span(&hash, 1));
+}
+
+}  // namespace
+
+TEST_CASE("cache purge feed: an order counts here at once, and then elsewhere") {
+  Fleet fleet;
+  const auto one = fleet.instance();
+  const auto other = fleet.instance();
+  CHECK(one->order({Purge::Kind::tag, Purge::Force::hard, "news"}) == 1);
+  CHECK(judge(*one, 0, "news") == Verdict::gone);
+  CHECK(judge(*other, 0, "news") == Verdict::keep);
+  fleet.settle();
+  CHECK(judge(*other, 0, "news") == Verdict::gone);
+  CHECK(judge(*other, 0, "sports") == Verdict::keep);
+  CHECK(one->purges().newest() == 1);
+  CHECK(one->purges().newest_id() == other->purges().newest_id());
+  CHECK(one->purges().number_of(one->purges().newest_id()) == 1);
+}
+
+TEST_CASE("cache purge feed: one that starts later knows the orders that there were") {
+  Fleet fleet;
+  const auto one = fleet.instance();
+  fleet.order(*one, "news");
+  fleet.order(*one, "sports");
+  const auto late = fleet.instance();
+  CHECK(late->purges().newest() == 2);
+  CHECK(judge(*late, 1, "news") == Verdict::keep);
+  CHECK(judge(*late, 1, "sports") == Verdict::gone);
+}
+
+TEST_CASE("cache purge feed: orders of other caches are none of its business") {
+  Fleet fleet;
+  const auto one = fleet.instance();
+  const auto other = fleet.instance("images");
+  fleet.order(*one, "news");
+  CHECK(other->purges().newest() == 0);
+}
+
+TEST_CASE("cache purge feed: an order that is given while the store is gone is heard elsewhere when it is back") {
+  Fleet fleet;
+  const auto one = fleet.instance();
+  const auto other = fleet.instance();
+  fleet.store.is_gone = true;
+  fleet.order(*one, "news");
+  fleet.pass(5s);
+  CHECK(judge(*one, 0, "news") == Verdict::gone);
+  CHECK(judge(*other, 0, "news") == Verdict::keep);
+  fleet.store.is_gone = false;
+  fleet.pass(2s);
+  CHECK(judge(*other, 0, "news") == Verdict::gone);
+}
+
+TEST_CASE("cache purge feed: when the log is another one all is gone, and what comes after has an id to name") {
+  Fleet fleet;
+  const auto one = fleet.instance();
+  const auto other = fleet.instance();
+  fleet.order(*one, "news");
+  const auto before = one->purges().newest();
+  store::MemoryStore empty(fleet.clock);
+  fleet.announcer.use(empty);
+  fleet.settle();
+  CHECK(judge(*one, before, "sports") == Verdict::gone);
+  CHECK_FALSE(one->purges().number_of(""));
+  // Each of them has left word: the news of it comes by the channels of the store that is used.
+  fleet.pass(1s);
+  fleet.announcer.use(empty);
+  fleet.settle();
+  CHECK(one->purges().newest_id() == "2");
+  CHECK(other->purges().newest_id() == "2");
+  CHECK(judge(*one, *one->purges().number_of("2"), "sports") == Verdict::keep);
+}
+
+TEST_CASE("cache purge feed: entries that make no sense are left out, and what names their ids counts as gone") {
+  Fleet fleet;
+  const auto feed = fleet.instance();
+  for (const auto* text : {"", " ", "x", "x 1", "x 1 ", "x y hard all", "x 1 harder all", "x 1 hard tag", "hard all"})
+    fleet.append(text);
+  CHECK(feed->purges().newest() == 0);
+  CHECK_FALSE(feed->purges().number_of("3"));
+  fleet.append("x 1 hard all");
+  CHECK(feed->purges().newest() == 1);
+  CHECK(feed->purges().newest_id() == "10");
+}
+
+TEST_CASE("cache purge feed: alone it tells nobody") {
+  PurgeFeed feed({"pages"});
+  CHECK(feed.order({Purge::Kind::all}) == 1);
+  CHECK(judge(feed, 0, "news") == Verdict::gone);
+}
