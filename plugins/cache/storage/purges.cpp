@@ -72,24 +72,26 @@ void Purges::know(std::string_view id, uint64_t number) {
   }
   ids_.emplace_back(id);
   numbers_.emplace(id, number);
-  if (ids_.size() < kMost) return;
-  // The log keeps no more, so it may have had some before the first one known here.
+  if (ids_.size() < kMost || !knows_first_) return;
+  // The log keeps no more, so it may have had some before the first one that was heard.
   knows_first_ = false;
   forgotten_ = std::max(forgotten_, numbers_.find(ids_.front())->second);
 }
 
 uint64_t Purges::add_newest(const Purge& purge) {
   const uint64_t number = newest() + 1;
-  std::erase_if(orders_, [&](const Order& order) { return order.purge == purge; });
-  if (orders_.size() == kMost) {
-    forgotten_ = orders_.front().number;
+  auto& latest = latest_of(purge);
+  auto& mine = purge.force == Purge::Force::hard ? latest.hard : latest.soft;
+  const auto earlier = std::ranges::lower_bound(orders_, mine, {}, &Order::number);
+  if (earlier != orders_.end() && earlier->purge == purge) orders_.erase(earlier);
+  orders_.push_back({number, purge});
+  mine = number;
+  if (orders_.size() > kMost) {
+    forgotten_ = std::max(forgotten_, orders_.front().number);
     const Purge oldest = std::move(orders_.front().purge);
     orders_.pop_front();
     drop(oldest);
   }
-  orders_.push_back({number, purge});
-  auto& latest = latest_of(purge);
-  (purge.force == Purge::Force::hard ? latest.hard : latest.soft) = number;
   newest_.store(number, std::memory_order_release);
   return number;
 }

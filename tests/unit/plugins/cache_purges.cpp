@@ -186,6 +186,42 @@ TEST_CASE("cache purges: a log of which more was read than it keeps may have had
   CHECK(bench.purges.number_of("1") == 2);
 }
 
+TEST_CASE("cache purges: one order again and again pushes no others out") {
+  Bench bench;
+  bench.purges.add(tag("first"), "first");
+  const auto stored = bench.purges.newest();
+  for (int i = 0; i < 10'000; ++i) bench.purges.add(tag("other"), std::to_string(i));
+  CHECK(bench.judge(stored) == Verdict::keep);
+  CHECK(bench.judge(stored, kUrl, {"other"}) == Verdict::gone);
+}
+
+TEST_CASE("cache purges: many orders at random are kept as one by one they would be") {
+  struct Given {
+    uint64_t number;
+    Purge purge;
+  };
+  std::mt19937 random(5);
+  Bench bench;
+  std::vector<Given> given;
+  const auto name = [&] { return std::to_string(random() % 6000); };
+  for (int i = 0; i < 20'000; ++i) {
+    const Purge purge{random() % 2 ? Kind::tag : Kind::url, random() % 2 ? Force::hard : Force::soft, name()};
+    std::erase_if(given, [&](const Given& other) { return other.purge == purge; });
+    given.push_back({bench.purges.add(purge), purge});
+    if (given.size() > Purges::kMost) given.erase(given.begin());
+    if (i % 10 != 0) continue;
+    const auto asked = name();
+    const auto tagged = name();
+    const auto since = given.front().number - 1 + random() % (bench.purges.newest() - given.front().number + 2);
+    auto expected = Verdict::keep;
+    for (const auto& [number, order] : given) {
+      if (number > since && order.text == (order.kind == Kind::tag ? tagged : asked))
+        expected = std::max(expected, order.force == Force::hard ? Verdict::gone : Verdict::stale);
+    }
+    REQUIRE(bench.judge(since, asked, {tagged}) == expected);
+  }
+}
+
 TEST_CASE("cache purges: an order reads as it was written") {
   for (const auto& purge : {url("https://example.com/a b?c=d"), prefix("https://x/", Force::soft), tag("a b c"),
                             tag("all"), tag(" "), all(), all(Force::soft)}) {
