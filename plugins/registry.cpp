@@ -1,5 +1,7 @@
 #include "plugins/registry.h"
 
+#include "plugins/cache/cache.h"
+#include "plugins/cache/page.h"
 #include "plugins/circuit_breaker/circuit_breaker.h"
 #include "plugins/concurrency_limit/concurrency_limit.h"
 #include "plugins/fallback/fallback.h"
@@ -14,8 +16,8 @@ namespace weir::plugins {
 
 const config::Tags<FilterFactory>& filters() {
   static const config::Tags<FilterFactory> all = {
-      circuit_breaker_filter(), concurrency_limit_filter(), fallback_filter(),   grpc_web_filter(), headers_filter(),
-      hedge_filter(),           rate_limit_filter(),        request_id_filter(), retry_filter(),
+      cache_filter(),   circuit_breaker_filter(), concurrency_limit_filter(), fallback_filter(),   grpc_web_filter(),
+      headers_filter(), hedge_filter(),           rate_limit_filter(),        request_id_filter(), retry_filter(),
   };
   return all;
 }
@@ -25,6 +27,6 @@ const config::Tags<GateFactory>& gates() {
   return all;
 }
 
-std::vector<AdminPage> admin_pages(StateSlots& slots) { return {circuit_breakers_page(slots)}; }
+std::vector<AdminPage> admin_pages(StateSlots& slots) { return {cache_page(slots), circuit_breakers_page(slots)}; }
 
 }  // namespace weir::plugins

@@ -19,7 +19,7 @@ BACKEND = "127.0.0.1:9001"
 def recipe(title):
     """[("shell" or "yaml", text)] of a section, up to its first whole configuration and the commands after that."""
     with open(os.path.join(ROOT, "README.md")) as file:
-        section = re.search(rf"^### {re.escape(title)}\n(.*?)^##", file.read(), re.MULTILINE | re.DOTALL)[1]
+        section = re.search(rf"^###+ {re.escape(title)}\n(.*?)^##", file.read(), re.MULTILINE | re.DOTALL)[1]
     for block in STEP.finditer(section):
         if block["shell"]:
             yield "shell", textwrap.dedent(block["shell"])
@@ -75,6 +75,15 @@ class Recipes(WeirCase):
 
     def test_rate_limits(self):
         self.follow("Rate limits")
+
+    def test_cache_of_a_static_site(self):
+        self.follow("A static site")
+
+    def test_cache_of_an_api_that_stays_up(self):
+        self.follow("An API that stays up")
+
+    def test_cache_of_a_copy_for_each_user(self):
+        self.follow("A copy for each user")
 
 
 if __name__ == "__main__":

@@ -1,0 +1,389 @@
+#include "plugins/cache/cache.h"
+
+#include <algorithm>
+#include <random>
+
+#include "http/target.h"
+#include "plugins/cache/reply.h"
+#include "plugins/cache/rules/conditions.h"
+#include "plugins/cache/use.h"
+
+// A request's way: `handle` sorts out what a cache has no part in; `answer` looks on the shelf; `fetch` waits for the
+// origin, as the one who asks it (then a Lead runs in the background) or in the company of another who does.
+
+namespace weir::plugins {
+
+namespace {
+
+constexpr int kMostTurns = 8;  // fills that one request waits for, each of which turned out not to be for it
+
+/// Above 0, at most 1.
+double chance() {
+  thread_local std::minstd_rand random{std::random_device{}()};
+  return std::uniform_real_distribution<>(0, 1)(random) + 1e-12;
+}
+
+bool has(const std::vector<RequestWord>& words, RequestWord word) {
+  return std::ranges::find(words, word) != words.end();
+}
+
+bool has_any(const std::vector<KeyExpression>& keys, Exchange& exchange) {
+  return std::ranges::any_of(keys, [&](const auto& key) { return !key.evaluate(exchange).empty(); });
+}
+
+RequestDirectives respected(RequestDirectives asked, const std::vector<RequestWord>& words) {
+  if (!has(words, RequestWord::no_cache)) asked.no_cache = false;
+  if (!has(words, RequestWord::no_store)) asked.no_store = false;
+  if (!has(words, RequestWord::only_if_cached)) asked.only_if_cached = false;
+  if (!has(words, RequestWord::max_age)) asked.max_age.reset();
+  if (!has(words, RequestWord::min_fresh)) asked.min_fresh.reset();
+  if (!has(words, RequestWord::max_stale)) asked.max_stale.reset();
+  return asked;
+}
+
+int64_t seconds_left(const Object& object, Time now) {
+  return std::chrono::duration_cast<std::chrono::seconds>(object.time_left(now)).count();
+}
+
+/// Leaves when the leader's coroutine does, however that ends.
+class Leave {
+ public:
+  explicit Leave(std::shared_ptr<Handover> handover) : handover_(std::move(handover)) {}
+  Leave(const Leave&) = delete;
+  Leave& operator=(const Leave&) = delete;
+  ~Leave() {
+    if (handover_) handover_->leave();
+  }
+
+ private:
+  std::shared_ptr<Handover> handover_;
+};
+
+}  // namespace
+
+Cache::Cache(const CacheSettings& settings, std::string name, FilterContext& context)
+    : parts_(settings, name, context),
+      key_(settings),
+      status_(settings.cache_status),
+      collapse_(settings.collapse),
+      beta_(settings.early_refresh.beta),
+      methods_(settings.methods),
+      respected_(settings.respect_request_directives),
+      bypass_(settings.bypass),
+      no_store_(settings.no_store),
+      outcomes_(context.metrics, name, context.route) {
+  for (const auto& network : settings.purge_from) purge_from_.add(*network);
+}
+
+// Sorting out.
+
+Task<> Cache::handle(Exchange& exchange, Next next) const {
+  const auto& request = exchange.request;
+  if (!request.protocol.empty()) co_return co_await next(exchange);  // a tunnel
+  if (request.method_name == "PURGE" && !purge_from_.empty()) co_return purge(exchange);
+  if (!http::is_safe(request.method)) co_return co_await change(exchange, next);
+  if (!answers(request.method)) co_return co_await pass(exchange, next, {.forward = CacheStatus::Forward::method});
+  if (is_bypassed(exchange)) co_return co_await pass(exchange, next, {.forward = CacheStatus::Forward::bypass});
+  co_await answer(exchange, next, inquire(exchange));
+}
+
+bool Cache::answers(http::Method method) const {
+  const auto has = [&](CachedMethod wanted) { return std::ranges::find(methods_, wanted) != methods_.end(); };
+  return method == http::Method::get ? has(CachedMethod::get) : method == http::Method::head && has(CachedMethod::head);
+}
+
+bool Cache::is_bypassed(Exchange& exchange) const {
+  return exchange.request_body->size().kind != http::BodySize::Kind::none ||
+         is_for_origin_alone(exchange.request.headers) || has_any(bypass_, exchange);
+}
+
+/// RFC 9111 section 4.4: what has changed is forgotten.
+Task<> Cache::change(Exchange& exchange, Next next) const {
+  const auto target = key_.of(exchange).url;
+  const auto origin = origin_of(exchange.request.scheme, exchange.request.authority, exchange.arena());
+  co_await pass(exchange, next, {.forward = CacheStatus::Forward::method});
+  if (exchange.failure || exchange.response.head.status >= 400) co_return;
+  forget(target);
+  for (const std::string_view name : {"location", "content-location"}) {
+    const auto url = exchange.response.head.headers.get(name);
+    const auto absolute = url ? resolve_url(*url, origin, exchange.request.path, exchange.arena()) : std::nullopt;
+    if (absolute && *absolute != target) forget(*absolute);
+  }
+}
+
+void Cache::forget(std::string_view url) const {
+  if (key_.is_url()) parts_.shelf->invalidate(parts_.shelf->key_of(url));
+  if (!key_.is_url() || parts_.shared) parts_.feed->order({.kind = Purge::Kind::url, .text = std::string(url)});
+}
+
+void Cache::purge(Exchange& exchange) const {
+  if (!purge_from_.contain(exchange.client)) {
+    return exchange.fail({ErrorCode::forbidden, Side::client, "PURGE isn't for everybody"});
+  }
+  forget(key_.of(exchange).url);
+  exchange.respond(200, "application/json", "{\"purged\":true}\n");
+}
+
+Task<> Cache::pass(Exchange& exchange, Next next, CacheStatus status) const {
+  co_await next(exchange);
+  if (!exchange.failure) status.forward_status = exchange.response.head.status;
+  parts_.policy.hide(exchange.response.head.headers);
+  const bool is_none_of_ours =
+      status.forward == CacheStatus::Forward::method || status.forward == CacheStatus::Forward::bypass;
+  finish(exchange, status, is_none_of_ours ? CacheOutcome::bypass : CacheOutcome::miss);
+}
+
+void Cache::finish(Exchange& exchange, const CacheStatus& status, CacheOutcome outcome) const {
+  add_cache_status(exchange.response.head.headers, status, status_.name);
+  exchange.facts.set(kCacheOutcome, name_of(outcome));
+  outcomes_.count(outcome);
+}
+
+// Looking.
+
+Cache::Inquiry Cache::inquire(Exchange& exchange) const {
+  const auto& headers = exchange.request.headers;
+  Inquiry inquiry;
+  inquiry.text = key_.of(exchange);
+  inquiry.key = parts_.shelf->key_of(inquiry.text.whole);
+  if (headers.may_have(http::set_of(http::Field::cache_control)) || headers.get("pragma")) {
+    inquiry.asked = respected(request_directives(headers), respected_);
+  }
+  inquiry.may_store = !inquiry.asked.no_store && !has_any(no_store_, exchange);
+  inquiry.may_wait = collapse_.is_on && !headers.has(http::Field::authorization) && !headers.has(http::Field::cookie);
+  return inquiry;
+}
+
+/// What was ordered since it was last looked at, is done now.
+Shelf::Found Cache::look(Exchange& exchange, const Inquiry& inquiry) const {
+  auto found = parts_.shelf->find(inquiry.key, exchange.request.headers, exchange.arena(), exchange.loop().now());
+  if (!found.object) return found;
+  const auto newest = parts_.purges().newest();
+  const auto seen = found.object->purges_seen.load(std::memory_order_relaxed);
+  if (seen == newest) return found;
+  const auto verdict = parts_.purges().judge(seen, inquiry.text.url, found.object->tags);
+  if (verdict == Purges::Verdict::gone) {
+    parts_.shelf->drop(inquiry.key, std::exchange(found.object, nullptr));
+    return found;
+  }
+  if (verdict == Purges::Verdict::stale) found.object->is_expired = true;
+  found.object->purges_seen = newest;
+  return found;
+}
+
+Task<> Cache::answer(Exchange& exchange, Next next, Inquiry inquiry) const {
+  auto found = look(exchange, inquiry);
+  const Time now = exchange.loop().now();
+  if (found.object) {
+    const auto use = use_of(*found.object, inquiry.asked, now);
+    const bool is_due =
+        use == Use::while_revalidating || (beta_ > 0 && is_due_early(*found.object, beta_, chance(), now));
+    if (use != Use::after_validation) {
+      if (is_due) refresh(exchange, next, inquiry, found.object);
+      if (reply_stored(exchange, found.object,
+                       {.detail = is_due && !found.object->is_fresh(now) ? "stale-while-revalidate" : ""})) {
+        co_return;
+      }
+    }
+  }
+  if (inquiry.asked.only_if_cached) co_return refuse_only_if_cached(exchange);
+  if (exchange.request.method == http::Method::head) co_return co_await renew_by_head(exchange, next, inquiry, found);
+  const auto why = why_forwarded(found, inquiry, now);
+  if (!inquiry.may_store) co_return co_await pass(exchange, next, {.forward = why, .detail = "no-store"});
+  if (found.is_uncacheable) co_return co_await pass(exchange, next, {.forward = why, .detail = "uncacheable"});
+  inquiry.may_wait = inquiry.may_wait || (collapse_.is_on && found.is_known);
+  co_await fetch(exchange, next, inquiry, std::move(found));
+}
+
+CacheStatus::Forward Cache::why_forwarded(const Shelf::Found& found, const Inquiry& inquiry, Time now) const {
+  using enum CacheStatus::Forward;
+  if (!found.object) return found.is_known ? vary_miss : uri_miss;
+  return found.object->is_fresh(now) && !found.object->terms.always_revalidate && inquiry.asked.no_cache ? request
+                                                                                                         : stale;
+}
+
+bool Cache::reply_stored(Exchange& exchange, const ObjectPtr& object, CacheStatus status) const {
+  const Time now = exchange.loop().now();
+  const bool is_stale = !object->is_fresh(now);
+  if (!reply(exchange, object)) return false;
+  status.ttl = seconds_left(*object, now);
+  if (is_stale) exchange.record.raise(Flag::ST);
+  finish(exchange, status, is_stale ? CacheOutcome::stale : CacheOutcome::hit);
+  return true;
+}
+
+void Cache::refuse_only_if_cached(Exchange& exchange) const {
+  exchange.fail({ErrorCode::not_cached, Side::client, "it was to come from the cache alone, and isn't there"});
+  exchange.facts.set(kCacheOutcome, name_of(CacheOutcome::refused));
+  outcomes_.count(CacheOutcome::refused);
+}
+
+/// RFC 9111 section 4.3.5: what the answer to a HEAD says of the stored response.
+Task<> Cache::renew_by_head(Exchange& exchange, Next next, const Inquiry& inquiry, Shelf::Found found) const {
+  const Time asked = exchange.loop().now();
+  const auto fill = parts_.shelf->begin_alone(inquiry.key, asked);
+  const auto why = why_forwarded(found, inquiry, asked);
+  co_await next(exchange);
+  auto& head = exchange.response.head;
+  const bool has_failed = exchange.failure || is_origin_error(head.status);
+  if (found.object && has_failed && stand_in(exchange, found.object, inquiry)) co_return;
+  if (found.object && !exchange.failure && head.status == 200) {
+    const auto moment = StoragePolicy::moment(exchange, asked);
+    const auto now = validators_of(head.headers);
+    const auto& then = found.object->validators();
+    const bool is_same = now.etag == then.etag && now.last_modified == then.last_modified;
+    auto renewed =
+        is_same && inquiry.may_store ? parts_.policy.freshened(*found.object, exchange.request, head, moment) : nullptr;
+    if (renewed) parts_.shelf->put(inquiry.key, std::move(renewed), *fill);
+    else parts_.shelf->drop(inquiry.key, found.object);
+  }
+  parts_.shelf->end(inquiry.key, fill);
+  CacheStatus status{.forward = why};
+  if (!exchange.failure) status.forward_status = head.status;
+  parts_.policy.hide(head.headers);
+  finish(exchange, status, CacheOutcome::miss);
+}
+
+// Fetching.
+
+Shelf::Joined Cache::join(Exchange& exchange, const Inquiry& inquiry, unsigned failures) const {
+  const Time now = exchange.loop().now();
+  if (!inquiry.may_wait) return {parts_.shelf->begin_alone(inquiry.key, now), true};
+  return parts_.shelf->join(inquiry.key, exchange.request.headers, exchange.arena(), now, now - collapse_.wait,
+                            failures);
+}
+
+void Cache::begin(Exchange& exchange, Next next, const Inquiry& inquiry, FillPtr fill, ObjectPtr stored,
+                  std::shared_ptr<Handover> handover) const {
+  const auto mark = exchange.mark(0);
+  auto lead = std::make_unique<Lead>(parts_, exchange.detach(mark),
+                                     Lead::Order{.fill = std::move(fill),
+                                                 .key = std::string(inquiry.text.whole),
+                                                 .url_size = inquiry.text.url.size(),
+                                                 .hash = inquiry.key.hash,
+                                                 .stored = std::move(stored),
+                                                 .handover = std::move(handover)});
+  exchange.worker.background->spawn(carry_out(std::move(lead), next));
+}
+
+void Cache::refresh(Exchange& exchange, Next next, const Inquiry& inquiry, const ObjectPtr& stored) const {
+  if (!inquiry.may_store) return;
+  const Time now = exchange.loop().now();
+  auto joined =
+      parts_.shelf->join(inquiry.key, exchange.request.headers, exchange.arena(), now, now - collapse_.wait, 0);
+  if (joined.leads) begin(exchange, next, inquiry, std::move(joined.fill), stored, nullptr);
+}
+
+Task<std::optional<Fill::Outcome>> Cache::until_settled(Exchange& exchange, Fill& fill, Time deadline) const {
+  for (;;) {
+    const auto seen = fill.changed.count();
+    if (auto outcome = fill.outcome()) co_return outcome;
+    if (!co_await fill.changed.news(exchange.loop(), seen, deadline)) co_return std::nullopt;
+  }
+}
+
+/// What one fill came to, for one request.
+Cache::Step Cache::step(Exchange& exchange, const Inquiry& inquiry, const Shelf::Found& found, const Company& company,
+                        CacheStatus& status) const {
+  using Kind = Fill::Outcome::Kind;
+  const auto& outcome = *company.outcome;
+  if (outcome.status != 0) status.forward_status = outcome.status;
+  switch (outcome.kind) {
+    case Kind::object: {
+      const bool is_for_it =
+          company.leads || outcome.object->selection.matches(exchange.request.headers, exchange.arena());
+      if (!is_for_it) return Step::again;
+      return reply(exchange, outcome.object) ? Step::answered : Step::alone;
+    }
+    case Kind::uncacheable: {
+      const bool has_part = exchange.request.headers.has(http::Field::range);  // what came is the whole
+      return company.leads && !has_part ? Step::conclude : Step::alone;
+    }
+    case Kind::failed:
+      if (found.object && stand_in(exchange, found.object, inquiry)) return Step::over;
+      if (company.leads) return Step::conclude;
+      if (company.failures == 0) return Step::again;  // one of those who waited asks once more
+      return outcome.error ? Step::conclude : Step::alone;
+  }
+  return Step::alone;
+}
+
+Task<> Cache::fetch(Exchange& exchange, Next next, const Inquiry& inquiry, Shelf::Found found) const {
+  const Time now = exchange.loop().now();
+  CacheStatus status{.forward = why_forwarded(found, inquiry, now)};
+  Company company{.patience = std::min(exchange.attempt_deadline(), now + collapse_.wait)};
+  for (int turn = 0; turn < kMostTurns; ++turn) {
+    co_await accompany(exchange, next, inquiry, found.object, company);
+    status.is_collapsed = !company.leads;
+    if (!company.outcome) {
+      if (exchange.loop().now() < exchange.attempt_deadline()) break;
+      exchange.fail({ErrorCode::response_timeout, Side::upstream, "no answer within the time for one"});
+      co_return finish(exchange, status, CacheOutcome::miss);
+    }
+    switch (step(exchange, inquiry, found, company, status)) {
+      case Step::over: co_return;
+      case Step::answered: co_return finish_fetched(exchange, *company.outcome, status);
+      case Step::conclude: co_return conclude(exchange, company, found.object, status);
+      case Step::again: break;
+      case Step::alone: turn = kMostTurns;
+    }
+    company.failures = company.outcome->kind == Fill::Outcome::Kind::failed ? 1 : company.failures;
+  }
+  status.is_collapsed = false;
+  co_await pass(exchange, next, status);
+}
+
+/// Waits for a fill, as its leader or not. No outcome: it has taken too long.
+Task<> Cache::accompany(Exchange& exchange, Next next, const Inquiry& inquiry, const ObjectPtr& stored,
+                        Company& company) const {
+  const auto joined = join(exchange, inquiry, company.failures);
+  company.leads = joined.leads;
+  company.failures = joined.fill->failures;
+  auto handover = joined.leads ? std::make_shared<Handover>(exchange) : nullptr;
+  const Leave leave(handover);
+  if (joined.leads) begin(exchange, next, inquiry, joined.fill, stored, handover);
+  const Time deadline = joined.leads ? exchange.attempt_deadline() : company.patience;
+  company.outcome = co_await until_settled(exchange, *joined.fill, deadline);
+  if (handover) company.given = handover->take();
+}
+
+void Cache::finish_fetched(Exchange& exchange, const Fill::Outcome& outcome, CacheStatus status) const {
+  if (outcome.is_from_store) {
+    const Time now = exchange.loop().now();
+    return finish(exchange, {.ttl = seconds_left(*outcome.object, now), .detail = "shared"}, CacheOutcome::hit);
+  }
+  status.is_stored = true;
+  const auto came = outcome.was_validated ? CacheOutcome::revalidated : CacheOutcome::miss;
+  finish(exchange, status, status.is_collapsed ? CacheOutcome::collapsed : came);
+}
+
+/// With what isn't kept, or with a failure.
+void Cache::conclude(Exchange& exchange, Company& company, const ObjectPtr& stored, CacheStatus status) const {
+  const auto& outcome = *company.outcome;
+  if (stored && stored->terms.must_revalidate && outcome.error) {  // RFC 9111 section 5.2.2.2
+    exchange.fail({ErrorCode::not_revalidated, Side::upstream, "what is stored may not be used without the origin"});
+  } else if (company.given) {
+    exchange.adopt(std::move(company.given));
+  } else {
+    exchange.fail(outcome.error.value_or(Error{ErrorCode::internal, Side::self}));
+  }
+  status.detail = outcome.why;
+  parts_.policy.hide(exchange.response.head.headers);
+  finish(exchange, status, CacheOutcome::miss);
+}
+
+bool Cache::stand_in(Exchange& exchange, const ObjectPtr& object, const Inquiry& inquiry) const {
+  if (!may_stand_in(*object, inquiry.asked, exchange.loop().now())) return false;
+  return reply_stored(exchange, object, {.detail = "stale-if-error"});
+}
+
+config::Tag<FilterFactory> cache_filter() {
+  return filter_tag<CacheSettings>(
+      "cache", "answers from what it has stored of earlier responses (RFC 9111)",
+      [](const CacheSettings& settings, const config::Location& at, FilterContext& context) {
+        const auto name = settings.name->empty() ? context.scope(at) : *settings.name;
+        return std::make_shared<const Cache>(settings, name, context);
+      });
+}
+
+}  // namespace weir::plugins

@@ -1,0 +1,99 @@
+#include "plugins/cache/key.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "base/text.h"
+#include "exchange/arena_list.h"
+#include "http/query.h"
+#include "http/target.h"
+
+namespace weir::plugins {
+
+namespace {
+
+std::string_view lower_case(std::string_view text, Arena& arena) {
+  if (std::ranges::none_of(text, [](char c) { return c >= 'A' && c <= 'Z'; })) return text;
+  auto* const bytes = static_cast<char*>(arena.bump(text.size(), 1));
+  std::ranges::transform(text, bytes, to_lower);
+  return {bytes, text.size()};
+}
+
+template <class Visit>
+void for_each_parameter(std::string_view query, Visit visit) {
+  while (!query.empty()) {
+    const auto end = std::min(query.find('&'), query.size());
+    if (end > 0) visit(query.substr(0, end));
+    query.remove_prefix(std::min(end + 1, query.size()));
+  }
+}
+
+}  // namespace
+
+std::string_view origin_of(std::string_view scheme, std::string_view authority, Arena& arena) {
+  const auto port = http::port_of(authority);
+  const std::string_view usual = scheme == "https" ? "443" : "80";
+  const auto host = port.empty() || port == usual ? http::host_of(authority) : authority;
+  return arena.concat({scheme, "://", lower_case(host, arena)});
+}
+
+std::optional<std::string_view> resolve_url(std::string_view reference, std::string_view origin, std::string_view path,
+                                            Arena& arena) {
+  reference = reference.substr(0, reference.find('#'));
+  if (reference.starts_with("//")) reference = arena.concat({origin.substr(0, origin.find('/')), reference});
+  if (const auto scheme = reference.find("://"); scheme < reference.find_first_of("/?")) {
+    const auto rest = reference.substr(scheme + 3);
+    const auto end = std::min(rest.find_first_of("/?"), rest.size());
+    const auto other = origin_of(lower_case(reference.substr(0, scheme), arena), rest.substr(0, end), arena);
+    if (other != origin) return std::nullopt;
+    reference = end == rest.size() ? "/" : rest.substr(end);
+    if (reference.starts_with('?')) reference = arena.concat({"/", reference});
+  }
+  const auto query = std::min(reference.find('?'), reference.size());
+  auto there = reference.substr(0, query);
+  if (there.empty()) there = path;
+  else if (!there.starts_with('/')) there = arena.concat({path.substr(0, path.rfind('/') + 1), there});
+  const auto normal = http::normalize_path(there, {}, arena);
+  if (!normal) return std::nullopt;
+  return arena.concat({origin, *normal, reference.substr(query)});
+}
+
+CacheKey::Text CacheKey::of(Exchange& exchange) const {
+  Arena& arena = exchange.arena();
+  const auto& request = exchange.request;
+  const auto query = request.has_query ? query_of(request, arena) : std::string_view();
+  const bool has_query = request.has_query && (!query.empty() || request.query.empty());
+  const auto url = arena.concat({origin_of(request.scheme.empty() ? "http" : request.scheme, request.authority, arena),
+                                 request.path, has_query ? "?" : "", query});
+  if (extra_.empty()) return {url, url};
+  const auto whole = arena.append(arena.append(url, "\n"), extra_.evaluate(exchange));
+  return {whole.substr(0, url.size()), whole};
+}
+
+bool CacheKey::takes(std::string_view parameter, Arena& arena) const {
+  const auto name = http::decode_parameter(parameter.substr(0, parameter.find('=')), arena);
+  if (!query_.allow.empty()) return std::ranges::find(query_.allow, name) != query_.allow.end();
+  return std::ranges::find(query_.deny, name) == query_.deny.end();
+}
+
+std::string_view CacheKey::query_of(const http::RequestHead& request, Arena& arena) const {
+  if (query_.allow.empty() && query_.deny.empty() && !query_.sort) return request.query;
+  ArenaList<std::string_view> taken(arena);
+  for_each_parameter(request.query, [&](std::string_view parameter) {
+    if (takes(parameter, arena)) taken.add(parameter);
+  });
+  if (query_.sort) {  // values of one name keep their order
+    const auto rank = [](std::string_view parameter) {
+      return std::pair(parameter.substr(0, parameter.find('=')), parameter.data());
+    };
+    std::ranges::sort(taken.begin(), taken.end(), {}, rank);
+  }
+  std::string_view text = arena.copy("");
+  for (const auto parameter : taken) {
+    if (!text.empty()) text = arena.append(text, "&");
+    text = arena.append(text, parameter);
+  }
+  return text;
+}
+
+}  // namespace weir::plugins

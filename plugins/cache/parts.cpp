@@ -1,0 +1,42 @@
+#include "plugins/cache/parts.h"
+
+#include "plugins/cache/cache_list.h"
+
+namespace weir::plugins {
+
+namespace {
+
+Shelf::Settings shelf_settings(const CacheSettings& settings) {
+  return {settings.max_size.count, settings.max_object->count, settings.vary.max_variants};
+}
+
+std::optional<SharedLevel> shared_level(const CacheSettings& settings, const std::string& name) {
+  if (!settings.shared.is_on) return std::nullopt;
+  return SharedLevel(name, settings.shared.max_object.count);
+}
+
+}  // namespace
+
+CacheParts::CacheParts(const CacheSettings& settings, const std::string& name, FilterContext& context)
+    : policy(settings),
+      shelf(context.process_state<Shelf>("cache " + name, shelf_settings(settings))),
+      feed(context.process_state<PurgeFeed>("cache " + name, {name, context.announcer})),
+      shared(shared_level(settings, name)),
+      uncacheable_ttl(settings.uncacheable_ttl),
+      max_object(settings.max_object->count),
+      bytes_(context.metrics.gauge("cache_bytes", "Memory of stored responses, heads and keys with them",
+                                   {{"cache", name}})),
+      objects_(context.metrics.gauge("cache_objects", "Stored responses", {{"cache", name}})),
+      evictions_(context.metrics.counter("cache_evictions", "Stored responses that went for want of room",
+                                         {{"cache", name}})) {
+  context.process_state<CacheList>("caches", {})->add(feed, shelf);
+}
+
+void CacheParts::measure() const {
+  const auto size = shelf->size();
+  bytes_.set(static_cast<int64_t>(size.bytes));
+  objects_.set(static_cast<int64_t>(size.objects));
+  evictions_.set(static_cast<int64_t>(size.evictions));
+}
+
+}  // namespace weir::plugins

@@ -1,0 +1,93 @@
+#include "plugins/cache/shared_level.h"
+
+#include "base/hash.h"
+#include "plugins/cache/storage/packed.h"
+#include "store/store.h"
+
+namespace weir::plugins {
+
+// A key's place has the newest of its variants; each variant is kept at a place of its own, too, which is found by what
+// the newest was chosen by.
+
+namespace {
+
+constexpr uint64_t kSecondSeed = 0x9e3779b97f4a7c15;
+
+std::string_view hex_of(std::string_view text, Arena& arena) {
+  constexpr std::string_view kDigits = "0123456789abcdef";
+  auto* const hex = static_cast<char*>(arena.bump(32, 1));
+  size_t at = 0;
+  for (const auto number : {hash(text), hash(text, kSecondSeed)}) {
+    for (int shift = 60; shift >= 0; shift -= 4) hex[at++] = kDigits[(number >> shift) & 15];
+  }
+  return {hex, 32};
+}
+
+Moments moments(Exchange& exchange) { return {exchange.loop().now(), exchange.loop().clock().wall()}; }
+
+Duration keep_for(const Object& object, Time now) {
+  return object.time_left(now) + std::max(object.terms.while_revalidate, object.terms.if_error);
+}
+
+}  // namespace
+
+std::string_view SharedLevel::place_of(std::string_view key, Arena& arena) const {
+  return arena.concat({"cache:", name_, ":", hex_of(key, arena)});
+}
+
+std::string_view SharedLevel::place_of(std::string_view place, const Selection& selection, const http::Headers& request,
+                                       Arena& arena) const {
+  std::string_view values = arena.copy("");
+  for (const auto& member : selection.members) {
+    const auto value = request.joined(member.name);
+    values = arena.append(values, member.name);
+    values = arena.append(values, value ? "=" : "-");
+    if (value) values = arena.append(values, normalized(member.name, *value, arena));
+    values = arena.append(values, "\n");
+  }
+  return arena.concat({place, ":", hex_of(values, arena)});
+}
+
+Task<std::shared_ptr<Object>> SharedLevel::find(Exchange& exchange, std::string_view key, std::string_view url,
+                                                const Purges& purges) const {
+  Arena& arena = exchange.arena();
+  auto place = place_of(key, arena);
+  for (int turn = 0; turn < 2; ++turn) {
+    const auto text = co_await exchange.worker.store.get({arena}, place);
+    if (!text || !*text) co_return nullptr;
+    auto found = unpack(**text, key, moments(exchange), arena);
+    if (!found) co_return nullptr;
+    auto& object = found->object;
+    if (!object->selection.matches(exchange.request.headers, arena)) {
+      place = place_of(place, object->selection, exchange.request.headers, arena);
+      continue;
+    }
+    const auto since = purges.number_of(found->purge_id);
+    const auto verdict = since ? purges.judge(*since, url, object->tags) : Purges::Verdict::gone;
+    if (verdict == Purges::Verdict::gone) co_return nullptr;
+    object->is_expired = verdict == Purges::Verdict::stale;
+    co_return std::move(object);
+  }
+  co_return nullptr;
+}
+
+Task<> SharedLevel::put(Exchange& exchange, std::string_view key, const Object& object,
+                        std::string_view purge_id) const {
+  const Time now = exchange.loop().now();
+  const auto keep = keep_for(object, now);
+  if (object.content->size() > max_object_ || keep <= Duration{}) co_return;
+  Arena& arena = exchange.arena();
+  const auto text = pack(object, key, purge_id, moments(exchange));
+  const auto place = place_of(key, arena);
+  if (!object.selection.members.empty()) {
+    const auto own = place_of(place, object.selection, exchange.request.headers, arena);
+    (void)co_await exchange.worker.store.put({arena}, own, text, keep);
+  }
+  (void)co_await exchange.worker.store.put({arena}, place, text, keep);
+}
+
+Task<> SharedLevel::remove(Exchange& exchange, std::string_view key) const {
+  (void)co_await exchange.worker.store.remove({exchange.arena()}, place_of(key, exchange.arena()));
+}
+
+}  // namespace weir::plugins

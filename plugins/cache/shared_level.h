@@ -1,0 +1,35 @@
+#pragma once
+
+#include <memory>
+#include <string>
+#include <string_view>
+
+#include "exchange/exchange.h"
+#include "plugins/cache/storage/object.h"
+#include "plugins/cache/storage/purges.h"
+
+namespace weir::plugins {
+
+/// The second level: stored responses in the store that processes share, where one finds what another had. Whatever
+/// goes wrong with the store is a miss. Immutable.
+class SharedLevel {
+ public:
+  SharedLevel(std::string name, uint64_t max_object) : name_(std::move(name)), max_object_(max_object) {}
+
+  /// Null when it isn't there, or has been purged.
+  Task<std::shared_ptr<Object>> find(Exchange& exchange, std::string_view key, std::string_view url,
+                                     const Purges& purges) const;
+  /// `purge_id`: the newest order to forget when it was asked for.
+  Task<> put(Exchange& exchange, std::string_view key, const Object& object, std::string_view purge_id) const;
+  Task<> remove(Exchange& exchange, std::string_view key) const;
+
+ private:
+  std::string_view place_of(std::string_view key, Arena& arena) const;
+  std::string_view place_of(std::string_view place, const Selection& selection, const http::Headers& request,
+                            Arena& arena) const;
+
+  const std::string name_;
+  const uint64_t max_object_;
+};
+
+}  // namespace weir::plugins

@@ -1,0 +1,150 @@
+#include "plugins/cache/storage/content.h"
+
+#include <algorithm>
+#include <cstring>
+
+namespace weir::plugins {
+
+namespace {
+
+constexpr size_t kFirst = 4 * 1024;
+constexpr size_t kLargest = 64 * 1024;
+
+}  // namespace
+
+// Filling.
+
+/// Parts are as large as what is still announced; without that each is twice the one before.
+void Content::add_part(size_t wanted) {
+  size_t capacity = parts_.empty() ? kFirst : 2 * size_t{parts_.back().capacity};
+  if (announced_ && *announced_ > size_) capacity = *announced_ - size_;
+  else capacity = std::max(capacity, wanted);
+  capacity = std::min(capacity, kLargest);
+  parts_.push_back({std::make_shared_for_overwrite<char[]>(capacity), size_, 0, static_cast<uint32_t>(capacity)});
+  footprint_.fetch_add(capacity, std::memory_order_relaxed);
+}
+
+void Content::append(std::string_view bytes) {
+  {
+    const std::lock_guard lock(mutex_);
+    while (!bytes.empty()) {
+      if (parts_.empty() || parts_.back().size == parts_.back().capacity) add_part(bytes.size());
+      Part& part = parts_.back();
+      const auto piece = bytes.substr(0, part.capacity - part.size);
+      std::memcpy(part.bytes.get() + part.size, piece.data(), piece.size());
+      part.size += static_cast<uint32_t>(piece.size());
+      size_ += piece.size();
+      bytes.remove_prefix(piece.size());
+    }
+    if (is_passing_) drop_what_is_read();
+  }
+  changed.notify();
+}
+
+/// Gives back the room that the last part doesn't need. Whoever reads it keeps the old one.
+void Content::trim() {
+  if (parts_.empty()) return;
+  Part& last = parts_.back();
+  if (last.capacity - last.size < last.capacity / 16) return;
+  auto exact = std::make_shared_for_overwrite<char[]>(last.size);
+  std::memcpy(exact.get(), last.bytes.get(), last.size);
+  footprint_.fetch_sub(last.capacity - last.size, std::memory_order_relaxed);
+  last.bytes = std::move(exact);
+  last.capacity = last.size;
+}
+
+void Content::finish() { end(State::whole); }
+
+void Content::fail(const Error& error) {
+  {
+    const std::lock_guard lock(mutex_);
+    error_ = error;
+  }
+  end(State::broken);
+}
+
+void Content::end(State state) {
+  {
+    const std::lock_guard lock(mutex_);
+    if (state == State::whole && !is_passing_) trim();
+    state_.store(state, std::memory_order_release);
+  }
+  changed.notify();
+}
+
+// Passing.
+
+void Content::let_pass() {
+  const std::lock_guard lock(mutex_);
+  is_passing_ = true;
+  drop_what_is_read();
+}
+
+void Content::drop_what_is_read() {
+  uint64_t read = size_;
+  for (const Reader* reader : readers_) read = std::min(read, reader->at_);
+  for (Part& part : parts_) {
+    if (part.first + part.capacity > read) break;
+    if (part.bytes) footprint_.fetch_sub(part.capacity, std::memory_order_relaxed);
+    part.bytes.reset();
+  }
+}
+
+std::optional<uint64_t> Content::backlog() const {
+  const std::lock_guard lock(mutex_);
+  if (readers_.empty()) return std::nullopt;
+  uint64_t read = size_;
+  for (const Reader* reader : readers_) read = std::min(read, reader->at_);
+  return size_ - read;
+}
+
+// Reading.
+
+Content::Reader::Reader(Content& content, uint64_t first) : content_(content), at_(first) {
+  if (content.state() != State::growing) return;
+  const std::lock_guard lock(content.mutex_);
+  is_listed_ = true;
+  has_missed_ = !content.parts_.empty() && !content.parts_.front().bytes;
+  place_ = content.readers_.insert(content.readers_.end(), this);
+}
+
+Content::Reader::~Reader() {
+  if (!is_listed_) return;
+  {
+    const std::lock_guard lock(content_.mutex_);
+    content_.readers_.erase(place_);
+  }
+  content_.drained.notify();
+}
+
+Content::Piece Content::Reader::next(uint64_t most) {
+  if (content_.state() == State::whole && !is_listed_) {
+    auto piece = content_.look(at_, most);
+    at_ += piece.bytes.size();
+    return piece;
+  }
+  Piece piece;
+  bool passes = false;
+  {
+    const std::lock_guard lock(content_.mutex_);
+    piece = content_.look(at_, most);
+    at_ += piece.bytes.size();
+    passes = content_.is_passing_;
+    if (passes) content_.drop_what_is_read();
+  }
+  if (passes && !piece.bytes.empty()) content_.drained.notify();
+  return piece;
+}
+
+Content::Piece Content::look(uint64_t at, uint64_t most) const {
+  Piece piece{nullptr, {}, state_.load(std::memory_order_relaxed)};
+  if (at >= size_) return piece;
+  auto part = std::ranges::upper_bound(parts_, at, {}, &Part::first);
+  --part;  // the last that begins at or before it
+  const auto offset = at - part->first;
+  piece.owner = part->bytes;
+  piece.bytes = std::string_view(part->bytes.get() + offset, std::min<uint64_t>(part->size - offset, most));
+  return piece;
+}
+
+}  // namespace weir::plugins

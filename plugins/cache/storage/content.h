@@ -1,0 +1,101 @@
+#pragma once
+
+#include <atomic>
+#include <cstdint>
+#include <list>
+#include <memory>
+#include <mutex>
+#include <optional>
+#include <string_view>
+#include <vector>
+
+#include "async/broadcast.h"
+#include "base/error.h"
+
+namespace weir::plugins {
+
+/// The bytes of a response's body while they come and after: appended by one task, read by any number on any loop, from
+/// the start, from whatever is there. Once whole it never changes and is read without a lock.
+class Content {
+ public:
+  enum class State : uint8_t { growing, whole, broken };
+
+  /// `announced`: its length, where that is known.
+  explicit Content(std::optional<uint64_t> announced) : announced_(announced) {}
+  Content(const Content&) = delete;
+  Content& operator=(const Content&) = delete;
+
+  std::optional<uint64_t> announced() const { return announced_; }
+  State state() const { return state_.load(std::memory_order_acquire); }
+  /// Of what has come, with the room kept for more.
+  size_t footprint() const { return footprint_.load(std::memory_order_relaxed); }
+  /// Only of one that is whole.
+  uint64_t size() const { return size_; }
+
+  // The one task that fills it.
+  void append(std::string_view bytes);
+  void finish();
+  void fail(const Error& error);
+  /// It won't be kept: from here on what all readers have read is dropped. For those who read already, or at once.
+  void let_pass();
+  /// Bytes that the slowest reader hasn't read yet; nothing when nobody reads.
+  std::optional<uint64_t> backlog() const;
+
+  /// Bytes that stay as long as somebody owns them.
+  struct Piece {
+    std::shared_ptr<const char[]> owner;
+    std::string_view bytes;  // empty: nothing there now
+    State state = State::growing;
+  };
+
+  /// A place in it. Goes before the content.
+  class Reader {
+   public:
+    explicit Reader(Content& content, uint64_t first = 0);
+    Reader(const Reader&) = delete;
+    Reader& operator=(const Reader&) = delete;
+    ~Reader();
+    /// What comes next, at most `most` bytes.
+    Piece next(uint64_t most);
+    /// It came too late: its first bytes have passed.
+    bool has_missed() const { return has_missed_; }
+
+   private:
+    friend Content;
+    Content& content_;
+    uint64_t at_;
+    bool is_listed_ = false;
+    bool has_missed_ = false;
+    std::list<Reader*>::iterator place_;
+  };
+  /// Only of one that is broken.
+  Error error() const { return *error_; }
+
+  Broadcast changed;  // more has come, or it is over
+  Broadcast drained;  // somebody has read, or left, while it passes
+
+ private:
+  struct Part {
+    std::shared_ptr<char[]> bytes;  // null: dropped
+    uint64_t first = 0;
+    uint32_t size = 0;
+    uint32_t capacity = 0;
+  };
+  void add_part(size_t wanted);
+  void trim();
+  void drop_what_is_read();
+  Piece look(uint64_t at, uint64_t most) const;
+  void end(State state);
+
+  const std::optional<uint64_t> announced_;
+  std::atomic<State> state_ = State::growing;
+  std::atomic<size_t> footprint_ = 0;
+  mutable std::mutex mutex_;  // guards what follows while it is growing
+  std::vector<Part> parts_;
+  uint64_t size_ = 0;
+  bool is_passing_ = false;
+  std::optional<Error> error_;
+  std::list<Reader*> readers_;
+};
+
+}  // namespace weir::plugins

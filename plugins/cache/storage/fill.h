@@ -1,0 +1,64 @@
+#pragma once
+
+#include <memory>
+#include <mutex>
+#include <optional>
+#include <string>
+
+#include "async/broadcast.h"
+#include "base/error.h"
+#include "plugins/cache/storage/object.h"
+
+namespace weir::plugins {
+
+/// One question to the origin, on behalf of all who ask the same meanwhile. Any thread.
+class Fill {
+ public:
+  struct Outcome {
+    enum class Kind : uint8_t {
+      object,       // to be had by all whose request it matches; its content may still come
+      failed,       // there is no response, or one of status 5xx
+      uncacheable,  // there is one, for who asked first alone
+    } kind;
+    ObjectPtr object;
+    bool was_validated = false;  // a 304 said that the stored one still holds
+    bool is_from_store = false;  // another process had it
+    std::optional<Error> error;  // of `failed`, its text for ever
+    uint16_t status = 0;         // as the origin has it; 0 = none
+    std::string_view why;        // of `uncacheable`: a literal
+  };
+
+  enum class Company : bool { no, yes };
+  /// `expected`: what it is about to be chosen by, as far as is known. `failures`: of fills before it that all of its
+  /// company has seen.
+  Fill(Selection expected, Time began, unsigned failures, Company company)
+      : expected(std::move(expected)), began(began), failures(failures), company(company) {}
+
+  std::optional<Outcome> outcome() const {
+    const std::lock_guard lock(mutex_);
+    return outcome_;
+  }
+  /// Once; later ones are ignored.
+  void settle(Outcome outcome) {
+    {
+      const std::lock_guard lock(mutex_);
+      if (outcome_) return;
+      outcome_ = std::move(outcome);
+    }
+    changed.notify();
+  }
+
+  const Selection expected;
+  const Time began;
+  const unsigned failures;
+  const Company company;
+  std::atomic<bool> is_outdated = false;  // what it brings isn't to be kept
+  Broadcast changed;                      // there is an outcome
+
+ private:
+  mutable std::mutex mutex_;
+  std::optional<Outcome> outcome_;
+};
+using FillPtr = std::shared_ptr<Fill>;
+
+}  // namespace weir::plugins

@@ -1,0 +1,267 @@
+#include "plugins/cache/storage/shelf.h"
+
+#include <algorithm>
+#include <random>
+
+#include "base/hash.h"
+
+namespace weir::plugins {
+
+/// One thing of a node: a response, or the memory that there was none to keep.
+struct Shelf::Entry : Eviction::Item {
+  Entry(Node& node, ObjectPtr object) : node(node), object(std::move(object)) {}
+  Node& node;
+  ObjectPtr object;  // null: uncacheable
+  Time uncacheable_until{};
+};
+
+/// All that is known of one key.
+struct Shelf::Node {
+  explicit Node(const Key& key) : text(key.text), hash(key.hash) {}
+  const std::string text;
+  const uint64_t hash;
+  std::vector<std::unique_ptr<Entry>> entries;  // newest last
+  std::vector<FillPtr> fills;
+  bool is_empty() const { return entries.empty() && fills.empty(); }
+  Entry* uncacheable() const {
+    const auto found = std::ranges::find_if(entries, [](const auto& entry) { return !entry->object; });
+    return found == entries.end() ? nullptr : found->get();
+  }
+  /// By what its responses were chosen so far, with this request's values.
+  Selection expected(const http::Headers& request, Arena& arena) const;
+};
+
+struct Shelf::Shard {
+  explicit Shard(size_t most_bytes) : eviction(most_bytes) {}
+
+  struct Hash {
+    size_t operator()(const Key& key) const { return key.hash; }
+  };
+  struct Equal {
+    bool operator()(const Key& a, const Key& b) const { return a.hash == b.hash && a.text == b.text; }
+  };
+
+  Node* find(const Key& key) {
+    const auto found = nodes.find(key);
+    return found == nodes.end() ? nullptr : found->second.get();
+  }
+  Node& find_or_make(const Key& key) {
+    if (Node* const node = find(key)) return *node;
+    auto node = std::make_unique<Node>(key);
+    Node& made = *node;
+    nodes.emplace(Key{made.text, made.hash}, std::move(node));
+    return made;
+  }
+  void add(Node& node, std::unique_ptr<Entry> entry, size_t bytes);
+  void remove(Entry& entry);
+  void drop_if_empty(Node& node) {
+    if (!node.is_empty()) return;
+    const auto found = nodes.find(Key{node.text, node.hash});
+    nodes.erase(found);
+  }
+
+  mutable std::mutex mutex;
+  Eviction eviction;
+  std::unordered_map<Key, std::unique_ptr<Node>, Hash, Equal> nodes;  // keys are the nodes' own
+  uint64_t objects = 0;
+  uint64_t evictions = 0;
+};
+
+namespace {
+
+constexpr size_t kNodeOverhead = 192;  // of the index and the allocator
+
+size_t count_of_shards(const Shelf::Settings& settings) {
+  const auto fitting = settings.max_size / std::max<uint64_t>(4 * settings.max_object, 1);
+  return std::clamp<uint64_t>(fitting, 1, 64);
+}
+
+uint64_t any_number() {
+  std::random_device device;
+  return uint64_t{device()} << 32 | device();
+}
+
+}  // namespace
+
+Selection Shelf::Node::expected(const http::Headers& request, Arena& arena) const {
+  Selection selection;
+  const auto take = [&](const ObjectPtr& object) {
+    for (const auto& member : object->selection.members) {
+      const auto is_same = [&](const auto& other) { return other.name == member.name; };
+      if (std::ranges::any_of(selection.members, is_same)) continue;
+      const auto value = request.joined(member.name);
+      selection.members.push_back(
+          {member.name, value ? std::string(normalized(member.name, *value, arena)) : std::string(), !value});
+    }
+  };
+  for (const auto& entry : entries) {
+    if (entry->object) take(entry->object);
+  }
+  for (const auto& fill : fills) {
+    if (const auto outcome = fill->outcome(); outcome && outcome->object) take(outcome->object);
+  }
+  return selection;
+}
+
+void Shelf::Shard::add(Node& node, std::unique_ptr<Entry> entry, size_t bytes) {
+  entry->hash = node.hash;
+  entry->bytes = static_cast<uint32_t>(std::min<size_t>(bytes + node.text.size() + kNodeOverhead, UINT32_MAX));
+  objects += entry->object ? 1 : 0;
+  eviction.add(*entry);
+  node.entries.push_back(std::move(entry));
+}
+
+void Shelf::Shard::remove(Entry& entry) {
+  objects -= entry.object ? 1 : 0;
+  eviction.remove(entry);
+  std::erase_if(entry.node.entries, [&](const auto& other) { return other.get() == &entry; });
+}
+
+Shelf::Shelf(const Settings& settings) : settings_(settings), seed_(any_number()) {
+  const auto count = count_of_shards(settings);
+  for (size_t i = 0; i < count; ++i) shards_.push_back(std::make_unique<Shard>(settings.max_size / count));
+}
+
+Shelf::~Shelf() = default;
+
+Shelf::Key Shelf::key_of(std::string_view text) const { return {text, hash(text, seed_)}; }
+
+Shelf::Shard& Shelf::shard_of(const Key& key) const { return *shards_[mix(key.hash) % shards_.size()]; }
+
+Shelf::Found Shelf::find(const Key& key, const http::Headers& request, Arena& arena, Time now) {
+  Shard& shard = shard_of(key);
+  const std::lock_guard lock(shard.mutex);
+  Found found;
+  Node* const node = shard.find(key);
+  if (!node) return found;
+  Entry* best = nullptr;
+  for (const auto& entry : node->entries) {
+    if (!entry->object) {
+      found.is_uncacheable = entry->uncacheable_until > now;
+      continue;
+    }
+    found.is_known = true;
+    if (!entry->object->selection.matches(request, arena)) continue;
+    if (!best || entry->object->terms.born >= best->object->terms.born) best = entry.get();
+  }
+  if (!best) return found;
+  Eviction::use(*best);
+  found.object = best->object;
+  return found;
+}
+
+Shelf::Joined Shelf::join(const Key& key, const http::Headers& request, Arena& arena, Time now, Time oldest,
+                          unsigned failures) {
+  Shard& shard = shard_of(key);
+  const std::lock_guard lock(shard.mutex);
+  Node& node = shard.find_or_make(key);
+  for (const auto& fill : node.fills) {
+    if (fill->company == Fill::Company::no) continue;
+    const auto outcome = fill->outcome();
+    if (outcome && outcome->kind != Fill::Outcome::Kind::object) continue;
+    if (!outcome && fill->began < oldest) continue;
+    const auto& selection = outcome ? outcome->object->selection : fill->expected;
+    if (selection.matches(request, arena)) return {fill, false};
+  }
+  auto fill = std::make_shared<Fill>(node.expected(request, arena), now, failures, Fill::Company::yes);
+  node.fills.push_back(fill);
+  return {std::move(fill), true};
+}
+
+FillPtr Shelf::begin_alone(const Key& key, Time now) {
+  Shard& shard = shard_of(key);
+  const std::lock_guard lock(shard.mutex);
+  return shard.find_or_make(key).fills.emplace_back(std::make_shared<Fill>(Selection(), now, 0, Fill::Company::no));
+}
+
+void Shelf::end(const Key& key, const FillPtr& fill) {
+  Shard& shard = shard_of(key);
+  const std::lock_guard lock(shard.mutex);
+  Node* const node = shard.find(key);
+  if (!node) return;
+  std::erase(node->fills, fill);
+  shard.drop_if_empty(*node);
+}
+
+void Shelf::put(const Key& key, ObjectPtr object, const Fill& fill) {
+  Shard& shard = shard_of(key);
+  const std::lock_guard lock(shard.mutex);
+  if (fill.is_outdated) return;
+  Node& node = shard.find_or_make(key);
+  const size_t bytes = object->overhead() + object->content->footprint();
+  for (size_t i = node.entries.size(); i-- > 0;) {
+    Entry& entry = *node.entries[i];
+    if (!entry.object || entry.object->selection == object->selection) shard.remove(entry);
+  }
+  while (node.entries.size() >= settings_.max_variants) shard.remove(*node.entries.front());
+  shard.add(node, std::make_unique<Entry>(node, std::move(object)), bytes);
+  make_room(shard);
+}
+
+void Shelf::remember_uncacheable(const Key& key, Time until) {
+  Shard& shard = shard_of(key);
+  const std::lock_guard lock(shard.mutex);
+  Node& node = shard.find_or_make(key);
+  if (Entry* const known = node.uncacheable()) {
+    known->uncacheable_until = until;
+    return;
+  }
+  auto entry = std::make_unique<Entry>(node, nullptr);
+  entry->uncacheable_until = until;
+  shard.add(node, std::move(entry), sizeof(Entry));
+  make_room(shard);
+}
+
+/// What is on its way counts, too.
+void Shelf::make_room(Shard& shard) {
+  const auto filling = std::max<int64_t>(filling_.load(std::memory_order_relaxed), 0);
+  const size_t room = static_cast<size_t>(filling) / shards_.size();
+  while (auto* const item = shard.eviction.evict(room)) {
+    Entry& entry = static_cast<Entry&>(*item);
+    Node& node = entry.node;
+    shard.evictions += entry.object ? 1 : 0;
+    shard.remove(entry);
+    shard.drop_if_empty(node);
+  }
+}
+
+bool Shelf::invalidate(const Key& key) {
+  Shard& shard = shard_of(key);
+  const std::lock_guard lock(shard.mutex);
+  Node* const node = shard.find(key);
+  if (!node) return false;
+  for (const auto& fill : node->fills) fill->is_outdated = true;
+  node->fills.clear();
+  while (!node->entries.empty()) shard.remove(*node->entries.back());
+  shard.drop_if_empty(*node);
+  return true;
+}
+
+void Shelf::drop(const Key& key, const ObjectPtr& object) {
+  Shard& shard = shard_of(key);
+  const std::lock_guard lock(shard.mutex);
+  Node* const node = shard.find(key);
+  if (!node) return;
+  const auto found = std::ranges::find_if(node->entries, [&](const auto& entry) { return entry->object == object; });
+  if (found == node->entries.end()) return;
+  shard.remove(**found);
+  shard.drop_if_empty(*node);
+}
+
+bool Shelf::may_grow(int64_t bytes) {
+  const auto filling = filling_.fetch_add(bytes, std::memory_order_relaxed) + bytes;
+  return filling <= static_cast<int64_t>(settings_.max_size / 4);
+}
+
+Shelf::Size Shelf::size() const {
+  Size size;
+  for (const auto& shard : shards_) {
+    const std::lock_guard lock(shard->mutex);
+    size.objects += shard->objects;
+    size.bytes += shard->eviction.bytes();
+    size.evictions += shard->evictions;
+  }
+  return size;
+}
+
+}  // namespace weir::plugins

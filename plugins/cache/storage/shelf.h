@@ -1,0 +1,90 @@
+#pragma once
+
+#include <atomic>
+#include <memory>
+#include <mutex>
+#include <string>
+#include <string_view>
+#include <unordered_map>
+#include <vector>
+
+#include "plugins/cache/storage/eviction.h"
+#include "plugins/cache/storage/fill.h"
+#include "plugins/cache/storage/object.h"
+
+namespace weir::plugins {
+
+/// What a cache has in memory: responses by key, of each key the variants by what they were chosen by, and what is on
+/// its way. In shards, one mutex each. A slot of process_state: any thread.
+class Shelf {
+ public:
+  struct Settings {
+    uint64_t max_size = 0;  // bytes
+    uint64_t max_object = 0;
+    uint32_t max_variants = 64;  // of one key
+    bool operator==(const Settings&) const = default;
+  };
+  static bool compatible(const Settings& old, const Settings& now) { return old == now; }
+  explicit Shelf(const Settings& settings);
+  ~Shelf();
+
+  struct Key {
+    std::string_view text;
+    uint64_t hash = 0;
+  };
+  Key key_of(std::string_view text) const;
+
+  struct Found {
+    ObjectPtr object;             // that this request selects, fresh or not; null: none
+    bool is_known = false;        // others of the key are there
+    bool is_uncacheable = false;  // it turned out so a while ago
+  };
+  /// No malloc.
+  Found find(const Key& key, const http::Headers& request, Arena& arena, Time now);
+
+  struct Joined {
+    FillPtr fill;
+    bool leads = false;  // it is a new one: to be settled and ended by the caller
+  };
+  /// Joins the fill under way for such a request, unless it began before `oldest` and still has no outcome; else begins
+  /// one, which has so many `failures` behind it.
+  Joined join(const Key& key, const http::Headers& request, Arena& arena, Time now, Time oldest, unsigned failures);
+  /// One that nobody joins; to be settled and ended, too.
+  FillPtr begin_alone(const Key& key, Time now);
+  /// It is over: whoever comes now doesn't find it.
+  void end(const Key& key, const FillPtr& fill);
+
+  /// Keeps an object, in the place of what has the same selection; not when its fill is outdated.
+  void put(const Key& key, ObjectPtr object, const Fill& fill);
+  void remember_uncacheable(const Key& key, Time until);
+  /// Everything under the key goes, and what is on its way won't be kept. Whether there was anything.
+  bool invalidate(const Key& key);
+  /// One object goes, if it is still there.
+  void drop(const Key& key, const ObjectPtr& object);
+
+  /// Memory of what is on its way, beside the bound: it may grow while this says so.
+  bool may_grow(int64_t bytes);
+  void gave_back(int64_t bytes) { filling_.fetch_sub(bytes, std::memory_order_relaxed); }
+
+  struct Size {
+    uint64_t objects = 0;
+    uint64_t bytes = 0;
+    uint64_t evictions = 0;
+  };
+  Size size() const;
+  const Settings& settings() const { return settings_; }
+
+ private:
+  struct Entry;
+  struct Node;
+  struct Shard;
+  Shard& shard_of(const Key& key) const;
+  void make_room(Shard& shard);
+
+  const Settings settings_;
+  const uint64_t seed_;  // so that nobody outside can choose what falls together
+  std::vector<std::unique_ptr<Shard>> shards_;
+  std::atomic<int64_t> filling_ = 0;
+};
+
+}  // namespace weir::plugins

@@ -1,0 +1,107 @@
+#include <doctest/doctest.h>
+
+#include <string>
+
+#include "plugins/cache/storage/content.h"
+
+namespace weir::plugins {
+namespace {
+
+std::string rest_of(Content::Reader& reader, uint64_t most = UINT64_MAX) {
+  std::string text;
+  for (auto piece = reader.next(most); !piece.bytes.empty(); piece = reader.next(most)) text += piece.bytes;
+  return text;
+}
+
+std::string digits(size_t count) {
+  std::string text;
+  for (size_t i = 0; i < count; ++i) text += static_cast<char>('0' + i % 10);
+  return text;
+}
+
+}  // namespace
+
+TEST_CASE("cache content: a reader has what has come so far, and the rest as it comes") {
+  Content content(std::nullopt);
+  content.append("one ");
+  Content::Reader reader(content);
+  CHECK(rest_of(reader) == "one ");
+  CHECK(reader.next(9).state == Content::State::growing);
+  content.append("two");
+  content.finish();
+  CHECK(rest_of(reader) == "two");
+  CHECK(reader.next(9).state == Content::State::whole);
+}
+
+TEST_CASE("cache content: in pieces of any size all of it is read, from any place") {
+  const auto text = digits(300'000);
+  for (const size_t piece : {1000, 4096, 65'536, 300'000}) {
+    for (const bool is_announced : {false, true}) {
+      Content content(is_announced ? std::optional<uint64_t>(text.size()) : std::nullopt);
+      for (size_t at = 0; at < text.size(); at += piece) content.append(std::string_view(text).substr(at, piece));
+      content.finish();
+      Content::Reader whole(content);
+      Content::Reader part(content, 123'457);
+      CHECK(rest_of(whole, 7777) == text);
+      CHECK(rest_of(part) == text.substr(123'457));
+    }
+  }
+}
+
+TEST_CASE("cache content: once whole it takes little more memory than it has bytes") {
+  for (const size_t size : {1, 100, 5000, 70'000, 1'000'000}) {
+    Content content(std::nullopt);
+    const auto text = digits(size);
+    for (size_t at = 0; at < size; at += 1500) content.append(std::string_view(text).substr(at, 1500));
+    content.finish();
+    CHECK(content.footprint() <= size + size / 15);
+  }
+}
+
+TEST_CASE("cache content: bytes that somebody holds outlive the content's own use for them") {
+  auto content = std::make_unique<Content>(std::nullopt);
+  content->append("hello");
+  Content::Piece piece;
+  {
+    Content::Reader reader(*content);
+    piece = reader.next(5);
+    content->finish();  // gives back the room that was left
+  }
+  content.reset();
+  CHECK(piece.bytes == "hello");
+}
+
+TEST_CASE("cache content: what only passes is dropped behind the slowest reader") {
+  Content content(std::nullopt);
+  const auto text = digits(64 * 1024);
+  Content::Reader fast(content);
+  Content::Reader slow(content);
+  content.let_pass();
+  for (int i = 0; i < 8; ++i) {
+    content.append(text);
+    rest_of(fast);
+  }
+  CHECK(content.backlog() == 8 * text.size());
+  const auto held = content.footprint();
+  CHECK(slow.next(100).bytes == text.substr(0, 100));
+  std::string read = text.substr(0, 100) + rest_of(slow);
+  CHECK(read.size() == 8 * text.size());
+  CHECK(content.backlog() == 0);
+  CHECK(content.footprint() < held / 4);
+}
+
+TEST_CASE("cache content: who comes when the beginning has passed is told") {
+  Content content(std::nullopt);
+  {
+    Content::Reader reader(content);
+    content.append(digits(100'000));
+    content.let_pass();
+    rest_of(reader);
+    Content::Reader late(content);
+    CHECK(late.has_missed());
+    CHECK_FALSE(reader.has_missed());
+  }
+  CHECK_FALSE(content.backlog().has_value());
+}
+
+}  // namespace weir::plugins

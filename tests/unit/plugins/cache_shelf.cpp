@@ -1,0 +1,160 @@
+#include <doctest/doctest.h>
+
+#include "plugins/cache/storage/shelf.h"
+
+namespace weir::plugins {
+namespace {
+
+using namespace std::chrono_literals;
+
+struct Bench {
+  BlockPool blocks{8 * 1024};
+  Arena arena{blocks};
+  Shelf shelf{{.max_size = 1 << 20, .max_object = 64 * 1024, .max_variants = 4}};
+  Time now = Time(1h);
+
+  http::Headers request(std::string_view name = {}, std::string_view value = {}) {
+    http::Headers headers(arena);
+    if (!name.empty()) headers.add(arena.copy(name), arena.copy(value));
+    return headers;
+  }
+  std::shared_ptr<Object> object(std::string_view body, Duration age = 0s) {
+    auto content = std::make_shared<Content>(body.size());
+    content->append(body);
+    content->finish();
+    http::ResponseHead head(arena);
+    head.status = 200;
+    return std::make_shared<Object>(head, Object::Terms{.born = now - age, .lifetime = 10s}, std::move(content),
+                                    [](const http::Header&) { return false; });
+  }
+  std::shared_ptr<Object> variant(std::string_view name, std::string_view value, Duration age = 0s) {
+    auto made = object(value, age);
+    made->selection.members.push_back({std::string(name), std::string(value), false});
+    return made;
+  }
+  void put(std::string_view key, ObjectPtr object) {
+    const auto fill = shelf.begin_alone(shelf.key_of(key), now);
+    shelf.put(shelf.key_of(key), std::move(object), *fill);
+    shelf.end(shelf.key_of(key), fill);
+  }
+  Shelf::Found find(std::string_view key, const http::Headers& headers) {
+    return shelf.find(shelf.key_of(key), headers, arena, now);
+  }
+  Shelf::Joined join(std::string_view key, const http::Headers& headers, Time oldest = Time::min()) {
+    return shelf.join(shelf.key_of(key), headers, arena, now, oldest, 0);
+  }
+};
+
+}  // namespace
+
+TEST_CASE("cache shelf: what was put under a key is found under it alone") {
+  Bench bench;
+  const auto object = bench.object("a");
+  bench.put("k", object);
+  CHECK(bench.find("k", bench.request()).object == object);
+  CHECK_FALSE(bench.find("other", bench.request()).object);
+  CHECK(bench.shelf.size().objects == 1);
+}
+
+TEST_CASE("cache shelf: a variant is found by the fields that it was chosen by (RFC 9111 section 4.1)") {
+  Bench bench;
+  const auto english = bench.variant("accept-language", "en");
+  const auto french = bench.variant("accept-language", "fr");
+  bench.put("k", english);
+  bench.put("k", french);
+  CHECK(bench.find("k", bench.request("Accept-Language", "en")).object == english);
+  CHECK(bench.find("k", bench.request("Accept-Language", "fr")).object == french);
+  const auto german = bench.find("k", bench.request("Accept-Language", "de"));
+  CHECK_FALSE(german.object);
+  CHECK(german.is_known);
+}
+
+TEST_CASE("cache shelf: of several that match, the most recent is taken (RFC 9111 section 4.1)") {
+  Bench bench;
+  const auto newer = bench.variant("a", "1");
+  const auto older = bench.variant("b", "2", 5s);
+  bench.put("k", newer);
+  bench.put("k", older);
+  auto request = bench.request("a", "1");
+  request.add("b", "2");
+  CHECK(bench.find("k", request).object == newer);
+}
+
+TEST_CASE("cache shelf: a key has a bounded number of variants, of which the oldest goes") {
+  Bench bench;
+  for (const auto* value : {"1", "2", "3", "4", "5", "6"}) bench.put("k", bench.variant("v", value));
+  CHECK(bench.shelf.size().objects == 4);
+  CHECK_FALSE(bench.find("k", bench.request("v", "1")).object);
+  CHECK(bench.find("k", bench.request("v", "6")).object);
+}
+
+TEST_CASE("cache shelf: one leads, the others join, until it is over") {
+  Bench bench;
+  const auto first = bench.join("k", bench.request());
+  const auto second = bench.join("k", bench.request());
+  CHECK(first.leads);
+  CHECK_FALSE(second.leads);
+  CHECK(second.fill == first.fill);
+  bench.shelf.end(bench.shelf.key_of("k"), first.fill);
+  CHECK(bench.join("k", bench.request()).leads);
+}
+
+TEST_CASE("cache shelf: who selects another variant than the fill brings begins one of its own") {
+  Bench bench;
+  const auto fill = bench.join("k", bench.request("accept-language", "en")).fill;
+  fill->settle({.kind = Fill::Outcome::Kind::object, .object = bench.variant("accept-language", "en")});
+  CHECK(bench.join("k", bench.request("accept-language", "en")).fill == fill);
+  const auto other = bench.join("k", bench.request("accept-language", "fr"));
+  CHECK(other.leads);
+  CHECK_FALSE(bench.join("k", bench.request("accept-language", "fr")).leads);
+  CHECK(bench.join("k", bench.request("accept-language", "de")).leads);
+}
+
+TEST_CASE("cache shelf: a fill without an outcome for too long gets no more company") {
+  Bench bench;
+  const auto first = bench.join("k", bench.request());
+  bench.now += 10s;
+  CHECK(bench.join("k", bench.request(), bench.now - 5s).leads);
+}
+
+TEST_CASE("cache shelf: what is invalidated while it is on its way isn't kept (RFC 9111 section 4.4)") {
+  Bench bench;
+  const auto key = bench.shelf.key_of("k");
+  const auto fill = bench.join("k", bench.request()).fill;
+  CHECK(bench.shelf.invalidate(key));
+  bench.shelf.put(key, bench.object("old"), *fill);
+  CHECK_FALSE(bench.find("k", bench.request()).object);
+  CHECK(bench.join("k", bench.request()).leads);
+}
+
+TEST_CASE("cache shelf: the uncacheable is remembered for its time, and forgotten when it turns out otherwise") {
+  Bench bench;
+  bench.shelf.remember_uncacheable(bench.shelf.key_of("k"), bench.now + 10s);
+  CHECK(bench.find("k", bench.request()).is_uncacheable);
+  bench.now += 11s;
+  CHECK_FALSE(bench.find("k", bench.request()).is_uncacheable);
+  bench.shelf.remember_uncacheable(bench.shelf.key_of("k"), bench.now + 10s);
+  bench.put("k", bench.object("a"));
+  CHECK_FALSE(bench.find("k", bench.request()).is_uncacheable);
+}
+
+TEST_CASE("cache shelf: a flood of keys stays within its bytes, and is counted when it goes") {
+  Bench bench;
+  const std::string body(2000, 'x');
+  for (int i = 0; i < 2000; ++i) bench.put("https://example.com/" + std::to_string(i), bench.object(body));
+  CHECK(bench.shelf.size().bytes <= 1 << 20);
+  CHECK(bench.shelf.size().bytes >= (1 << 20) * 8 / 10);
+  CHECK(bench.shelf.size().evictions > 1000);
+  CHECK(bench.shelf.size().evictions + bench.shelf.size().objects == 2000);
+}
+
+TEST_CASE("cache shelf: what is on its way takes room from what is stored") {
+  Bench bench;
+  const std::string body(2000, 'x');
+  CHECK(bench.shelf.may_grow(200 * 1024));
+  for (int i = 0; i < 2000; ++i) bench.put("https://example.com/" + std::to_string(i), bench.object(body));
+  CHECK(bench.shelf.size().bytes <= (1 << 20) - 200 * 1024);
+  CHECK_FALSE(bench.shelf.may_grow(200 * 1024));
+}
+
+}  // namespace weir::plugins
