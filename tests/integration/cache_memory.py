@@ -1,0 +1,65 @@
+"""What the kernel says that a full cache costs: no more than it may, and a tenth. For the release build."""
+
+import multiprocessing
+import unittest
+
+from backend import pattern
+from cache_settings import BYTES, EVICTIONS, cache
+from harness import ReleaseCase, settings
+from load import FastOrigin
+from wire import RawClient, request_bytes
+
+MIB = 1 << 20
+SIZE = 64 * MIB
+BATCH = 50
+
+
+class Memory(ReleaseCase):
+    def serve(self, size):
+        weir = self.weir({
+            "workers": 2,
+            "upstreams": {"api": settings.upstream(self._kept(FastOrigin(pattern(size))))},
+            "routes": [settings.route("/", "api", filters=[cache(ttl="1h", max_size="64MiB", max_object="1MiB")])],
+            "access_log": {"path": "/dev/null"},
+        })
+        self.flood(weir, "warm", 200)
+        return weir
+
+    def flood(self, weir, name, count):
+        with RawClient(weir.address) as client:
+            for start in range(0, count, BATCH):
+                client.send(b"".join(request_bytes(target=f"/{name}/{number}") for number in range(start, start + BATCH)))
+                for _ in range(BATCH):
+                    self.assertEqual(200, client.response().status)
+                client.stream.received.clear()
+
+    def cost(self, size):
+        """MiB that the process grows by in a flood of unique URLs that would fill the cache twice."""
+        weir = self.serve(size)
+        before = weir.proportional_memory()
+        clients = [multiprocessing.get_context("fork").Process(target=self.flood, args=(weir, f"{client}", SIZE // size))
+                   for client in range(2)]
+        for client in clients:
+            client.start()
+        for client in clients:
+            client.join()
+        self.assertEqual([0, 0], [client.exitcode for client in clients])
+        self.assertLessEqual(weir.metric(BYTES), 1.1 * SIZE)
+        self.assertGreater(weir.metric(BYTES), 0.5 * SIZE)
+        self.assertGreater(weir.metric(EVICTIONS), 0)
+        grown = (weir.proportional_memory() - before) / 1024
+        print(f"\nobjects of {size} bytes: {grown:.1f} MiB for 64")
+        return grown
+
+    def test_a_flood_of_small_objects(self):
+        self.assertLessEqual(self.cost(1000), 1.1 * 64)
+
+    def test_a_flood_of_middling_objects(self):
+        self.assertLessEqual(self.cost(16_000), 1.1 * 64)
+
+    def test_a_flood_of_large_objects(self):
+        self.assertLessEqual(self.cost(300_000), 1.1 * 64)
+
+
+if __name__ == "__main__":
+    unittest.main()

@@ -1,0 +1,366 @@
+"""Two processes with a cache each and one Redis behind both: what one has filled the other finds, what one is told to
+forget both forget, and a Redis that is gone is a miss."""
+
+import json
+import socket
+import threading
+import time
+import unittest
+
+from backend import pattern
+from cache_case import CacheCase, Origin, Page
+from cache_settings import PURGE_PATH, purge_order, shared, store
+from harness import eventually, fetch, is_sanitized
+from redis_server import RedisServer
+from wire import reset
+
+FRESH = "max-age=600"
+WITHIN = 1 if not is_sanitized() else 3             # seconds until an order is obeyed everywhere
+
+
+class Relay:
+    """Between a Weir and a unix socket, until it is cut."""
+
+    def __init__(self, path):
+        self.path, self.is_cut, self.pairs = path, False, []
+        self.listener = socket.create_server(("127.0.0.1", 0))
+        self.url = "redis://127.0.0.1:%d" % self.listener.getsockname()[1]
+        threading.Thread(target=self._accept, daemon=True).start()
+
+    def _accept(self):
+        while True:
+            try:
+                near, _ = self.listener.accept()
+            except OSError:
+                return
+            far = socket.socket(socket.AF_UNIX)
+            try:
+                if self.is_cut:
+                    raise ConnectionRefusedError
+                far.connect(self.path)
+            except OSError:
+                reset(near)
+                far.close()
+                continue
+            self.pairs.append((near, far))
+            for one, other in ((near, far), (far, near)):
+                threading.Thread(target=self._carry, args=(one, other), daemon=True).start()
+
+    def _carry(self, one, other):
+        try:
+            while data := one.recv(65536):
+                other.sendall(data)
+        except OSError:
+            pass
+        for sock in (one, other):
+            self._end(sock)
+
+    @staticmethod
+    def _end(sock):
+        try:
+            sock.shutdown(socket.SHUT_RDWR)
+        except OSError:
+            pass
+
+    def cut(self):
+        self.is_cut = True
+        while self.pairs:
+            for sock in self.pairs.pop():
+                self._end(sock)
+
+    def mend(self):
+        self.is_cut = False
+
+    def stop(self):
+        self.cut()
+        self.listener.close()
+
+
+class Fleet(CacheCase):
+    """`first` and `second` over one origin. The second one's way to Redis can be cut."""
+
+    settings = {}                                   # of the caches
+
+    @classmethod
+    def setUpClass(cls):
+        cls.redis = RedisServer()
+        cls.addClassCleanup(cls.redis.stop)
+        super().setUpClass()
+        cls.first = cls.shared
+
+    @classmethod
+    def serve(cls):
+        cls.origin = Origin()
+        return {"origin": cls.origin}, cls.served(cls.redis.url)
+
+    @classmethod
+    def served(cls, url, timeout="1s"):
+        return cls.configured(cls.origin, {"/": {**shared(), **cls.settings}}, **store(url, timeout=timeout))
+
+    def setUp(self):
+        super().setUp()
+        self.relay = self._kept(Relay(self.redis.path))
+        self.second = self.weir(self.served(self.relay.url))
+        for weir in (self.first, self.second):
+            self.finds_redis(weir)
+
+    def finds_redis(self, weir):
+        eventually(lambda: weir.metric("weir_store_state", state="up") == 1, "the store is up")
+
+    def keys(self):
+        """How many keys Redis has."""
+        return int(self.redis.says("DBSIZE").strip(":\r\n "))
+
+    def filled_by(self, weir, under="/", **what):
+        """A page that one process has filled, once it is in Redis."""
+        path = self.page(under=under, **{"cache_control": FRESH, **what})
+        before = self.keys()
+        self.filled(path, weir=weir)
+        eventually(lambda: self.keys() > before, "it is in Redis")
+        return path
+
+    def purge(self, weir, **what):
+        body = json.dumps(purge_order(**what)).encode()
+        response = fetch(weir.admin, "POST", PURGE_PATH, {"Content-Type": "application/json"}, body)
+        self.assertEqual(200, response.status, bytes(response.body))
+
+    def number(self, weir, path, **how):
+        """Which of the origin's answers a process gives."""
+        response = self.ask(path, weir=weir, **how)
+        self.assertEqual(200, response.status)
+        return int(response.body.decode().split("#")[1])
+
+    def assert_forgotten(self, weir, path, newer_than=1, patience=None):
+        eventually(lambda: self.number(weir, path) > newer_than, "it is forgotten", patience or WITHIN)
+
+
+class Shared(Fleet):
+    def test_what_one_has_filled_is_a_hit_in_the_other(self):
+        path = self.filled_by(self.first, x_kept="1", content_type="text/x-kept")
+        response = self.ask(path, weir=self.second)
+        self.assert_hit(response)
+        self.assertEqual((f"{path} #1".encode(), "1", "text/x-kept"),
+                         (bytes(response.body), response.get("x-kept"), response.get("content-type")))
+        self.assertIsNotNone(response.get("age"))
+        self.assert_hit(self.ask(path, weir=self.second))
+        self.assertEqual(1, self.count(path))
+
+    def test_and_the_other_way_round(self):
+        path = self.filled_by(self.second)
+        self.assert_hit(self.ask(path, weir=self.first))
+        self.assertEqual(1, self.count(path))
+
+    def test_its_age_goes_on(self):
+        """RFC 9111 section 4.2.3: wherever it resided."""
+        path = self.filled_by(self.first, age=100)
+        response = self.ask(path, weir=self.second)
+        status = self.assert_hit(response)
+        self.assertIn(int(response.get("age")), range(100, 120))
+        self.assertIn(status["ttl"], range(480, 501))
+
+    def test_every_byte_comes_back(self):
+        body = pattern(300_000)
+        path = self.filled_by(self.first, body=body)
+        response = self.ask(path, weir=self.second)
+        self.assert_hit(response)
+        self.assertEqual(body, bytes(response.body))
+
+    def test_variants_are_found(self):
+        """RFC 9111 section 4.1."""
+        path = self.page(lambda connection, request, number: Page(
+            body=request.get("accept-language", "-"), cache_control=FRESH, vary="accept-language")(connection, request, number))
+        for language in ("en", "de"):
+            before = self.keys()
+            self.filled(path, weir=self.first, accept_language=language)
+            eventually(lambda: self.keys() > before, "it is in Redis")
+        for language in ("en", "de"):
+            response = self.ask(path, weir=self.second, accept_language=language)
+            self.assert_hit(response)
+            self.assertEqual(language.encode(), bytes(response.body))
+        other = self.ask(path, weir=self.second, accept_language="fr")
+        self.assert_miss(other)
+        self.assertEqual(b"fr", bytes(other.body))
+
+    def test_what_is_not_stored_is_not_there_either(self):
+        for directives in ("no-store", "private, max-age=60"):
+            path = self.page(cache_control=directives)
+            self.ask(path, weir=self.first)
+            self.assert_miss(self.ask(path, weir=self.second))
+
+    def test_a_range_and_a_condition_are_answered_from_it(self):
+        path = self.filled_by(self.first, body=pattern(1000), etag='"1"')
+        part = self.ask(path, weir=self.second, range="bytes=10-19")
+        self.assertEqual((206, pattern(1000)[10:20]), (part.status, bytes(part.body)))
+        self.assertEqual(304, self.ask(path, weir=self.second, if_none_match='"1"').status)
+        self.assertEqual(1, self.count(path))
+
+    def test_it_survives_the_process(self):
+        path = self.filled_by(self.first)
+        third = self.weir(self.served(self.redis.url))
+        self.finds_redis(third)
+        self.assert_hit(self.ask(path, weir=third))
+        self.assertEqual(1, self.count(path))
+
+
+class Limits(Fleet):
+    settings = shared(max_object="4KiB")
+
+    def test_a_larger_object_stays_in_its_process(self):
+        path = self.page(body=pattern(10_000), cache_control=FRESH)
+        self.filled(path, weir=self.first)
+        small = self.filled_by(self.first)          # what was to be written before is written
+        self.assert_hit(self.ask(small, weir=self.second))
+        self.assert_hit(self.ask(path, weir=self.first))
+        self.assert_miss(self.ask(path, weir=self.second))
+
+
+class Forgetting(Fleet):
+    def both(self, **what):
+        """A page that both have in memory."""
+        path = self.filled_by(self.first, **what)
+        self.assert_hit(self.ask(path, weir=self.second))
+        return path
+
+    def test_a_tag_purged_on_one_is_gone_from_both(self):
+        for one, other in ((self.first, self.second), (self.second, self.first)):
+            path, kept = self.both(surrogate_key="news"), self.both(surrogate_key="sport")
+            self.purge(one, tag="news")
+            self.assertEqual(2, self.number(one, path))
+            self.assert_forgotten(other, path)
+            self.assertEqual((1, 1), (self.number(one, kept), self.number(other, kept)))
+            self.assertEqual(1, self.count(kept))
+
+    def test_so_are_urls_prefixes_and_all(self):
+        for what in ("url", "prefix", "all"):
+            with self.subTest(what):
+                path = self.both()
+                self.purge(self.first, **({"all": True} if what == "all" else {what: f"http://weir.test{path}"}))
+                self.assertEqual(2, self.number(self.first, path))
+                self.assert_forgotten(self.second, path)
+
+    def test_a_soft_order_is_soft_everywhere(self):
+        path = self.both(surrogate_key="soft", etag='"1"')
+        self.purge(self.first, tag="soft", soft=True)
+        eventually(lambda: 304 in [request.answered for request in self.origin.asked(path)] or
+                   not self.number(self.second, path), "validated", WITHIN)
+        self.assertEqual((1, 1), (self.number(self.first, path), self.number(self.second, path)))
+
+    def test_what_is_in_redis_alone_is_forgotten_too(self):
+        path = self.filled_by(self.first, surrogate_key="cold")
+        self.purge(self.first, tag="cold")
+        third = self.weir(self.served(self.redis.url))
+        self.finds_redis(third)
+        self.assertGreater(self.number(third, path), 1)
+
+    def test_an_unsafe_method_on_one_is_felt_by_both(self):
+        """RFC 9111 section 4.4."""
+        path = self.both()
+        self.page(path=path, method="POST")
+        self.ask(path, method="POST", weir=self.first)
+        newest = self.number(self.first, path)
+        self.assertGreater(newest, 1)
+        self.assert_forgotten(self.second, path)
+
+    def cut(self):
+        self.relay.cut()
+        eventually(lambda: self.second.metric("weir_store_state", state="up") == 0, "the second one knows that Redis is gone")
+
+    def test_one_that_was_cut_off_obeys_when_it_is_back(self):
+        path, kept = self.both(surrogate_key="missed"), self.both(surrogate_key="other")
+        self.cut()
+        self.purge(self.first, tag="missed")
+        self.assertEqual(2, self.number(self.first, path))
+        self.assertEqual(200, self.ask(path, weir=self.second).status)
+        self.relay.mend()
+        self.assert_forgotten(self.second, path, patience=10)
+        self.assertEqual(1, self.number(self.second, kept))
+
+    def test_what_one_was_told_while_it_was_cut_off_is_told_to_all(self):
+        path = self.both(surrogate_key="told")
+        self.cut()
+        self.purge(self.second, tag="told")
+        self.assertGreater(self.number(self.second, path), 1)
+        self.relay.mend()
+        self.assert_forgotten(self.first, path, patience=10)
+
+    def test_orders_in_hundreds_while_one_is_cut_off(self):
+        paths = [self.both(surrogate_key=f"many-{number}") for number in range(3)]
+        self.cut()
+        for number in range(300):
+            self.purge(self.first, tag=f"many-{number}")
+        self.relay.mend()
+        for path in paths:
+            self.assert_forgotten(self.second, path, patience=10)
+
+
+class Trouble(Fleet):
+    """A Redis of its own for each test, to be harmed."""
+
+    def setUp(self):
+        self.redis = self._kept(RedisServer())
+        super().setUp()
+        self.weir_at = lambda: self.weir(self.served(self.redis.url, timeout="50ms"))
+
+    def assert_serves(self, weir, seconds=1.0):
+        """All requests are answered, from memory or from the origin, for a while."""
+        ends = time.monotonic() + seconds
+        kept = self.page(cache_control=FRESH)
+        self.ask(kept, weir=weir)
+        while time.monotonic() < ends:
+            path = self.page(cache_control=FRESH)
+            response = self.ask(path, weir=weir)
+            self.assertEqual((200, f"{path} #1".encode()), (response.status, bytes(response.body)))
+            self.assert_hit(self.ask(path, weir=weir))
+            self.assert_hit(self.ask(kept, weir=weir))
+
+    def test_a_redis_that_is_killed_makes_misses_and_no_errors(self):
+        weir = self.weir_at()
+        self.finds_redis(weir)
+        path = self.filled_by(weir)
+        harm = self.in_background(lambda: (time.sleep(0.3), self.redis.kill()))
+        self.assert_serves(weir)
+        harm.result()
+        self.assert_hit(self.ask(path, weir=weir))
+        self.redis.start()
+        self.finds_redis(weir)
+        self.filled_by(weir)
+
+    def test_a_redis_that_hangs_makes_misses_and_no_errors(self):
+        weir = self.weir_at()
+        self.finds_redis(weir)
+        harm = self.in_background(lambda: (time.sleep(0.3), self.redis.pause()))
+        self.assert_serves(weir)
+        harm.result()
+        started = time.monotonic()
+        self.ask(self.page(cache_control=FRESH), weir=weir)
+        self.assertLess(time.monotonic() - started, 1)
+        self.redis.resume()
+
+    def test_a_redis_that_is_full_makes_misses_and_no_errors(self):
+        weir = self.weir_at()
+        self.finds_redis(weir)
+        self.redis.says("CONFIG SET maxmemory-policy noeviction")
+        self.redis.says("CONFIG SET maxmemory 1")
+        self.assert_serves(weir)
+
+    def test_a_start_without_redis_is_a_cache_in_memory(self):
+        self.redis.kill()
+        weir = self.weir_at()
+        self.assert_serves(weir, seconds=0.2)
+
+    def test_what_is_no_response_of_ours_is_a_miss(self):
+        path = self.filled_by(self.second, body=pattern(5000))
+        for value in ("garbage", "", "\\x00", "0" * 5000):
+            for key in self.redis.says("KEYS *").split("\r\n"):
+                if key and key[0] not in "*$" and self.redis.says(f"TYPE {key}").strip() == "+string":
+                    self.redis.says(f'SET {key} "{value}"')
+            with self.subTest(value[:10]):
+                weir = self.weir_at()
+                self.finds_redis(weir)
+                response = self.ask(path, weir=weir)
+                self.assertEqual((200, pattern(5000)), (response.status, bytes(response.body)))
+                self.assert_miss(response)
+
+
+if __name__ == "__main__":
+    unittest.main()
