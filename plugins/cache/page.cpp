@@ -1,0 +1,100 @@
+#include "plugins/cache/page.h"
+
+#include <nlohmann/json.hpp>
+
+#include "exchange/exchange.h"
+#include "plugins/cache/cache_list.h"
+#include "plugins/cache/purge_request.h"
+
+namespace weir::plugins {
+
+namespace {
+
+using Json = nlohmann::ordered_json;
+constexpr std::string_view kPath = "/cache";
+constexpr std::string_view kPurgePath = "/cache/purge";
+constexpr size_t kMostBody = 64 * 1024;
+
+Json to_json(const CacheList::Cache& cache) {
+  const auto size = cache.shelf->size();
+  return {
+      {"name", cache.feed->name()},  {"objects", size.objects},
+      {"bytes", size.bytes},         {"max_size", cache.shelf->settings().max_size},
+      {"evictions", size.evictions}, {"newest_purge", cache.feed->purges().newest()},
+  };
+}
+
+void respond(Exchange& exchange, const Json& json) {
+  const auto text = json.dump(2, ' ', false, Json::error_handler_t::replace) + "\n";
+  exchange.respond(200, "application/json", exchange.arena().copy(text));
+  exchange.response.head.headers.add("cache-control", "no-store");
+}
+
+void refuse_method(Exchange& exchange, std::string_view allowed) {
+  exchange.fail({ErrorCode::method_not_allowed, Side::client, "this path takes another method"});
+  exchange.response.head.headers.add("allow", allowed);
+}
+
+class Page final : public Origin {
+ public:
+  explicit Page(std::shared_ptr<CacheList> caches) : caches_(std::move(caches)) {}
+
+  Task<> handle(Exchange& exchange) const override {
+    const auto method = exchange.request.method;
+    const auto path = exchange.request.path;
+    if (path == kPurgePath) {
+      if (method == http::Method::post) co_await purge(exchange);
+      else refuse_method(exchange, "POST");
+    } else if (path != kPath) {
+      exchange.fail({ErrorCode::no_route, Side::client, "there are GET /cache and POST /cache/purge"});
+    } else if (method == http::Method::get || method == http::Method::head) {
+      list(exchange);
+    } else {
+      refuse_method(exchange, "GET, HEAD");
+    }
+  }
+
+ private:
+  void list(Exchange& exchange) const {
+    Json all = Json::array();
+    for (const auto& cache : caches_->all()) all.push_back(to_json(cache));
+    respond(exchange, {{"caches", std::move(all)}});
+  }
+
+  Task<> purge(Exchange& exchange) const {
+    const auto body = co_await exchange.request_body->whole(kMostBody);
+    if (!body) co_return exchange.fail(body.error());
+    const auto request = read_purge_request(exchange.request.query, *body, exchange.arena());
+    if (!request) co_return exchange.fail(request.error());
+    obey(exchange, *request);
+  }
+
+  void obey(Exchange& exchange, const PurgeRequest& request) const {
+    Json purged = Json::array();
+    for (const auto& cache : caches_->all()) {
+      if (!request.cache.empty() && request.cache != cache.feed->name()) continue;
+      cache.feed->order(request.purge);
+      purged.push_back(cache.feed->name());
+    }
+    if (purged.empty() && !request.cache.empty())
+      return exchange.fail({ErrorCode::no_route, Side::client, "GET /cache lists the names"});
+    const auto kind = name_of(request.purge.kind);
+    Json answer = {{"purged", std::move(purged)}, {"kind", kind}};
+    if (!request.purge.text.empty()) answer[std::string(kind)] = request.purge.text;
+    answer["soft"] = request.purge.force == Purge::Force::soft;
+    respond(exchange, answer);
+  }
+
+  std::shared_ptr<CacheList> caches_;
+};
+
+}  // namespace
+
+AdminPage cache_page(StateSlots& slots) {
+  return {std::string(kPath),
+          "GET  /cache          the caches, and what they hold\n"
+          "POST /cache/purge    ?url=, prefix=, tag= or all; soft: makes stale; name=: in one cache only\n",
+          std::make_shared<Page>(slots.find<CacheList>("caches", {}))};
+}
+
+}  // namespace weir::plugins
