@@ -45,7 +45,7 @@ bool has_it_already(const http::Headers& request, std::string_view etag) {
 /// RFC 9110 section 13.1.3: a line that is no date, and a second line, say nothing.
 bool is_unmodified_since(const http::Headers& request, const Validators& stored) {
   if (request.count(http::Field::if_modified_since) != 1) return false;
-  const auto since = http::parse_date(*request.get(http::Field::if_modified_since));
+  const auto since = http::parse_date(request.get(http::Field::if_modified_since).value_or(""));
   const auto modified = http::parse_date(stored.last_modified.empty() ? stored.date : stored.last_modified);
   return since && modified && *modified <= *since;
 }

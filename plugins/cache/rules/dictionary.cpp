@@ -127,7 +127,7 @@ void Dictionary::number(DictionaryMember& member) {
   const auto whole = take_while(http::is_digit);
   if (whole.empty() || whole.size() > kMostDigits) return fail();
   member.type = Type::integer;
-  member.number = static_cast<int64_t>(*parse_decimal(whole)) * (is_negative ? -1 : 1);
+  member.number = static_cast<int64_t>(parse_decimal(whole).value_or(0)) * (is_negative ? -1 : 1);
   if (!take('.')) return;
   member.type = Type::decimal;
   const auto fraction = take_while(http::is_digit);
@@ -145,7 +145,9 @@ void Dictionary::string(DictionaryMember& member) {
       return rest_.remove_prefix(at + 1);
     }
     if (c < ' ' || c > '~') break;
-    if (c == '\\' && (++at == rest_.size() || (rest_[at] != '"' && rest_[at] != '\\'))) break;
+    if (c != '\\') continue;
+    ++at;
+    if (at == rest_.size() || (rest_[at] != '"' && rest_[at] != '\\')) break;
   }
   fail();
 }

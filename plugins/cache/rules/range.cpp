@@ -60,7 +60,7 @@ RangeAsked asked_range(std::string_view field, uint64_t total) {
     if (*spec->first >= total) return kNotSatisfiable;
     return part(*spec->first, std::min(spec->last.value_or(UINT64_MAX), total - 1));
   }
-  const auto count = *spec->last;
+  const auto count = spec->last.value_or(0);
   if (count == 0) return kNotSatisfiable;
   if (total == 0) return {};  // satisfiable, but there is no Content-Range for no bytes
   return part(total - std::min(count, total), total - 1);
