@@ -100,7 +100,7 @@ bool Cache::is_bypassed(Exchange& exchange) const {
 /// RFC 9111 section 4.4: what has changed is forgotten.
 Task<> Cache::change(Exchange& exchange, Next next) const {
   const auto target = key_.of(exchange).url;
-  const auto origin = origin_of(exchange.request.scheme, exchange.request.authority, exchange.arena());
+  const auto origin = origin_of(exchange.request, exchange.arena());
   co_await pass(exchange, next, {.forward = CacheStatus::Forward::method});
   if (exchange.failure || exchange.response.head.status >= 400) co_return;
   forget(target);
@@ -188,18 +188,17 @@ Task<> Cache::answer(Exchange& exchange, Next next, Inquiry inquiry) const {
   }
   if (inquiry.asked.only_if_cached) co_return refuse_only_if_cached(exchange);
   if (exchange.request.method == http::Method::head) co_return co_await renew_by_head(exchange, next, inquiry, found);
-  const auto why = why_forwarded(found, inquiry, now);
+  const auto why = why_forwarded(found, now);
   if (!inquiry.may_store) co_return co_await pass(exchange, next, {.forward = why, .detail = "no-store"});
   if (found.is_uncacheable) co_return co_await pass(exchange, next, {.forward = why, .detail = "uncacheable"});
   inquiry.may_wait = inquiry.may_wait || (collapse_.is_on && found.is_known);
   co_await fetch(exchange, next, inquiry, std::move(found));
 }
 
-CacheStatus::Forward Cache::why_forwarded(const Shelf::Found& found, const Inquiry& inquiry, Time now) const {
+CacheStatus::Forward Cache::why_forwarded(const Shelf::Found& found, Time now) const {
   using enum CacheStatus::Forward;
   if (!found.object) return found.is_known ? vary_miss : uri_miss;
-  return found.object->is_fresh(now) && !found.object->terms.always_revalidate && inquiry.asked.no_cache ? request
-                                                                                                         : stale;
+  return found.object->is_fresh(now) && !found.object->terms.always_revalidate ? request : stale;
 }
 
 bool Cache::reply_stored(Exchange& exchange, const ObjectPtr& object, CacheStatus status) const {
@@ -222,7 +221,7 @@ void Cache::refuse_only_if_cached(Exchange& exchange) const {
 Task<> Cache::renew_by_head(Exchange& exchange, Next next, const Inquiry& inquiry, Shelf::Found found) const {
   const Time asked = exchange.loop().now();
   const auto fill = parts_.shelf->begin_alone(inquiry.key, asked);
-  const auto why = why_forwarded(found, inquiry, asked);
+  const auto why = why_forwarded(found, asked);
   co_await next(exchange);
   auto& head = exchange.response.head;
   const bool has_failed = exchange.failure || is_origin_error(head.status);
@@ -231,7 +230,9 @@ Task<> Cache::renew_by_head(Exchange& exchange, Next next, const Inquiry& inquir
     const auto moment = StoragePolicy::moment(exchange, asked);
     const auto now = validators_of(head.headers);
     const auto& then = found.object->validators();
-    const bool is_same = now.etag == then.etag && now.last_modified == then.last_modified;
+    const auto length = head.headers.get(http::Field::content_length);
+    const bool is_same = now.etag == then.etag && now.last_modified == then.last_modified &&
+                         (!length || parse_decimal(*length) == found.object->content->size());
     auto renewed =
         is_same && inquiry.may_store ? parts_.policy.freshened(*found.object, exchange.request, head, moment) : nullptr;
     if (renewed) parts_.shelf->put(inquiry.key, std::move(renewed), *fill);
@@ -310,7 +311,7 @@ Cache::Step Cache::step(Exchange& exchange, const Inquiry& inquiry, const Shelf:
 
 Task<> Cache::fetch(Exchange& exchange, Next next, const Inquiry& inquiry, Shelf::Found found) const {
   const Time now = exchange.loop().now();
-  CacheStatus status{.forward = why_forwarded(found, inquiry, now)};
+  CacheStatus status{.forward = why_forwarded(found, now)};
   Company company{.patience = std::min(exchange.attempt_deadline(), now + collapse_.wait)};
   for (int turn = 0; turn < kMostTurns; ++turn) {
     co_await accompany(exchange, next, inquiry, found.object, company);
@@ -322,7 +323,9 @@ Task<> Cache::fetch(Exchange& exchange, Next next, const Inquiry& inquiry, Shelf
     }
     switch (step(exchange, inquiry, found, company, status)) {
       case Step::over: co_return;
-      case Step::answered: co_return finish_fetched(exchange, *company.outcome, status);
+      case Step::answered:
+        for (const auto& field : company.own) exchange.response.head.headers.add(field.name, field.value, field.field);
+        co_return finish_fetched(exchange, *company.outcome, status);
       case Step::conclude: co_return conclude(exchange, company, found.object, status);
       case Step::again: break;
       case Step::alone: turn = kMostTurns;
@@ -344,7 +347,9 @@ Task<> Cache::accompany(Exchange& exchange, Next next, const Inquiry& inquiry, c
   if (joined.leads) begin(exchange, next, inquiry, joined.fill, stored, handover);
   const Time deadline = joined.leads ? exchange.attempt_deadline() : company.patience;
   company.outcome = co_await until_settled(exchange, *joined.fill, deadline);
-  if (handover) company.given = handover->take();
+  if (!handover) co_return;
+  company.given = handover->take();
+  company.own = handover->own();
 }
 
 void Cache::finish_fetched(Exchange& exchange, const Fill::Outcome& outcome, CacheStatus status) const {
@@ -382,6 +387,10 @@ config::Tag<FilterFactory> cache_filter() {
       "cache", "answers from what it has stored of earlier responses (RFC 9111)",
       [](const CacheSettings& settings, const config::Location& at, FilterContext& context) {
         const auto name = settings.name->empty() ? context.scope(at) : *settings.name;
+        if (const auto& shared = settings.shared.is_on; *shared && !context.is_store_shared) {
+          context.problems.add(shared.at, "there is no store that is shared",
+                               "write store: { redis: \"redis://HOST:6379\" }, or leave this out");
+        }
         return std::make_shared<const Cache>(settings, name, context);
       });
 }

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <array>
+#include <span>
 
 #include "exchange/filter_context.h"
 #include "plugins/cache/key.h"
@@ -34,7 +35,9 @@ class Cache : public Filter {
     unsigned failures = 0;
     bool leads = false;
     std::optional<Fill::Outcome> outcome;
-    Exchange::ChildPtr given;  // the leader's alone
+    // The leader's alone.
+    Exchange::ChildPtr given;
+    std::span<const http::Header> own{};
   };
   enum class Step : uint8_t { over, answered, conclude, again, alone };
 
@@ -42,7 +45,7 @@ class Cache : public Filter {
   bool answers(http::Method method) const;
   Inquiry inquire(Exchange& exchange) const;
   Shelf::Found look(Exchange& exchange, const Inquiry& inquiry) const;
-  CacheStatus::Forward why_forwarded(const Shelf::Found& found, const Inquiry& inquiry, Time now) const;
+  CacheStatus::Forward why_forwarded(const Shelf::Found& found, Time now) const;
 
   Task<> answer(Exchange& exchange, Next next, Inquiry inquiry) const;
   Task<> fetch(Exchange& exchange, Next next, const Inquiry& inquiry, Shelf::Found found) const;

@@ -30,8 +30,9 @@ class CacheKey {
   const KeyExpression extra_;
 };
 
-/// "https://example.com" of an authority: lower case, without the scheme's own port. In the arena.
+/// "https://example.com", where a request goes: in lower case, without the scheme's own port. In the arena.
 std::string_view origin_of(std::string_view scheme, std::string_view authority, Arena& arena);
+std::string_view origin_of(const http::RequestHead& request, Arena& arena);
 
 /// What a reference in a response for `path` of `origin` means (RFC 3986 section 5), without its fragment, as a key has
 /// it; nothing when it leads to another origin.

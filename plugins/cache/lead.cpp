@@ -63,6 +63,16 @@ void Handover::give(Exchange::ChildPtr child) {
   if (leader_) given_ = std::move(child);
 }
 
+void Handover::keep_private(const http::Headers& headers, std::string_view names) {
+  if (!leader_ || names.empty()) return;
+  http::Headers own(leader_->arena());
+  for (const auto& header : headers) {
+    if (list_has(names, header.name)) own.add(header.name, header.value, header.field);
+  }
+  const auto kept = own.copy(leader_->arena(), http::Headers::Deep::yes);
+  own_ = {kept.begin(), kept.end()};
+}
+
 // The fill.
 
 Lead::Lead(const CacheParts& parts, Exchange::ChildPtr child, Order order)
@@ -185,6 +195,10 @@ Task<> Lead::keep(StoragePolicy::Verdict verdict, const Moment& moment) {
   if (size.kind != http::BodySize::Kind::unknown) announced = size.bytes;
   auto content = std::make_shared<Content>(announced);
   const auto status = exchange.response.head.status;
+  if (order_.handover) {
+    const auto& headers = exchange.response.head.headers;
+    order_.handover->keep_private(headers, parts_.policy.directives_of(headers).private_fields);
+  }
   const auto object = parts_.policy.make(std::move(verdict), exchange.response.head, content, moment);
   object->purges_seen = purges_seen_;
   if (order_.handover) order_.handover->tell(*child_, status);

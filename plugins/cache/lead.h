@@ -26,13 +26,19 @@ class Handover {
   /// What was answered is for the leader alone.
   void give(Exchange::ChildPtr child);
 
+  /// Fields that are for the leader, and aren't stored: those named by `private="…"` (RFC 9111 section 5.2.2.7).
+  void keep_private(const http::Headers& headers, std::string_view names);
+
   /// The leader's: what `give` gave, or null.
   Exchange::ChildPtr take() { return std::move(given_); }
+  /// What `keep_private` kept: as long as the leader.
+  std::span<const http::Header> own() const { return own_; }
 
  private:
   Exchange* leader_;
   Child* running_ = nullptr;
   Exchange::ChildPtr given_;
+  std::span<const http::Header> own_;
 };
 
 /// A fill, from the question to the last byte: asks the store that is shared, then the origin, and keeps what comes.

@@ -11,7 +11,7 @@ Shelf::Settings shelf_settings(const CacheSettings& settings) {
 }
 
 std::optional<SharedLevel> shared_level(const CacheSettings& settings, const std::string& name) {
-  if (!settings.shared.is_on) return std::nullopt;
+  if (!*settings.shared.is_on) return std::nullopt;
   return SharedLevel(name, settings.shared.max_object.count);
 }
 

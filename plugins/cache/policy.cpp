@@ -90,15 +90,16 @@ StoragePolicy::Verdict StoragePolicy::judge(const http::RequestHead& request, co
                                             const Moment& moment) const {
   Verdict verdict;
   const auto& headers = response.headers;
-  const auto directives = response_directives(headers, targeted_);
+  const auto directives = directives_of(headers);
   verdict.why_not = why_not_stored(request, response, directives);
   if (!verdict.why_not.empty()) return verdict;
   if (!set_cookie_ && headers.has(http::Field::set_cookie)) verdict.why_not = "set-cookie";
   const auto lifetime = this->lifetime(response, directives, moment.wall);
-  if (!lifetime) verdict.why_not = "no-lifetime";
+  const bool may_be_validated = !lifetime && is_heuristically_cacheable(response.status);
+  if (!lifetime && !may_be_validated) verdict.why_not = "no-lifetime";
   if (!verdict.why_not.empty()) return verdict;
 
-  verdict.terms = terms(response, directives, moment, *lifetime);
+  verdict.terms = terms(response, directives, moment, lifetime.value_or(Duration{}));
   const auto& terms = verdict.terms;
   const bool is_of_use_now = !terms.always_revalidate && terms.born + terms.lifetime > moment.answered;
   const bool is_of_use_stale = terms.while_revalidate > Duration{} || terms.if_error > Duration{};
@@ -122,7 +123,7 @@ std::vector<uint64_t> StoragePolicy::tags_of(const http::Headers& headers) const
 
 std::shared_ptr<Object> StoragePolicy::make(Verdict verdict, http::ResponseHead& response,
                                             std::shared_ptr<Content> content, const Moment& moment) const {
-  strip_for_storage(response.headers, response_directives(response.headers, targeted_));
+  strip_for_storage(response.headers, directives_of(response.headers));
   response.headers.remove(http::Field::content_length);  // the content knows
   if (!response.headers.has(http::Field::date)) {
     const auto date = http::format_date(moment.wall);

@@ -41,6 +41,10 @@ class StoragePolicy {
   std::shared_ptr<Object> freshened(const Object& stored, const http::RequestHead& request,
                                     http::ResponseHead& renewing, const Moment& moment) const;
 
+  ResponseDirectives directives_of(const http::Headers& headers) const {
+    return response_directives(headers, targeted_);
+  }
+
   /// Takes out what is between the upstream and this cache.
   void hide(http::Headers& headers) const;
 

@@ -42,7 +42,7 @@ struct CacheStatusSettings {
 };
 
 struct SharedSettings {
-  bool is_on = false;
+  config::Located<bool> is_on{false};
   Bytes max_object{512 * 1024};
 };
 

@@ -26,6 +26,7 @@ struct FilterContext {
   store::OnFailure on_store_failure = store::OnFailure::allow;  // of a filter that doesn't say
   store::Channels* channels = nullptr;                          // what Store::publish says, here and elsewhere
   store::Announcer* announcer = nullptr;                        // says it; null: nobody would hear
+  bool is_store_shared = false;                                 // with other processes
   std::vector<std::string> upstreams;                           // their names, for filters that go to one
   std::set<std::string> names;                                  // by which filters of this route know their state
 

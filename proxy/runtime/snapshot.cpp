@@ -19,7 +19,8 @@ std::vector<Chain::Link> build_filters(const Configuration& configuration, const
                         *route.name,
                         configuration.store.on_failure,
                         &lasting.store.channels(),
-                        lasting.announcer};
+                        lasting.announcer,
+                        !configuration.store.is_embedded()};
   for (const auto& upstream : configuration.upstreams) context.upstreams.push_back(upstream.name);
   for (const auto* filters : {&configuration.filters, &route.filters}) {
     for (const auto& filter : *filters) {
