@@ -42,7 +42,7 @@ RequestDirectives respected(RequestDirectives asked, const std::vector<RequestWo
 }
 
 int64_t seconds_left(const Object& object, Time now) {
-  return std::chrono::duration_cast<std::chrono::seconds>(object.time_left(now)).count();
+  return std::chrono::floor<std::chrono::seconds>(object.time_left(now)).count();
 }
 
 /// Leaves when the leader's coroutine does, however that ends.
@@ -133,7 +133,8 @@ Task<> Cache::pass(Exchange& exchange, Next next, CacheStatus status) const {
   finish(exchange, status, is_none_of_ours ? CacheOutcome::bypass : CacheOutcome::miss);
 }
 
-void Cache::finish(Exchange& exchange, const CacheStatus& status, CacheOutcome outcome) const {
+void Cache::finish(Exchange& exchange, CacheStatus status, CacheOutcome outcome) const {
+  if (status_.key && outcome != CacheOutcome::bypass) status.key = key_.of(exchange).whole;
   add_cache_status(exchange.response.head.headers, status, status_.name);
   exchange.facts.set(kCacheOutcome, name_of(outcome));
   outcomes_.count(outcome);
@@ -163,8 +164,8 @@ Shelf::Found Cache::look(Exchange& exchange, const Inquiry& inquiry) const {
   if (seen == newest) return found;
   const auto verdict = parts_.purges().judge(seen, inquiry.text.url, found.object->tags);
   if (verdict == Purges::Verdict::gone) {
-    parts_.shelf->drop(inquiry.key, std::exchange(found.object, nullptr));
-    return found;
+    parts_.shelf->drop(inquiry.key, found.object);
+    return look(exchange, inquiry);  // there may be another
   }
   if (verdict == Purges::Verdict::stale) found.object->is_expired = true;
   found.object->purges_seen = newest;
@@ -190,8 +191,8 @@ Task<> Cache::answer(Exchange& exchange, Next next, Inquiry inquiry) const {
   if (exchange.request.method == http::Method::head) co_return co_await renew_by_head(exchange, next, inquiry, found);
   const auto why = why_forwarded(found, now);
   if (!inquiry.may_store) co_return co_await pass(exchange, next, {.forward = why, .detail = "no-store"});
-  if (found.is_uncacheable) co_return co_await pass(exchange, next, {.forward = why, .detail = "uncacheable"});
-  inquiry.may_wait = inquiry.may_wait || (collapse_.is_on && found.is_known);
+  if (found.is_known) inquiry.may_wait = collapse_.is_on;
+  if (found.is_uncacheable && !found.is_known) inquiry.may_wait = false;
   co_await fetch(exchange, next, inquiry, std::move(found));
 }
 
@@ -213,8 +214,7 @@ bool Cache::reply_stored(Exchange& exchange, const ObjectPtr& object, CacheStatu
 
 void Cache::refuse_only_if_cached(Exchange& exchange) const {
   exchange.fail({ErrorCode::not_cached, Side::client, "it was to come from the cache alone, and isn't there"});
-  exchange.facts.set(kCacheOutcome, name_of(CacheOutcome::refused));
-  outcomes_.count(CacheOutcome::refused);
+  finish(exchange, {.forward = CacheStatus::Forward::nowhere, .detail = "only-if-cached"}, CacheOutcome::refused);
 }
 
 /// RFC 9111 section 4.3.5: what the answer to a HEAD says of the stored response.
@@ -247,10 +247,11 @@ Task<> Cache::renew_by_head(Exchange& exchange, Next next, const Inquiry& inquir
 
 // Fetching.
 
-Shelf::Joined Cache::join(Exchange& exchange, const Inquiry& inquiry, unsigned failures) const {
+Shelf::Joined Cache::join(Exchange& exchange, const Inquiry& inquiry, const ObjectPtr& stored,
+                          unsigned failures) const {
   const Time now = exchange.loop().now();
-  if (!inquiry.may_wait) return {parts_.shelf->begin_alone(inquiry.key, now), true};
-  return parts_.shelf->join(inquiry.key, exchange.request.headers, exchange.arena(), now, now - collapse_.wait,
+  if (!inquiry.may_wait) return {.fill = parts_.shelf->begin_alone(inquiry.key, now), .leads = true};
+  return parts_.shelf->join(inquiry.key, exchange.request.headers, exchange.arena(), now, now - collapse_.wait, stored,
                             failures);
 }
 
@@ -271,7 +272,7 @@ void Cache::refresh(Exchange& exchange, Next next, const Inquiry& inquiry, const
   if (!inquiry.may_store) return;
   const Time now = exchange.loop().now();
   auto joined =
-      parts_.shelf->join(inquiry.key, exchange.request.headers, exchange.arena(), now, now - collapse_.wait, 0);
+      parts_.shelf->join(inquiry.key, exchange.request.headers, exchange.arena(), now, now - collapse_.wait, stored, 0);
   if (joined.leads) begin(exchange, next, inquiry, std::move(joined.fill), stored, nullptr);
 }
 
@@ -339,8 +340,12 @@ Task<> Cache::fetch(Exchange& exchange, Next next, const Inquiry& inquiry, Shelf
 /// Waits for a fill, as its leader or not. No outcome: it has taken too long.
 Task<> Cache::accompany(Exchange& exchange, Next next, const Inquiry& inquiry, const ObjectPtr& stored,
                         Company& company) const {
-  const auto joined = join(exchange, inquiry, company.failures);
+  const auto joined = join(exchange, inquiry, stored, company.failures);
   company.leads = joined.leads;
+  if (joined.object) {  // it came while this one was on its way here
+    company.outcome = Fill::Outcome{.kind = Fill::Outcome::Kind::object, .object = joined.object};
+    co_return;
+  }
   company.failures = joined.fill->failures;
   auto handover = joined.leads ? std::make_shared<Handover>(exchange) : nullptr;
   const Leave leave(handover);

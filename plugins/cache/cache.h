@@ -63,7 +63,7 @@ class Cache : public Filter {
   void finish_fetched(Exchange& exchange, const Fill::Outcome& outcome, CacheStatus status) const;
 
   Task<std::optional<Fill::Outcome>> until_settled(Exchange& exchange, Fill& fill, Time deadline) const;
-  Shelf::Joined join(Exchange& exchange, const Inquiry& inquiry, unsigned failures) const;
+  Shelf::Joined join(Exchange& exchange, const Inquiry& inquiry, const ObjectPtr& stored, unsigned failures) const;
   void begin(Exchange& exchange, Next next, const Inquiry& inquiry, FillPtr fill, ObjectPtr stored,
              std::shared_ptr<Handover> handover) const;
   void refresh(Exchange& exchange, Next next, const Inquiry& inquiry, const ObjectPtr& stored) const;
@@ -71,7 +71,7 @@ class Cache : public Filter {
   bool stand_in(Exchange& exchange, const ObjectPtr& object, const Inquiry& inquiry) const;
   void forget(std::string_view url) const;
 
-  void finish(Exchange& exchange, const CacheStatus& status, CacheOutcome outcome) const;
+  void finish(Exchange& exchange, CacheStatus status, CacheOutcome outcome) const;
 
   CacheParts parts_;
   const CacheKey key_;

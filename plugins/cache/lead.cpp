@@ -87,6 +87,7 @@ Lead::Lead(const CacheParts& parts, Exchange::ChildPtr child, Order order)
 }
 
 Lead::~Lead() {
+  if (order_.handover) order_.handover->end();
   shelf_->gave_back(counted_);
   settle({.kind = Outcome::Kind::failed, .error = kGivenUp});
   shelf_->end(key(), order_.fill);

@@ -23,6 +23,8 @@ class Handover {
   void begin(Child& child);
   /// The attempts so far were made for the leader, too: he tells them.
   void tell(Child& child, uint16_t status);
+  /// Nothing more comes of it.
+  void end() { running_ = nullptr; }
   /// What was answered is for the leader alone.
   void give(Exchange::ChildPtr child);
 

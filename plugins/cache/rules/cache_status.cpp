@@ -81,7 +81,7 @@ std::string_view to_text(const CacheStatus& status, std::string_view name, Arena
   TextWriter to(arena, kMostFixed + kMostPerByte * bytes);
   add_token_or_string(to, name);
   if (is_hit) to << "; hit";
-  else add_forward(to, status);
+  else if (status.forward != CacheStatus::Forward::nowhere) add_forward(to, status);
   if (status.ttl) to << "; ttl=" << bounded(*status.ttl);
   if (!is_hit) add_results(to, status);
   if (!status.key.empty()) {

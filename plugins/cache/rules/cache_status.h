@@ -12,8 +12,8 @@ namespace weir::plugins {
 
 /// What a cache did with one request, as RFC 9211 has it.
 struct CacheStatus {
-  enum class Forward : uint8_t { no, bypass, method, uri_miss, vary_miss, miss, request, stale, partial };
-  Forward forward = Forward::no;  // no: a hit
+  enum class Forward : uint8_t { no, bypass, method, uri_miss, vary_miss, miss, request, stale, partial, nowhere };
+  Forward forward = Forward::no;  // no: a hit; nowhere: neither that
   std::optional<int64_t> ttl;     // seconds of freshness left; below 0: stale
   std::optional<uint16_t> forward_status;
   bool is_stored = false;

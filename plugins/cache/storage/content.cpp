@@ -81,12 +81,13 @@ void Content::let_pass() {
 }
 
 void Content::drop_what_is_read() {
-  uint64_t read = size_;
+  uint64_t read = was_read_ ? size_ : 0;
   for (const Reader* reader : readers_) read = std::min(read, reader->at_);
   for (Part& part : parts_) {
     if (part.first + part.capacity > read) break;
     if (part.bytes) footprint_.fetch_sub(part.capacity, std::memory_order_relaxed);
     part.bytes.reset();
+    passed_.store(part.first + part.capacity, std::memory_order_relaxed);
   }
 }
 
@@ -101,11 +102,15 @@ std::optional<uint64_t> Content::backlog() const {
 // Reading.
 
 Content::Reader::Reader(Content& content, uint64_t first) : content_(content), at_(first) {
-  if (content.state() != State::growing) return;
-  const std::lock_guard lock(content.mutex_);
-  is_listed_ = true;
-  has_missed_ = !content.parts_.empty() && !content.parts_.front().bytes;
-  place_ = content.readers_.insert(content.readers_.end(), this);
+  if (content.state() == State::whole && content.passed_.load(std::memory_order_relaxed) == 0) return;
+  {
+    const std::lock_guard lock(content.mutex_);
+    is_listed_ = true;
+    content.was_read_ = true;
+    has_missed_ = first < content.passed_.load(std::memory_order_relaxed);
+    place_ = content.readers_.insert(content.readers_.end(), this);
+  }
+  content.drained.notify();
 }
 
 Content::Reader::~Reader() {

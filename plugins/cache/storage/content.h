@@ -72,7 +72,7 @@ class Content {
   Error error() const { return *error_; }
 
   Broadcast changed;  // more has come, or it is over
-  Broadcast drained;  // somebody has read, or left, while it passes
+  Broadcast drained;  // somebody has begun to read, has read while it passes, or has left
 
  private:
   struct Part {
@@ -90,10 +90,12 @@ class Content {
   const std::optional<uint64_t> announced_;
   std::atomic<State> state_ = State::growing;
   std::atomic<size_t> footprint_ = 0;
-  mutable std::mutex mutex_;  // guards what follows while it is growing
+  std::atomic<uint64_t> passed_ = 0;  // bytes that are gone
+  mutable std::mutex mutex_;          // guards what follows while it is growing
   std::vector<Part> parts_;
   uint64_t size_ = 0;
   bool is_passing_ = false;
+  bool was_read_ = false;  // somebody has begun to
   std::optional<Error> error_;
   std::list<Reader*> readers_;
 };

@@ -27,6 +27,8 @@ struct Shelf::Node {
     const auto found = std::ranges::find_if(entries, [](const auto& entry) { return !entry->object; });
     return found == entries.end() ? nullptr : found->get();
   }
+  /// The newest response that the request selects; null when there is none.
+  Entry* best(const http::Headers& request, Arena& arena) const;
   /// By what its responses were chosen so far, with this request's values.
   Selection expected(const http::Headers& request, Arena& arena) const;
 };
@@ -83,6 +85,15 @@ uint64_t any_number() {
 
 }  // namespace
 
+Shelf::Entry* Shelf::Node::best(const http::Headers& request, Arena& arena) const {
+  Entry* best = nullptr;
+  for (const auto& entry : entries) {
+    if (!entry->object || !entry->object->selection.matches(request, arena)) continue;
+    if (!best || entry->object->terms.born >= best->object->terms.born) best = entry.get();
+  }
+  return best;
+}
+
 Selection Shelf::Node::expected(const http::Headers& request, Arena& arena) const {
   Selection selection;
   const auto take = [&](const ObjectPtr& object) {
@@ -134,16 +145,10 @@ Shelf::Found Shelf::find(const Key& key, const http::Headers& request, Arena& ar
   Found found;
   Node* const node = shard.find(key);
   if (!node) return found;
-  Entry* best = nullptr;
-  for (const auto& entry : node->entries) {
-    if (!entry->object) {
-      found.is_uncacheable = entry->uncacheable_until > now;
-      continue;
-    }
-    found.is_known = true;
-    if (!entry->object->selection.matches(request, arena)) continue;
-    if (!best || entry->object->terms.born >= best->object->terms.born) best = entry.get();
-  }
+  const Entry* const uncacheable = node->uncacheable();
+  found.is_uncacheable = uncacheable && uncacheable->uncacheable_until > now;
+  found.is_known = node->entries.size() > (uncacheable ? 1 : 0);
+  Entry* const best = node->best(request, arena);
   if (!best) return found;
   Eviction::use(*best);
   found.object = best->object;
@@ -151,21 +156,23 @@ Shelf::Found Shelf::find(const Key& key, const http::Headers& request, Arena& ar
 }
 
 Shelf::Joined Shelf::join(const Key& key, const http::Headers& request, Arena& arena, Time now, Time oldest,
-                          unsigned failures) {
+                          const ObjectPtr& known, unsigned failures) {
   Shard& shard = shard_of(key);
   const std::lock_guard lock(shard.mutex);
   Node& node = shard.find_or_make(key);
+  const Entry* const best = node.best(request, arena);
+  if (best && best->object != known && best->object->is_fresh(now)) return {.object = best->object};
   for (const auto& fill : node.fills) {
     if (fill->company == Fill::Company::no) continue;
     const auto outcome = fill->outcome();
     if (outcome && outcome->kind != Fill::Outcome::Kind::object) continue;
     if (!outcome && fill->began < oldest) continue;
     const auto& selection = outcome ? outcome->object->selection : fill->expected;
-    if (selection.matches(request, arena)) return {fill, false};
+    if (selection.matches(request, arena)) return {.fill = fill};
   }
   auto fill = std::make_shared<Fill>(node.expected(request, arena), now, failures, Fill::Company::yes);
   node.fills.push_back(fill);
-  return {std::move(fill), true};
+  return {.fill = std::move(fill), .leads = true};
 }
 
 FillPtr Shelf::begin_alone(const Key& key, Time now) {

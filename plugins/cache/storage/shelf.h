@@ -44,11 +44,14 @@ class Shelf {
 
   struct Joined {
     FillPtr fill;
+    ObjectPtr object;    // newer than what the caller has: then there is no fill
     bool leads = false;  // it is a new one: to be settled and ended by the caller
   };
   /// Joins the fill under way for such a request, unless it began before `oldest` and still has no outcome; else begins
-  /// one, which has so many `failures` behind it.
-  Joined join(const Key& key, const http::Headers& request, Arena& arena, Time now, Time oldest, unsigned failures);
+  /// one, which has so many `failures` behind it. Not when there is an object by now that is newer than `known`, which
+  /// may be null.
+  Joined join(const Key& key, const http::Headers& request, Arena& arena, Time now, Time oldest, const ObjectPtr& known,
+              unsigned failures);
   /// One that nobody joins; to be settled and ended, too.
   FillPtr begin_alone(const Key& key, Time now);
   /// It is over: whoever comes now doesn't find it.

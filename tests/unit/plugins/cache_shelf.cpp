@@ -41,7 +41,7 @@ struct Bench {
     return shelf.find(shelf.key_of(key), headers, arena, now);
   }
   Shelf::Joined join(std::string_view key, const http::Headers& headers, Time oldest = Time::min()) {
-    return shelf.join(shelf.key_of(key), headers, arena, now, oldest, 0);
+    return shelf.join(shelf.key_of(key), headers, arena, now, oldest, nullptr, 0);
   }
 };
 
