@@ -1,6 +1,7 @@
 #pragma once
 
 #include <array>
+#include <atomic>
 #include <mutex>
 #include <string>
 #include <string_view>
@@ -17,7 +18,8 @@ namespace weir::plugins {
 class Places {
   struct Shard;
   struct Room : ListNode {
-    explicit Room(Shard& shard) : shard(shard) {}
+    Room(Places& places, Shard& shard) : places(places), shard(shard) {}
+    Places& places;
     Shard& shard;
     const std::string* key = nullptr;
     uint32_t visitors = 0;
@@ -36,7 +38,7 @@ class Places {
     Visit(Visit&& other) noexcept : room_(std::exchange(other.room_, nullptr)) {}
     Visit& operator=(Visit&&) = delete;
     ~Visit() {
-      if (room_) leave(*room_);
+      if (room_) room_->places.leave(*room_);
     }
     explicit operator bool() const { return room_ != nullptr; }
     Semaphore& semaphore() const { return room_->semaphore; }
@@ -66,12 +68,14 @@ class Places {
     List<Room> spare;  // longest empty first
     size_t spares = 0;
 
-    Room* find(std::string_view key, size_t most_rooms);
+    Room* find(std::string_view key);
     void drop_spare();
   };
-  static void leave(Room& room);
+  bool occupy_room(size_t most_rooms);
+  void leave(Room& room);
 
   Semaphore whole_{0};
+  std::atomic<size_t> rooms_in_use_{0};
   std::array<Shard, kShards> shards_;
 };
 
