@@ -119,6 +119,7 @@ Task<> Lead::send(Next next, const Exchange::Mark& mark, ObjectPtr validated) {
   request.method_name = "GET";
   if (validated) make_conditional(request.headers, validated->validators());
   else make_unconditional(request.headers);
+  parts_.policy.withhold(request.headers);
   asked_ = exchange.loop().now();
   co_await next(exchange);
 }

@@ -42,6 +42,7 @@ StoragePolicy::StoragePolicy(const CacheSettings& settings)
       max_fields_(settings.vary.max_fields),
       targeted_(settings.targeted),
       tags_(settings.tags),
+      withheld_(settings.withhold),
       hidden_(settings.tags) {
   for (const auto& entry : settings.ttl_by_status) {
     ttl_by_status_[static_cast<uint16_t>(*parse_decimal(entry.name))] = entry.value;
@@ -56,6 +57,13 @@ StoragePolicy::Moment StoragePolicy::moment(Exchange& exchange, Time asked) {
 
 bool StoragePolicy::is_hidden(const http::Header& header) const {
   return std::ranges::any_of(hidden_, [&](const auto& name) { return equals_lower(header.name, name); });
+}
+
+void StoragePolicy::withhold(http::Headers& request) const {
+  request.remove_if([&](const http::Header& header) {
+    const auto is_it = [&](const auto& name) { return equals_lower(header.name, name); };
+    return std::ranges::any_of(withheld_, is_it);
+  });
 }
 
 void StoragePolicy::hide(http::Headers& headers) const {

@@ -45,6 +45,9 @@ class StoragePolicy {
     return response_directives(headers, targeted_);
   }
 
+  /// Takes out of a request what no key has and an upstream may believe.
+  void withhold(http::Headers& request) const;
+
   /// Takes out what is between the upstream and this cache.
   void hide(http::Headers& headers) const;
 
@@ -65,6 +68,7 @@ class StoragePolicy {
   const uint32_t max_fields_;
   const std::vector<std::string> targeted_;
   const std::vector<std::string> tags_;
+  const std::vector<std::string> withheld_;
   std::vector<std::string> hidden_;
 };
 

@@ -67,6 +67,7 @@ void check(config::Reader& r, const CacheSettings& settings) {
   check_statuses(r.problems(), settings.ttl_by_status);
   check_fields(r, "targeted", settings.targeted);
   check_fields(r, "tags", settings.tags);
+  check_fields(r, "withhold", settings.withhold);
   check_networks(r.problems(), settings.purge_from);
   if (settings.max_object->count > settings.max_size.count / kShareOfSize) {
     r.problem_at("max_object", "more than a quarter of max_size", "write a smaller max_object or a larger max_size");
@@ -159,6 +160,11 @@ void decode(config::Reader& r, CacheSettings& settings) {
              config::list_of_one);
   r.optional("tags", settings.tags, "fields of responses that name the tags by which they are purged",
              config::list_of_one);
+  r.optional(
+      "withhold", settings.withhold,
+      "fields that a request which may fill the cache doesn't take along: an upstream that believes them would poison "
+      "what all are given",
+      config::list_of_one);
   r.optional("set_cookie", settings.set_cookie, "store responses that set cookies");
   r.optional("cache_status", settings.cache_status, "the field that tells clients what the cache did (RFC 9211)");
   r.optional("purge_from", settings.purge_from, "networks whose clients may send PURGE", config::list_of_one);
@@ -166,6 +172,7 @@ void decode(config::Reader& r, CacheSettings& settings) {
   if (r.is_describing()) return;
   lower(settings.targeted);
   lower(settings.tags);
+  lower(settings.withhold);
   if (!r.failed()) check(r, settings);
 }
 

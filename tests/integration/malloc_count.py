@@ -20,7 +20,7 @@ class MallocCount(ReleaseCase):
         with open(self.counts, "rb") as file:
             return dict(zip(KINDS, struct.unpack("4Q", file.read(32))))
 
-    def serve(self):
+    def serve(self, **route):
         self.counts = os.path.join(self.folder(), "counts")
         with open(self.counts, "wb") as file:
             file.write(bytes(32))
@@ -29,7 +29,7 @@ class MallocCount(ReleaseCase):
             "upstreams": {"api": settings.upstream(origin)},
             "filters": ["request_id", settings.headers_filter(request={"set": {"X-Demo": "weir"}},
                                                               response={"add": {"X-Served-By": "weir"}, "remove": ["Server"]})],
-            "routes": [settings.route("/", "api")],
+            "routes": [settings.route("/", "api", **route)],
             **settings.client_limits(requests_per_connection=0),
         }, environment={"LD_PRELOAD": COUNTER, "MALLOC_COUNT": self.counts})
 
@@ -44,7 +44,15 @@ class MallocCount(ReleaseCase):
                 client.stream.received.clear()
 
     def test_10_000_requests_over_8_connections(self):
-        weir = self.serve()
+        self.assert_frugal(self.serve())
+
+    def test_10_000_hits_of_a_cache(self):
+        weir = self.serve(filters=[{"cache": {"ttl": "1h"}}])
+        self.assert_frugal(weir)
+        hits = weir.metric("weir_cache_requests_total", status="hit")
+        self.assertGreaterEqual(hits, 10_900)
+
+    def assert_frugal(self, weir):
         clients = [self.client(weir) for _ in range(8)]
         self.ask(clients, 125)
         before = self.counted()
