@@ -50,6 +50,7 @@ class Connection final : public ListNode, public http::CodecEvents {
 
   /// The endpoint's first bytes, which over HTTP/2 tell what it can do, or the connection's end.
   bool has_heard() const { return has_heard_ || is_closed_; }
+  bool is_closed() const { return is_closed_; }
   Signal::Awaiter heard() { return heard_.wait(); }
   /// Held by who waits for that: it keeps the connection.
   class Listening {

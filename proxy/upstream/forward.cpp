@@ -102,26 +102,50 @@ Task<Result<Connection*>> obtain(Exchange& exchange, const Upstream& upstream, c
   co_return co_await connect(exchange, upstream, endpoint);
 }
 
+Outcome outcome_of_connecting(const Error& error) {
+  return error.code == ErrorCode::connect_timeout ? Outcome::timed_out : Outcome::refused;
+}
+
 /// RFC 8441 section 3: whether an endpoint takes a tunnel over HTTP/2 is the first thing that it says; how many, too.
+/// `failure`: why there is no connection for it. An endpoint that takes no tunnels isn't worse for that.
 Task<Result<Connection*>> suit_tunnel(Exchange& exchange, const Upstream& upstream, const Endpoint& endpoint,
-                                      Connection* connection) {
+                                      Connection* connection, Outcome& failure) {
   while (connection->codec().is_multiplexed()) {
     const auto until =
         std::min(exchange.attempt_deadline(), exchange.loop().now() + upstream.settings().timeouts.connect);
-    if (!connection->has_heard()) (void)co_await before(exchange.loop(), until, until_heard(exchange, *connection));
+    bool is_late = false;
+    if (!connection->has_heard()) {
+      is_late = !co_await before(exchange.loop(), until, until_heard(exchange, *connection));
+    }
     const bool has_heard = connection->has_heard();
     if (has_heard && connection->capacity() > 0 && connection->codec().can_tunnel()) break;
     if (!has_heard || connection->requests() == 0 || !connection->codec().can_tunnel()) {
+      failure = is_late ? Outcome::timed_out : connection->is_closed() ? Outcome::broken : Outcome::abandoned;
       co_return fail(ErrorCode::protocol_error, Side::upstream, "the endpoint takes no WebSockets over HTTP/2");
     }
     // Others who waited have filled it.
     connection = exchange.worker.connections->take(*endpoint.state, keep_of(upstream));
     if (connection) continue;
     auto made = co_await obtain(exchange, upstream, endpoint);
-    if (!made) co_return made;
+    if (!made) {
+      failure = outcome_of_connecting(made.error());
+      co_return made;
+    }
     connection = *made;
   }
   co_return connection;
+}
+
+/// The attempt is over before anything was sent.
+void end_unsent(const Exchange& exchange, const Upstream& upstream, EndpointLease& lease, Attempt& record,
+                Outcome outcome) {
+  record.outcome = outcome;
+  const Time now = exchange.worker.loop.now();
+  lease.report({outcome, 0, now - record.started, now});
+  if (outcome == Outcome::abandoned) return;
+  lease.failed();
+  upstream.observe(lease.state(), outcome, nullptr, now);
+  lease.measured(upstream.settings().timeouts.connect);
 }
 
 /// RFC 9110 section 9.2.2 and RFC 9112 section 9.3.1: the endpoint closed a connection that we took for alive, or
@@ -172,20 +196,19 @@ Task<Result<>> Forward::attempt(Exchange& exchange, const Upstream& upstream, En
     if (!connection) {
       auto made = co_await obtain(exchange, upstream, endpoint);
       if (!made) {
-        record.outcome = made.error().code == ErrorCode::connect_timeout ? Outcome::timed_out : Outcome::refused;
-        const Time now = exchange.loop().now();
-        lease.report({record.outcome, 0, now - record.started, now});
-        lease.failed();
-        upstream.observe(state, record.outcome, nullptr, exchange.loop().now());
-        lease.measured(upstream.settings().timeouts.connect);
+        end_unsent(exchange, upstream, lease, record, outcome_of_connecting(made.error()));
         co_return std::unexpected(made.error());
       }
       connection = *made;
     }
     record.connected = exchange.loop().now();
     if (!exchange.request.protocol.empty() && connection->codec().is_multiplexed()) {
-      auto suited = co_await suit_tunnel(exchange, upstream, endpoint, connection);
-      if (!suited) co_return std::unexpected(suited.error());
+      Outcome failure{};
+      auto suited = co_await suit_tunnel(exchange, upstream, endpoint, connection, failure);
+      if (!suited) {
+        end_unsent(exchange, upstream, lease, record, failure);
+        co_return std::unexpected(suited.error());
+      }
       connection = *suited;
     }
     auto response = make_in<ResponseBody>(exchange.arena(), exchange, record, upstream, std::move(lease));

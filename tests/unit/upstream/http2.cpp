@@ -2,6 +2,7 @@
 
 #include "unit/http/h2_bench.h"
 #include "unit/upstream/backend.h"
+#include "unit/upstream/stub_gate.h"
 
 namespace weir::upstream {
 namespace {
@@ -201,6 +202,39 @@ TEST_CASE("forward: a WebSocket goes over HTTP/2 only to an endpoint that takes 
     REQUIRE(bench.until([&] { return peer.received().size() > 0; }));
     bench.advance(6s);
     CHECK(request.failure() == ErrorCode::protocol_error);
+  }
+}
+
+TEST_CASE("forward: an endpoint that can't say whether it takes a WebSocket has failed; one that says no has not") {
+  Gates gates;
+  auto settings = gated(gates);
+  settings.protocol = Protocol::http2;
+  settings.outlier_detection.emplace();
+  ForwardBench bench(std::move(settings));
+  Request request(bench);
+  request.exchange.request.protocol = "websocket";
+  request.start();
+  Peer peer = bench.accept();
+  REQUIRE(bench.until([&] { return peer.received().size() > 0; }));
+  Outcome expected = Outcome::abandoned;
+  SUBCASE("it says no") { peer.send(http::h2::settings()); }
+  SUBCASE("it says nothing") {
+    expected = Outcome::timed_out;
+    bench.advance(6s);
+  }
+  SUBCASE("it goes") {
+    expected = Outcome::broken;
+    peer.close();
+  }
+  CHECK(request.failure() == ErrorCode::protocol_error);
+  CHECK(request.attempt().outcome == expected);
+  const bool has_failed = expected != Outcome::abandoned;
+  CHECK(bench.endpoint().failures == has_failed);
+  CHECK(bench.endpoint().outlier.total == has_failed);
+  REQUIRE(gates.size() == 2);
+  for (auto& [name, gate] : gates) {
+    REQUIRE(gate->settled.size() == 1);
+    CHECK(gate->settled[0].outcome == expected);
   }
 }
 
