@@ -27,6 +27,13 @@ void end(std::atomic<uint32_t>& row) {
   if (row.load(std::memory_order_relaxed) != 0) row.store(0, std::memory_order_relaxed);
 }
 
+/// None below nothing: an interval may have ended since it was counted.
+void take_one(std::atomic<uint32_t>& count) {
+  uint32_t now = count.load(std::memory_order_relaxed);
+  while (now > 0 && !count.compare_exchange_weak(now, now - 1, std::memory_order_relaxed)) {
+  }
+}
+
 bool is_ejected(HealthLedger& ledger, EndpointState& endpoint) {
   bool is_ejected = false;
   ledger.with(endpoint,
@@ -60,9 +67,19 @@ Outlier::Outlier(const Upstream& upstream, const OutlierSettings& settings)
 
 void Outlier::observe(EndpointState& endpoint, Outcome outcome, uint16_t status, Time now) {
   if (outcome == Outcome::abandoned || outcome == Outcome::pending) return;
+  endpoint.outlier.total.fetch_add(1, std::memory_order_relaxed);
+  judge(endpoint, outcome, status, now);
+}
+
+void Outlier::broke_off(EndpointState& endpoint, Outcome outcome, uint16_t status, Time now) {
+  if (status >= 500) return;  // it was a failure already
+  take_one(endpoint.outlier.good);
+  judge(endpoint, outcome, status, now);
+}
+
+void Outlier::judge(EndpointState& endpoint, Outcome outcome, uint16_t status, Time now) {
   auto& counts = endpoint.outlier;
   const bool is_local = outcome != Outcome::answered;
-  counts.total.fetch_add(1, std::memory_order_relaxed);
   if (is_local && settings_.split_local_origin) {
     if (fills(counts.local_failures, settings_.consecutive_local_origin_failure))
       eject(endpoint, Cause::local_failures, "attempts in a row had no answer", now);

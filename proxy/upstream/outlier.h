@@ -24,6 +24,8 @@ class Outlier {
 
   /// How an attempt went; `status` of an answer. No lock unless the endpoint is to go.
   void observe(EndpointState& endpoint, Outcome outcome, uint16_t status, Time now);
+  /// An answer of that `status`, observed at its head, broke off.
+  void broke_off(EndpointState& endpoint, Outcome outcome, uint16_t status, Time now);
 
   // From time to time, on one thread.
   const OutlierSettings& settings() const { return settings_; }
@@ -39,6 +41,7 @@ class Outlier {
   static constexpr size_t kCauses = 5;
   struct Sample;
 
+  void judge(EndpointState& endpoint, Outcome outcome, uint16_t status, Time now);
   void eject(EndpointState& endpoint, Cause cause, std::string why, Time now);
   bool may_eject(EndpointState& endpoint) const;
   void release(EndpointState& endpoint, std::string why, Time now);

@@ -215,7 +215,9 @@ void ResponseBody::settle(const Error& error) {
   const bool is_endpoints = error.side == Side::upstream && !(has_head_ && error.code == ErrorCode::total_timeout);
   if (is_endpoints) {
     lease_.failed();
-    upstream_.observe(lease_.state(), outcome_of(error), nullptr, exchange_.loop().now());
+    const Time now = exchange_.loop().now();
+    if (has_head_) upstream_.observe_break(lease_.state(), outcome_of(error), record_.status, now);
+    else upstream_.observe(lease_.state(), outcome_of(error), nullptr, now);
     measure(upstream_.settings().timeouts.response);
   }
   report(is_endpoints ? outcome_of(error) : Outcome::abandoned);

@@ -52,6 +52,10 @@ class Upstream {
 
   /// Any thread, for every answer's head and every failure of an endpoint: what it says of its health.
   void observe(EndpointState& endpoint, Outcome outcome, http::ResponseHead* head, Time now) const;
+  /// The same, of an answer that broke off after its head, whose status it was.
+  void observe_break(EndpointState& endpoint, Outcome outcome, uint16_t status, Time now) const {
+    if (outlier_) outlier_->broke_off(endpoint, outcome, status, now);
+  }
   /// Null: the upstream detects none.
   Outlier* outlier() const { return outlier_.get(); }
 

@@ -1,6 +1,6 @@
 #include "upstream/outlier.h"
 
-#include "unit/upstream/bench.h"
+#include "unit/upstream/backend.h"
 
 namespace weir::upstream {
 namespace {
@@ -211,6 +211,36 @@ TEST_CASE("outlier: a check that passes ends an ejection, unless told not to") {
   strict.answers(0, 500, 5);
   strict.outlier().check_passed(strict[0], strict.loop.now());
   CHECK(strict.health(0) == Health::ejected);
+}
+
+TEST_CASE("outlier: an answer that breaks off after its head counts once, as a failure") {
+  UpstreamSettings settings;
+  settings.outlier_detection.emplace();
+  ForwardBench bench(std::move(settings));
+  Request request(bench);
+  request.start();
+  Peer peer = bench.accept();
+  bench.receive(peer);
+  SUBCASE("a good one") { peer.send("HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhe"); }
+  SUBCASE("one that was a failure already") {
+    peer.send("HTTP/1.1 500 Internal Server Error\r\nContent-Length: 5\r\n\r\nhe");
+  }
+  REQUIRE(request.is_answered());
+  peer.close();
+  CHECK_FALSE(request.read());
+  const auto& counts = bench.endpoint().outlier;
+  CHECK(counts.total == 1);
+  CHECK(counts.good == 0);
+  CHECK(counts.errors == 1);
+}
+
+TEST_CASE("outlier: an answer that breaks off in the next interval makes no wrong numbers there") {
+  Answers bench;
+  bench.answers(0, 200);
+  bench.interval();
+  bench.outlier().broke_off(bench[0], Outcome::broken, 200, bench.loop.now());
+  CHECK(bench[0].outlier.total == 0);
+  CHECK(bench[0].outlier.good == 0);
 }
 
 }  // namespace weir::upstream
