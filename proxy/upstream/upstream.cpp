@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <random>
 
+#include "exchange/grpc.h"
 #include "upstream/health_header.h"
 
 namespace weir::upstream {
@@ -43,6 +44,17 @@ Result<Gate::Permit> ask(Gate* gate, Time now) {
   return gate->admit(now);
 }
 
+/// What an answer would say without gRPC, which tells a call's failure in a 200, in its head when there are no messages
+/// (as Envoy's outlier detection takes it).
+uint16_t meant_status(const http::ResponseHead& head) {
+  if (head.status != 200 || !is_grpc(head.headers)) return head.status;
+  const auto said = head.headers.get("grpc-status").value_or("");
+  if (said == "14") return 503;  // unavailable
+  if (said == "4") return 504;   // deadline exceeded
+  if (said == "13") return 500;  // internal
+  return head.status;
+}
+
 /// Why none of the endpoints may be had: those that are up, or that panic uses, have gates that refuse, and say so; or
 /// there are none.
 Error refusal_of(const EndpointSet& set, Time now) {
@@ -71,7 +83,7 @@ Upstream::Upstream(std::string name, uint32_t index, UpstreamSettings settings, 
 }
 
 void Upstream::observe(EndpointState& endpoint, Outcome outcome, http::ResponseHead* head, Time now) const {
-  if (outlier_) outlier_->observe(endpoint, outcome, head ? head->status : uint16_t{0}, now);
+  if (outlier_) outlier_->observe(endpoint, outcome, head ? meant_status(*head) : uint16_t{0}, now);
   if (head && !settings_.health_header.empty()) heed_health_header(*this, endpoint, *head, now);
 }
 

@@ -243,4 +243,30 @@ TEST_CASE("outlier: an answer that breaks off in the next interval makes no wron
   CHECK(bench[0].outlier.good == 0);
 }
 
+TEST_CASE("outlier: what a gRPC call came to counts as the status that it would have had without gRPC") {
+  const auto errors_after = [](std::string_view fields) {
+    UpstreamSettings settings;
+    settings.outlier_detection.emplace().consecutive_gateway_failure = 5;
+    ForwardBench bench(std::move(settings));
+    Request request(bench);
+    request.start();
+    Peer peer = bench.accept();
+    bench.receive(peer);
+    peer.send("HTTP/1.1 200 OK\r\nContent-Length: 0\r\n" + std::string(fields) + "\r\n");
+    REQUIRE(request.status() == 200);
+    const auto& counts = bench.endpoint().outlier;
+    CHECK(counts.total == 1);
+    CHECK(counts.good + counts.errors == 1);
+    return std::pair(counts.errors.load(), counts.gateway_failures.load());
+  };
+  const std::string call = "Content-Type: application/grpc+proto\r\n";
+  CHECK(errors_after(call + "grpc-status: 14\r\n") == std::pair(1U, 1U));  // unavailable
+  CHECK(errors_after(call + "grpc-status: 4\r\n") == std::pair(1U, 1U));   // deadline exceeded
+  CHECK(errors_after(call + "grpc-status: 13\r\n") == std::pair(1U, 0U));  // internal
+  CHECK(errors_after(call + "grpc-status: 0\r\n") == std::pair(0U, 0U));
+  CHECK(errors_after(call + "grpc-status: 5\r\n") == std::pair(0U, 0U));  // not found
+  CHECK(errors_after(call) == std::pair(0U, 0U));                         // it comes in the trailers
+  CHECK(errors_after("Content-Type: text/plain\r\ngrpc-status: 14\r\n") == std::pair(0U, 0U));
+}
+
 }  // namespace weir::upstream
