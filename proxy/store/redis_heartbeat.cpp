@@ -20,7 +20,8 @@ Task<> RedisHeartbeat::beat() {
     {
       Arena arena(blocks_);
       const auto alive = co_await store_.beat({arena});
-      if (alive && *alive > 0) shared_->instances = *alive;
+      if (alive && *alive > 0) shared_->instances = fleet_.heard(shared_->instances, *alive);
+      else fleet_.missed();
     }
     co_await sleep_for(loop_, kInterval);
   }

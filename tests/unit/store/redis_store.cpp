@@ -4,6 +4,7 @@
 
 #include <csignal>
 
+#include "store/redis_heartbeat.h"
 #include "store/redis_keys.h"
 #include "store/redis_subscriber.h"
 #include "unit/store/redis_bench.h"
@@ -227,6 +228,24 @@ TEST_CASE("redis store: instances count each other, and those that fall silent n
   CHECK(*two.finish(two.store->beat(two.caller())) == 2);
   server.pass(6s);
   CHECK(*two.finish(two.store->beat(two.caller())) == 1);
+}
+
+TEST_CASE("redis heartbeat: a server that comes back empty and goes at once leaves the fleet as large as it was") {
+  RedisServer server;
+  RedisWorker worker(RedisWorker::settings(server.address()));
+  RedisWorker two(RedisWorker::settings(server.address()));
+  RedisWorker three(RedisWorker::settings(server.address()));
+  REQUIRE(two.finish(two.store->beat(two.caller())));
+  REQUIRE(three.finish(three.store->beat(three.caller())));
+  const RedisHeartbeat heartbeat(worker.loop, worker.shared);
+  REQUIRE(worker.until([&] { return worker.shared->instances == 3; }));
+  server.kill();
+  server.start();
+  const int before = worker.observer.of(Outcome::ok);
+  REQUIRE(worker.until([&] { return worker.observer.of(Outcome::ok) > before; }));
+  server.kill();
+  worker.loop.poll();
+  CHECK(worker.shared->instances == 3);
 }
 
 TEST_CASE("redis store: it may go while calls are under way") {
