@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <charconv>
+#include <cstring>
 
 #include "base/hash.h"
 
@@ -11,6 +12,8 @@ namespace {
 
 using namespace std::chrono_literals;
 using Algorithm = store::Limit::Algorithm;
+
+constexpr size_t kMostDigits = 20;
 
 uint64_t seconds_of(Duration time) {
   return static_cast<uint64_t>(std::chrono::ceil<std::chrono::seconds>(time).count());
@@ -22,7 +25,7 @@ std::string policy_of(const RateQuota& quota) {
   uint64_t count = limit.count;
   Duration window = limit.per;
   if (limit.algorithm == Algorithm::gcra) {
-    const Duration interval = interval_of(limit);
+    const Duration interval = quota.interval();
     count = std::max(limit.burst, static_cast<uint64_t>(1s / interval));
     window = std::max<Duration>(interval * static_cast<int64_t>(limit.burst), 1s);
   }
@@ -30,13 +33,14 @@ std::string policy_of(const RateQuota& quota) {
 }
 
 /// Until one more can be had than now.
-Duration until_more(const store::Limit& limit, const store::Quota& quota) {
+Duration until_more(const RateQuota& rate_quota, const store::Quota& quota) {
+  const auto& limit = rate_quota.limit();
   if (limit.algorithm == Algorithm::sliding_window && quota.reset_after > limit.per) {
     return quota.reset_after - limit.per;
   }
   if (limit.algorithm != Algorithm::gcra) return quota.reset_after;
   const uint64_t beyond = quota.most - std::min(quota.remaining + 1, quota.most);
-  return quota.reset_after - interval_of(limit) * static_cast<int64_t>(beyond);
+  return quota.reset_after - rate_quota.interval() * static_cast<int64_t>(beyond);
 }
 
 /// Calendar windows end for everybody at once: clients are told to come back one after the other.
@@ -47,29 +51,32 @@ Duration spread(const store::Limit& limit, std::string_view client) {
 }
 
 std::string_view decimal(Arena& arena, uint64_t number) {
-  char digits[20];
+  char digits[kMostDigits];
   return arena.copy({digits, static_cast<size_t>(std::to_chars(digits, std::end(digits), number).ptr - digits)});
 }
 
+char* write(char* at, std::string_view text) {
+  std::memcpy(at, text.data(), text.size());
+  return at + text.size();
+}
+char* write(char* at, uint64_t number) { return std::to_chars(at, at + kMostDigits, number).ptr; }
+
 /// Of a refusal only the quotas that refuse tell a time, so that none is later than Retry-After.
 std::string_view quotas_now(Exchange& exchange, std::span<const RateQuota> quotas, const store::Decision& decision) {
-  auto& arena = exchange.arena();
-  std::string_view text = arena.copy("");
+  size_t most = 0;
+  for (const auto& quota : quotas) most += quota.told().size() + 2 * kMostDigits + std::string_view(", ;t=").size();
+  auto* const begin = static_cast<char*>(exchange.arena().bump(most, 1));
+  char* at = begin;
   for (size_t i = 0; i < quotas.size(); ++i) {
     const auto quota = quotas[i].unstretched(decision.quotas[i]);
-    const auto& limit = quotas[i].limit();
-    const auto wait = quota.allowed ? until_more(limit, quota) : quota.retry_after;
-    if (i > 0) text = arena.append(text, ", ");
-    for (const auto piece : {std::string_view("\""), std::string_view(quotas[i].policy()), std::string_view("\";r="),
-                             decimal(arena, quota.remaining)}) {
-      text = arena.append(text, piece);
-    }
+    if (i > 0) at = write(at, ", ");
+    at = write(write(at, quotas[i].told()), quota.remaining);
     const bool tells_time = decision.allowed ? quota.remaining < quota.most : !quota.allowed && !quota.is_beyond;
     if (!tells_time) continue;
-    text = arena.append(text, ";t=");
-    text = arena.append(text, decimal(arena, seconds_of(wait + spread(limit, exchange.client.ip))));
+    const auto wait = quota.allowed ? until_more(quotas[i], quota) : quota.retry_after;
+    at = write(write(at, ";t="), seconds_of(wait + spread(quotas[i].limit(), exchange.client.ip)));
   }
-  return text;
+  return {begin, at};
 }
 
 /// The one with the least left; of those, one that refuses.

@@ -10,6 +10,10 @@ namespace {
 
 constexpr uint64_t kMostCost = uint64_t{1} << 52;  // stores count in doubles
 
+Duration interval_of(const store::Limit& limit) {
+  return std::max(limit.per / static_cast<int64_t>(limit.count), Duration(1));
+}
+
 store::Limit stretch(store::Limit limit, Duration max_delay) {
   if (limit.algorithm == store::Limit::Algorithm::gcra) {
     limit.burst += static_cast<uint64_t>(max_delay / interval_of(limit));
@@ -17,17 +21,25 @@ store::Limit stretch(store::Limit limit, Duration max_delay) {
   return limit;
 }
 
-}  // namespace
+std::string policy_of(const QuotaSettings& settings) { return settings.name->empty() ? "default" : *settings.name; }
 
-Duration interval_of(const store::Limit& limit) {
-  return std::max(limit.per / static_cast<int64_t>(limit.count), Duration(1));
+store::Limit in_slot(store::Limit limit, std::string_view slot) {
+  limit.slot = slot;
+  return limit;
 }
 
-RateQuota::RateQuota(const QuotaSettings& settings, store::Limit limit, Duration max_delay)
-    : policy_(settings.name->empty() ? "default" : *settings.name),
+}  // namespace
+
+RateQuota::RateQuota(const QuotaSettings& settings, std::string name, std::string slot, Duration max_delay)
+    : texts_(std::make_unique<const Texts>(Texts{.policy = policy_of(settings),
+                                                 .told = '"' + policy_of(settings) + "\";r=",
+                                                 .name = name,
+                                                 .share_name = name + "~local",
+                                                 .slot = std::move(slot)})),
       key_(settings.key),
       cost_(settings.cost ? **settings.cost : Cost{}),
-      limit_(std::move(limit)),
+      limit_(in_slot(limit_of(settings, texts_->name), texts_->slot)),
+      interval_(interval_of(limit_)),
       stretched_(stretch(limit_, max_delay)) {}
 
 uint64_t RateQuota::cost(Exchange& exchange) const {
@@ -46,12 +58,17 @@ store::Quota RateQuota::unstretched(store::Quota quota) const {
 
 Duration RateQuota::delay(const store::Quota& quota) const {
   if (stretched_.burst == limit_.burst) return {};
-  return std::max(quota.reset_after - interval_of(limit_) * static_cast<int64_t>(limit_.burst), Duration::zero());
+  return std::max(quota.reset_after - interval_ * static_cast<int64_t>(limit_.burst), Duration::zero());
 }
 
 store::Limit RateQuota::share(uint32_t instances, uint64_t cost) const {
-  return {limit_.name + "~local", store::Limit::Algorithm::gcra, limit_.count, limit_.per * std::max(instances, 1u),
-          std::min(cost, limit_.burst)};
+  using Wide = unsigned __int128;
+  const auto most = static_cast<Wide>(store::kCentury.count());
+  const uint64_t burst = std::clamp<uint64_t>(cost, 1, limit_.burst);
+  // What comes back so slowly that no limit may be it is as good as nothing, and the longest will do.
+  const auto per =
+      std::min({static_cast<Wide>(limit_.per.count()) * std::max(instances, 1U), most * limit_.count / burst, most});
+  return {texts_->share_name, store::Limit::Algorithm::gcra, limit_.count, Duration(static_cast<int64_t>(per)), burst};
 }
 
 std::span<const store::Take> takes_of(std::span<const RateQuota> quotas, Exchange& exchange, Reach reach) {

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <memory>
 #include <span>
 #include <string>
 #include <string_view>
@@ -16,11 +17,15 @@ namespace weir::plugins {
 /// One quota of a rate_limit: by what it counts, how much a request takes, and from which limit.
 class RateQuota {
  public:
-  /// `limit` is its limit in the store, `max_delay` how far ahead of its time a request may come and wait.
-  RateQuota(const QuotaSettings& settings, store::Limit limit, Duration max_delay);
+  /// `name` is its limit's in the store, `slot` where it is kept ("": where its key is); `max_delay`: how far ahead of
+  /// its time a request may come and wait.
+  RateQuota(const QuotaSettings& settings, std::string name, std::string slot, Duration max_delay);
 
-  const std::string& policy() const { return policy_; }  // what clients call it: a token
+  const std::string& policy() const { return texts_->policy; }  // what clients call it: a token
+  const std::string& told() const { return texts_->told; }      // `"policy";r=`, as a RateLimit field begins
   const store::Limit& limit() const { return limit_; }
+  /// The time in which the limit gives one back.
+  Duration interval() const { return interval_; }
   std::string_view key(Exchange& exchange) const { return key_.of(exchange); }
   uint64_t cost(Exchange& exchange) const;
 
@@ -35,15 +40,20 @@ class RateQuota {
   store::Limit share(uint32_t instances, uint64_t cost) const;
 
  private:
-  std::string policy_;
+  struct Texts {
+    std::string policy;
+    std::string told;
+    std::string name;
+    std::string share_name;
+    std::string slot;
+  };
+  std::unique_ptr<const Texts> texts_;  // where limits find theirs, wherever this is moved
   LimitKey key_;
   Cost cost_;
   store::Limit limit_;
+  Duration interval_;
   store::Limit stretched_;
 };
-
-/// The time in which `limit` gives one back.
-Duration interval_of(const store::Limit& limit);
 
 /// What a request asks of all quotas of its filter, in its arena. `delayed`: it would wait for its turn.
 enum class Reach : uint8_t { now, delayed };

@@ -20,9 +20,8 @@ std::vector<RateQuota> compile(const RateLimitSettings& settings, const std::str
       std::ranges::all_of(all, [&](const auto& quota) { return quota.key.text() == all.front().key.text(); });
   std::vector<RateQuota> quotas;
   for (const auto& quota : all) {
-    auto limit = limit_of(quota, settings.limits.empty() ? scope : scope + "." + *quota.name);
-    if (!has_one_key) limit.slot = scope;
-    quotas.emplace_back(quota, std::move(limit), max_delay);
+    quotas.emplace_back(quota, settings.limits.empty() ? scope : scope + "." + *quota.name, has_one_key ? "" : scope,
+                        max_delay);
   }
   return quotas;
 }
@@ -44,12 +43,11 @@ bool is_beyond(const store::Decision& decision) {
 }
 
 /// Unused tokens are kept for as long as the limit would take to give them anew.
-Time end_of_lease(Time now, std::span<const store::Take> takes, const store::Decision& decision, uint64_t tokens) {
+Time end_of_lease(Time now, std::span<const RateQuota> quotas, const store::Decision& decision, uint64_t tokens) {
   Duration keep = Duration::max();
-  for (size_t i = 0; i < takes.size(); ++i) {
-    const auto& limit = takes[i].limit;
-    const bool is_even = limit.algorithm == store::Limit::Algorithm::gcra;
-    const Duration anew = interval_of(limit) * static_cast<int64_t>(tokens);
+  for (size_t i = 0; i < quotas.size(); ++i) {
+    const bool is_even = quotas[i].limit().algorithm == store::Limit::Algorithm::gcra;
+    const Duration anew = quotas[i].interval() * static_cast<int64_t>(tokens);
     keep = std::min(keep, is_even ? std::max<Duration>(anew, 1s) : decision.quotas[i].reset_after);
   }
   return now + keep;
@@ -84,11 +82,21 @@ Task<> RateLimit::handle(Exchange& exchange, Next next) const {
     co_return co_await next(exchange);
   }
   const auto decision = co_await take(exchange, takes);
-  if (decision) {
-    co_await handle_taken(exchange, next, *decision);
-  } else {
-    co_await handle_without_store(exchange, next, takes);
+  if (!decision) co_return co_await handle_without_store(exchange, next, takes);
+  if (mode_ == Mode::shadow) {
+    watch(exchange, *decision);
+    co_return co_await next(exchange);
   }
+  if (!decision->allowed) {
+    decisions_.count(is_beyond(*decision) ? RateDecision::beyond : RateDecision::refused);
+    refuse(exchange, *decision);
+    co_return fields_.add(exchange, quotas_, *decision);
+  }
+  const Duration wait = until_turn(*decision);
+  decisions_.count(wait > 0s ? RateDecision::delayed : RateDecision::allowed);
+  if (wait > 0s) co_await delay(exchange, wait);
+  co_await next(exchange);
+  fields_.add(exchange, quotas_, *decision);
 }
 
 Task<Result<store::Decision>> RateLimit::take(Exchange& exchange, Takes takes) const {
@@ -113,27 +121,19 @@ Task<Result<store::Decision>> RateLimit::take_leased(Exchange& exchange, Takes t
   if (!decision) co_return decision;
   if (!decision->allowed) co_return co_await shared.take({arena}, takes);  // perhaps there are a few
   const Time now = exchange.loop().now();
-  leases.add(key, *decision, lease_, now, end_of_lease(now, ahead, *decision, lease_));
+  leases.add(key, *decision, lease_, now, end_of_lease(now, quotas_, *decision, lease_));
   co_return leases.use(arena, key, cost, now).value_or(*decision);
 }
 
-Task<> RateLimit::handle_taken(Exchange& exchange, Next next, const store::Decision& decision) const {
-  if (mode_ == Mode::shadow) {
-    decisions_.count(decision.allowed ? RateDecision::allowed : RateDecision::would_refuse);
-    if (!decision.allowed) exchange.record.raise(Flag::RL);
-    co_return co_await next(exchange);
-  }
-  if (!decision.allowed) {
-    decisions_.count(is_beyond(decision) ? RateDecision::beyond : RateDecision::refused);
-    refuse(exchange, decision);
-    co_return fields_.add(exchange, quotas_, decision);
-  }
+void RateLimit::watch(Exchange& exchange, const store::Decision& decision) const {
+  decisions_.count(decision.allowed ? RateDecision::allowed : RateDecision::would_refuse);
+  if (!decision.allowed) exchange.record.raise(Flag::RL);
+}
+
+Duration RateLimit::until_turn(const store::Decision& decision) const {
   Duration wait{};
   for (size_t i = 0; i < quotas_.size(); ++i) wait = std::max(wait, quotas_[i].delay(decision.quotas[i]));
-  decisions_.count(wait > 0s ? RateDecision::delayed : RateDecision::allowed);
-  if (wait > 0s) co_await delay(exchange, wait);
-  co_await next(exchange);
-  fields_.add(exchange, quotas_, decision);
+  return wait;
 }
 
 Task<> RateLimit::delay(Exchange& exchange, Duration time) const {
@@ -164,11 +164,15 @@ Task<> RateLimit::handle_without_store(Exchange& exchange, Next next, Takes take
 
 Task<> RateLimit::handle_locally(Exchange& exchange, Next next, Takes takes) const {
   const auto instances = exchange.worker.store.instances();
-  std::vector<store::Limit> limits;
-  for (size_t i = 0; i < takes.size(); ++i) limits.push_back(quotas_[i].share(instances, takes[i].cost));
-  std::vector<store::Take> shares;
-  for (size_t i = 0; i < takes.size(); ++i) shares.push_back({limits[i], takes[i].key, takes[i].cost});
-  const auto decision = co_await exchange.worker.local_store.take({exchange.arena()}, shares);
+  auto& arena = exchange.arena();
+  const auto limits = arena.make_list<store::Limit>(takes.size());
+  auto* const first = static_cast<store::Take*>(arena.bump(takes.size_bytes(), alignof(store::Take)));
+  for (size_t i = 0; i < takes.size(); ++i) {
+    limits[i] = quotas_[i].share(instances, takes[i].cost);
+    new (first + i) store::Take{limits[i], takes[i].key, takes[i].cost};
+  }
+  const Takes shares(first, takes.size());
+  const auto decision = co_await exchange.worker.local_store.take({arena}, shares);
   const bool is_refused = decision && !decision->allowed;
   decisions_.count(is_refused ? RateDecision::local_refused : RateDecision::local_allowed);
   if (!is_refused) co_return co_await next(exchange);

@@ -24,7 +24,8 @@ class RateLimit : public Filter {
   bool may_delay() const { return mode_ == Mode::throttle && delayed_now_.value() < max_waiting_; }
   Task<Result<store::Decision>> take(Exchange& exchange, Takes takes) const;
   Task<Result<store::Decision>> take_leased(Exchange& exchange, Takes takes) const;
-  Task<> handle_taken(Exchange& exchange, Next next, const store::Decision& decision) const;
+  void watch(Exchange& exchange, const store::Decision& decision) const;
+  Duration until_turn(const store::Decision& decision) const;
   Task<> handle_without_store(Exchange& exchange, Next next, Takes takes) const;
   Task<> handle_locally(Exchange& exchange, Next next, Takes takes) const;
   Task<> delay(Exchange& exchange, Duration time) const;

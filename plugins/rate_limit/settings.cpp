@@ -37,7 +37,7 @@ namespace {
 using Algorithm = store::Limit::Algorithm;
 
 constexpr double kFastest = 1e6;  // a second: clocks of stores count microseconds
-constexpr double kCentury = 100 * 365.25 * 86400;
+constexpr auto kCentury = std::chrono::duration<double>(store::kCentury).count();
 
 bool is_even(const QuotaSettings& quota) { return !quota.algorithm || **quota.algorithm == Algorithm::gcra; }
 bool is_whole(double number) { return number == std::floor(number); }
@@ -134,9 +134,9 @@ std::vector<QuotaSettings> quotas_of(const RateLimitSettings& settings) {
   return quotas;
 }
 
-store::Limit limit_of(const QuotaSettings& quota, std::string name) {
+store::Limit limit_of(const QuotaSettings& quota, std::string_view name) {
   const auto algorithm = quota.algorithm ? **quota.algorithm : Algorithm::gcra;
-  store::Limit limit{std::move(name), algorithm, 1, (*quota.rate)->per, burst_of(quota)};
+  store::Limit limit{name, algorithm, 1, (*quota.rate)->per, burst_of(quota)};
   if (is_whole((*quota.rate)->count)) {
     limit.count = static_cast<uint64_t>((*quota.rate)->count);
   } else {

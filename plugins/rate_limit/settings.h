@@ -54,8 +54,8 @@ void decode(config::Reader& r, RateLimitSettings& settings);
 /// The block's one quota, or its `limits`, in which what was left out is as in the block around them.
 std::vector<QuotaSettings> quotas_of(const RateLimitSettings& settings);
 
-/// What the store is asked for.
-store::Limit limit_of(const QuotaSettings& settings, std::string name);
+/// What the store is asked for. `name` outlives it.
+store::Limit limit_of(const QuotaSettings& settings, std::string_view name);
 
 }  // namespace weir::plugins
 

@@ -2,29 +2,33 @@
 
 #include <cstdint>
 #include <span>
-#include <string>
 #include <string_view>
 
 #include "base/units.h"
 
 namespace weir::store {
 
+/// The longest that a burst may take to come back.
+inline constexpr Duration kCentury = std::chrono::hours(24 * 36525);
+
 /// A quota's terms. Keys of limits with different names never meet. `count` and `burst` are 1 or more, and
-/// burst * per / count is under a century.
+/// burst * per / count is a century at most. Texts live as long as the call that it is given to.
 struct Limit {
   enum class Algorithm : uint8_t {
     gcra,            // evenly spaced, with a burst
     sliding_window,  // two fixed windows, the older one weighed by how much of it is still in sight
     fixed_window,    // aligned to the calendar (UTC)
   };
-  std::string name;
+  std::string_view name;
   Algorithm algorithm = Algorithm::gcra;
   uint64_t count = 1;  // so many…
   Duration per = std::chrono::seconds(1);
   uint64_t burst = 1;  // gcra: how many may come at once
   /// Limits of one take whose keys come from different expressions name one slot, so that a Redis Cluster keeps them
   /// together; "": those of one take have the same key, and each key has a slot of its own.
-  std::string slot{};
+  std::string_view slot{};
+
+  bool operator==(const Limit&) const = default;
 };
 
 /// `cost` out of the quota that `key` has under `limit`; 0 looks without taking.

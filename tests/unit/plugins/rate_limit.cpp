@@ -38,6 +38,15 @@ TEST_CASE("rate_limit: without a burst, the rate's count may come at once") {
   CHECK(bench.passed(5) == 1);
 }
 
+TEST_CASE("rate_limit: the share of a large fleet in a slow limit is small, not without bounds") {
+  Bench bench("{ rate: 0.0027/day, on_store_failure: local }");  // one a year
+  bench.shared.is_gone = true;
+  bench.shared.sharers = 300;
+  CHECK(bench.passed(10) == 1);
+  bench.clock.advance(std::chrono::days(365));
+  CHECK(bench.passed(10) == 0);
+}
+
 TEST_CASE("rate_limit: each client has a quota of its own") {
   Bench bench("1/minute");
   CHECK(bench.get(kAlice).status == 200);
