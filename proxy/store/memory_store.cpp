@@ -1,7 +1,7 @@
 #include "store/memory_store.h"
 
 #include <algorithm>
-#include <bitset>
+#include <bit>
 
 #include "base/text.h"
 
@@ -31,59 +31,79 @@ Task<Result<Decision>> MemoryStore::take(Caller caller, std::span<const Take> qu
   co_return decide(caller.arena, quotas);
 }
 
+/// The mutexes of some shards, always locked in the same order, so that two takes never wait for each other.
+class MemoryStore::ShardLocks {
+ public:
+  ShardLocks(std::deque<Shard>& shards, uint32_t which) : shards_(shards), which_(which) {
+    for (uint32_t left = which_; left != 0; left &= left - 1) shards_[std::countr_zero(left)].mutex.lock();
+  }
+  ShardLocks(const ShardLocks&) = delete;
+  ShardLocks& operator=(const ShardLocks&) = delete;
+  ~ShardLocks() {
+    for (uint32_t left = which_; left != 0; left &= left - 1) shards_[std::countr_zero(left)].mutex.unlock();
+  }
+
+ private:
+  std::deque<Shard>& shards_;
+  uint32_t which_;  // bits
+};
+
 /// Apart from the coroutine, whose frame would have to hold all of this.
 Decision MemoryStore::decide(Arena& arena, std::span<const Take> quotas) {
   struct Place {
     std::string_view key;
-    Shard* shard;
+    size_t shard;
+    Table<Meter>::Item* kept;
     Reckoning reckoning;
   };
   const auto places = arena.make_list<Place>(quotas.size());
-  std::bitset<kShards> needed;
+  uint32_t needed = 0;
   for (size_t i = 0; i < quotas.size(); ++i) {
     places[i].key = arena.concat({quotas[i].limit.name, "|", quotas[i].key});
-    const size_t shard = shard_of(places[i].key);
-    places[i].shard = &shards_[shard];
-    needed.set(shard);
+    places[i].shard = shard_of(places[i].key);
+    needed |= uint32_t{1} << places[i].shard;
   }
-  // Always in the same order, so that two takes never wait for each other.
-  std::array<std::unique_lock<std::mutex>, kShards> locks;
-  for (size_t i = 0; i < kShards; ++i) {
-    if (needed[i]) locks[i] = std::unique_lock(shards_[i].mutex);
-  }
+  const ShardLocks locks(shards_, needed);
 
   Decision decision{true, arena.make_list<Quota>(quotas.size())};
   const Moment now = moment(quotas);
+  const auto reckon_at = [&](const Place& place, const Limit& limit, uint64_t cost) {
+    const bool is_known = place.kept && place.kept->expires > Time(now.steady);
+    return reckon(is_known ? place.kept->thing : Meter{}, limit, cost, now);
+  };
   for (size_t i = 0; i < quotas.size(); ++i) {
-    const Meter* meter = places[i].shard->meters.find(places[i].key, Time(now.steady));
-    places[i].reckoning = reckon(meter ? *meter : Meter{}, quotas[i].limit, quotas[i].cost, now);
+    places[i].kept = shards_[places[i].shard].meters.place_of(places[i].key);
+    places[i].reckoning = reckon_at(places[i], quotas[i].limit, quotas[i].cost);
     decision.allowed &= places[i].reckoning.quota.allowed;
   }
   for (size_t i = 0; i < quotas.size(); ++i) {
-    auto& [key, shard, reckoning] = places[i];
-    if (decision.allowed && quotas[i].cost > 0) {
-      keep(*shard, key, reckoning, Time(now.steady));
-    } else if (quotas[i].cost > 0) {
-      // Told as it stands: nothing was taken.
-      const Meter* meter = shard->meters.find(key, Time(now.steady));
-      const Quota untouched = reckon(meter ? *meter : Meter{}, quotas[i].limit, 0, now).quota;
-      reckoning.quota.remaining = untouched.remaining;
-      reckoning.quota.reset_after = untouched.reset_after;
-    }
+    auto& [key, shard, kept, reckoning] = places[i];
     decision.quotas[i] = reckoning.quota;
+    if (quotas[i].cost == 0) continue;
+    if (decision.allowed) {
+      keep(shards_[shard].meters, key, kept, reckoning, Time(now.steady));
+      continue;
+    }
+    // Told as it stands: nothing was taken.
+    const Quota untouched = reckon_at(places[i], quotas[i].limit, 0).quota;
+    decision.quotas[i].remaining = untouched.remaining;
+    decision.quotas[i].reset_after = untouched.reset_after;
+  }
+  for (const Place& place : places) {  // last, since it may take what another quota has found
+    shards_[place.shard].meters.sweep(Time(now.steady));
+    shards_[place.shard].meters.shrink();
   }
   return decision;
 }
 
-void MemoryStore::keep(Shard& shard, std::string_view key, const Reckoning& reckoning, Time now) {
-  if (Meter* meter = shard.meters.find(key, now)) {
-    *meter = reckoning.after;
-    shard.meters.keep_until(key, now + reckoning.keep);
+void MemoryStore::keep(Table<Meter>& meters, std::string_view key, Table<Meter>::Item* kept, const Reckoning& reckoning,
+                       Time now) {
+  if (kept) {
+    kept->thing = reckoning.after;
+    kept->expires = now + reckoning.keep;
     return;
   }
-  shard.meters.sweep(now);
-  shard.meters.put(key, reckoning.after, now + reckoning.keep);
-  shard.meters.shrink();
+  meters.put(key, reckoning.after, now + reckoning.keep);
 }
 
 // --- claims

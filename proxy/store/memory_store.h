@@ -68,10 +68,13 @@ class MemoryStore : public Store {
     Table<std::string> values;
   };
 
+  class ShardLocks;
+
   size_t shard_of(std::string_view key) const { return std::hash<std::string_view>{}(key) % kShards; }
   Moment moment(std::span<const Take> quotas) const;
   Decision decide(Arena& arena, std::span<const Take> quotas);
-  static void keep(Shard& shard, std::string_view key, const Reckoning& reckoning, Time now);
+  static void keep(Table<Meter>& meters, std::string_view key, Table<Meter>::Item* kept, const Reckoning& reckoning,
+                   Time now);
   ClaimState* held(Shard& shard, std::string_view key, std::string_view owner);
 
   const Clock& clock_;

@@ -18,6 +18,14 @@ class Table {
  public:
   explicit Table(size_t most_bytes) : most_bytes_(most_bytes) {}
 
+  /// A thing and its place, which stays while the thing does.
+  struct Item {
+    std::string key;
+    T thing;
+    Time expires;
+    size_t bytes;
+  };
+
   /// Null when there is none, or its time is over. What is found counts as used.
   T* find(std::string_view key, Time now) {
     const auto found = index_.find(key);
@@ -28,6 +36,13 @@ class Table {
     }
     items_.splice(items_.end(), items_, found->second);
     return &found->second->thing;
+  }
+  /// The place of one, even if its time is over: then it may be used anew.
+  Item* place_of(std::string_view key) {
+    const auto found = index_.find(key);
+    if (found == index_.end()) return nullptr;
+    items_.splice(items_.end(), items_, found->second);
+    return &*found->second;
   }
   /// `bytes`: what it holds beside itself and its key.
   void put(std::string_view key, T thing, Time expires, size_t bytes = 0) {
@@ -62,12 +77,6 @@ class Table {
 
  private:
   static constexpr size_t kOverhead = 64;  // of the list's and the index's nodes
-  struct Item {
-    std::string key;
-    T thing;
-    Time expires;
-    size_t bytes;
-  };
   using Items = std::list<Item>;
 
   void erase(typename Items::iterator item) {
