@@ -67,7 +67,7 @@ constexpr std::array kNames{
 };
 
 constexpr size_t kLongest = kNames.back().text.size();
-constexpr size_t kFirstLines = 16;  // of a new table; most heads fit
+constexpr uint32_t kFirstLines = 16;  // of a new table; most heads fit
 
 // kFirst[n]: where the names of n characters begin; they end at kFirst[n + 1].
 constexpr auto kFirst = [] {
@@ -175,12 +175,16 @@ std::optional<std::string_view> Headers::joined(std::string_view name) const {
 
 Headers Headers::copy(Arena& arena, Deep deep) const {
   Headers copied(arena);
-  for (const Header& header : *this) {
-    if (deep == Deep::yes) {
-      copied.add(arena.copy(header.name), arena.copy(header.value), header.field);
-    } else {
-      copied.add(header.name, header.value, header.field);
-    }
+  if (empty()) return copied;
+  copied.capacity_ = std::max(size_, kFirstLines);
+  copied.size_ = size_;
+  copied.present_ = present_;
+  copied.table_ = static_cast<Header*>(arena.bump(copied.capacity_ * sizeof(Header), alignof(Header)));
+  std::memcpy(static_cast<void*>(copied.table_), table_, size_ * sizeof(Header));
+  if (deep == Deep::no) return copied;
+  for (Header& header : copied) {
+    header.name = arena.copy(header.name);
+    header.value = arena.copy(header.value);
   }
   return copied;
 }
