@@ -390,8 +390,9 @@ bool Cache::stand_in(Exchange& exchange, const ObjectPtr& object, const Inquiry&
 config::Tag<FilterFactory> cache_filter() {
   return filter_tag<CacheSettings>(
       "cache", "answers from what it has stored of earlier responses (RFC 9111)",
-      [](const CacheSettings& settings, const config::Location& at, FilterContext& context) {
-        const auto name = settings.name->empty() ? context.scope(at) : *settings.name;
+      [](const CacheSettings& settings, const config::Location&, FilterContext& context) {
+        // Routes are told apart by more than the URL: by default none answers with what another had.
+        const auto name = settings.name->empty() ? context.route : *settings.name;
         if (const auto& shared = settings.shared.is_on; *shared && !context.is_store_shared) {
           context.problems.add(shared.at, "there is no store that is shared",
                                "write store: { redis: \"redis://HOST:6379\" }, or leave this out");

@@ -243,7 +243,7 @@ Task<bool> Lead::pump(Content& content) {
     }
   }
   content.finish();
-  co_return !passes && bytes == content.announced().value_or(bytes);
+  co_return !passes && body.is_exact() && bytes == content.announced().value_or(bytes);
 }
 
 /// Until the slowest reader has caught up; false when there is none any more.

@@ -39,6 +39,8 @@ class Body {
   /// Whoever reads takes chunks that the kernel holds, too, and drains each before the next `read`. A body that
   /// wraps another doesn't pass this on: it has to see the bytes.
   virtual void allow_splice() {}
+  /// After its end: nothing came behind it that belongs to no message. Else who sent it may have meant something else.
+  virtual bool is_exact() const { return true; }
   /// Back to the start, when nothing has been taken yet or all that was can be had again; else false.
   virtual bool rewind() { return false; }
 

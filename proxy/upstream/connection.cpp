@@ -183,7 +183,10 @@ void Connection::feed(Slice bytes) {
   while (!bytes.empty()) {
     const auto used = codec_->feed(bytes);
     if (!used) return broken(used.error());
-    if (*used == 0) return;  // more than the answer: the codec won't be reused
+    if (*used == 0) {  // more than the answer: the codec won't be reused
+      if (auto* const answer = sole()) answer->exceeded();
+      return;
+    }
     bytes.remove_prefix(*used);
   }
   if (!codec_->is_multiplexed()) return;

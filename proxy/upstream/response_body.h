@@ -36,6 +36,7 @@ class ResponseBody final : public ListNode, public Body {
 
   Task<Result<Chunk>> read() override;
   http::BodySize size() const override { return size_; }
+  bool is_exact() const override { return !has_excess_; }
   void allow_splice() override;
 
   // From the connection.
@@ -51,6 +52,7 @@ class ResponseBody final : public ListNode, public Body {
   /// Where bytes go that nobody has to see; null when they are to be pushed.
   net::SplicePipe* splice() const { return pipe_.splice(); }
   void spliced() { pipe_.touch(); }
+  void exceeded() { has_excess_ = true; }
   void answering() { has_answered_ = true; }
   bool is_answering() const { return has_answered_; }
   /// Bytes that came and that nobody has taken.
@@ -82,6 +84,7 @@ class ResponseBody final : public ListNode, public Body {
   http::BodySize size_;
   bool has_answered_ = false;  // bytes of an answer have come
   bool has_head_ = false;
+  bool has_excess_ = false;  // more came than the answer
   bool has_parted_ = false;  // a tunnel that was silent for too long
   bool is_over_ = false;
   const bool is_call_;  // gRPC: head and messages come when the application has any
