@@ -74,6 +74,7 @@ RedisConnection::RedisConnection(Loop& loop, const net::Address& to) : loop_(loo
   context_ = context;
   if (!to.is_unix()) ::redisEnableKeepAlive(&context->c);
   watch_.emplace(loop, context->c.fd);
+  replies_.serve(*context->c.reader);
   context->data = context->ev.data = this;
   context->ev.addRead = context->ev.delRead = context->ev.delWrite = Hooks::nothing;
   context->ev.addWrite = Hooks::add_write;

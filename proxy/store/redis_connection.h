@@ -12,6 +12,7 @@
 #include "async/task.h"
 #include "net/address.h"
 #include "store/redis_reply.h"
+#include "store/redis_reply_pool.h"
 
 struct redisAsyncContext;
 
@@ -71,6 +72,7 @@ class RedisConnection {
   void ended();
 
   Loop& loop_;
+  RedisReplyPool replies_;
   redisAsyncContext* context_ = nullptr;
   std::optional<FdWatch> watch_;
   std::string why_closed_;

@@ -1,14 +1,21 @@
 #include "store/redis_keys.h"
 
 #include <algorithm>
+#include <array>
 
 namespace weir::store {
 
 namespace {
 
-bool is_special(char c) { return c == '{' || c == '}' || c == ':' || c == '%'; }
+constexpr auto kIsSpecial = [] {
+  std::array<bool, 256> is_special{};
+  for (const unsigned char c : std::string_view("{}:%")) is_special[c] = true;
+  return is_special;
+}();
+bool is_special(char c) { return kIsSpecial[static_cast<unsigned char>(c)]; }
 
-/// Itself when there is nothing to escape. Never empty: an empty hash tag is no tag.
+}  // namespace
+
 std::string_view escaped(Arena& arena, std::string_view text) {
   if (text.empty()) return "%";
   const auto special = static_cast<size_t>(std::ranges::count_if(text, is_special));
@@ -28,13 +35,16 @@ std::string_view escaped(Arena& arena, std::string_view text) {
   return {begin, at};
 }
 
-}  // namespace
-
-std::string_view quota_key(Arena& arena, std::string_view prefix, const Limit& limit, std::string_view key) {
-  const auto value = escaped(arena, key);
+QuotaKeys::QuotaKeys(std::string_view prefix, const Limit& limit) {
+  BlockPool blocks(4096);
+  Arena arena(blocks);
   const auto name = escaped(arena, limit.name);
-  if (limit.slot.empty()) return arena.concat({prefix, "q:{", value, "}:", name});
-  return arena.concat({prefix, "q:{", escaped(arena, limit.slot), "}:", name, ":", value});
+  if (limit.slot.empty()) {
+    before = arena.concat({prefix, "q:{"});
+    after = arena.concat({"}:", name});
+  } else {
+    before = arena.concat({prefix, "q:{", escaped(arena, limit.slot), "}:", name, ":"});
+  }
 }
 
 std::string_view plain_key(Arena& arena, std::string_view prefix, std::string_view kind, std::string_view name) {

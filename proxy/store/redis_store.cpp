@@ -1,7 +1,7 @@
 #include "store/redis_store.h"
 
 #include <algorithm>
-#include <array>
+#include <charconv>
 #include <memory>
 
 #include "store/redis_command.h"
@@ -39,29 +39,37 @@ std::string_view microseconds(Caller caller, Duration time) {
   return redis_number(caller.arena, std::chrono::ceil<std::chrono::microseconds>(time).count());
 }
 
-std::span<std::string_view> words_in(Arena& arena, size_t count) {
-  auto* words = static_cast<std::string_view*>(arena.bump(count * sizeof(std::string_view), alignof(std::string_view)));
-  std::uninitialized_value_construct_n(words, count);
-  return {words, count};
+/// A number of a text of numbers, which goes on behind it; false when there is none.
+template <class T>
+bool take_number(std::string_view& text, T& number) {
+  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), number);
+  if (error != std::errc()) return false;
+  text.remove_prefix(static_cast<size_t>(end - text.data()));
+  if (text.starts_with(' ')) text.remove_prefix(1);
+  return true;
 }
 
-uint64_t most_of(const Limit& limit) { return limit.algorithm == Limit::Algorithm::gcra ? limit.burst : limit.count; }
-
-/// scripts/take.lua: five words for each quota.
-std::array<std::string_view, 5> terms_of(Arena& arena, const Take& take) {
-  const Limit& limit = take.limit;
-  const auto number = [&](uint64_t value) { return redis_number(arena, static_cast<int64_t>(value)); };
-  const auto most = number(most_of(limit));
-  // Nobody is asked for more than a little beyond what there is: products stay far below 2^53.
-  const auto cost = number(std::min(take.cost, most_of(limit) + 1));
-  const auto per = static_cast<uint64_t>(limit.per.count());
-  if (limit.algorithm == Limit::Algorithm::gcra) {
-    constexpr unsigned __int128 kTicks = 16;  // in a microsecond
-    const auto interval = std::max<uint64_t>(static_cast<uint64_t>(per * kTicks / 1000 / limit.count), 1);
-    return {"gcra", number(interval), number(interval * limit.burst), most, cost};
+/// What scripts/take.lua has replied; nothing when it is no such text.
+std::optional<Decision> read_decision(Arena& arena, std::span<const Take> quotas, std::string_view text) {
+  Decision decision{true, arena.make_list<Quota>(quotas.size())};
+  for (size_t i = 0; i < quotas.size(); ++i) {
+    const Take& take = quotas[i];
+    Quota& quota = decision.quotas[i];
+    int allowed = 0;
+    int64_t retry = 0;
+    int64_t reset = 0;
+    const bool is_whole = take_number(text, allowed) && take_number(text, quota.remaining) &&
+                          take_number(text, retry) && take_number(text, reset);
+    if (!is_whole) return std::nullopt;
+    quota.allowed = allowed == 1;
+    quota.most = most_of(take.limit);
+    quota.is_beyond = take.cost > quota.most;
+    quota.retry_after = std::chrono::microseconds(retry);
+    quota.reset_after = std::chrono::microseconds(reset);
+    decision.allowed &= quota.allowed;
   }
-  const bool slides = limit.algorithm == Limit::Algorithm::sliding_window;
-  return {slides ? "slide" : "fixed", most, number(std::max<uint64_t>(per / 1000, 1)), most, cost};
+  if (!text.empty()) return std::nullopt;
+  return decision;
 }
 
 /// An id as Redis gives them; whatever else comes from another store, and has nothing behind it here.
@@ -72,7 +80,7 @@ bool is_entry_id(std::string_view text) {
 }  // namespace
 
 RedisStore::RedisStore(Loop& loop, std::shared_ptr<RedisShared> shared)
-    : loop_(loop), shared_(std::move(shared)), nodes_(loop, *shared_) {}
+    : loop_(loop), shared_(std::move(shared)), nodes_(loop, *shared_), limits_(shared_->settings.prefix) {}
 
 std::string_view RedisStore::key(Caller caller, std::string_view kind, std::string_view name) {
   return plain_key(caller.arena, shared_->settings.prefix, kind, name);
@@ -80,20 +88,18 @@ std::string_view RedisStore::key(Caller caller, std::string_view kind, std::stri
 
 RedisStore::Command RedisStore::plain(Caller caller, std::string_view key,
                                       std::initializer_list<std::string_view> words) {
-  const auto all = words_in(caller.arena, words.size());
-  std::ranges::copy(words, all.begin());
-  return {key, all};
+  return {key, redis_command(caller.arena, words)};
 }
 
 RedisStore::Command RedisStore::scripted(Caller caller, const RedisScript& script, std::string_view key,
                                          std::initializer_list<std::string_view> arguments) {
-  const auto words = words_in(caller.arena, 4 + arguments.size());
+  const auto words = caller.arena.make_list<std::string_view>(4 + arguments.size());
   words[0] = "EVALSHA";
   words[1] = script.sha1;
   words[2] = "1";
   words[3] = key;
   std::ranges::copy(arguments, words.begin() + 4);
-  return {key, words, &script};
+  return {key, redis_command(caller.arena, words), &script};
 }
 
 // --- claims
@@ -204,35 +210,49 @@ Task<Result<uint32_t>> RedisStore::beat(Caller caller) {
 
 // --- quotas
 
+/// How a take of so many quotas begins, up to its keys.
+std::string RedisStore::take_head(size_t quotas) {
+  Arena arena(blocks_);
+  CommandWriter head(arena, 3, 64);
+  head.count(3 + 6 * quotas);
+  head.word("EVALSHA");
+  head.word(scripts::take.sha1);
+  head.number(quotas);
+  return std::string(head.text());
+}
+
+/// scripts/take.lua: a key for each quota, then five words for each.
 RedisStore::Command RedisStore::take_command(Caller caller, std::span<const Take> quotas) {
-  const auto words = words_in(caller.arena, 3 + quotas.size() * 6);
-  words[0] = "EVALSHA";
-  words[1] = scripts::take.sha1;
-  words[2] = redis_number(caller.arena, static_cast<int64_t>(quotas.size()));
-  auto* at = &words[3];
-  for (const Take& take : quotas) *at++ = quota_key(caller.arena, shared_->settings.prefix, take.limit, take.key);
-  for (const Take& take : quotas) at = std::ranges::copy(terms_of(caller.arena, take), at).out;
-  return {words[3], words, &scripts::take};
+  auto& head = take_heads_.at(quotas.size());
+  if (head.empty()) head = take_head(quotas.size());
+  constexpr size_t kTerms = 16 + 4 * CommandWriter::kLongestNumber;
+  size_t bytes = head.size();
+  for (const Take& take : quotas) {
+    const size_t texts = take.limit.name.size() + take.limit.slot.size() + take.key.size();
+    bytes += shared_->settings.prefix.size() + 8 + 3 * texts + kTerms;  // escaped, a byte is three
+  }
+  CommandWriter command(caller.arena, 6 * quotas.size(), bytes);
+  CommandWriter terms(caller.arena, 5 * quotas.size(), quotas.size() * kTerms);
+  command.written(head);
+  std::string_view first_key;
+  for (const Take& take : quotas) {
+    const RedisLimit& limit = limits_.of(take.limit);
+    const auto key = command.word(limit.keys.before, escaped(caller.arena, take.key), limit.keys.after);
+    if (first_key.empty()) first_key = key;
+    terms.written(limit.terms);
+    // Nobody is asked for more than a little beyond what there is: products stay far below 2^53.
+    terms.number(std::min(take.cost, limit.most + 1));
+  }
+  command.written(terms.text());
+  return {first_key, command.text(), &scripts::take};
 }
 
 Task<Result<Decision>> RedisStore::take(Caller caller, std::span<const Take> quotas) {
   const auto answer = co_await run(caller, take_command(caller, quotas));
   if (!answer) co_return unavailable(answer.error());
-  if (answer->items.size() != 4 * quotas.size()) co_return unavailable(Fault::unexpected);
-  Decision decision{true, caller.arena.make_list<Quota>(quotas.size())};
-  for (size_t i = 0; i < quotas.size(); ++i) {
-    const Take& take = quotas[i];
-    const auto told = answer->items.subspan(4 * i, 4);
-    Quota& quota = decision.quotas[i];
-    quota.allowed = told[0].integer == 1;
-    quota.most = most_of(take.limit);
-    quota.is_beyond = take.cost > quota.most;
-    quota.remaining = static_cast<uint64_t>(told[1].integer);
-    quota.retry_after = std::chrono::microseconds(told[2].integer);
-    quota.reset_after = std::chrono::microseconds(told[3].integer);
-    decision.allowed &= quota.allowed;
-  }
-  co_return decision;
+  const auto decision = read_decision(caller.arena, quotas, answer->text);
+  if (!decision) co_return unavailable(Fault::unexpected);
+  co_return *decision;
 }
 
 }  // namespace weir::store

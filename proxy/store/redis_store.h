@@ -1,7 +1,11 @@
 #pragma once
 
+#include <array>
 #include <memory>
+#include <optional>
+#include <string>
 
+#include "store/redis_limits.h"
 #include "store/redis_nodes.h"
 #include "store/redis_scripts.h"
 #include "store/redis_shared.h"
@@ -37,21 +41,24 @@ class RedisStore final : public Store, public std::enable_shared_from_this<Redis
   uint32_t instances() const override { return shared_->instances.load(std::memory_order_relaxed); }
 
  private:
-  /// One command. A script's has its hash for its second word.
+  /// One command, as it is sent. A script's has its hash for its second word.
   struct Command {
     std::string_view key;  // decides on the server
-    std::span<std::string_view> words;
+    std::string_view text;
     const RedisScript* script = nullptr;
   };
   Command plain(Caller caller, std::string_view key, std::initializer_list<std::string_view> words);
   Command scripted(Caller caller, const RedisScript& script, std::string_view key,
                    std::initializer_list<std::string_view> arguments);
+  std::string take_head(size_t quotas);
   Command take_command(Caller caller, std::span<const Take> quotas);
 
   /// The answer, which is no error reply, within the timeout.
   Task<Answer> run(Caller caller, Command command);
-  /// `node` becomes the one that answered.
-  Task<Answer> send(Caller caller, RedisNodes::NodeRef& node, Command command, Time deadline);
+  /// All that isn't a single question to a server that is connected; `answer` is what that one came to. `node` becomes
+  /// the one that answered.
+  Task<Answer> pursue(Caller caller, RedisNodes::NodeRef& node, Command command, Time deadline,
+                      std::optional<Answer> answer);
   void count(RedisNodes::Node& node, const Answer& answer);
   /// 1 or 0.
   Task<Result<bool>> ask(Caller caller, Command command);
@@ -61,6 +68,9 @@ class RedisStore final : public Store, public std::enable_shared_from_this<Redis
   Loop& loop_;
   std::shared_ptr<RedisShared> shared_;  // two owners: workers, and the snapshot that the next one takes it from
   RedisNodes nodes_;
+  RedisLimits limits_;
+  BlockPool blocks_{4096, 1};
+  std::array<std::string, kMostLimits + 1> take_heads_;  // by the number of quotas; made when first needed
 };
 
 }  // namespace weir::store

@@ -14,6 +14,16 @@ Task<> ask_first(RedisConnection& connection, Arena& arena, Time deadline) {
   (void)co_await connection.call(arena, redis_command(arena, {"ASKING"}), deadline);
 }
 
+/// The same with the script's text in place of its hash: a server that doesn't know it learns it so.
+std::string_view with_text(Arena& arena, std::string_view command, const RedisScript& script) {
+  const auto count = command.substr(0, command.find('\n') + 1);
+  const auto arguments = command.substr(command.find(script.sha1) + script.sha1.size() + 2);
+  CommandWriter words(arena, 2, 4 + script.text.size());
+  words.word("EVAL");
+  words.word(script.text);
+  return arena.concat({count, words.text(), arguments});
+}
+
 }  // namespace
 
 Task<Answer> RedisStore::run(Caller caller, Command command) {
@@ -24,35 +34,37 @@ Task<Answer> RedisStore::run(Caller caller, Command command) {
     co_return std::unexpected(Fault::not_connected);
   }
   const Time deadline = loop_.now() + shared_->settings.timeout;
-  const auto answer = co_await send(caller, node, command, deadline);
-  count(*node, answer);
-  co_return answer;
+  std::optional<Answer> answer;
+  if (RedisConnection* const connection = node->link.connection())
+    answer = co_await connection->call(caller.arena, command.text, deadline);
+  if (!answer || (*answer && (*answer)->is_error())) answer = co_await pursue(caller, node, command, deadline, answer);
+  count(*node, *answer);
+  co_return *answer;
 }
 
-Task<Answer> RedisStore::send(Caller caller, RedisNodes::NodeRef& node, Command command, Time deadline) {
+Task<Answer> RedisStore::pursue(Caller caller, RedisNodes::NodeRef& node, Command command, Time deadline,
+                                std::optional<Answer> answer) {
   bool is_asking = false;
   for (int hop = 0; hop < kMostHops; ++hop) {
-    RedisConnection* connection = node->link.connection();
-    if (!connection) {
+    if (!answer) {
       const auto ready = co_await node->link.ready(deadline);
       if (!ready) co_return std::unexpected(ready.error());
-      connection = *ready;
+      Task<> asking;
+      if (is_asking) {
+        asking = ask_first(**ready, caller.arena, deadline);
+        asking.start();
+      }
+      answer = co_await (*ready)->call(caller.arena, command.text, deadline);
     }
-    Task<> asking;
-    if (is_asking) {
-      asking = ask_first(*connection, caller.arena, deadline);
-      asking.start();
-    }
-    const auto answer = co_await connection->call(caller.arena, redis_command(caller.arena, command.words), deadline);
-    if (!answer || !answer->is_error()) co_return answer;
-    if (const auto redirection = Redirection::read(answer->text, node->name)) {
+    if (!*answer || !(*answer)->is_error()) co_return *answer;
+    const Reply error = **std::exchange(answer, std::nullopt);
+    if (const auto redirection = Redirection::read(error.text, node->name)) {
       is_asking = redirection->kind == Redirection::Kind::ask;
       node = nodes_.follow(*redirection);
       continue;
     }
-    if (!command.script || !answer->text.starts_with("NOSCRIPT")) co_return std::unexpected(fault_of(*answer));
-    command.words[0] = "EVAL";  // which teaches it the script
-    command.words[1] = command.script->text;
+    if (!command.script || !error.text.starts_with("NOSCRIPT")) co_return std::unexpected(fault_of(error));
+    command.text = with_text(caller.arena, command.text, *command.script);
     command.script = nullptr;
   }
   co_return std::unexpected(Fault::cluster_down);

@@ -1,6 +1,7 @@
 -- Takes from every quota, or from none. KEYS: one for each quota. ARGV: five for each: the algorithm, its two numbers,
--- the most that it ever gives, the cost. Replies with four integers for each: whether it allows, what remains, after
--- how many microseconds the same take would pass, after how many it is whole again. store/meter.cpp has the formulas.
+-- the most that it ever gives, the cost. Replies with a text of four integers for each: whether it allows, what remains,
+-- after how many microseconds the same take would pass, after how many it is whole again. store/meter.cpp has the
+-- formulas.
 local time = redis.call('TIME')
 local wall = time[1] * 1000000 + time[2]
 -- gcra counts in sixteenths of a microsecond, from a day in 2023: well below 2^53, and fine enough for quick limits.
@@ -89,9 +90,6 @@ for i = 1, #KEYS do
       told = reckon(i, 0) -- as it stands: nothing was taken
     end
   end
-  reply[#reply + 1] = outcome.allowed and 1 or 0
-  reply[#reply + 1] = told.remaining
-  reply[#reply + 1] = outcome.retry
-  reply[#reply + 1] = told.reset
+  reply[i] = string.format('%d %d %d %d', outcome.allowed and 1 or 0, told.remaining, outcome.retry, told.reset)
 end
-return reply
+return table.concat(reply, ' ')

@@ -176,6 +176,31 @@ TEST_CASE("redis connection: a server that speaks another language is left") {
   CHECK(waiting.take().error() == Fault::connection_lost);
 }
 
+TEST_CASE("redis connection: a server that announces a list beyond all sense is left") {
+  Bench bench;
+  auto waiting = bench.get("a");
+  bench.settle();
+  bench.server->send("*2147483647\r\n:1\r\n");
+  bench.settle();
+  REQUIRE(waiting.is_done());
+  CHECK(waiting.take().error() == Fault::connection_lost);
+}
+
+TEST_CASE("redis connection: an answer is its waiter's own, whatever comes behind it") {
+  Bench bench;
+  auto first = bench.get("a");
+  auto second = bench.get("b");
+  bench.settle();
+  bench.server->send("*2\r\n$5\r\nfirst\r\n:1\r\n*2\r\n$6\r\nsecond\r\n:2\r\n");
+  bench.settle();
+  const Reply one = *first.take();
+  const Reply two = *second.take();
+  CHECK(one[0].text == "first");
+  CHECK(one[1].integer == 1);
+  CHECK(two[0].text == "second");
+  CHECK(two[1].integer == 2);
+}
+
 TEST_CASE("redis connection: nobody there is an end, not an exception") {
   LoopBench bench;
   RedisConnection nowhere(bench.loop, net::Address::unix_path("/tmp/weir-no-such-socket"));

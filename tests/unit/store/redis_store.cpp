@@ -264,10 +264,14 @@ TEST_CASE("redis store: what clients choose can't leave its place in a key, nor 
   BlockPool blocks(4096);
   Arena arena(blocks);
   Limit limit{"na{me}:x"};
-  CHECK(quota_key(arena, "weir:", limit, "10.0.0.1") == "weir:q:{10.0.0.1}:na%7Bme%7D%3Ax");
-  CHECK(quota_key(arena, "weir:", limit, "}{:%") == "weir:q:{%7D%7B%3A%25}:na%7Bme%7D%3Ax");
-  CHECK(quota_key(arena, "weir:", limit, "") == "weir:q:{%}:na%7Bme%7D%3Ax");
+  const auto key = [&](std::string_view value) {
+    const QuotaKeys keys("weir:", limit);
+    return keys.before + std::string(escaped(arena, value)) + keys.after;
+  };
+  CHECK(key("10.0.0.1") == "weir:q:{10.0.0.1}:na%7Bme%7D%3Ax");
+  CHECK(key("}{:%") == "weir:q:{%7D%7B%3A%25}:na%7Bme%7D%3Ax");
+  CHECK(key("") == "weir:q:{%}:na%7Bme%7D%3Ax");
   limit.slot = "login";
-  CHECK(quota_key(arena, "weir:", limit, "a") == "weir:q:{login}:na%7Bme%7D%3Ax:a");
+  CHECK(key("a") == "weir:q:{login}:na%7Bme%7D%3Ax:a");
   CHECK(plain_key(arena, "weir:", "v", "{a}") == "weir:v:%7Ba%7D");
 }
