@@ -30,7 +30,7 @@ store::Limit in_slot(store::Limit limit, std::string_view slot) {
 
 }  // namespace
 
-RateQuota::RateQuota(const QuotaSettings& settings, std::string name, std::string slot, Duration max_delay)
+RateQuota::RateQuota(const QuotaSettings& settings, const std::string& name, std::string slot, Duration max_delay)
     : texts_(std::make_unique<const Texts>(Texts{.policy = policy_of(settings),
                                                  .told = '"' + policy_of(settings) + "\";r=",
                                                  .name = name,

@@ -19,7 +19,7 @@ class RateQuota {
  public:
   /// `name` is its limit's in the store, `slot` where it is kept ("": where its key is); `max_delay`: how far ahead of
   /// its time a request may come and wait.
-  RateQuota(const QuotaSettings& settings, std::string name, std::string slot, Duration max_delay);
+  RateQuota(const QuotaSettings& settings, const std::string& name, std::string slot, Duration max_delay);
 
   const std::string& policy() const { return texts_->policy; }  // what clients call it: a token
   const std::string& told() const { return texts_->told; }      // `"policy";r=`, as a RateLimit field begins
