@@ -59,6 +59,27 @@ class Leave {
   std::shared_ptr<Handover> handover_;
 };
 
+/// A fill that nobody joins, while the origin is asked for something else: what is invalidated meanwhile shows there.
+struct Alone {
+  Alone(Shelf& shelf, const Shelf::Key& key, const Shelf::Want& want)
+      : shelf(shelf), key(key), fill(shelf.begin_alone(key, want)) {}
+  Alone(const Alone&) = delete;
+  Alone& operator=(const Alone&) = delete;
+  ~Alone() { shelf.end(key, fill); }
+
+  Shelf& shelf;
+  const Shelf::Key key;
+  const FillPtr fill;
+};
+
+bool says_the_same(const http::ResponseHead& head, const Object& stored) {
+  const auto now = validators_of(head.headers);
+  const auto& then = stored.validators();
+  const auto length = head.headers.get(http::Field::content_length);
+  return now.etag == then.etag && now.last_modified == then.last_modified &&
+         (!length || parse_decimal(*length) == stored.content->size());
+}
+
 }  // namespace
 
 Cache::Cache(const CacheSettings& settings, std::string name, FilterContext& context)
@@ -120,7 +141,9 @@ void Cache::purge(Exchange& exchange) const {
   if (!purge_from_.contain(exchange.client)) {
     return exchange.fail({ErrorCode::forbidden, Side::client, "PURGE isn't for everybody"});
   }
-  forget(key_.of(exchange).url);
+  const auto url = key_.of(exchange).url;
+  if (key_.is_url()) parts_.shelf->invalidate(parts_.shelf->key_of(url));
+  parts_.feed->order({.kind = Purge::Kind::url, .text = std::string(url)});
   exchange.respond(200, "application/json", "{\"purged\":true}\n");
 }
 
@@ -220,39 +243,39 @@ void Cache::refuse_only_if_cached(Exchange& exchange) const {
 /// RFC 9111 section 4.3.5: what the answer to a HEAD says of the stored response.
 Task<> Cache::renew_by_head(Exchange& exchange, Next next, const Inquiry& inquiry, Shelf::Found found) const {
   const Time asked = exchange.loop().now();
-  const auto fill = parts_.shelf->begin_alone(inquiry.key, asked);
-  const auto why = why_forwarded(found, asked);
+  CacheStatus status{.forward = why_forwarded(found, asked)};
+  const Alone alone(*parts_.shelf, inquiry.key, want(exchange, nullptr, 0));
+  const auto mark = exchange.mark(0);
+  if (found.object) parts_.policy.withhold(exchange.request.headers);
   co_await next(exchange);
   auto& head = exchange.response.head;
   const bool has_failed = exchange.failure || is_origin_error(head.status);
   if (found.object && has_failed && stand_in(exchange, found.object, inquiry)) co_return;
-  if (found.object && !exchange.failure && head.status == 200) {
-    const auto moment = StoragePolicy::moment(exchange, asked);
-    const auto now = validators_of(head.headers);
-    const auto& then = found.object->validators();
-    const auto length = head.headers.get(http::Field::content_length);
-    const bool is_same = now.etag == then.etag && now.last_modified == then.last_modified &&
-                         (!length || parse_decimal(*length) == found.object->content->size());
-    auto renewed =
-        is_same && inquiry.may_store ? parts_.policy.freshened(*found.object, exchange.request, head, moment) : nullptr;
-    if (renewed) parts_.shelf->put(inquiry.key, std::move(renewed), *fill);
-    else parts_.shelf->drop(inquiry.key, found.object);
-  }
-  parts_.shelf->end(inquiry.key, fill);
-  CacheStatus status{.forward = why};
   if (!exchange.failure) status.forward_status = head.status;
+  const bool is_about_it = found.object && !exchange.failure && head.status == found.object->status;
+  if (is_about_it && inquiry.may_store && says_the_same(head, *found.object)) {
+    const auto moment = StoragePolicy::moment(exchange, asked);
+    auto renewed = parts_.policy.freshened(*found.object, mark.request, head, moment);
+    if (renewed) parts_.shelf->put(inquiry.key, std::move(renewed), *alone.fill);
+  } else if (is_about_it) {
+    parts_.shelf->drop(inquiry.key, found.object);
+  }
   parts_.policy.hide(head.headers);
   finish(exchange, status, CacheOutcome::miss);
 }
 
 // Fetching.
 
+Shelf::Want Cache::want(Exchange& exchange, const ObjectPtr& known, unsigned failures) const {
+  const Time now = exchange.loop().now();
+  return {now, now - collapse_.wait, parts_.purges().newest(), failures, known};
+}
+
 Shelf::Joined Cache::join(Exchange& exchange, const Inquiry& inquiry, const ObjectPtr& stored,
                           unsigned failures) const {
-  const Time now = exchange.loop().now();
-  if (!inquiry.may_wait) return {.fill = parts_.shelf->begin_alone(inquiry.key, now), .leads = true};
-  return parts_.shelf->join(inquiry.key, exchange.request.headers, exchange.arena(), now, now - collapse_.wait, stored,
-                            failures);
+  const auto wanted = want(exchange, stored, failures);
+  if (!inquiry.may_wait) return {.fill = parts_.shelf->begin_alone(inquiry.key, wanted), .leads = true};
+  return parts_.shelf->join(inquiry.key, exchange.request.headers, exchange.arena(), wanted);
 }
 
 void Cache::begin(Exchange& exchange, Next next, const Inquiry& inquiry, FillPtr fill, ObjectPtr stored,
@@ -263,6 +286,7 @@ void Cache::begin(Exchange& exchange, Next next, const Inquiry& inquiry, FillPtr
                                                  .key = std::string(inquiry.text.whole),
                                                  .url_size = inquiry.text.url.size(),
                                                  .hash = inquiry.key.hash,
+                                                 .asked = inquiry.asked,
                                                  .stored = std::move(stored),
                                                  .handover = std::move(handover)});
   exchange.worker.background->spawn(carry_out(std::move(lead), next));
@@ -270,9 +294,7 @@ void Cache::begin(Exchange& exchange, Next next, const Inquiry& inquiry, FillPtr
 
 void Cache::refresh(Exchange& exchange, Next next, const Inquiry& inquiry, const ObjectPtr& stored) const {
   if (!inquiry.may_store) return;
-  const Time now = exchange.loop().now();
-  auto joined =
-      parts_.shelf->join(inquiry.key, exchange.request.headers, exchange.arena(), now, now - collapse_.wait, stored, 0);
+  auto joined = parts_.shelf->join(inquiry.key, exchange.request.headers, exchange.arena(), want(exchange, stored, 0));
   if (joined.leads) begin(exchange, next, inquiry, std::move(joined.fill), stored, nullptr);
 }
 
@@ -317,6 +339,12 @@ Task<> Cache::fetch(Exchange& exchange, Next next, const Inquiry& inquiry, Shelf
   for (int turn = 0; turn < kMostTurns; ++turn) {
     co_await accompany(exchange, next, inquiry, found.object, company);
     status.is_collapsed = !company.leads;
+    if (company.has_come) {  // while this one was on its way here
+      found = look(exchange, inquiry);
+      const bool is_good = found.object && use_of(*found.object, inquiry.asked, exchange.loop().now()) == Use::as_it_is;
+      if (is_good && reply_stored(exchange, found.object, {})) co_return;
+      continue;
+    }
     if (!company.outcome) {
       if (exchange.loop().now() < exchange.attempt_deadline()) break;
       exchange.fail({ErrorCode::response_timeout, Side::upstream, "no answer within the time for one"});
@@ -334,6 +362,7 @@ Task<> Cache::fetch(Exchange& exchange, Next next, const Inquiry& inquiry, Shelf
     company.failures = company.outcome->kind == Fill::Outcome::Kind::failed ? 1 : company.failures;
   }
   status.is_collapsed = false;
+  company.given.reset();
   co_await pass(exchange, next, status);
 }
 
@@ -342,10 +371,9 @@ Task<> Cache::accompany(Exchange& exchange, Next next, const Inquiry& inquiry, c
                         Company& company) const {
   const auto joined = join(exchange, inquiry, stored, company.failures);
   company.leads = joined.leads;
-  if (joined.object) {  // it came while this one was on its way here
-    company.outcome = Fill::Outcome{.kind = Fill::Outcome::Kind::object, .object = joined.object};
-    co_return;
-  }
+  company.outcome.reset();
+  company.has_come = joined.object != nullptr;
+  if (company.has_come) co_return;
   company.failures = joined.fill->failures;
   auto handover = joined.leads ? std::make_shared<Handover>(exchange) : nullptr;
   const Leave leave(handover);

@@ -34,6 +34,7 @@ class Cache : public Filter {
     Time patience{};  // of one who doesn't lead
     unsigned failures = 0;
     bool leads = false;
+    bool has_come = false;  // what is wanted is stored by now
     std::optional<Fill::Outcome> outcome;
     // The leader's alone.
     Exchange::ChildPtr given;
@@ -63,6 +64,7 @@ class Cache : public Filter {
   void finish_fetched(Exchange& exchange, const Fill::Outcome& outcome, CacheStatus status) const;
 
   Task<std::optional<Fill::Outcome>> until_settled(Exchange& exchange, Fill& fill, Time deadline) const;
+  Shelf::Want want(Exchange& exchange, const ObjectPtr& known, unsigned failures) const;
   Shelf::Joined join(Exchange& exchange, const Inquiry& inquiry, const ObjectPtr& stored, unsigned failures) const;
   void begin(Exchange& exchange, Next next, const Inquiry& inquiry, FillPtr fill, ObjectPtr stored,
              std::shared_ptr<Handover> handover) const;

@@ -81,7 +81,7 @@ Lead::Lead(const CacheParts& parts, Exchange::ChildPtr child, Order order)
       snapshot_(child->exchange.snapshot),
       child_(std::move(child)),
       order_(std::move(order)),
-      purges_seen_(parts.purges().newest()),
+      purges_seen_(order_.fill->purges_seen),
       purge_id_(parts.shared ? parts.purges().newest_id() : std::string()) {
   if (order_.handover) order_.handover->begin(*child_);
 }
@@ -104,7 +104,7 @@ Task<bool> Lead::find_in_store() {
   Exchange& exchange = child_->exchange;
   auto found = co_await parts_.shared->find(exchange, order_.key, url(), parts_.purges());
   if (!found || (order_.stored && found->terms.born <= order_.stored->terms.born)) co_return false;
-  if (!found->is_fresh(exchange.loop().now())) co_return false;
+  if (use_of(*found, order_.asked, exchange.loop().now()) != Use::as_it_is) co_return false;
   found->purges_seen = purges_seen_;
   shelf_->put(key(), found, *order_.fill);
   settle({.kind = Outcome::Kind::object, .object = found, .is_from_store = true});
@@ -136,8 +136,7 @@ Task<> Lead::ask(Next next) {
 
   const auto status = exchange.response.head.status;
   if (exchange.failure ||
-      (order_.stored && is_origin_error(status) &&
-       may_stand_in(*order_.stored, request_directives(mark.request.headers), exchange.loop().now()))) {
+      (order_.stored && is_origin_error(status) && may_stand_in(*order_.stored, order_.asked, exchange.loop().now()))) {
     co_return fail();
   }
   const auto moment = StoragePolicy::moment(exchange, asked_);
@@ -182,8 +181,9 @@ void Lead::fail() {
 void Lead::give_up(std::string_view why) {
   Exchange& exchange = child_->exchange;
   const auto status = exchange.response.head.status;
-  if (order_.stored) shelf_->drop(key(), order_.stored);
-  if (why != "fallback" && status < 500) {
+  const bool is_answer = why != "fallback";
+  if (order_.stored && is_answer) shelf_->drop(key(), order_.stored);
+  if (is_answer && status < 500) {
     shelf_->remember_uncacheable(key(), exchange.loop().now() + parts_.uncacheable_ttl);
   }
   if (order_.handover) order_.handover->give(std::move(child_));
@@ -213,6 +213,12 @@ Task<> Lead::keep(StoragePolicy::Verdict verdict, const Moment& moment) {
   if (parts_.shared && !order_.fill->is_outdated) co_await pass_on(*object);
 }
 
+/// What it takes now counts; false when all that is on its way takes too much.
+bool Lead::account(const Content& content) {
+  const auto now = static_cast<int64_t>(content.footprint());
+  return shelf_->may_grow(now - std::exchange(counted_, now));
+}
+
 /// True when all of it is there, to be kept.
 Task<bool> Lead::pump(Content& content) {
   Body& body = *child_->exchange.response.body;
@@ -225,13 +231,10 @@ Task<bool> Lead::pump(Content& content) {
       co_return false;
     }
     if (chunk->is_end) break;
-    const auto before = static_cast<int64_t>(content.footprint());
     content.append(chunk->data.view());
-    const auto grown = static_cast<int64_t>(content.footprint()) - before;
-    counted_ += grown;
     bytes += chunk->data.size();
-    const bool may_grow = shelf_->may_grow(grown);
-    if (!passes && (!may_grow || bytes > parts_.max_object)) {
+    const bool has_room = account(content);
+    if (!passes && (!has_room || bytes > parts_.max_object)) {
       passes = true;
       shelf_->remember_uncacheable(key(), child_->exchange.loop().now() + parts_.uncacheable_ttl);
       shelf_->end(key(), order_.fill);

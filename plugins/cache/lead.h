@@ -52,6 +52,7 @@ class Lead {
     std::string key;
     size_t url_size = 0;  // the key's beginning
     uint64_t hash = 0;
+    RequestDirectives asked;
     ObjectPtr stored;                    // to be validated; may be null
     std::shared_ptr<Handover> handover;  // null: nobody waits for what can't be kept
   };
@@ -71,6 +72,7 @@ class Lead {
   Task<> send(Next next, const Exchange::Mark& mark, ObjectPtr validated);
   Task<> keep(StoragePolicy::Verdict verdict, const Moment& moment);
   Task<bool> pump(Content& content);
+  bool account(const Content& content);
   Task<bool> until_read(Content& content);
   Task<> pass_on(const Object& object);
   void validated(const http::RequestHead& request);

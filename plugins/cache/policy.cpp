@@ -141,6 +141,7 @@ std::shared_ptr<Object> StoragePolicy::make(Verdict verdict, http::ResponseHead&
                                          [&](const http::Header& header) { return is_hidden(header); });
   object->selection = std::move(verdict.selection);
   object->tags = tags_of(response.headers);
+  object->received = moment.answered;
   object->took = moment.answered - moment.asked;
   return object;
 }

@@ -20,6 +20,7 @@ Exchange::Exchange(Arena& arena, WorkerContext& worker, ClientSide* client_side,
 Exchange::~Exchange() {
   response.body.reset();  // its attempt may still read the request's body, which may read from a buffer
   request_body.reset();
+  if (adopted_ && &attempts != &own_attempts_) attempts.keep_adopted();  // a fork's, which its parent tells
 }
 
 void Exchange::respond(uint16_t status, std::string_view content_type, std::string_view body) {
@@ -91,7 +92,7 @@ void Exchange::adopt(ChildPtr child) {
   response.head = winner.response.head;
   failure = winner.failure;
   facts.set_all(winner.facts);
-  if (id.empty()) id = winner.id;
+  if (id.empty()) id = arena_.copy(winner.id);
   if (&winner.attempts != &attempts) {
     attempts.adopt(winner.attempts);
     record.flags |= winner.record.flags;

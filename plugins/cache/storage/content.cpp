@@ -87,7 +87,7 @@ void Content::drop_what_is_read() {
     if (part.first + part.capacity > read) break;
     if (part.bytes) footprint_.fetch_sub(part.capacity, std::memory_order_relaxed);
     part.bytes.reset();
-    passed_.store(part.first + part.capacity, std::memory_order_relaxed);
+    passed_ = part.first + part.capacity;
   }
 }
 
@@ -102,12 +102,12 @@ std::optional<uint64_t> Content::backlog() const {
 // Reading.
 
 Content::Reader::Reader(Content& content, uint64_t first) : content_(content), at_(first) {
-  if (content.state() == State::whole && content.passed_.load(std::memory_order_relaxed) == 0) return;
+  if (content.state() == State::whole && !content.is_passing_.load(std::memory_order_relaxed)) return;
   {
     const std::lock_guard lock(content.mutex_);
     is_listed_ = true;
     content.was_read_ = true;
-    has_missed_ = first < content.passed_.load(std::memory_order_relaxed);
+    has_missed_ = first < content.passed_;
     place_ = content.readers_.insert(content.readers_.end(), this);
   }
   content.drained.notify();

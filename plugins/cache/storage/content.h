@@ -90,11 +90,11 @@ class Content {
   const std::optional<uint64_t> announced_;
   std::atomic<State> state_ = State::growing;
   std::atomic<size_t> footprint_ = 0;
-  std::atomic<uint64_t> passed_ = 0;  // bytes that are gone
-  mutable std::mutex mutex_;          // guards what follows while it is growing
+  std::atomic<bool> is_passing_ = false;  // before it is whole
+  mutable std::mutex mutex_;              // guards what follows while it is growing
   std::vector<Part> parts_;
   uint64_t size_ = 0;
-  bool is_passing_ = false;
+  uint64_t passed_ = 0;    // bytes that are gone
   bool was_read_ = false;  // somebody has begun to
   std::optional<Error> error_;
   std::list<Reader*> readers_;

@@ -31,8 +31,8 @@ class Fill {
   enum class Company : bool { no, yes };
   /// `expected`: what it is about to be chosen by, as far as is known. `failures`: of fills before it that all of its
   /// company has seen.
-  Fill(Selection expected, Time began, unsigned failures, Company company)
-      : expected(std::move(expected)), began(began), failures(failures), company(company) {}
+  Fill(Selection expected, Time began, uint64_t purges_seen, unsigned failures, Company company)
+      : expected(std::move(expected)), began(began), purges_seen(purges_seen), failures(failures), company(company) {}
 
   std::optional<Outcome> outcome() const {
     const std::lock_guard lock(mutex_);
@@ -50,6 +50,7 @@ class Fill {
 
   const Selection expected;
   const Time began;
+  const uint64_t purges_seen;  // orders to forget that came before it
   const unsigned failures;
   const Company company;
   std::atomic<bool> is_outdated = false;  // what it brings isn't to be kept

@@ -38,7 +38,9 @@ void Object::find_validators() {
 }
 
 size_t Object::overhead() const {
-  size_t bytes = sizeof(Object) + text_size_ + fields_.capacity() * sizeof(http::Header) + tags.capacity() * 8 + 64;
+  constexpr size_t kOfAllocator = 8 * 16;  // what it adds to this, its content, and their tables
+  size_t bytes = sizeof(Object) + sizeof(Content) + kOfAllocator + text_size_ +
+                 fields_.capacity() * sizeof(http::Header) + tags.capacity() * sizeof(uint64_t);
   for (const auto& member : selection.members) bytes += sizeof member + member.name.size() + member.value.size();
   return bytes;
 }

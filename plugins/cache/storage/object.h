@@ -59,7 +59,8 @@ struct Object {
   const Terms terms;
   Selection selection;         // set before it is shared, as are those below
   std::vector<uint64_t> tags;  // Purges::hash_of_tag, sorted
-  Duration took{};             // from request to response: what another would cost
+  Time received{};
+  Duration took{};  // from request to response: what another would cost
   const std::shared_ptr<Content> content;
 
   std::span<const http::Header> fields() const { return fields_; }

@@ -1,5 +1,6 @@
 #include "plugins/cache/storage/packed.h"
 
+#include <algorithm>
 #include <concepts>
 #include <cstring>
 
@@ -12,6 +13,7 @@ namespace {
 
 constexpr uint8_t kVersion = 1;
 constexpr uint32_t kMostItems = 4096;
+constexpr Duration kLongest = std::chrono::hours(24 * 365 * 100);
 
 class Writer {
  public:
@@ -42,7 +44,12 @@ class Reader {
     return value;
   }
   std::string_view text() { return take(number<uint32_t>()); }
-  Duration duration() { return Duration(number<int64_t>()); }
+  /// From 0 to a century: what can be reckoned with.
+  Duration duration() {
+    const Duration duration(number<int64_t>());
+    is_good_ = is_good_ && duration >= Duration{} && duration <= kLongest;
+    return is_good_ ? duration : Duration{};
+  }
   /// How many things follow.
   uint32_t count() {
     const auto count = number<uint32_t>();
@@ -65,15 +72,15 @@ class Reader {
   bool is_good_ = true;
 };
 
-int64_t nanoseconds(std::chrono::system_clock::time_point wall) {
-  return std::chrono::duration_cast<Duration>(wall.time_since_epoch()).count();
-}
+/// Since 1970.
+Duration wall_time(const Moments& at) { return std::chrono::duration_cast<Duration>(at.wall.time_since_epoch()); }
 
 void pack_terms(Writer& out, const Object& object, const Moments& at) {
   const auto& terms = object.terms;
-  out.number(nanoseconds(at.wall) - static_cast<int64_t>(object.age(at.now).count()));
-  for (const auto duration : {terms.lifetime, terms.while_revalidate, terms.if_error, object.took})
-    out.duration(duration);
+  const auto born = wall_time(at) - object.age(at.now);
+  for (const auto duration : {born, terms.lifetime, terms.while_revalidate, terms.if_error, object.took}) {
+    out.duration(std::clamp(duration, Duration{}, kLongest));
+  }
   out.number(static_cast<uint8_t>((terms.must_revalidate ? 1 : 0) | (terms.always_revalidate ? 2 : 0)));
 }
 
@@ -90,7 +97,7 @@ void pack_body(Writer& out, Content& content) {
 /// An age can't be negative, whatever the other machine's clock says.
 Object::Terms unpack_terms(Reader& in, Duration& took, const Moments& at) {
   Object::Terms terms;
-  const Duration age(nanoseconds(at.wall) - in.number<int64_t>());
+  const Duration age = wall_time(at) - in.duration();
   terms.born = at.now - std::max(age, Duration{});
   terms.lifetime = in.duration();
   terms.while_revalidate = in.duration();
@@ -165,6 +172,7 @@ std::optional<Unpacked> unpack(std::string_view text, std::string_view key, cons
   result.object = std::make_shared<Object>(head, terms, std::move(content), is_hidden);
   result.object->selection = std::move(selection);
   result.object->tags = std::move(tags);
+  result.object->received = at.now;
   result.object->took = took;
   return result;
 }

@@ -71,7 +71,7 @@ struct Shelf::Shard {
 
 namespace {
 
-constexpr size_t kNodeOverhead = 192;  // of the index and the allocator
+constexpr size_t kOfIndex = 192;  // what a key takes beside its node: the index's part, tables, the allocator's own
 
 size_t count_of_shards(const Shelf::Settings& settings) {
   const auto fitting = settings.max_size / std::max<uint64_t>(4 * settings.max_object, 1);
@@ -116,7 +116,8 @@ Selection Shelf::Node::expected(const http::Headers& request, Arena& arena) cons
 
 void Shelf::Shard::add(Node& node, std::unique_ptr<Entry> entry, size_t bytes) {
   entry->hash = node.hash;
-  entry->bytes = static_cast<uint32_t>(std::min<size_t>(bytes + node.text.size() + kNodeOverhead, UINT32_MAX));
+  entry->bytes = static_cast<uint32_t>(
+      std::min<size_t>(bytes + sizeof(Node) + sizeof(Entry) + node.text.size() + kOfIndex, UINT32_MAX));
   objects += entry->object ? 1 : 0;
   eviction.add(*entry);
   node.entries.push_back(std::move(entry));
@@ -155,30 +156,36 @@ Shelf::Found Shelf::find(const Key& key, const http::Headers& request, Arena& ar
   return found;
 }
 
-Shelf::Joined Shelf::join(const Key& key, const http::Headers& request, Arena& arena, Time now, Time oldest,
-                          const ObjectPtr& known, unsigned failures) {
+Shelf::Joined Shelf::join(const Key& key, const http::Headers& request, Arena& arena, const Want& want) {
   Shard& shard = shard_of(key);
   const std::lock_guard lock(shard.mutex);
   Node& node = shard.find_or_make(key);
   const Entry* const best = node.best(request, arena);
-  if (best && best->object != known && best->object->is_fresh(now)) return {.object = best->object};
+  if (best && best->object != want.known && best->object->is_fresh(want.now)) return {.object = best->object};
   for (const auto& fill : node.fills) {
-    if (fill->company == Fill::Company::no) continue;
-    const auto outcome = fill->outcome();
-    if (outcome && outcome->kind != Fill::Outcome::Kind::object) continue;
-    if (!outcome && fill->began < oldest) continue;
-    const auto& selection = outcome ? outcome->object->selection : fill->expected;
-    if (selection.matches(request, arena)) return {.fill = fill};
+    if (is_open(*fill, want, request, arena)) return {.fill = fill};
   }
-  auto fill = std::make_shared<Fill>(node.expected(request, arena), now, failures, Fill::Company::yes);
+  auto fill = std::make_shared<Fill>(node.expected(request, arena), want.now, want.purges_seen, want.failures,
+                                     Fill::Company::yes);
   node.fills.push_back(fill);
   return {.fill = std::move(fill), .leads = true};
 }
 
-FillPtr Shelf::begin_alone(const Key& key, Time now) {
+/// Will it serve such a request?
+bool Shelf::is_open(const Fill& fill, const Want& want, const http::Headers& request, Arena& arena) {
+  if (fill.company == Fill::Company::no || fill.purges_seen != want.purges_seen) return false;
+  const auto outcome = fill.outcome();
+  if (!outcome) return fill.began >= want.oldest && fill.expected.matches(request, arena);
+  const auto& object = outcome->object;
+  return object && object->is_fresh(want.now) && !object->terms.always_revalidate &&
+         object->selection.matches(request, arena);
+}
+
+FillPtr Shelf::begin_alone(const Key& key, const Want& want) {
   Shard& shard = shard_of(key);
   const std::lock_guard lock(shard.mutex);
-  return shard.find_or_make(key).fills.emplace_back(std::make_shared<Fill>(Selection(), now, 0, Fill::Company::no));
+  return shard.find_or_make(key).fills.emplace_back(
+      std::make_shared<Fill>(Selection(), want.now, want.purges_seen, 0, Fill::Company::no));
 }
 
 void Shelf::end(const Key& key, const FillPtr& fill) {
@@ -195,6 +202,10 @@ void Shelf::put(const Key& key, ObjectPtr object, const Fill& fill) {
   const std::lock_guard lock(shard.mutex);
   if (fill.is_outdated) return;
   Node& node = shard.find_or_make(key);
+  const auto is_later = [&](const auto& entry) {
+    return entry->object && entry->object->selection == object->selection && entry->object->received > object->received;
+  };
+  if (std::ranges::any_of(node.entries, is_later)) return;
   const size_t bytes = object->overhead() + object->content->footprint();
   for (size_t i = node.entries.size(); i-- > 0;) {
     Entry& entry = *node.entries[i];
@@ -221,7 +232,7 @@ void Shelf::remember_uncacheable(const Key& key, Time until) {
 
 /// What is on its way counts, too.
 void Shelf::make_room(Shard& shard) {
-  const auto filling = std::max<int64_t>(filling_.load(std::memory_order_relaxed), 0);
+  const auto filling = std::clamp<int64_t>(filling_.load(std::memory_order_relaxed), 0, most_filling());
   const size_t room = static_cast<size_t>(filling) / shards_.size();
   while (auto* const item = shard.eviction.evict(room)) {
     Entry& entry = static_cast<Entry&>(*item);
@@ -257,7 +268,7 @@ void Shelf::drop(const Key& key, const ObjectPtr& object) {
 
 bool Shelf::may_grow(int64_t bytes) {
   const auto filling = filling_.fetch_add(bytes, std::memory_order_relaxed) + bytes;
-  return filling <= static_cast<int64_t>(settings_.max_size / 4);
+  return filling <= most_filling();
 }
 
 Shelf::Size Shelf::size() const {

@@ -47,17 +47,24 @@ class Shelf {
     ObjectPtr object;    // newer than what the caller has: then there is no fill
     bool leads = false;  // it is a new one: to be settled and ended by the caller
   };
-  /// Joins the fill under way for such a request, unless it began before `oldest` and still has no outcome; else begins
-  /// one, which has so many `failures` behind it. Not when there is an object by now that is newer than `known`, which
-  /// may be null.
-  Joined join(const Key& key, const http::Headers& request, Arena& arena, Time now, Time oldest, const ObjectPtr& known,
-              unsigned failures);
+  /// What somebody knows who wants a fill.
+  struct Want {
+    Time now{};
+    Time oldest = Time::min();  // a fill from before, without an outcome, takes too long
+    uint64_t purges_seen = 0;   // orders to forget: with a fill of another number it has nothing to do
+    unsigned failures = 0;      // of those before
+    ObjectPtr known{};          // what is there already
+  };
+  /// Joins the fill under way for such a request, or begins one. Neither when there is a fresh object by now that is
+  /// another than the known.
+  Joined join(const Key& key, const http::Headers& request, Arena& arena, const Want& want);
   /// One that nobody joins; to be settled and ended, too.
-  FillPtr begin_alone(const Key& key, Time now);
+  FillPtr begin_alone(const Key& key, const Want& want);
   /// It is over: whoever comes now doesn't find it.
   void end(const Key& key, const FillPtr& fill);
 
-  /// Keeps an object, in the place of what has the same selection; not when its fill is outdated.
+  /// Keeps an object, in the place of what has the same selection; not when its fill is outdated, nor in the place of
+  /// what came later.
   void put(const Key& key, ObjectPtr object, const Fill& fill);
   void remember_uncacheable(const Key& key, Time until);
   /// Everything under the key goes, and what is on its way won't be kept. Whether there was anything.
@@ -82,7 +89,9 @@ class Shelf {
   struct Node;
   struct Shard;
   Shard& shard_of(const Key& key) const;
+  static bool is_open(const Fill& fill, const Want& want, const http::Headers& request, Arena& arena);
   void make_room(Shard& shard);
+  int64_t most_filling() const { return static_cast<int64_t>(settings_.max_size / 4); }
 
   const Settings settings_;
   const uint64_t seed_;  // so that nobody outside can choose what falls together

@@ -33,7 +33,7 @@ struct Bench {
     return made;
   }
   void put(std::string_view key, ObjectPtr object) {
-    const auto fill = shelf.begin_alone(shelf.key_of(key), now);
+    const auto fill = shelf.begin_alone(shelf.key_of(key), {.now = now});
     shelf.put(shelf.key_of(key), std::move(object), *fill);
     shelf.end(shelf.key_of(key), fill);
   }
@@ -41,7 +41,7 @@ struct Bench {
     return shelf.find(shelf.key_of(key), headers, arena, now);
   }
   Shelf::Joined join(std::string_view key, const http::Headers& headers, Time oldest = Time::min()) {
-    return shelf.join(shelf.key_of(key), headers, arena, now, oldest, nullptr, 0);
+    return shelf.join(shelf.key_of(key), headers, arena, {.now = now, .oldest = oldest});
   }
 };
 
