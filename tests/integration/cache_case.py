@@ -109,7 +109,8 @@ class Origin(ScriptedBackend):
                 return
 
     def asked(self, path, method=None):
-        """The requests for it, oldest first."""
+        """The requests for it, with any query, oldest first."""
+        path = path.split("?")[0]
         with self.lock:
             return [request for request in self.requests
                     if request.target.split("?")[0] == path and method in (None, request.method)]
@@ -154,8 +155,9 @@ class CacheCase(SharedWeirCase):
     @classmethod
     def configured(cls, origin, caches=None, **more):
         """A configuration with these caches over `origin`; a route's name is its prefix without slashes, or `all`."""
+        blocks = sorted((cls.caches if caches is None else caches).items(), reverse=True)
         routes = [settings.route(prefix, "api", prefix.strip("/") or "all", filters=cls.filters(block))
-                  for prefix, block in (cls.caches if caches is None else caches).items()]
+                  for prefix, block in blocks]
         return {
             "workers": cls.workers,
             "upstreams": {"api": settings.upstream(origin) | cls.upstream},

@@ -311,9 +311,12 @@ class Said(CacheCase):
 
     def test_the_error_of_a_dead_end_says_so_too(self):
         """RFC 9211 section 2: every response that met the cache."""
-        response = self.ask(self.page(cache_control=FRESH), cache_control="only-if-cached")
-        self.assertEqual(504, response.status)
-        self.assertIsNotNone(response.get(STATUS_FIELD), response)
+        refused = self.ask(self.page(cache_control=FRESH), cache_control="only-if-cached")
+        self.assertEqual(504, refused.status)
+        dead = self.ask(self.page(lambda connection, *_: connection.reset()))
+        self.assertEqual(502, dead.status)
+        for response in (refused, dead):
+            self.assertIsNotNone(response.get(STATUS_FIELD), response)
 
     def test_what_became_of_requests_is_counted(self):
         name = "pages"

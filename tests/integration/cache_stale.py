@@ -282,7 +282,7 @@ class DeadOrigins(StaleCase):
         origin.pages["/page2"] = lambda connection, *_: connection.reset()
         self.assertEqual(b"spare\n", bytes(self.ask("/page2", weir=weir).body))
         origin.pages["/page2"] = Page(cache_control="max-age=60")
-        self.assertEqual(b"/page2 #2", bytes(self.ask("/page2", weir=weir).body))
+        self.assertRegex(self.ask("/page2", weir=weir).body.decode(), r"^/page2 #")
 
     def test_it_is_asked_again_when_it_is_back(self):
         weir, origin = self.losing()

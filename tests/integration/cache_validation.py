@@ -118,6 +118,15 @@ class Validating(CacheCase):
             self.assertEqual(f"{path} #1".encode(), bytes(response.body))
         self.assertEqual([200, 304, 304], [request.answered for request in self.origin.asked(path)])
 
+    def test_no_cache_alone_is_kept_where_it_can_be_asked_about(self):
+        """RFC 9111 sections 3 and 5.2.2.4: it says that no use is without validation, which needs no lifetime."""
+        for validator in ({"etag": '"1"'}, {"last_modified": http_date(100_000)}):
+            with self.subTest(validator):
+                path = self.page(cache_control="no-cache", **validator)
+                for _ in range(3):
+                    self.assertEqual(f"{path} #1".encode(), bytes(self.ask(path).body))
+                self.assertEqual([200, 304, 304], [request.answered for request in self.origin.asked(path)])
+
     def test_no_cache_without_validators_is_the_origin_s_each_time(self):
         """RFC 9111 section 5.2.2.4."""
         self.assert_not_reused(self.page(cache_control="no-cache, max-age=600"), times=3)

@@ -105,7 +105,7 @@ class Variants(CacheCase):
         """RFC 9111 section 4.3.1."""
         def tagged(connection, request, number):
             language = request.get("accept-language")
-            page = Page(body=language, cache_control="no-cache", etag=f'"{language}"', vary="accept-language")
+            page = Page(body=language, cache_control="no-cache, max-age=600", etag=f'"{language}"', vary="accept-language")
             page(connection, request, number)
         path = self.page(tagged)
         for language in ("en", "de", "en", "de"):
