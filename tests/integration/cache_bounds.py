@@ -14,7 +14,8 @@ MIB = 1 << 20
 
 
 class Bounds(CacheCase):
-    caches = {name: {"max_size": "1MiB", "max_object": "64KiB"} for name in ("/flood/", "/keys/", "/heads/", "/scan/", "/churn/")}
+    caches = {f"/{name}/": {"max_size": "1MiB", "max_object": "64KiB"}
+              for name in ("flood", "keys", "heads", "scan", "zipf", "churn")}
 
     def figure(self, name, cache):
         return self.shared.metric(name, **{CACHE_LABEL: cache})
@@ -69,21 +70,33 @@ class Bounds(CacheCase):
     def test_the_hot_set_keeps_its_rate_while_a_scan_goes_through(self):
         path = self.everywhere("scan", body=pattern(8000))
         hot = [f"{path}?hot{number}" for number in range(40)]     # a third of the bytes
-        cold = iter(range(10_000))
-        dice = random.Random(5)
-        hits = asked = 0
         with RawClient(self.shared.address) as client:
             for _ in range(3):
-                for target in hot:
-                    client.get(target)
-            for _ in range(500):
-                client.get(f"{path}?cold{next(cold)}")
-                client.get(f"{path}?cold{next(cold)}")
-                response = client.get(dice.choice(hot))
-                client.stream.received.clear()
-                asked += 1
-                hits += status_of(response).is_hit
-        self.assertGreaterEqual(hits / asked, 0.9)
+                self.rate(client, hot)
+            self.assertGreaterEqual(self.rate(client, random.Random(5).choices(hot, k=500), f"{path}?cold"), 0.9)
+
+    def test_a_load_by_zipf_keeps_most_of_its_rate_while_a_scan_goes_through(self):
+        path = self.everywhere("zipf", body=pattern(8000))
+        pages = [f"{path}?page{number}" for number in range(400)]  # three times the bytes
+        weights = [1 / rank**0.9 for rank in range(1, 401)]
+        load = lambda seed: random.Random(seed).choices(pages, weights, k=600)
+        with RawClient(self.shared.address) as client:
+            self.rate(client, load(1))
+            alone = self.rate(client, load(2))
+            scanned = self.rate(client, load(3), f"{path}?cold")
+        self.assertGreater(alone, 0.5)
+        self.assertGreaterEqual(scanned, 0.8 * alone)
+
+    def rate(self, client, targets, scan=None):
+        """The share of hits; between them, two others each that nobody wants again."""
+        hits = 0
+        for number, target in enumerate(targets):
+            if scan:
+                client.get(f"{scan}{2 * number}")
+                client.get(f"{scan}{2 * number + 1}")
+            hits += status_of(client.get(target)).is_hit
+            client.stream.received.clear()
+        return hits / len(targets)
 
 
 class Fills(CacheCase):

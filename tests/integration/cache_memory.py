@@ -11,7 +11,7 @@ from wire import RawClient, request_bytes
 
 MIB = 1 << 20
 SIZE = 64 * MIB
-BATCH = 50
+BATCH = 10
 
 
 class Memory(ReleaseCase):
@@ -22,7 +22,7 @@ class Memory(ReleaseCase):
             "routes": [settings.route("/", "api", filters=[cache(ttl="1h", max_size="64MiB", max_object="1MiB")])],
             "access_log": {"path": "/dev/null"},
         })
-        self.flood(weir, "warm", 200)
+        self.flood(weir, "warm", 2 * MIB // size)
         return weir
 
     def flood(self, weir, name, count):

@@ -3,10 +3,12 @@ one path, or through what only the cache and the origin read differently."""
 
 import unittest
 
+import tls
 from cache_case import CacheCase, Page, status_of
 from cache_settings import query
-from harness import settings
-from wire import RawClient
+from h2_wire import H2Client
+from harness import free_address, settings
+from wire import RawClient, fetch
 
 FRESH = "max-age=600"
 EVIL = "evil.example"
@@ -223,6 +225,47 @@ class Everywhere(dict):
 
     def get(self, key, default=None):
         return None if isinstance(key, tuple) else self.page
+
+
+class Schemes(CacheCase, tls.TlsCase):
+    """What came in the clear is not what is told to those who came by TLS, whatever scheme a request line claims."""
+
+    @classmethod
+    def setUpClass(cls):
+        tls.TlsCase.setUpClass.__func__(cls)
+        super().setUpClass()
+
+    def setUp(self):
+        super().setUp()
+        self.both = self.weir(self.configured(
+            self.origin, listeners=[settings.listener(free_address()), self.secure()]))
+
+    def by_tls(self, path):
+        with tls.TlsClient(self.both.addresses[1], self.context()) as client:
+            return client.get(path, host="a.test")
+
+    def in_the_clear(self, path):
+        return self.ask(path, weir=self.both, host="a.test")
+
+    def test_each_has_its_own_copy(self):
+        """RFC 9110 section 4.2.2: http and https are different origins."""
+        path = self.page(reflecting("X-Forwarded-Proto"))
+        for ask, scheme in ((self.in_the_clear, "http"), (self.by_tls, "https")):
+            self.assert_miss(ask(path))
+            again = ask(path)
+            self.assert_hit(again)
+            self.assertIn(f"Proto={scheme} ", again.body.decode())
+
+    def test_a_scheme_that_is_only_claimed_gets_no_other_s_copy(self):
+        """RFC 9112 section 3.3: an absolute target may name any scheme."""
+        path = self.page(reflecting("X-Forwarded-Proto"))
+        fetch(self.both.address, target=f"https://a.test{path}", host="a.test")
+        with H2Client(self.both.address) as client:
+            client.get(path, host="a.test", scheme="https")
+        self.assertIn("Proto=https ", self.by_tls(path).body.decode())
+        with tls.TlsClient(self.both.addresses[1], self.context()) as client:
+            client.get(f"http://a.test{path}", host="a.test")
+        self.assertIn("Proto=http ", self.in_the_clear(path).body.decode())
 
 
 class LongKeys(CacheCase):

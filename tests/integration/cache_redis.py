@@ -1,6 +1,7 @@
 """Two processes with a cache each and one Redis behind both: what one has filled the other finds, what one is told to
 forget both forget, and a Redis that is gone is a miss."""
 
+import contextlib
 import json
 import socket
 import threading
@@ -9,7 +10,7 @@ import unittest
 
 from backend import pattern
 from cache_case import CacheCase, Origin, Page
-from cache_settings import PURGE_PATH, purge_order, shared, store
+from cache_settings import PURGE_PATH, STORED_KEYS, purge_order, shared, store
 from harness import eventually, fetch, is_sanitized
 from redis_server import RedisServer
 from wire import reset
@@ -22,7 +23,7 @@ class Relay:
     """Between a Weir and a unix socket, until it is cut."""
 
     def __init__(self, path):
-        self.path, self.is_cut, self.pairs = path, False, []
+        self.path, self.is_cut, self.pairs, self.sockets = path, False, [], []
         self.listener = socket.create_server(("127.0.0.1", 0))
         self.url = "redis://127.0.0.1:%d" % self.listener.getsockname()[1]
         threading.Thread(target=self._accept, daemon=True).start()
@@ -33,14 +34,15 @@ class Relay:
                 near, _ = self.listener.accept()
             except OSError:
                 return
+            if self.is_cut:
+                reset(near)
+                continue
             far = socket.socket(socket.AF_UNIX)
+            self.sockets += (near, far)
             try:
-                if self.is_cut:
-                    raise ConnectionRefusedError
                 far.connect(self.path)
             except OSError:
                 reset(near)
-                far.close()
                 continue
             self.pairs.append((near, far))
             for one, other in ((near, far), (far, near)):
@@ -73,7 +75,8 @@ class Relay:
 
     def stop(self):
         self.cut()
-        self.listener.close()
+        for sock in (self.listener, *self.sockets):
+            sock.close()
 
 
 class Fleet(CacheCase):
@@ -108,16 +111,22 @@ class Fleet(CacheCase):
         eventually(lambda: weir.metric("weir_store_state", state="up") == 1, "the store is up")
 
     def keys(self):
-        """How many keys Redis has."""
-        return int(self.redis.says("DBSIZE").strip(":\r\n "))
+        """Those of the responses in Redis."""
+        return [line for line in self.redis.says(f"KEYS {STORED_KEYS}").split("\r\n") if line and line[0] not in "*$"]
 
     def filled_by(self, weir, under="/", **what):
         """A page that one process has filled, once it is in Redis."""
         path = self.page(under=under, **{"cache_control": FRESH, **what})
-        before = self.keys()
-        self.filled(path, weir=weir)
-        eventually(lambda: self.keys() > before, "it is in Redis")
+        with self.reaching_redis():
+            self.filled(path, weir=weir)
         return path
+
+    @contextlib.contextmanager
+    def reaching_redis(self):
+        """Ends when one more response is there."""
+        before = len(self.keys())
+        yield
+        eventually(lambda: len(self.keys()) > before, "it is in Redis")
 
     def purge(self, weir, **what):
         body = json.dumps(purge_order(**what)).encode()
@@ -170,9 +179,8 @@ class Shared(Fleet):
         path = self.page(lambda connection, request, number: Page(
             body=request.get("accept-language", "-"), cache_control=FRESH, vary="accept-language")(connection, request, number))
         for language in ("en", "de"):
-            before = self.keys()
-            self.filled(path, weir=self.first, accept_language=language)
-            eventually(lambda: self.keys() > before, "it is in Redis")
+            with self.reaching_redis():
+                self.filled(path, weir=self.first, accept_language=language)
         for language in ("en", "de"):
             response = self.ask(path, weir=self.second, accept_language=language)
             self.assert_hit(response)
@@ -351,9 +359,8 @@ class Trouble(Fleet):
     def test_what_is_no_response_of_ours_is_a_miss(self):
         path = self.filled_by(self.second, body=pattern(5000))
         for value in ("garbage", "", "\\x00", "0" * 5000):
-            for key in self.redis.says("KEYS *").split("\r\n"):
-                if key and key[0] not in "*$" and self.redis.says(f"TYPE {key}").strip() == "+string":
-                    self.redis.says(f'SET {key} "{value}"')
+            for key in self.keys():
+                self.redis.says(f'SET {key} "{value}"')
             with self.subTest(value[:10]):
                 weir = self.weir_at()
                 self.finds_redis(weir)

@@ -143,7 +143,8 @@ class Reload(CacheCase):
 class TwoRoutes(CacheCase):
     def test_caches_of_one_name_are_one(self):
         config = self.configured(self.origin, {"/": {"name": "one"}})
-        config["routes"].insert(0, settings.route({"path": settings.exact("/exact")}, "api", "exact", filters=[cache(name="one")]))
+        exact = settings.route({"path": settings.exact("/exact")}, "api", "exact", filters=[cache(name="one")])
+        config["routes"].insert(0, exact)
         weir = self.weir(config)
         self.page(path="/exact", cache_control=FRESH)
         self.filled("/exact", weir=weir)

@@ -57,6 +57,9 @@ def store(url, **values):
     return {"store": {"redis": url} | values}
 
 
+STORED_KEYS = "weir:v:cache*"                       # of responses in Redis
+
+
 # --- orders to forget ----------------------------------------------------------------------------------------------
 
 PURGE_PATH = "/cache/purge"                         # of the admin address

@@ -5,8 +5,10 @@ import unittest
 from backend import chunk, pattern
 from cache_case import CacheCase, Page, http_date, status_of
 from cache_settings import TARGETED, TARGETED_FOR_ALL, cache, query
+from h2_wire import H2Client
 from harness import WeirCase, free_address, settings
 from settings import route
+from websocket_peers import EchoBackend, WebSocketClient
 from wire import Closed, Cut
 
 FRESH = "max-age=60"
@@ -555,6 +557,50 @@ class Targeted(CacheCase):
 
     def test_which_ones_is_the_route_s_choice(self):
         self.assert_reused(self.page(under="/cdn/", **self.fields(own="no-store", for_all="max-age=60")))
+
+
+class OtherVersions(CacheCase):
+    def test_one_copy_is_for_clients_of_each_version(self):
+        """RFC 9111 section 2: the key is the method and the URI."""
+        body = pattern(300_000)
+        path = self.page(body=body, cache_control=FRESH, etag='"1"', connection="x-hop", x_hop="1", x_odd="1")
+        self.filled(path)
+        with H2Client(self.shared.address) as client:
+            whole = client.get(path)
+            self.assert_hit(whole)
+            self.assertEqual((200, body, "1", None), (whole.status, bytes(whole.body), whole.get("x-odd"), whole.get("x-hop")))
+            self.assertEqual(body[:5], bytes(client.get(path, {"Range": "bytes=0-4"}).body))
+            self.assertEqual(304, client.get(path, {"If-None-Match": '"1"'}).status)
+            head = client.request("HEAD", path)
+            self.assertEqual((200, str(len(body)), b""), (head.status, head.get("content-length"), bytes(head.body)))
+        self.assertEqual(1, self.count(path))
+
+    def test_and_the_other_way_round(self):
+        path = self.page(body=pattern(100_000), cache_control=FRESH)
+        with H2Client(self.shared.address) as client:
+            self.assert_miss(client.get(path), stored=True)
+        response = self.ask(path)
+        self.assert_hit(response)
+        self.assertEqual(pattern(100_000), bytes(response.body))
+
+    def test_http_1_0_gets_a_body_that_it_can_read(self):
+        """RFC 9112 section 6.1: no chunks."""
+        def chunks(connection, request, number):
+            connection.send(f"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\nCache-Control: {FRESH}\r\n\r\n"
+                            "4\r\nbody\r\n0\r\n\r\n")
+        path = self.page(chunks)
+        self.filled(path)
+        old = self.fetch(self.shared, target=path, version="1.0")
+        self.assertEqual((b"body", None), (bytes(old.body), old.get("transfer-encoding")))
+        self.assert_hit(old)
+
+    def test_a_tunnel_is_none_of_the_cache_s_business(self):
+        """RFC 9110 section 7.8: 101 is no response to be kept."""
+        weir = self.weir(self.configured(self._kept(EchoBackend())))
+        for _ in range(2):
+            with WebSocketClient(weir.address) as client:
+                self.assertEqual(101, client.open("/chat").status)
+                self.assertEqual(b"hello", client.echo(b"hello"))
 
 
 class Settings(WeirCase):
