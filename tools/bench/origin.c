@@ -1,11 +1,13 @@
 // The bench's origin: origin PORT answers GET /128, /1k and /100k with bodies of that size, whatever segments come
-// before, as cheaply as it can.
-// One thread, level-triggered epoll, HTTP/1.1 keep-alive, replies built before the first request. It trusts its
-// client, which is a proxy under test: heads of up to 8 KiB, no bodies, 404 for other paths.
+// before, as cheaply as it can; and GET /o/NUMBER with an object that caches may keep for a day, of a size of its own
+// (objects.h). GET /count tells how many objects it was asked for.
+// One thread, level-triggered epoll, HTTP/1.1 keep-alive, replies built before the first request, but for the heads of
+// objects. It trusts its client, which is a proxy under test: heads of up to 8 KiB, no bodies, 404 for other paths.
 #define _GNU_SOURCE
 #include <arpa/inet.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <inttypes.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <stdbool.h>
@@ -16,7 +18,9 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-enum { kHead = 8192, kConnections = 20000, kEvents = 256, kReplies = 4 };
+#include "objects.h"
+
+enum { kHead = 8192, kConnections = 20000, kEvents = 256, kReplies = 4, kObjectHead = 256, kObjectBody = 64 * 1024 };
 
 typedef struct {
   const char* path;
@@ -35,12 +39,15 @@ typedef struct {
   char in[kHead];
   size_t have;
   const Reply* reply;
+  Reply own;   // an object, or the count
+  char* room;  // for it: of kObjectHead + kObjectBody; null until the first one
   size_t sent;
   bool is_blocked;
 } Connection;
 
 static Connection* connections[kConnections];
 static int poller;
+static uint64_t count_of_objects;
 
 static void fail(const char* what) {
   perror(what);
@@ -67,12 +74,44 @@ static const Reply* reply_to(const char* head) {
   return &replies[kReplies - 1];
 }
 
+// The room's body stays as it is; only a head is written, so that it ends where the body begins.
+static const Reply* reply_with(Connection* c, const char* fields, const char* body, size_t size) {
+  if (!c->room) {
+    c->room = malloc(kObjectHead + kObjectBody);
+    if (!c->room) fail("malloc");
+    memset(c->room, 'x', kObjectHead + kObjectBody);
+  }
+  char head[kObjectHead];
+  const int head_size =
+      snprintf(head, sizeof head, "HTTP/1.1 200 OK\r\n%sContent-Length: %zu\r\n\r\n%s", fields, size, body);
+  c->own.bytes = c->room + kObjectHead - head_size;
+  memcpy(c->own.bytes, head, (size_t)head_size);
+  c->own.size = (size_t)head_size + size - strlen(body);
+  return &c->own;
+}
+
+static const Reply* object(Connection* c, uint64_t number) {
+  ++count_of_objects;
+  return reply_with(c, "Content-Type: text/plain\r\nCache-Control: max-age=86400\r\n", "", size_of_object(number));
+}
+
+static const Reply* count(Connection* c) {
+  char body[32];
+  return reply_with(c, "", body, (size_t)sprintf(body, "%" PRIu64, count_of_objects));
+}
+
+static const Reply* choose_reply(Connection* c) {
+  if (strncmp(c->in, "GET /o/", 7) == 0) return object(c, strtoull(c->in + 7, NULL, 10));
+  return strncmp(c->in, "GET /count ", 11) == 0 ? count(c) : reply_to(c->in);
+}
+
 static void watch(int fd, int operation, unsigned events) {
   struct epoll_event event = {.events = events, .data.fd = fd};
   if (epoll_ctl(poller, operation, fd, &event) < 0) fail("epoll_ctl");
 }
 
 static void drop(int fd) {
+  free(connections[fd]->room);
   free(connections[fd]);
   connections[fd] = NULL;
   close(fd);
@@ -97,7 +136,7 @@ static bool push(int fd, Connection* c) {
 static bool answer(int fd, Connection* c) {
   char* end;
   while (!c->reply && (end = strstr(c->in, "\r\n\r\n"))) {
-    c->reply = reply_to(c->in);
+    c->reply = choose_reply(c);
     c->sent = 0;
     const size_t used = (size_t)(end + 4 - c->in);
     memmove(c->in, c->in + used, c->have - used + 1);
