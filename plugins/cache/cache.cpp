@@ -8,14 +8,12 @@
 #include "plugins/cache/rules/conditions.h"
 #include "plugins/cache/use.h"
 
-// A request's way: `handle` sorts out what a cache has no part in; `answer` looks on the shelf; `fetch` waits for the
-// origin, as the one who asks it (then a Lead runs in the background) or in the company of another who does.
+// A request's way: `handle` sorts out what a cache has no part in; `answer` looks on the shelf; what isn't there,
+// `fetch` has from the origin (fetch.cpp).
 
 namespace weir::plugins {
 
 namespace {
-
-constexpr int kMostTurns = 8;  // fills that one request waits for, each of which turned out not to be for it
 
 /// Above 0, at most 1.
 double chance() {
@@ -40,24 +38,6 @@ RequestDirectives respected(RequestDirectives asked, const std::vector<RequestWo
   if (!has(words, RequestWord::max_stale)) asked.max_stale.reset();
   return asked;
 }
-
-int64_t seconds_left(const Object& object, Time now) {
-  return std::chrono::floor<std::chrono::seconds>(object.time_left(now)).count();
-}
-
-/// Leaves when the leader's coroutine does, however that ends.
-class Leave {
- public:
-  explicit Leave(std::shared_ptr<Handover> handover) : handover_(std::move(handover)) {}
-  Leave(const Leave&) = delete;
-  Leave& operator=(const Leave&) = delete;
-  ~Leave() {
-    if (handover_) handover_->leave();
-  }
-
- private:
-  std::shared_ptr<Handover> handover_;
-};
 
 /// A fill that nobody joins, while the origin is asked for something else: what is invalidated meanwhile shows there.
 struct Alone {
@@ -121,7 +101,7 @@ bool Cache::is_bypassed(Exchange& exchange) const {
 /// RFC 9111 section 4.4: what has changed is forgotten.
 Task<> Cache::change(Exchange& exchange, Next next) const {
   const auto target = key_.of(exchange).url;
-  const auto origin = origin_of(exchange.request, exchange.arena());
+  const auto origin = origin_of(exchange);
   co_await pass(exchange, next, {.forward = CacheStatus::Forward::method});
   if (exchange.failure || exchange.response.head.status >= 400) co_return;
   forget(target);
@@ -229,7 +209,7 @@ bool Cache::reply_stored(Exchange& exchange, const ObjectPtr& object, CacheStatu
   const Time now = exchange.loop().now();
   const bool is_stale = !object->is_fresh(now);
   if (!reply(exchange, object)) return false;
-  status.ttl = seconds_left(*object, now);
+  status.ttl = object->ttl(now);
   if (is_stale) exchange.record.raise(Flag::ST);
   finish(exchange, status, is_stale ? CacheOutcome::stale : CacheOutcome::hit);
   return true;
@@ -244,7 +224,7 @@ void Cache::refuse_only_if_cached(Exchange& exchange) const {
 Task<> Cache::renew_by_head(Exchange& exchange, Next next, const Inquiry& inquiry, Shelf::Found found) const {
   const Time asked = exchange.loop().now();
   CacheStatus status{.forward = why_forwarded(found, asked)};
-  const Alone alone(*parts_.shelf, inquiry.key, want(exchange, nullptr, 0));
+  const Alone alone(*parts_.shelf, inquiry.key, want(exchange, inquiry, nullptr, 0));
   const auto mark = exchange.mark(0);
   if (found.object) parts_.policy.withhold(exchange.request.headers);
   co_await next(exchange);
@@ -257,162 +237,11 @@ Task<> Cache::renew_by_head(Exchange& exchange, Next next, const Inquiry& inquir
     const auto moment = StoragePolicy::moment(exchange, asked);
     auto renewed = parts_.policy.freshened(*found.object, mark.request, head, moment);
     if (renewed) parts_.shelf->put(inquiry.key, std::move(renewed), *alone.fill);
-  } else if (is_about_it) {
+  } else if (is_about_it && !says_the_same(head, *found.object)) {
     parts_.shelf->drop(inquiry.key, found.object);
   }
   parts_.policy.hide(head.headers);
   finish(exchange, status, CacheOutcome::miss);
-}
-
-// Fetching.
-
-Shelf::Want Cache::want(Exchange& exchange, const ObjectPtr& known, unsigned failures) const {
-  const Time now = exchange.loop().now();
-  return {now, now - collapse_.wait, parts_.purges().newest(), failures, known};
-}
-
-Shelf::Joined Cache::join(Exchange& exchange, const Inquiry& inquiry, const ObjectPtr& stored,
-                          unsigned failures) const {
-  const auto wanted = want(exchange, stored, failures);
-  if (!inquiry.may_wait) return {.fill = parts_.shelf->begin_alone(inquiry.key, wanted), .leads = true};
-  return parts_.shelf->join(inquiry.key, exchange.request.headers, exchange.arena(), wanted);
-}
-
-void Cache::begin(Exchange& exchange, Next next, const Inquiry& inquiry, FillPtr fill, ObjectPtr stored,
-                  std::shared_ptr<Handover> handover) const {
-  const auto mark = exchange.mark(0);
-  auto lead = std::make_unique<Lead>(parts_, exchange.detach(mark),
-                                     Lead::Order{.fill = std::move(fill),
-                                                 .key = std::string(inquiry.text.whole),
-                                                 .url_size = inquiry.text.url.size(),
-                                                 .hash = inquiry.key.hash,
-                                                 .asked = inquiry.asked,
-                                                 .stored = std::move(stored),
-                                                 .handover = std::move(handover)});
-  exchange.worker.background->spawn(carry_out(std::move(lead), next));
-}
-
-void Cache::refresh(Exchange& exchange, Next next, const Inquiry& inquiry, const ObjectPtr& stored) const {
-  if (!inquiry.may_store) return;
-  auto joined = parts_.shelf->join(inquiry.key, exchange.request.headers, exchange.arena(), want(exchange, stored, 0));
-  if (joined.leads) begin(exchange, next, inquiry, std::move(joined.fill), stored, nullptr);
-}
-
-Task<std::optional<Fill::Outcome>> Cache::until_settled(Exchange& exchange, Fill& fill, Time deadline) const {
-  for (;;) {
-    const auto seen = fill.changed.count();
-    if (auto outcome = fill.outcome()) co_return outcome;
-    if (!co_await fill.changed.news(exchange.loop(), seen, deadline)) co_return std::nullopt;
-  }
-}
-
-/// What one fill came to, for one request.
-Cache::Step Cache::step(Exchange& exchange, const Inquiry& inquiry, const Shelf::Found& found, const Company& company,
-                        CacheStatus& status) const {
-  using Kind = Fill::Outcome::Kind;
-  const auto& outcome = *company.outcome;
-  if (outcome.status != 0) status.forward_status = outcome.status;
-  switch (outcome.kind) {
-    case Kind::object: {
-      const bool is_for_it =
-          company.leads || outcome.object->selection.matches(exchange.request.headers, exchange.arena());
-      if (!is_for_it) return Step::again;
-      return reply(exchange, outcome.object) ? Step::answered : Step::alone;
-    }
-    case Kind::uncacheable: {
-      const bool has_part = exchange.request.headers.has(http::Field::range);  // what came is the whole
-      return company.leads && !has_part ? Step::conclude : Step::alone;
-    }
-    case Kind::failed:
-      if (found.object && stand_in(exchange, found.object, inquiry)) return Step::over;
-      if (company.leads) return Step::conclude;
-      if (company.failures == 0) return Step::again;  // one of those who waited asks once more
-      return outcome.error ? Step::conclude : Step::alone;
-  }
-  return Step::alone;
-}
-
-Task<> Cache::fetch(Exchange& exchange, Next next, const Inquiry& inquiry, Shelf::Found found) const {
-  const Time now = exchange.loop().now();
-  CacheStatus status{.forward = why_forwarded(found, now)};
-  Company company{.patience = std::min(exchange.attempt_deadline(), now + collapse_.wait)};
-  for (int turn = 0; turn < kMostTurns; ++turn) {
-    co_await accompany(exchange, next, inquiry, found.object, company);
-    status.is_collapsed = !company.leads;
-    if (company.has_come) {  // while this one was on its way here
-      found = look(exchange, inquiry);
-      const bool is_good = found.object && use_of(*found.object, inquiry.asked, exchange.loop().now()) == Use::as_it_is;
-      if (is_good && reply_stored(exchange, found.object, {})) co_return;
-      continue;
-    }
-    if (!company.outcome) {
-      if (exchange.loop().now() < exchange.attempt_deadline()) break;
-      exchange.fail({ErrorCode::response_timeout, Side::upstream, "no answer within the time for one"});
-      co_return finish(exchange, status, CacheOutcome::miss);
-    }
-    switch (step(exchange, inquiry, found, company, status)) {
-      case Step::over: co_return;
-      case Step::answered:
-        for (const auto& field : company.own) exchange.response.head.headers.add(field.name, field.value, field.field);
-        co_return finish_fetched(exchange, *company.outcome, status);
-      case Step::conclude: co_return conclude(exchange, company, found.object, status);
-      case Step::again: break;
-      case Step::alone: turn = kMostTurns;
-    }
-    company.failures = company.outcome->kind == Fill::Outcome::Kind::failed ? 1 : company.failures;
-  }
-  status.is_collapsed = false;
-  company.given.reset();
-  co_await pass(exchange, next, status);
-}
-
-/// Waits for a fill, as its leader or not. No outcome: it has taken too long.
-Task<> Cache::accompany(Exchange& exchange, Next next, const Inquiry& inquiry, const ObjectPtr& stored,
-                        Company& company) const {
-  const auto joined = join(exchange, inquiry, stored, company.failures);
-  company.leads = joined.leads;
-  company.outcome.reset();
-  company.has_come = joined.object != nullptr;
-  if (company.has_come) co_return;
-  company.failures = joined.fill->failures;
-  auto handover = joined.leads ? std::make_shared<Handover>(exchange) : nullptr;
-  const Leave leave(handover);
-  if (joined.leads) begin(exchange, next, inquiry, joined.fill, stored, handover);
-  const Time deadline = joined.leads ? exchange.attempt_deadline() : company.patience;
-  company.outcome = co_await until_settled(exchange, *joined.fill, deadline);
-  if (!handover) co_return;
-  company.given = handover->take();
-  company.own = handover->own();
-}
-
-void Cache::finish_fetched(Exchange& exchange, const Fill::Outcome& outcome, CacheStatus status) const {
-  if (outcome.is_from_store) {
-    const Time now = exchange.loop().now();
-    return finish(exchange, {.ttl = seconds_left(*outcome.object, now), .detail = "shared"}, CacheOutcome::hit);
-  }
-  status.is_stored = true;
-  const auto came = outcome.was_validated ? CacheOutcome::revalidated : CacheOutcome::miss;
-  finish(exchange, status, status.is_collapsed ? CacheOutcome::collapsed : came);
-}
-
-/// With what isn't kept, or with a failure.
-void Cache::conclude(Exchange& exchange, Company& company, const ObjectPtr& stored, CacheStatus status) const {
-  const auto& outcome = *company.outcome;
-  if (stored && stored->terms.must_revalidate && outcome.error) {  // RFC 9111 section 5.2.2.2
-    exchange.fail({ErrorCode::not_revalidated, Side::upstream, "what is stored may not be used without the origin"});
-  } else if (company.given) {
-    exchange.adopt(std::move(company.given));
-  } else {
-    exchange.fail(outcome.error.value_or(Error{ErrorCode::internal, Side::self}));
-  }
-  status.detail = outcome.why;
-  parts_.policy.hide(exchange.response.head.headers);
-  finish(exchange, status, CacheOutcome::miss);
-}
-
-bool Cache::stand_in(Exchange& exchange, const ObjectPtr& object, const Inquiry& inquiry) const {
-  if (!may_stand_in(*object, inquiry.asked, exchange.loop().now())) return false;
-  return reply_stored(exchange, object, {.detail = "stale-if-error"});
 }
 
 config::Tag<FilterFactory> cache_filter() {

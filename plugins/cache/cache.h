@@ -64,7 +64,7 @@ class Cache : public Filter {
   void finish_fetched(Exchange& exchange, const Fill::Outcome& outcome, CacheStatus status) const;
 
   Task<std::optional<Fill::Outcome>> until_settled(Exchange& exchange, Fill& fill, Time deadline) const;
-  Shelf::Want want(Exchange& exchange, const ObjectPtr& known, unsigned failures) const;
+  Shelf::Want want(Exchange& exchange, const Inquiry& inquiry, const ObjectPtr& known, unsigned failures) const;
   Shelf::Joined join(Exchange& exchange, const Inquiry& inquiry, const ObjectPtr& stored, unsigned failures) const;
   void begin(Exchange& exchange, Next next, const Inquiry& inquiry, FillPtr fill, ObjectPtr stored,
              std::shared_ptr<Handover> handover) const;

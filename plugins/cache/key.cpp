@@ -37,8 +37,8 @@ std::string_view origin_of(std::string_view scheme, std::string_view authority, 
   return arena.concat({scheme, "://", lower_case(host, arena)});
 }
 
-std::string_view origin_of(const http::RequestHead& request, Arena& arena) {
-  return origin_of(request.scheme.empty() ? "http" : request.scheme, request.authority, arena);
+std::string_view origin_of(Exchange& exchange) {
+  return origin_of(exchange.client.is_encrypted ? "https" : "http", exchange.request.authority, exchange.arena());
 }
 
 std::optional<std::string_view> resolve_url(std::string_view reference, std::string_view origin, std::string_view path,
@@ -67,7 +67,7 @@ CacheKey::Text CacheKey::of(Exchange& exchange) const {
   const auto& request = exchange.request;
   const auto query = request.has_query ? query_of(request, arena) : std::string_view();
   const bool has_query = request.has_query && (!query.empty() || request.query.empty());
-  const auto url = arena.concat({origin_of(request, arena), request.path, has_query ? "?" : "", query});
+  const auto url = arena.concat({origin_of(exchange), request.path, has_query ? "?" : "", query});
   if (extra_.empty()) return {url, url};
   const auto whole = arena.append(arena.append(url, "\n"), extra_.evaluate(exchange));
   return {whole.substr(0, url.size()), whole};

@@ -32,7 +32,8 @@ class CacheKey {
 
 /// "https://example.com", where a request goes: in lower case, without the scheme's own port. In the arena.
 std::string_view origin_of(std::string_view scheme, std::string_view authority, Arena& arena);
-std::string_view origin_of(const http::RequestHead& request, Arena& arena);
+/// The same of a request. The scheme is the connection's, whatever the request claims.
+std::string_view origin_of(Exchange& exchange);
 
 /// What a reference in a response for `path` of `origin` means (RFC 3986 section 5), without its fragment, as a key has
 /// it; nothing when it leads to another origin.

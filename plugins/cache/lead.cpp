@@ -181,7 +181,7 @@ void Lead::fail() {
 void Lead::give_up(std::string_view why) {
   Exchange& exchange = child_->exchange;
   const auto status = exchange.response.head.status;
-  const bool is_answer = why != "fallback";
+  const bool is_answer = why != "fallback" && why != "authorization";  // to what all ask
   if (order_.stored && is_answer) shelf_->drop(key(), order_.stored);
   if (is_answer && status < 500) {
     shelf_->remember_uncacheable(key(), exchange.loop().now() + parts_.uncacheable_ttl);

@@ -76,6 +76,7 @@ Part part_for(Exchange& exchange, const Object& object) {
 
 bool reply(Exchange& exchange, const ObjectPtr& object) {
   Arena& arena = exchange.arena();
+  if (object->content->state() == Content::State::broken) return false;
   const Part part = part_for(exchange, *object);
   auto body = make_in<StoredBody>(arena, exchange, object, part.size, part.first, part.count);
   if (body->has_missed()) return false;

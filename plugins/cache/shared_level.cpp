@@ -35,14 +35,16 @@ std::string_view SharedLevel::place_of(std::string_view key, Arena& arena) const
   return arena.concat({"cache:", name_, ":", hex_of(key, arena)});
 }
 
-std::string_view SharedLevel::place_of(std::string_view place, const Selection& selection, const http::Headers& request,
-                                       Arena& arena) const {
+/// `value_of(member)`: what it is chosen by, normalised; nothing when that was absent.
+template <class ValueOf>
+std::string_view SharedLevel::place_of(std::string_view place, const Selection& selection, Arena& arena,
+                                       ValueOf value_of) const {
   std::string_view values = arena.copy("");
   for (const auto& member : selection.members) {
-    const auto value = request.joined(member.name);
+    const std::optional<std::string_view> value = value_of(member);
     values = arena.append(values, member.name);
     values = arena.append(values, value ? "=" : "-");
-    if (value) values = arena.append(values, normalized(member.name, *value, arena));
+    if (value) values = arena.append(values, *value);
     values = arena.append(values, "\n");
   }
   return arena.concat({place, ":", hex_of(values, arena)});
@@ -59,7 +61,11 @@ Task<std::shared_ptr<Object>> SharedLevel::find(Exchange& exchange, std::string_
     if (!found) co_return nullptr;
     auto& object = found->object;
     if (!object->selection.matches(exchange.request.headers, arena)) {
-      place = place_of(place, object->selection, exchange.request.headers, arena);
+      const auto asked = [&](const Selection::Member& member) {
+        const auto value = exchange.request.headers.joined(member.name);
+        return value ? std::optional(normalized(member.name, *value, arena)) : std::nullopt;
+      };
+      place = place_of(place, object->selection, arena, asked);
       continue;
     }
     const auto since = purges.number_of(found->purge_id);
@@ -80,7 +86,10 @@ Task<> SharedLevel::put(Exchange& exchange, std::string_view key, const Object& 
   const auto text = pack(object, key, purge_id, moments(exchange));
   const auto place = place_of(key, arena);
   if (!object.selection.members.empty()) {
-    const auto own = place_of(place, object.selection, exchange.request.headers, arena);
+    const auto chosen = [](const Selection::Member& member) {
+      return member.is_absent ? std::nullopt : std::optional<std::string_view>(member.value);
+    };
+    const auto own = place_of(place, object.selection, arena, chosen);
     (void)co_await exchange.worker.store.put({arena}, own, text, keep);
   }
   (void)co_await exchange.worker.store.put({arena}, place, text, keep);

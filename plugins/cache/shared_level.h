@@ -25,8 +25,8 @@ class SharedLevel {
 
  private:
   std::string_view place_of(std::string_view key, Arena& arena) const;
-  std::string_view place_of(std::string_view place, const Selection& selection, const http::Headers& request,
-                            Arena& arena) const;
+  template <class ValueOf>
+  std::string_view place_of(std::string_view place, const Selection& selection, Arena& arena, ValueOf value_of) const;
 
   const std::string name_;
   const uint64_t max_object_;

@@ -51,6 +51,8 @@ struct Object {
     const auto left = terms.lifetime - age(now);
     return is_expired.load(std::memory_order_relaxed) && left > Duration{} ? Duration{} : left;
   }
+  /// In seconds, as Cache-Status has it.
+  int64_t ttl(Time now) const { return std::chrono::floor<std::chrono::seconds>(time_left(now)).count(); }
   bool is_fresh(Time now) const { return time_left(now) > Duration{}; }
   /// All that it takes beside its content.
   size_t overhead() const;

@@ -165,7 +165,7 @@ Shelf::Joined Shelf::join(const Key& key, const http::Headers& request, Arena& a
   for (const auto& fill : node.fills) {
     if (is_open(*fill, want, request, arena)) return {.fill = fill};
   }
-  auto fill = std::make_shared<Fill>(node.expected(request, arena), want.now, want.purges_seen, want.failures,
+  auto fill = std::make_shared<Fill>(node.expected(request, arena), want.now, want.purges_seen(), want.failures,
                                      Fill::Company::yes);
   node.fills.push_back(fill);
   return {.fill = std::move(fill), .leads = true};
@@ -173,11 +173,14 @@ Shelf::Joined Shelf::join(const Key& key, const http::Headers& request, Arena& a
 
 /// Will it serve such a request?
 bool Shelf::is_open(const Fill& fill, const Want& want, const http::Headers& request, Arena& arena) {
-  if (fill.company == Fill::Company::no || fill.purges_seen != want.purges_seen) return false;
+  if (fill.company == Fill::Company::no) return false;
   const auto outcome = fill.outcome();
+  const std::span<const uint64_t> tags =
+      outcome && outcome->object ? outcome->object->tags : std::span<const uint64_t>();
+  if (want.purges && want.purges->judge(fill.purges_seen, want.url, tags) != Purges::Verdict::keep) return false;
   if (!outcome) return fill.began >= want.oldest && fill.expected.matches(request, arena);
   const auto& object = outcome->object;
-  return object && object->is_fresh(want.now) && !object->terms.always_revalidate &&
+  return object && !want.is_particular && object->is_fresh(want.now) && !object->terms.always_revalidate &&
          object->selection.matches(request, arena);
 }
 
@@ -185,7 +188,7 @@ FillPtr Shelf::begin_alone(const Key& key, const Want& want) {
   Shard& shard = shard_of(key);
   const std::lock_guard lock(shard.mutex);
   return shard.find_or_make(key).fills.emplace_back(
-      std::make_shared<Fill>(Selection(), want.now, want.purges_seen, 0, Fill::Company::no));
+      std::make_shared<Fill>(Selection(), want.now, want.purges_seen(), 0, Fill::Company::no));
 }
 
 void Shelf::end(const Key& key, const FillPtr& fill) {

@@ -11,6 +11,7 @@
 #include "plugins/cache/storage/eviction.h"
 #include "plugins/cache/storage/fill.h"
 #include "plugins/cache/storage/object.h"
+#include "plugins/cache/storage/purges.h"
 
 namespace weir::plugins {
 
@@ -50,10 +51,13 @@ class Shelf {
   /// What somebody knows who wants a fill.
   struct Want {
     Time now{};
-    Time oldest = Time::min();  // a fill from before, without an outcome, takes too long
-    uint64_t purges_seen = 0;   // orders to forget: with a fill of another number it has nothing to do
-    unsigned failures = 0;      // of those before
-    ObjectPtr known{};          // what is there already
+    Time oldest = Time::min();       // a fill from before, without an outcome, takes too long
+    std::string_view url{};          // with what was asked for before an order to forget it, it has nothing to do
+    const Purges* purges = nullptr;  // null: there are none
+    bool is_particular = false;  // it takes nothing from before: its request's directives are none for what is there
+    unsigned failures = 0;       // of those before
+    ObjectPtr known{};           // what is there already
+    uint64_t purges_seen() const { return purges ? purges->newest() : 0; }
   };
   /// Joins the fill under way for such a request, or begins one. Neither when there is a fresh object by now that is
   /// another than the known.

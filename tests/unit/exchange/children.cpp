@@ -217,4 +217,42 @@ TEST_CASE("children: one that is detached ends with its worker's group") {
   CHECK(bench.origin->alive == 0);
 }
 
+TEST_CASE("children: a detached one that is adopted tells its attempts through who adopted it") {
+  Bench bench;
+  auto& parent = bench.exchange;
+  const auto mark = parent.mark(100);
+  auto child = parent.detach(mark);
+  auto task = bench.run(child->exchange);
+  task.start();
+  bench.advance(110ms);
+  REQUIRE(task.is_done());
+  task.reset();
+  child->exchange.id = child->exchange.arena().copy("id");
+  parent.adopt(std::move(child));
+  REQUIRE(parent.attempts.size() == 1);
+  CHECK(parent.attempts[0].endpoint == "10.0.0.1:80");
+  REQUIRE(parent.rewind(mark));  // a retry: the child goes
+  CHECK(parent.attempts[0].endpoint == "10.0.0.1:80");
+  CHECK(parent.id == "id");
+}
+
+TEST_CASE("children: what a fork took over from a detached one outlives the fork") {
+  Bench bench;
+  auto& parent = bench.exchange;
+  const auto mark = parent.mark(100);
+  auto fork = parent.fork(mark);
+  {
+    auto detached = fork->exchange.detach(fork->exchange.mark(100));
+    auto task = bench.run(detached->exchange);
+    task.start();
+    bench.advance(110ms);
+    REQUIRE(task.is_done());
+    task.reset();
+    fork->exchange.adopt(std::move(detached));
+  }
+  fork.reset();  // it lost
+  REQUIRE(parent.attempts.size() == 1);
+  CHECK(parent.attempts[0].endpoint == "10.0.0.1:80");
+}
+
 }  // namespace weir
