@@ -1,4 +1,5 @@
-"""What the kernel says that a full cache costs: no more than it may, and a tenth. For the release build."""
+"""What a full cache costs: by its own account no more than it may, by the kernel's a third more at most: what the allocator
+makes of a flood that comes and goes, and the workers' read buffers, are in it, too. For the release build."""
 
 import multiprocessing
 import unittest
@@ -12,6 +13,7 @@ from wire import RawClient, request_bytes
 MIB = 1 << 20
 SIZE = 64 * MIB
 BATCH = 10
+MOST = 4 / 3 * 64       # MiB
 
 
 class Memory(ReleaseCase):
@@ -50,7 +52,7 @@ class Memory(ReleaseCase):
         weir = self.serve(size)
         before = weir.proportional_memory()
         self.flood(weir, 2 * SIZE // size)
-        self.assertLessEqual(weir.metric(BYTES), 1.1 * SIZE)
+        self.assertLessEqual(weir.metric(BYTES), SIZE)
         self.assertGreater(weir.metric(BYTES), 0.5 * SIZE)
         self.assertGreater(weir.metric(EVICTIONS), 0)
         grown = (weir.proportional_memory() - before) / 1024
@@ -58,13 +60,13 @@ class Memory(ReleaseCase):
         return grown
 
     def test_a_flood_of_small_objects(self):
-        self.assertLessEqual(self.cost(1000), 1.1 * 64)
+        self.assertLessEqual(self.cost(1000), MOST)
 
     def test_a_flood_of_middling_objects(self):
-        self.assertLessEqual(self.cost(16_000), 1.1 * 64)
+        self.assertLessEqual(self.cost(16_000), MOST)
 
     def test_a_flood_of_large_objects(self):
-        self.assertLessEqual(self.cost(300_000), 1.1 * 64)
+        self.assertLessEqual(self.cost(300_000), MOST)
 
 
 if __name__ == "__main__":
