@@ -113,8 +113,9 @@ Task<> Cache::change(Exchange& exchange, Next next) const {
 }
 
 void Cache::forget(std::string_view url) const {
-  if (key_.is_url()) parts_.shelf->invalidate(parts_.shelf->key_of(url));
-  if (!key_.is_url() || parts_.shared) parts_.feed->order({.kind = Purge::Kind::url, .text = std::string(url)});
+  parts_.shelf->invalidate(parts_.shelf->key_of(url));
+  if (parts_.longer->are_there() || parts_.shared)
+    parts_.feed->order({.kind = Purge::Kind::url, .text = std::string(url)});
 }
 
 void Cache::purge(Exchange& exchange) const {
@@ -122,7 +123,7 @@ void Cache::purge(Exchange& exchange) const {
     return exchange.fail({ErrorCode::forbidden, Side::client, "PURGE isn't for everybody"});
   }
   const auto url = key_.of(exchange).url;
-  if (key_.is_url()) parts_.shelf->invalidate(parts_.shelf->key_of(url));
+  parts_.shelf->invalidate(parts_.shelf->key_of(url));
   parts_.feed->order({.kind = Purge::Kind::url, .text = std::string(url)});
   exchange.respond(200, "application/json", "{\"purged\":true}\n");
 }
@@ -150,6 +151,7 @@ Cache::Inquiry Cache::inquire(Exchange& exchange) const {
   Inquiry inquiry;
   inquiry.text = key_.of(exchange);
   inquiry.key = parts_.shelf->key_of(inquiry.text.whole);
+  if (!inquiry.text.is_url()) parts_.longer->note();
   if (headers.may_have(http::set_of(http::Field::cache_control)) || headers.get("pragma")) {
     inquiry.asked = respected(request_directives(headers), respected_);
   }
@@ -210,6 +212,7 @@ bool Cache::reply_stored(Exchange& exchange, const ObjectPtr& object, CacheStatu
   const bool is_stale = !object->is_fresh(now);
   if (!reply(exchange, object)) return false;
   status.ttl = object->ttl(now);
+  outcomes_.served(object->age(now));
   if (is_stale) exchange.record.raise(Flag::ST);
   finish(exchange, status, is_stale ? CacheOutcome::stale : CacheOutcome::hit);
   return true;
@@ -244,16 +247,37 @@ Task<> Cache::renew_by_head(Exchange& exchange, Next next, const Inquiry& inquir
   finish(exchange, status, CacheOutcome::miss);
 }
 
+namespace {
+
+std::string bounds_of(const CacheSettings& settings) {
+  return "max_size: " + format(settings.max_size) + ", max_object: " + format(*settings.max_object) +
+         ", vary.max_variants: " + std::to_string(settings.vary.max_variants);
+}
+
+/// Caches of one name are one, so they have the same bounds.
+void agree(const CacheSettings& settings, const std::string& name, const config::Location& at, FilterContext& context) {
+  if (!context.agreed) return;
+  const auto bounds = bounds_of(settings);
+  const auto& others = context.agreed->try_emplace("cache " + name, bounds).first->second;
+  if (others == bounds) return;
+  context.problems.add(settings.name->empty() ? at : settings.name.at,
+                       "a cache called '" + name + "' has other bounds on another route",
+                       "write the same there and here (" + others + "), or give it a name of its own");
+}
+
+}  // namespace
+
 config::Tag<FilterFactory> cache_filter() {
   return filter_tag<CacheSettings>(
       "cache", "answers from what it has stored of earlier responses (RFC 9111)",
-      [](const CacheSettings& settings, const config::Location&, FilterContext& context) {
+      [](const CacheSettings& settings, const config::Location& at, FilterContext& context) {
         // Routes are told apart by more than the URL: by default none answers with what another had.
         const auto name = settings.name->empty() ? context.route : *settings.name;
         if (const auto& shared = settings.shared.is_on; *shared && !context.is_store_shared) {
           context.problems.add(shared.at, "there is no store that is shared",
                                "write store: { redis: \"redis://HOST:6379\" }, or leave this out");
         }
+        agree(settings, name, at, context);
         return std::make_shared<const Cache>(settings, name, context);
       });
 }

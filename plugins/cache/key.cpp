@@ -38,7 +38,7 @@ std::string_view origin_of(std::string_view scheme, std::string_view authority, 
 }
 
 std::string_view origin_of(Exchange& exchange) {
-  return origin_of(exchange.client.is_encrypted ? "https" : "http", exchange.request.authority, exchange.arena());
+  return origin_of(exchange.client.scheme(), exchange.request.authority, exchange.arena());
 }
 
 std::optional<std::string_view> resolve_url(std::string_view reference, std::string_view origin, std::string_view path,
@@ -68,8 +68,9 @@ CacheKey::Text CacheKey::of(Exchange& exchange) const {
   const auto query = request.has_query ? query_of(request, arena) : std::string_view();
   const bool has_query = request.has_query && (!query.empty() || request.query.empty());
   const auto url = arena.concat({origin_of(exchange), request.path, has_query ? "?" : "", query});
-  if (extra_.empty()) return {url, url};
-  const auto whole = arena.append(arena.append(url, "\n"), extra_.evaluate(exchange));
+  auto whole = url;
+  if (const auto told = exchange.client.url_told; !told.empty()) whole = arena.concat({url, "\t", told});
+  if (!extra_.empty()) whole = arena.concat({whole, "\n", extra_.evaluate(exchange)});
   return {whole.substr(0, url.size()), whole};
 }
 

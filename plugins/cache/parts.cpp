@@ -21,6 +21,7 @@ CacheParts::CacheParts(const CacheSettings& settings, const std::string& name, F
     : policy(settings),
       shelf(context.process_state<Shelf>("cache " + name, shelf_settings(settings))),
       feed(context.process_state<PurgeFeed>("cache " + name, {name, context.announcer})),
+      longer(context.process_state<LongerKeys>("cache " + name, {})),
       shared(shared_level(settings, name)),
       uncacheable_ttl(settings.uncacheable_ttl),
       max_object(settings.max_object->count),

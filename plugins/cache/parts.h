@@ -1,5 +1,6 @@
 #pragma once
 
+#include <atomic>
 #include <memory>
 #include <optional>
 #include <string>
@@ -11,6 +12,25 @@
 #include "plugins/cache/storage/shelf.h"
 
 namespace weir::plugins {
+
+/// Whether a cache has had keys that are more than a URL: then what becomes of a URL concerns more than its own key.
+/// A slot of process_state. Any thread.
+class LongerKeys {
+ public:
+  struct Settings {
+    bool operator==(const Settings&) const = default;
+  };
+  static bool compatible(const Settings&, const Settings&) { return true; }
+  explicit LongerKeys(const Settings&) {}
+
+  bool are_there() const { return are_there_.load(std::memory_order_relaxed); }
+  void note() {
+    if (!are_there()) are_there_.store(true, std::memory_order_relaxed);
+  }
+
+ private:
+  std::atomic<bool> are_there_ = false;
+};
 
 /// What a route's cache is made of, for the filter and for its tasks in the background. Immutable but for what it
 /// points to.
@@ -24,6 +44,7 @@ struct CacheParts {
   const StoragePolicy policy;
   const std::shared_ptr<Shelf> shelf;
   const std::shared_ptr<PurgeFeed> feed;
+  const std::shared_ptr<LongerKeys> longer;
   const std::optional<SharedLevel> shared;
   const Duration uncacheable_ttl;
   const uint64_t max_object;

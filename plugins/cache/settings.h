@@ -74,9 +74,10 @@ struct CacheSettings {
   std::vector<std::string> tags{"surrogate-key", "cache-tag"};
   // What some upstreams take for the URL, the host or the method, and what is in no key.
   std::vector<std::string> withhold{
-      "x-original-url",     "x-original-host",    "x-original-uri",      "x-rewrite-url",    "x-host",
-      "x-http-method",      "x-method-override",  "x-forwarded-prefix",  "x-forwarded-path", "x-http-method-override",
-      "x-forwarded-scheme", "x-forwarded-server", "x-http-host-override"};
+      "x-original-url",     "x-original-host",    "x-original-uri",       "x-rewrite-url",    "x-host",
+      "x-http-method",      "x-method-override",  "x-forwarded-prefix",   "x-forwarded-path", "x-http-method-override",
+      "x-forwarded-scheme", "x-forwarded-server", "x-http-host-override", "x-forwarded-ssl",  "x-forwarded-protocol",
+      "x-url-scheme",       "front-end-https",    "x-forwarded-uri"};
   bool set_cookie = false;
   CacheStatusSettings cache_status;
   std::vector<config::Located<std::string>> purge_from;

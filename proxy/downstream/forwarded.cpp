@@ -3,6 +3,7 @@
 #include <array>
 
 #include "http/hop_by_hop.h"
+#include "http/target.h"
 
 namespace weir::downstream {
 
@@ -69,19 +70,25 @@ void drop_forwarding(http::Headers& headers, Field but = Field::other) {
   }
 }
 
-/// The `for` of one member of a Forwarded field, without quotes, brackets and port (RFC 7239 section 6).
-std::string_view node_of(std::string_view member) {
+/// A parameter of one member of a Forwarded field, without quotes (RFC 7239 section 4); "" = it isn't there.
+std::string_view parameter_of(std::string_view member, std::string_view name) {
   while (!member.empty()) {
     const auto end = member.find(';');
-    auto pair = trim(member.substr(0, end));
+    const auto pair = trim(member.substr(0, end));
     member = end == std::string_view::npos ? std::string_view{} : member.substr(end + 1);
-    if (!equals_ignoring_case(pair.substr(0, 4), "for=")) continue;
-    pair.remove_prefix(4);
-    if (pair.starts_with('"')) pair = pair.substr(1, pair.rfind('"') - 1);
-    if (pair.starts_with('[')) return pair.substr(1, pair.find(']') - 1);
-    return pair.substr(0, pair.find(':'));
+    const auto equals = pair.find('=');
+    if (equals == std::string_view::npos || !equals_ignoring_case(trim(pair.substr(0, equals)), name)) continue;
+    const auto value = trim(pair.substr(equals + 1));
+    return value.starts_with('"') ? value.substr(1, value.rfind('"') - 1) : value;
   }
   return {};
+}
+
+/// The `for` of one member, without brackets and port (RFC 7239 section 6).
+std::string_view node_of(std::string_view member) {
+  const auto node = parameter_of(member, "for");
+  if (node.starts_with('[')) return node.substr(1, node.find(']') - 1);
+  return node.substr(0, node.find(':'));
 }
 
 /// By the family of fields that this configuration believes in, and no other: a proxy that writes one may pass the
@@ -97,6 +104,67 @@ std::string_view client_behind_proxies(Exchange& exchange, const Forwarding& for
     return true;
   });
   return right_most_stranger(nodes, forwarding.trusted_proxies, peer);
+}
+
+/// What trusted proxies say of the URL that the client asked for; each may be a list, of which the upstream believes
+/// whom it likes.
+struct Told {
+  std::string_view scheme;
+  std::string_view host;
+  std::string_view port;
+};
+
+Told told_by_x_forwarded(const http::Headers& headers) {
+  const auto said = [&](std::string_view name) { return headers.joined(name).value_or(""); };
+  return {said("X-Forwarded-Proto"), said("X-Forwarded-Host"), said("X-Forwarded-Port")};
+}
+
+Told told_by_forwarded(Exchange& exchange) {
+  Told told;
+  bool is_first = true;
+  for_each_member(exchange.request.headers.joined("Forwarded").value_or(""), [&](std::string_view member) {
+    const auto join = [&](std::string_view list, std::string_view name) {
+      const auto value = parameter_of(member, name);
+      return is_first ? value : exchange.arena().concat({list, ",", value});
+    };
+    told = {join(told.scheme, "proto"), join(told.host, "host"), {}};
+    is_first = false;
+    return true;
+  });
+  return told;
+}
+
+/// The client's own is the first one.
+std::string_view first_scheme(std::string_view list) {
+  const auto first = trim(list.substr(0, list.find(',')));
+  for (const std::string_view scheme : {"https", "http"}) {
+    if (equals_ignoring_case(first, scheme)) return scheme;
+  }
+  return {};
+}
+
+/// The upstream could know as much from the request's own URL.
+bool is_plain(const Told& told, const Exchange& exchange) {
+  const auto& client = exchange.client;
+  const auto authority = std::string_view(exchange.request.authority);
+  const auto named = http::port_of(authority);
+  const std::string_view usual = client.scheme() == "https" ? "443" : "80";
+  return (told.scheme.empty() || equals_ignoring_case(told.scheme, client.scheme())) &&
+         (told.host.empty() || equals_ignoring_case(told.host, authority)) &&
+         (told.port.empty() || told.port == (named.empty() ? usual : named));
+}
+
+/// By the family of fields that will be passed on.
+void hear_of_url(Exchange& exchange, Forwarding::Style style) {
+  auto& client = exchange.client;
+  auto& arena = exchange.arena();
+  const auto hear = [&](const Told& told) {
+    if (client.scheme_told.empty()) client.scheme_told = first_scheme(told.scheme);
+    if (is_plain(told, exchange)) return;
+    client.url_told = arena.concat({client.url_told, told.scheme, "\n", told.host, "\n", told.port, "\n"});
+  };
+  if (style != Forwarding::Style::rfc7239) hear(told_by_x_forwarded(exchange.request.headers));
+  if (style != Forwarding::Style::x_forwarded) hear(told_by_forwarded(exchange));
 }
 
 /// RFC 9440: what the upstream reads here must be our word alone.
@@ -174,7 +242,8 @@ Result<> prepare_forwarding(Exchange& exchange, const Forwarding& forwarding) {
   const auto peer = client.ip;
   client.is_trusted = !forwarding.trusted_proxies.empty() && is_trusted(client.peer, forwarding.trusted_proxies);
   if (client.is_trusted) client.ip = client_behind_proxies(exchange, forwarding, peer);
-  if (!client.is_trusted) drop_forwarding(headers);
+  if (client.is_trusted) hear_of_url(exchange, forwarding.style);
+  else drop_forwarding(headers);
   // We do take trailers, and pass them on; without being told so, gRPC servers send none.
   if (http::remove_hop_by_hop(headers).trailers) headers.add("TE", "trailers", Field::te);
   tell_certificate(exchange);

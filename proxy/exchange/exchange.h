@@ -77,6 +77,15 @@ struct Client {
   bool is_encrypted = false;       // came over TLS
   bool is_early = false;           // the request came before the handshake was done: it may be a replay
   const ClientTls* tls = nullptr;  // how; null when it came in the clear
+  // What a trusted proxy says of the URL that its own client asked for, and what the upstream hears; "" = nothing.
+  std::string_view scheme_told;  // "https"
+  std::string_view url_told;     // scheme, host and port, when the request's own URL doesn't say the same
+
+  /// Of the URL that the client asked for, as far as anybody is to be believed: "http" or "https".
+  std::string_view scheme() const {
+    if (!scheme_told.empty()) return scheme_told;
+    return is_encrypted ? "https" : "http";
+  }
 };
 
 struct Response {

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <functional>
+#include <map>
 #include <memory>
 #include <set>
 #include <string>
@@ -29,6 +30,9 @@ struct FilterContext {
   bool is_store_shared = false;                                 // with other processes
   std::vector<std::string> upstreams;                           // their names, for filters that go to one
   std::set<std::string> names;                                  // by which filters of this route know their state
+  // What state that routes share by name was asked for with, over all routes: those of one name ask for the same. Null:
+  // there are no others.
+  std::map<std::string, std::string>* agreed = nullptr;
 
   /// What the state of a filter at `at` is called that has no name of its own: one over all routes for a filter that
   /// stands before them all.

@@ -1,9 +1,11 @@
 #pragma once
 
+#include <algorithm>
 #include <atomic>
 #include <cstdint>
 #include <map>
 #include <mutex>
+#include <span>
 #include <string>
 #include <utility>
 #include <vector>
@@ -20,6 +22,28 @@ class SharedCount {
 
  private:
   alignas(64) std::atomic<int64_t> value_ = 0;
+};
+
+/// How many values were at most so much, by fixed bounds, and their sum. Whole numbers of the family's unit, none below
+/// 0. Any thread, no lock; a reader may see a value in its bucket before it sees it in the sum.
+class SharedHistogram {
+ public:
+  /// Upper bounds, inclusive, in rising order; one more bucket takes what is greater.
+  explicit SharedHistogram(std::span<const int64_t> bounds)
+      : bounds_(bounds.begin(), bounds.end()), buckets_(bounds.size() + 1) {}
+
+  void observe(int64_t value) {
+    buckets_[static_cast<size_t>(std::ranges::lower_bound(bounds_, value) - bounds_.begin())].add();
+    sum_.add(std::max<int64_t>(value, 0));
+  }
+  std::span<const int64_t> bounds() const { return bounds_; }
+  std::span<const SharedCount> buckets() const { return buckets_; }
+  int64_t sum() const { return sum_.value(); }
+
+ private:
+  const std::vector<int64_t> bounds_;
+  std::vector<SharedCount> buckets_;
+  SharedCount sum_;
 };
 
 /// One more in a gauge, as long as it lives.
@@ -52,6 +76,13 @@ class FilterMetrics {
   SharedCount& gauge(const std::string& family, const std::string& help, Labels labels) {
     return find(Kind::gauge, family, help, std::move(labels));
   }
+  /// `family` ends with its unit: "cache_hit_age_seconds". The bounds are the first ones that it was asked for with.
+  SharedHistogram& histogram(const std::string& family, const std::string& help, Labels labels,
+                             std::span<const int64_t> bounds) {
+    const std::lock_guard lock(mutex_);
+    auto& histograms = histograms_.try_emplace(family, Histograms{help, {}}).first->second;
+    return histograms.samples.try_emplace(std::move(labels), bounds).first->second;
+  }
 
   /// visit(family, kind, help, labels, value), those of a family one after the other.
   template <class Visit>
@@ -61,12 +92,24 @@ class FilterMetrics {
       for (const auto& [labels, count] : family.samples) visit(name, family.kind, family.help, labels, count.value());
     }
   }
+  /// visit(family, help, labels, histogram), in the same way.
+  template <class Visit>
+  void for_each_histogram(Visit visit) const {
+    const std::lock_guard lock(mutex_);
+    for (const auto& [name, family] : histograms_) {
+      for (const auto& [labels, histogram] : family.samples) visit(name, family.help, labels, histogram);
+    }
+  }
 
  private:
   struct Family {
     Kind kind;
     std::string help;
     std::map<Labels, SharedCount> samples;
+  };
+  struct Histograms {
+    std::string help;
+    std::map<Labels, SharedHistogram> samples;
   };
   SharedCount& find(Kind kind, const std::string& name, const std::string& help, Labels labels) {
     const std::lock_guard lock(mutex_);
@@ -76,6 +119,7 @@ class FilterMetrics {
 
   mutable std::mutex mutex_;  // of the maps, not of the counts
   std::map<std::string, Family> families_;
+  std::map<std::string, Histograms> histograms_;
 };
 
 }  // namespace weir

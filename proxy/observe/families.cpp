@@ -76,6 +76,19 @@ void Families::histogram(std::string_view name, std::string_view help, MetricLab
   histogram.sample_sum = total.seconds;
 }
 
+void Families::histogram(std::string_view name, std::string_view help, MetricLabels labels,
+                         const SharedHistogram& histogram) {
+  auto& out = gathered_->add(prefixed(name), help, MetricType::Histogram, std::move(labels)).histogram;
+  const auto bounds = histogram.bounds();
+  for (const auto& bucket : histogram.buckets()) {
+    out.sample_count += static_cast<uint64_t>(bucket.value());
+    const auto at = out.bucket.size();
+    const double bound = at < bounds.size() ? static_cast<double>(bounds[at]) : std::numeric_limits<double>::infinity();
+    out.bucket.push_back({out.sample_count, bound});
+  }
+  out.sample_sum = static_cast<double>(histogram.sum());
+}
+
 std::string Families::prometheus() const { return prometheus::TextSerializer().Serialize(gathered_->families); }
 
 std::string Families::openmetrics() const {

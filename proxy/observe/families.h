@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "base/metrics.h"
+#include "exchange/filter_metrics.h"
 
 namespace weir::observe {
 
@@ -32,6 +33,7 @@ class Families {
   void counter(std::string_view name, std::string_view help, MetricLabels labels, double value);
   void gauge(std::string_view name, std::string_view help, MetricLabels labels, double value);
   void histogram(std::string_view name, std::string_view help, MetricLabels labels, const HistogramTotal& total);
+  void histogram(std::string_view name, std::string_view help, MetricLabels labels, const SharedHistogram& histogram);
   /// A family whose whole name is set by convention: process_open_fds.
   void plain_gauge(std::string name, std::string_view help, double value);
   void plain_counter(std::string name, std::string_view help, double value);

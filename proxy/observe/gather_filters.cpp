@@ -9,6 +9,9 @@ void gather_filters(const FilterMetrics& metrics, Families& families) {
     if (kind == FilterMetrics::Kind::counter) families.counter(family, help, labels, number);
     else families.gauge(family, help, labels, number);
   });
+  metrics.for_each_histogram(
+      [&](const std::string& family, const std::string& help, const FilterMetrics::Labels& labels,
+          const SharedHistogram& histogram) { families.histogram(family, help, labels, histogram); });
 }
 
 }  // namespace weir::observe

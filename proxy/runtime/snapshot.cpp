@@ -11,7 +11,8 @@ namespace {
 
 /// The global filters, then the route's own.
 std::vector<Chain::Link> build_filters(const Configuration& configuration, const routing::RouteSettings& route,
-                                       Lasting& lasting, config::Problems& problems) {
+                                       Lasting& lasting, config::Problems& problems,
+                                       std::map<std::string, std::string>& agreed) {
   std::vector<Chain::Link> links;
   FilterContext context{problems,
                         lasting.slots,
@@ -21,6 +22,7 @@ std::vector<Chain::Link> build_filters(const Configuration& configuration, const
                         &lasting.store.channels(),
                         lasting.announcer,
                         !configuration.store.is_embedded()};
+  context.agreed = &agreed;
   for (const auto& upstream : configuration.upstreams) context.upstreams.push_back(upstream.name);
   for (const auto* filters : {&configuration.filters, &route.filters}) {
     for (const auto& filter : *filters) {
@@ -96,14 +98,15 @@ void Snapshot::build_upstreams(Lasting& lasting, unsigned workers, const TlsFile
 void Snapshot::build_routes(Lasting& lasting, config::Problems& problems) {
   const auto forward = std::make_shared<upstream::Forward>(upstreams_);
   std::vector<std::pair<routing::RouteSettings, Route>> routes;
+  std::map<std::string, std::string> agreed;
   for (const auto& settings : configuration_.routes) {
     Route route;
     route.name = *settings.name;
     route.timeout = settings.timeout;
     route.max_body = settings.max_body ? settings.max_body->count : UINT64_MAX;
     route.takes_early_data = settings.early_data;
-    route.chain =
-        Chain(build_filters(configuration_, settings, lasting, problems), routing::make_origin(settings, forward));
+    route.chain = Chain(build_filters(configuration_, settings, lasting, problems, agreed),
+                        routing::make_origin(settings, forward));
     labels_.routes.push_back(route.name);
     routes.emplace_back(settings, std::move(route));
   }

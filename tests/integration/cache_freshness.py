@@ -5,9 +5,9 @@ import time
 import unittest
 
 from cache_case import CacheCase, Page, http_date, status_of, statuses
-from cache_settings import (BYTES, CACHE_LABEL, HIT, LOG_CACHE, MISS, OBJECTS, REQUEST_DIRECTIVES, REQUESTS, STALE, STALE_FLAG,
-                            STATUS_FIELD, STATUS_LABEL, cache_status, respecting)
-from harness import eventually
+from cache_settings import (BYTES, CACHE_LABEL, HIT, HIT_AGE, LOG_CACHE, MISS, OBJECTS, REQUEST_DIRECTIVES, REQUESTS, ROUTE_LABEL,
+                            STALE, STALE_FLAG, STATUS_FIELD, STATUS_LABEL, cache_status, respecting)
+from harness import eventually, fetch
 
 FRESH = "max-age=60"
 
@@ -328,6 +328,35 @@ class Said(CacheCase):
         self.assertEqual((before[0] + 1, before[1] + 3), (count(MISS), count(HIT)))
         self.assertGreater(self.shared.metric(BYTES, **{CACHE_LABEL: name}), 10_000)
         self.assertGreaterEqual(self.shared.metric(OBJECTS, **{CACHE_LABEL: name}), 1)
+
+    def test_how_old_hits_are_is_counted(self):
+        of = {CACHE_LABEL: "pages", ROUTE_LABEL: "named"}
+        up_to = lambda bound: self.shared.metric(f"{HIT_AGE}_bucket", le=bound, **of)
+        look = lambda: [up_to("60"), up_to("300"), up_to("604800"), up_to("+Inf")] + [
+            self.shared.metric(f"{HIT_AGE}_{what}", **of) for what in ("count", "sum")]
+        before = look()
+        young = self.page(under="/named/", cache_control=FRESH)
+        middling = self.page(under="/named/", cache_control="max-age=600", age=100)
+        old = self.page(under="/named/", cache_control="max-age=9999999", age=1_000_000)
+        for path in (young, middling, old):
+            self.assert_reused(path)
+        more = [now - then for now, then in zip(look(), before)]
+        self.assertEqual([1, 2, 2, 3, 3], more[:5])
+        self.assertTrue(1_000_100 <= more[5] < 1_000_200, more)
+
+    def test_the_ages_are_a_histogram_that_a_scraper_reads(self):
+        self.assert_reused(self.page(cache_control=FRESH))
+        self.assert_reused(self.page(under="/named/", cache_control=FRESH))
+        lines = fetch(self.shared.admin, target="/metrics").body.decode().splitlines()
+        own = [line for line in lines if HIT_AGE in line]
+        self.assertEqual([f"# HELP {HIT_AGE} ", f"# TYPE {HIT_AGE} histogram"],
+                         [own[0][:len(f"# HELP {HIT_AGE} ")], own[1]])
+        self.assertEqual(2, sum(line.startswith("#") for line in own))
+        start = lines.index(own[0])
+        self.assertEqual(own, lines[start:start + len(own)], "the family stands together")
+        counts = [float(line.split()[-1]) for line in own if "_bucket" in line and 'cache="pages"' in line]
+        self.assertEqual(sorted(counts), counts)
+        self.assertEqual(13, len(counts))
 
     def test_the_log_has_the_word_and_marks_what_is_stale(self):
         path = self.page(cache_control="max-age=600", age=700, etag='"1"')

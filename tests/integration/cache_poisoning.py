@@ -17,7 +17,8 @@ EVIL = "evil.example"
 OF_THE_CHAIN = ("X-Forwarded-Host", "X-Forwarded-Proto", "X-Forwarded-Port", "Forwarded")
 # What some frameworks let a client say in place of its request line or Host.
 OVERRIDES = ("X-Original-URL", "X-Rewrite-URL", "X-HTTP-Method-Override", "X-HTTP-Method", "X-Method-Override", "X-Host",
-             "X-Forwarded-Server", "X-Forwarded-Scheme", "X-Forwarded-Prefix", "X-HTTP-Host-Override", "X-Original-Host")
+             "X-Forwarded-Server", "X-Forwarded-Scheme", "X-Forwarded-Prefix", "X-HTTP-Host-Override", "X-Original-Host",
+             "X-Forwarded-Ssl", "X-Forwarded-Protocol", "X-Url-Scheme", "Front-End-Https", "X-Forwarded-Uri")
 
 
 def reflecting(*names, **what):

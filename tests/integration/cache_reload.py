@@ -111,13 +111,81 @@ class Reload(CacheCase):
         asking = [self.in_background(lambda: self.ask(path, weir=self.own)) for _ in range(5)]
         gate.wait_held()
         eventually(lambda: self.own.metric(settings.IN_FLIGHT) >= 5, "all of them wait")
-        without = self.configured(self.origin, workers=2)
-        for route in without["routes"]:
-            route["filters"] = []
-        self.own.reload(without)
+        self.own.reload(self.without_cache())
         gate.open.set()
         self.assertEqual({f"{path} #1".encode()}, {bytes(one.result().body) for one in asking})
         self.assertIsNone(status_of(self.ask(path, weir=self.own)))
+
+    def without_cache(self):
+        config = self.configured(self.origin, workers=2)
+        for route in config["routes"]:
+            route["filters"] = []
+        return config
+
+    def in_halves(self, body):
+        """A page that has sent the first half of it; an event for the rest."""
+        go = threading.Event()
+
+        def script(connection, request, number):
+            connection.send(f"HTTP/1.1 200 OK\r\nContent-Length: {len(body)}\r\nCache-Control: {FRESH}\r\n\r\n")
+            connection.send(body[:len(body) // 2])
+            go.wait(60)
+            connection.send(body[len(body) // 2:])
+        return self.page(script), go
+
+    def test_a_body_that_is_coming_comes_whole_whatever_becomes_of_its_cache(self):
+        body = pattern(300_000)
+        for then in (self.without_cache(), self.with_cache(max_size="64MiB"), self.with_cache(key=["header.x-user"]),
+                     self.with_cache(max_object="1KiB"), self.with_cache(name="others")):
+            self.own.reload(self.with_cache())
+            path, go = self.in_halves(body)
+            clients = [self.client(self.own, timeout=60) for _ in range(4)]
+            for client in clients:
+                client.send(f"GET {path} HTTP/1.1\r\nHost: weir.test\r\n\r\n")
+            heads = [client.head() for client in clients]
+            self.own.reload(then)
+            go.set()
+            for client, head in zip(clients, heads):
+                self.assertEqual(body, bytes(client.rest_of(head).body))
+            self.assertEqual(1, self.count(path))
+            self.assertEqual(body, bytes(self.ask(path, weir=self.own).body))
+
+    def test_a_cache_that_comes_back_works(self):
+        path = self.stored()
+        self.own.reload(self.without_cache())
+        self.assertIsNone(status_of(self.ask(path, weir=self.own)))
+        self.own.reload(self.with_cache())
+        self.ask(path, weir=self.own)
+        self.assertTrue(self.is_stored(path))
+
+    def test_another_key_under_load_gives_nobody_what_is_another_s(self):
+        def script(connection, request, number):
+            Page(body=f"{request.target} of {request.get('x-user')}", cache_control=FRESH, vary="x-user")(
+                connection, request, number)
+        paths = [self.page(script) for _ in range(5)]
+        stop, wrong, count = threading.Event(), [], [0]
+
+        def ask(user):
+            while not stop.is_set():
+                for path in paths:
+                    response = self.ask(path, weir=self.own, x_user=user)
+                    count[0] += 1
+                    if (response.status, bytes(response.body)) != (200, f"{path} of {user}".encode()):
+                        wrong.append((user, path, response))
+        asking = [self.in_background(ask, f"user{number}") for number in range(4)]
+        try:
+            for block in ({"key": ["header.x-user"]}, {"key": ["path", "header.x-user"], "ttl": "1s"}, {"max_size": "64MiB"},
+                          {"query": {"sort": True}, "max_size": "64MiB"}, {"key": ["header.x-user"]}, {"vary": {"max_variants": 2}}, {}):
+                before = count[0]
+                self.own.reload(self.with_cache(**block))
+                eventually(lambda: count[0] > before + 40, "requests go on")
+        finally:
+            stop.set()
+        for one in asking:
+            one.result()
+        self.assertEqual([], wrong[:3])
+        for number in range(4):
+            self.assert_hit(self.ask(paths[0], weir=self.own, x_user=f"user{number}"))
 
     def test_orders_to_forget_hold_after_a_reload(self):
         path, later = self.stored(surrogate_key="news"), self.stored(surrogate_key="late")

@@ -74,7 +74,8 @@ def purge_order(name=None, soft=None, **what):
 
 REQUESTS = "weir_cache_requests_total"              # cache, status
 BYTES, OBJECTS, EVICTIONS = "weir_cache_bytes", "weir_cache_objects", "weir_cache_evictions_total"
-CACHE_LABEL, STATUS_LABEL = "cache", "status"
+HIT_AGE = "weir_cache_hit_age_seconds"              # a histogram: cache, route
+CACHE_LABEL, STATUS_LABEL, ROUTE_LABEL = "cache", "status", "route"
 HIT, STALE, MISS, REVALIDATED, COLLAPSED, BYPASS = "hit", "stale", "miss", "revalidated", "collapsed", "bypass"
 
 LOG_CACHE = "cache"                                 # the access log's field, with one of these words

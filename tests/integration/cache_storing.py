@@ -4,7 +4,7 @@ import unittest
 
 from backend import chunk, pattern
 from cache_case import CacheCase, Page, http_date, status_of
-from cache_settings import TARGETED, TARGETED_FOR_ALL, cache, query
+from cache_settings import TARGETED, TARGETED_FOR_ALL, cache, query, vary
 from h2_wire import H2Client
 from harness import WeirCase, free_address, settings
 from settings import route
@@ -624,6 +624,18 @@ class Settings(WeirCase):
                 told = self.refused(**values)
                 self.assertIn(named, told)
                 self.assertRegex(told, r"weir\.yaml:\d+:\d+")
+
+    def test_caches_of_one_name_have_the_same_bounds(self):
+        def told(*blocks):
+            return self.refused_start({
+                "upstreams": {"api": settings.upstream(free_address())},
+                "routes": [route(f"/{number}/", "api", filters=[cache(**block)]) for number, block in enumerate(blocks)],
+            })
+        for bounds in ({"max_size": "64MiB"}, {"max_object": "1KiB"}, vary(variants=3)):
+            with self.subTest(bounds):
+                text = told({"name": "shop"}, {"name": "other"} | bounds, {"name": "shop"} | bounds)
+                self.assertRegex(text, r"weir\.yaml:\d+:\d+: routes\[2\].*'shop'")
+                self.assertIn("write the same", text)
 
     def test_a_second_level_needs_a_store(self):
         self.assertIn("redis", self.refused(shared={"enabled": True}))

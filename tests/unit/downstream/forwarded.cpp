@@ -99,6 +99,57 @@ TEST_CASE("forwarding: X-Forwarded-For has IPv6 addresses bare") {
   CHECK(bench.field("x-forwarded-for") == "2001:db8::7");
 }
 
+TEST_CASE("forwarding: the scheme of the URL is a trusted proxy's word, and nobody else's") {
+  const auto scheme = [](std::string_view proto, std::string_view peer = "10.0.0.2") {
+    Bench bench(peer, {"10.0.0.0/8"});
+    if (!proto.empty()) bench.header("X-Forwarded-Proto", proto);
+    REQUIRE(bench.prepare().has_value());
+    return std::string(bench.exchange.client.scheme());
+  };
+  CHECK(scheme("https") == "https");
+  CHECK(scheme("HTTPS, http") == "https");
+  CHECK(scheme("http") == "http");
+  CHECK(scheme("") == "http");
+  CHECK(scheme("ftp") == "http");
+  CHECK(scheme("https", "203.0.113.7") == "http");
+  Bench by_tls;
+  by_tls.exchange.client.is_encrypted = true;
+  REQUIRE(by_tls.prepare().has_value());
+  CHECK(by_tls.exchange.client.scheme() == "https");
+}
+
+TEST_CASE("forwarding: by Forwarded, too") {
+  const auto scheme = [](std::string_view forwarded) {
+    Bench bench("10.0.0.2", {"10.0.0.0/8"});
+    bench.forwarding.style = Style::rfc7239;
+    bench.header("Forwarded", forwarded).header("X-Forwarded-Proto", "http");
+    REQUIRE(bench.prepare().has_value());
+    return std::string(bench.exchange.client.scheme());
+  };
+  CHECK(scheme("for=192.0.2.1;proto=https") == "https");
+  CHECK(scheme("for=192.0.2.1; Proto = \"https\", for=10.0.0.3;proto=http") == "https");
+  CHECK(scheme("for=192.0.2.1") == "http");
+  CHECK(scheme("proto=\"") == "http");
+}
+
+TEST_CASE("forwarding: what a trusted proxy tells of the URL is noted where the URL doesn't say so itself") {
+  const auto told = [](std::string_view name, std::string_view value, std::string_view peer = "10.0.0.2") {
+    Bench bench(peer, {"10.0.0.0/8"});
+    bench.header(name, value);
+    REQUIRE(bench.prepare().has_value());
+    return std::string(bench.exchange.client.url_told);
+  };
+  CHECK(told("X-Forwarded-Host", "EXAMPLE.com").empty());
+  CHECK(told("X-Forwarded-Port", "80").empty());
+  CHECK(told("X-Forwarded-Proto", "https").empty());
+  CHECK(told("X-Forwarded-Host", "other") == "\nother\n\n");
+  CHECK(told("X-Forwarded-Host", "example.com, other") == "\nexample.com, other\n\n");
+  CHECK(told("X-Forwarded-Port", "443") == "\n\n443\n");
+  CHECK(told("X-Forwarded-Proto", "https, http") == "https, http\n\n\n");
+  CHECK(told("X-Forwarded-Host", "other", "203.0.113.7").empty());
+  CHECK(told("Forwarded", "host=other").empty());  // it isn't passed on
+}
+
 TEST_CASE("forwarding: with style none a stranger's fields go all the same, and none are added") {
   Bench bench;
   bench.forwarding.style = Style::none;

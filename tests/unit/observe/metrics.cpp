@@ -166,6 +166,30 @@ TEST_CASE("metrics: what filters count, by family and labels; found again, never
   CHECK(text.find("weir_store_up 1") != std::string::npos);
 }
 
+TEST_CASE("metrics: histograms of filters, each family's samples together") {
+  FilterMetrics filters;
+  constexpr std::array<int64_t, 2> kBounds = {1, 60};
+  for (const int64_t age : {0, 1, 2, 60, 61, -5}) {
+    filters.histogram("age_seconds", "Age", {{"route", "api"}}, kBounds).observe(age);
+  }
+  filters.histogram("age_seconds", "Age", {{"route", "web"}}, kBounds).observe(7);
+  const auto text = Metrics({"1.2.3", ""}).expose("", {}, {}, &filters).text;
+  const std::string own =
+      "# HELP weir_age_seconds Age\n"
+      "# TYPE weir_age_seconds histogram\n"
+      "weir_age_seconds_count{route=\"api\"} 6\n"
+      "weir_age_seconds_sum{route=\"api\"} 124\n"
+      "weir_age_seconds_bucket{route=\"api\",le=\"1\"} 3\n"
+      "weir_age_seconds_bucket{route=\"api\",le=\"60\"} 5\n"
+      "weir_age_seconds_bucket{route=\"api\",le=\"+Inf\"} 6\n"
+      "weir_age_seconds_count{route=\"web\"} 1\n"
+      "weir_age_seconds_sum{route=\"web\"} 7\n"
+      "weir_age_seconds_bucket{route=\"web\",le=\"1\"} 0\n"
+      "weir_age_seconds_bucket{route=\"web\",le=\"60\"} 1\n"
+      "weir_age_seconds_bucket{route=\"web\",le=\"+Inf\"} 1\n";
+  CHECK_MESSAGE(text.find(own) != std::string::npos, text);
+}
+
 TEST_CASE("metrics: TLS handshakes that failed, by listener and reason; when certificates expire") {
   Metrics metrics({"1.2.3", ""});
   auto cells = metrics.worker(0).resolve(kLabels);
