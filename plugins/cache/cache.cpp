@@ -196,8 +196,12 @@ Task<> Cache::answer(Exchange& exchange, Next next, Inquiry inquiry) const {
   if (exchange.request.method == http::Method::head) co_return co_await renew_by_head(exchange, next, inquiry, found);
   const auto why = why_forwarded(found, now);
   if (!inquiry.may_store) co_return co_await pass(exchange, next, {.forward = why, .detail = "no-store"});
+  const bool is_known_uncacheable = found.is_uncacheable && !found.is_known;
+  if (is_known_uncacheable && exchange.request.headers.has(http::Field::range)) {  // the whole would come for nothing
+    co_return co_await pass(exchange, next, {.forward = why, .detail = "uncacheable"});
+  }
   if (found.is_known) inquiry.may_wait = collapse_.is_on;
-  if (found.is_uncacheable && !found.is_known) inquiry.may_wait = false;
+  if (is_known_uncacheable) inquiry.may_wait = false;
   co_await fetch(exchange, next, inquiry, std::move(found));
 }
 

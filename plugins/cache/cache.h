@@ -35,7 +35,9 @@ class Cache : public Filter {
     unsigned failures = 0;
     bool leads = false;
     bool has_come = false;  // what is wanted is stored by now
+    bool is_kept = false;   // what the fill brings
     std::optional<Fill::Outcome> outcome;
+    Attendee attendee;  // until it has begun to read what has come
     // The leader's alone.
     Exchange::ChildPtr given;
     std::span<const http::Header> own{};
@@ -61,7 +63,7 @@ class Cache : public Filter {
   Step step(Exchange& exchange, const Inquiry& inquiry, const Shelf::Found& found, const Company& company,
             CacheStatus& status) const;
   void conclude(Exchange& exchange, Company& company, const ObjectPtr& stored, CacheStatus status) const;
-  void finish_fetched(Exchange& exchange, const Fill::Outcome& outcome, CacheStatus status) const;
+  void finish_fetched(Exchange& exchange, const Company& company, CacheStatus status) const;
 
   Task<std::optional<Fill::Outcome>> until_settled(Exchange& exchange, Fill& fill, Time deadline) const;
   Shelf::Want want(Exchange& exchange, const Inquiry& inquiry, const ObjectPtr& known, unsigned failures) const;

@@ -46,7 +46,10 @@ Shelf::Want Cache::want(Exchange& exchange, const Inquiry& inquiry, const Object
 Shelf::Joined Cache::join(Exchange& exchange, const Inquiry& inquiry, const ObjectPtr& stored,
                           unsigned failures) const {
   const auto wanted = want(exchange, inquiry, stored, failures);
-  if (!inquiry.may_wait) return {.fill = parts_.shelf->begin_alone(inquiry.key, wanted), .leads = true};
+  if (!inquiry.may_wait) {
+    auto fill = parts_.shelf->begin_alone(inquiry.key, wanted);
+    return {.fill = fill, .attendee = Attendee(fill->attendance), .leads = true};
+  }
   return parts_.shelf->join(inquiry.key, exchange.request.headers, exchange.arena(), wanted);
 }
 
@@ -130,7 +133,7 @@ Task<> Cache::fetch(Exchange& exchange, Next next, const Inquiry& inquiry, Shelf
       case Step::over: co_return;
       case Step::answered:
         for (const auto& field : company.own) exchange.response.head.headers.add(field.name, field.value, field.field);
-        co_return finish_fetched(exchange, *company.outcome, status);
+        co_return finish_fetched(exchange, company, status);
       case Step::conclude: co_return conclude(exchange, company, found.object, status);
       case Step::again: break;
       case Step::alone: turn = kMostTurns;
@@ -139,13 +142,15 @@ Task<> Cache::fetch(Exchange& exchange, Next next, const Inquiry& inquiry, Shelf
   }
   status.is_collapsed = false;
   company.given.reset();
+  company.attendee = {};
   co_await pass(exchange, next, status);
 }
 
 /// Waits for a fill, as its leader or not. No outcome: it has taken too long.
 Task<> Cache::accompany(Exchange& exchange, Next next, const Inquiry& inquiry, const ObjectPtr& stored,
                         Company& company) const {
-  const auto joined = join(exchange, inquiry, stored, company.failures);
+  auto joined = join(exchange, inquiry, stored, company.failures);
+  company.attendee = std::move(joined.attendee);
   company.leads = joined.leads;
   company.outcome.reset();
   company.has_come = joined.object != nullptr;
@@ -156,17 +161,19 @@ Task<> Cache::accompany(Exchange& exchange, Next next, const Inquiry& inquiry, c
   if (joined.leads) begin(exchange, next, inquiry, joined.fill, stored, handover);
   const Time deadline = joined.leads ? exchange.attempt_deadline() : company.patience;
   company.outcome = co_await until_settled(exchange, *joined.fill, deadline);
+  company.is_kept = joined.fill->is_kept;
   if (!handover) co_return;
   company.given = handover->take();
   company.own = handover->own();
 }
 
-void Cache::finish_fetched(Exchange& exchange, const Fill::Outcome& outcome, CacheStatus status) const {
+void Cache::finish_fetched(Exchange& exchange, const Company& company, CacheStatus status) const {
+  const auto& outcome = *company.outcome;
   if (outcome.is_from_store) {
     const Time now = exchange.loop().now();
     return finish(exchange, {.ttl = outcome.object->ttl(now), .detail = "shared"}, CacheOutcome::hit);
   }
-  status.is_stored = true;
+  status.is_stored = company.is_kept;
   const auto came = outcome.was_validated ? CacheOutcome::revalidated : CacheOutcome::miss;
   finish(exchange, status, status.is_collapsed ? CacheOutcome::collapsed : came);
 }

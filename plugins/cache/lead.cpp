@@ -2,6 +2,7 @@
 
 #include <utility>
 
+#include "async/race.h"
 #include "plugins/cache/rules/conditions.h"
 #include "plugins/cache/use.h"
 
@@ -11,7 +12,12 @@ namespace {
 
 using namespace std::chrono_literals;
 
-constexpr uint64_t kWindow = 1024 * 1024;  // what the slowest reader may be behind, of what only passes
+// What the slowest reader may be behind, of what only passes: in bytes, the less when memory is short.
+constexpr uint64_t kWindow = 1024 * 1024;
+constexpr uint64_t kNarrow = 64 * 1024;
+constexpr Duration kPatience = 10s;  // for one who holds up all others
+
+constexpr Duration kGrace = 1s;  // to who comes next for the same, before nobody is waited for
 
 constexpr Error kGivenUp{ErrorCode::internal, Side::self, "the request that all waited for was given up"};
 
@@ -30,56 +36,12 @@ bool is_about(const Object& stored, const http::Headers& not_modified) {
 
 }  // namespace
 
-// The leader.
-
-void Handover::leave() {
-  if (running_) running_->inform_through(nullptr);
-  leader_ = nullptr;
-  given_.reset();
-}
-
-void Handover::begin(Child& child) {
-  if (!leader_) return;
-  running_ = &child;
-  child.inform_through(leader_);
-}
-
-void Handover::tell(Child& child, uint16_t status) {
-  running_ = nullptr;
-  child.inform_through(nullptr);
-  if (!leader_) return;
-  const auto& attempts = child.exchange.attempts;
-  for (size_t i = 0; i < attempts.size(); ++i) {
-    Attempt& told = leader_->attempts.add(attempts[i]);
-    if (told.outcome == Outcome::pending && told.status == status) told.outcome = Outcome::answered;
-  }
-  leader_->record.flags |= child.exchange.record.flags;
-  child.leave_untold();
-}
-
-void Handover::give(Exchange::ChildPtr child) {
-  running_ = nullptr;
-  child->inform_through(nullptr);
-  if (leader_) given_ = std::move(child);
-}
-
-void Handover::keep_private(const http::Headers& headers, std::string_view names) {
-  if (!leader_ || names.empty()) return;
-  http::Headers own(leader_->arena());
-  for (const auto& header : headers) {
-    if (list_has(names, header.name)) own.add(header.name, header.value, header.field);
-  }
-  const auto kept = own.copy(leader_->arena(), http::Headers::Deep::yes);
-  own_ = {kept.begin(), kept.end()};
-}
-
-// The fill.
-
 Lead::Lead(const CacheParts& parts, Exchange::ChildPtr child, Order order)
     : parts_(parts),
       shelf_(parts.shelf),
       snapshot_(child->exchange.snapshot),
       child_(std::move(child)),
+      loop_(child_->exchange.loop()),
       order_(std::move(order)),
       purges_seen_(order_.fill->purges_seen),
       purge_id_(parts.shared ? parts.purges().newest_id() : std::string()) {
@@ -88,14 +50,37 @@ Lead::Lead(const CacheParts& parts, Exchange::ChildPtr child, Order order)
 
 Lead::~Lead() {
   if (order_.handover) order_.handover->end();
-  shelf_->gave_back(counted_);
   settle({.kind = Outcome::Kind::failed, .error = kGivenUp});
   shelf_->end(key(), order_.fill);
 }
 
 Task<> Lead::run(Next next) {
-  if (parts_.shared && co_await find_in_store()) co_return;
-  co_await ask(next);
+  if (order_.handover) co_await race(loop_, fetch(next), until_deserted());
+  else co_await fetch(next);
+  if (kept_ && parts_.shared && !order_.fill->is_outdated) co_await pass_on(*kept_);
+}
+
+/// True; a race is won by what has a result.
+Task<bool> Lead::fetch(Next next) {
+  if (!parts_.shared || !co_await find_in_store()) co_await ask(next);
+  co_return true;
+}
+
+/// Ends when it isn't worth it any more: `fetch` is to go then.
+Task<bool> Lead::until_deserted() {
+  Attendance& attendance = *order_.fill->attendance;
+  for (;;) {
+    const auto seen = attendance.changed.count();
+    if (!attendance.is_empty()) {
+      co_await attendance.changed.news(loop_, seen);
+      continue;
+    }
+    const Shelf::Deserted deserted(*shelf_);
+    const auto deadline = has_head_ ? Time::max() : loop_.now() + kGrace;
+    const bool may_go_on =
+        !deserted.is_one_too_many() && (co_await attendance.changed.news(loop_, seen, deadline) || has_head_);
+    if (!may_go_on && shelf_->abandon(key(), order_.fill)) co_return true;
+  }
 }
 
 void Lead::settle(Outcome outcome) { order_.fill->settle(std::move(outcome)); }
@@ -106,6 +91,7 @@ Task<bool> Lead::find_in_store() {
   if (!found || (order_.stored && found->terms.born <= order_.stored->terms.born)) co_return false;
   if (use_of(*found, order_.asked, exchange.loop().now()) != Use::as_it_is) co_return false;
   found->purges_seen = purges_seen_;
+  found->content->charge_to(shelf_->account());
   shelf_->put(key(), found, *order_.fill);
   settle({.kind = Outcome::Kind::object, .object = found, .is_from_store = true});
   co_return true;
@@ -166,6 +152,7 @@ void Lead::validated(const http::RequestHead& request) {
   } else {
     shelf_->drop(key(), object);
   }
+  order_.fill->is_kept = renewed && !order_.fill->is_outdated;
   settle({.kind = Outcome::Kind::object, .object = std::move(object), .was_validated = true, .status = 304});
 }
 
@@ -195,7 +182,8 @@ Task<> Lead::keep(StoragePolicy::Verdict verdict, const Moment& moment) {
   const auto size = exchange.response.body->size();
   std::optional<uint64_t> announced;
   if (size.kind != http::BodySize::Kind::unknown) announced = size.bytes;
-  auto content = std::make_shared<Content>(announced);
+  auto content = std::make_shared<Content>(announced, order_.fill->attendance);
+  content->charge_to(shelf_->account());
   const auto status = exchange.response.head.status;
   if (order_.handover) {
     const auto& headers = exchange.response.head.headers;
@@ -204,19 +192,15 @@ Task<> Lead::keep(StoragePolicy::Verdict verdict, const Moment& moment) {
   const auto object = parts_.policy.make(std::move(verdict), exchange.response.head, content, moment);
   object->purges_seen = purges_seen_;
   if (order_.handover) order_.handover->tell(*child_, status);
+  has_head_ = true;
+  order_.fill->is_kept = announced && shelf_->make_room();
   settle({.kind = Outcome::Kind::object, .object = object, .status = status});
   if (!co_await pump(*content)) co_return;
   shelf_->put(key(), object, *order_.fill);
-  shelf_->gave_back(std::exchange(counted_, 0));
+  order_.fill->is_kept = !order_.fill->is_outdated;
   shelf_->end(key(), order_.fill);
   parts_.measure();
-  if (parts_.shared && !order_.fill->is_outdated) co_await pass_on(*object);
-}
-
-/// What it takes now counts; false when all that is on its way takes too much.
-bool Lead::account(const Content& content) {
-  const auto now = static_cast<int64_t>(content.footprint());
-  return shelf_->may_grow(now - std::exchange(counted_, now));
+  kept_ = object;
 }
 
 /// True when all of it is there, to be kept.
@@ -233,12 +217,9 @@ Task<bool> Lead::pump(Content& content) {
     if (chunk->is_end) break;
     content.append(chunk->data.view());
     bytes += chunk->data.size();
-    const bool has_room = account(content);
-    if (!passes && (!has_room || bytes > parts_.max_object)) {
+    if (!passes && (bytes > parts_.max_object || !shelf_->make_room())) {
       passes = true;
-      shelf_->remember_uncacheable(key(), child_->exchange.loop().now() + parts_.uncacheable_ttl);
-      shelf_->end(key(), order_.fill);
-      content.let_pass();
+      let_pass(content, bytes);
     }
     if (passes && !co_await until_read(content)) {
       content.fail({ErrorCode::client_gone, Side::client, "nobody reads it any more"});
@@ -249,17 +230,33 @@ Task<bool> Lead::pump(Content& content) {
   co_return !passes && body.is_exact() && bytes == content.announced().value_or(bytes);
 }
 
+/// It is too large, or there is no room now: nobody joins it any more.
+void Lead::let_pass(Content& content, uint64_t bytes) {
+  if (bytes > parts_.max_object) shelf_->remember_uncacheable(key(), loop_.now() + parts_.uncacheable_ttl);
+  shelf_->end(key(), order_.fill);
+  content.let_pass();
+}
+
 /// Until the slowest reader has caught up; false when there is none any more.
 Task<bool> Lead::until_read(Content& content) {
-  Loop& loop = child_->exchange.loop();
   for (;;) {
     const auto seen = content.drained.count();
     const auto backlog = content.backlog();
-    const bool is_awaited = order_.handover && !order_.handover->is_left();
-    if (!backlog && !is_awaited) co_return false;
-    if (backlog && *backlog <= kWindow) co_return true;
-    co_await content.drained.news(loop, seen, loop.now() + 1s);
+    const uint64_t window = shelf_->is_filling_up() ? kNarrow : kWindow;
+    if (!backlog && order_.fill->attendance->is_empty()) co_return false;
+    if (backlog && !is_held_up(content, *backlog, window)) co_return true;
+    co_await content.drained.news(loop_, seen, loop_.now() + 1s);
   }
+}
+
+/// By its slowest reader. One who does so for too long, though others wait, is cut off.
+bool Lead::is_held_up(Content& content, uint64_t backlog, uint64_t window) {
+  if (backlog <= window / 2) held_up_since_.reset();
+  if (backlog <= window) return false;
+  if (!held_up_since_) held_up_since_ = loop_.now();
+  if (loop_.now() - *held_up_since_ < kPatience || !content.cut_off(window / 2)) return true;
+  held_up_since_.reset();
+  return false;
 }
 
 /// Behind everybody's back: the clients have it already.

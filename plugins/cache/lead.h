@@ -3,48 +3,14 @@
 #include <memory>
 #include <string>
 
-#include "exchange/child.h"
+#include "plugins/cache/handover.h"
 #include "plugins/cache/parts.h"
 
 namespace weir::plugins {
 
-/// What is between a fill and the exchange that began it, who may go before. One thread.
-class Handover {
- public:
-  explicit Handover(Exchange& leader) : leader_(&leader) {}
-  Handover(const Handover&) = delete;
-  Handover& operator=(const Handover&) = delete;
-
-  /// The leader goes, or wants no more.
-  void leave();
-  bool is_left() const { return !leader_; }
-
-  // From the fill.
-  void begin(Child& child);
-  /// The attempts so far were made for the leader, too: he tells them.
-  void tell(Child& child, uint16_t status);
-  /// Nothing more comes of it.
-  void end() { running_ = nullptr; }
-  /// What was answered is for the leader alone.
-  void give(Exchange::ChildPtr child);
-
-  /// Fields that are for the leader, and aren't stored: those named by `private="…"` (RFC 9111 section 5.2.2.7).
-  void keep_private(const http::Headers& headers, std::string_view names);
-
-  /// The leader's: what `give` gave, or null.
-  Exchange::ChildPtr take() { return std::move(given_); }
-  /// What `keep_private` kept: as long as the leader.
-  std::span<const http::Header> own() const { return own_; }
-
- private:
-  Exchange* leader_;
-  Child* running_ = nullptr;
-  Exchange::ChildPtr given_;
-  std::span<const http::Header> own_;
-};
-
 /// A fill, from the question to the last byte: asks the store that is shared, then the origin, and keeps what comes.
-/// Runs in the background, whether or not anybody still waits. Settles and ends its fill, however it goes.
+/// Runs in the background, also when the one who began it has gone; ends when nobody is left who cares for it and
+/// nothing has come yet, or when there are too many such. Settles and ends its fill, however it goes.
 class Lead {
  public:
   struct Order {
@@ -67,12 +33,15 @@ class Lead {
   using Outcome = Fill::Outcome;
   using Moment = StoragePolicy::Moment;
 
+  Task<bool> fetch(Next next);
+  Task<bool> until_deserted();
   Task<bool> find_in_store();
   Task<> ask(Next next);
   Task<> send(Next next, const Exchange::Mark& mark, ObjectPtr validated);
   Task<> keep(StoragePolicy::Verdict verdict, const Moment& moment);
   Task<bool> pump(Content& content);
-  bool account(const Content& content);
+  void let_pass(Content& content, uint64_t bytes);
+  bool is_held_up(Content& content, uint64_t backlog, uint64_t window);
   Task<bool> until_read(Content& content);
   Task<> pass_on(const Object& object);
   void validated(const http::RequestHead& request);
@@ -85,13 +54,16 @@ class Lead {
 
   const CacheParts& parts_;
   const std::shared_ptr<Shelf> shelf_;
-  SnapshotRef snapshot_;  // keeps the parts
-  Exchange::ChildPtr child_;
+  SnapshotRef snapshot_;      // keeps the parts
+  Exchange::ChildPtr child_;  // null: it was given to the leader
+  Loop& loop_;
   Order order_;
   const uint64_t purges_seen_;
   std::string purge_id_;
   Time asked_{};
-  int64_t counted_ = 0;  // memory of what is on its way
+  bool has_head_ = false;  // of what may be kept
+  ObjectPtr kept_;
+  std::optional<Time> held_up_since_;  // by a reader of what only passes
 };
 
 /// To be spawned.

@@ -11,7 +11,7 @@ Task<Result<Chunk>> StoredBody::read() {
       left_ -= piece.bytes.size();
       co_return Chunk{worker_.lender.lend(std::move(piece.owner), piece.bytes)};
     }
-    if (piece.state == Content::State::broken) co_return std::unexpected(content.error());
+    if (piece.state == Content::State::broken) co_return std::unexpected(reader_.error());
     if (piece.state == Content::State::whole) break;
     co_await content.changed.news(worker_.loop, seen);
   }

@@ -10,7 +10,37 @@ namespace {
 constexpr size_t kFirst = 4 * 1024;
 constexpr size_t kLargest = 64 * 1024;
 
+constexpr Error kCutOff{ErrorCode::client_gone, Side::client, "it held up all others who read the same"};
+
 }  // namespace
+
+// What it takes.
+
+Content::~Content() {
+  if (account_ && entries_ == 0)
+    account_->loose.fetch_sub(static_cast<int64_t>(footprint()), std::memory_order_relaxed);
+}
+
+void Content::charge_to(std::shared_ptr<Account> account) {
+  account_ = std::move(account);
+  account_->loose.fetch_add(static_cast<int64_t>(footprint()), std::memory_order_relaxed);
+}
+
+/// Only while it comes or passes: what is on the shelf never changes.
+void Content::grow(int64_t bytes) {
+  footprint_.fetch_add(static_cast<size_t>(bytes), std::memory_order_relaxed);
+  if (account_) account_->loose.fetch_add(bytes, std::memory_order_relaxed);
+}
+
+void Content::enter_shelf() {
+  if (entries_++ > 0 || !account_) return;
+  account_->loose.fetch_sub(static_cast<int64_t>(footprint()), std::memory_order_relaxed);
+}
+
+void Content::leave_shelf() {
+  if (--entries_ > 0 || !account_) return;
+  account_->loose.fetch_add(static_cast<int64_t>(footprint()), std::memory_order_relaxed);
+}
 
 // Filling.
 
@@ -21,7 +51,7 @@ void Content::add_part(size_t wanted) {
   else capacity = std::max(capacity, wanted);
   capacity = std::min(capacity, kLargest);
   parts_.push_back({std::make_shared_for_overwrite<char[]>(capacity), size_, 0, static_cast<uint32_t>(capacity)});
-  footprint_.fetch_add(capacity, std::memory_order_relaxed);
+  grow(static_cast<int64_t>(capacity));
 }
 
 void Content::append(std::string_view bytes) {
@@ -48,7 +78,7 @@ void Content::trim() {
   if (last.capacity - last.size < last.capacity / 16) return;
   auto exact = std::make_shared_for_overwrite<char[]>(last.size);
   std::memcpy(exact.get(), last.bytes.get(), last.size);
-  footprint_.fetch_sub(last.capacity - last.size, std::memory_order_relaxed);
+  grow(int64_t{last.size} - int64_t{last.capacity});
   last.bytes = std::move(exact);
   last.capacity = last.size;
 }
@@ -85,7 +115,7 @@ void Content::drop_what_is_read() {
   for (const Reader* reader : readers_) read = std::min(read, reader->at_);
   for (Part& part : parts_) {
     if (part.first + part.capacity > read) break;
-    if (part.bytes) footprint_.fetch_sub(part.capacity, std::memory_order_relaxed);
+    if (part.bytes) grow(-int64_t{part.capacity});
     part.bytes.reset();
     passed_ = part.first + part.capacity;
   }
@@ -99,6 +129,18 @@ std::optional<uint64_t> Content::backlog() const {
   return size_ - read;
 }
 
+bool Content::cut_off(uint64_t bytes) {
+  bool has_cut = false;
+  {
+    const std::lock_guard lock(mutex_);
+    const auto is_behind = [&](const Reader* reader) { return size_ - reader->at_ > bytes; };
+    if (std::ranges::all_of(readers_, is_behind)) return false;
+    has_cut = std::erase_if(readers_, [&](Reader* reader) { return reader->is_cut_off_ = is_behind(reader); }) > 0;
+    drop_what_is_read();
+  }
+  return has_cut;
+}
+
 // Reading.
 
 Content::Reader::Reader(Content& content, uint64_t first) : content_(content), at_(first) {
@@ -110,6 +152,7 @@ Content::Reader::Reader(Content& content, uint64_t first) : content_(content), a
     has_missed_ = first < content.passed_;
     place_ = content.readers_.insert(content.readers_.end(), this);
   }
+  if (content.attendance_) content.attendance_->enter();
   content.drained.notify();
 }
 
@@ -117,9 +160,15 @@ Content::Reader::~Reader() {
   if (!is_listed_) return;
   {
     const std::lock_guard lock(content_.mutex_);
-    content_.readers_.erase(place_);
+    if (!is_cut_off_) content_.readers_.erase(place_);
   }
   content_.drained.notify();
+  if (content_.attendance_) content_.attendance_->leave();
+}
+
+Error Content::Reader::error() const {
+  const std::lock_guard lock(content_.mutex_);
+  return is_cut_off_ ? kCutOff : *content_.error_;
 }
 
 Content::Piece Content::Reader::next(uint64_t most) {
@@ -132,6 +181,7 @@ Content::Piece Content::Reader::next(uint64_t most) {
   bool passes = false;
   {
     const std::lock_guard lock(content_.mutex_);
+    if (is_cut_off_) return {nullptr, {}, State::broken};
     piece = content_.look(at_, most);
     at_ += piece.bytes.size();
     passes = content_.is_passing_;

@@ -11,6 +11,8 @@
 
 #include "async/broadcast.h"
 #include "base/error.h"
+#include "plugins/cache/storage/account.h"
+#include "plugins/cache/storage/attendance.h"
 
 namespace weir::plugins {
 
@@ -20,17 +22,25 @@ class Content {
  public:
   enum class State : uint8_t { growing, whole, broken };
 
-  /// `announced`: its length, where that is known.
-  explicit Content(std::optional<uint64_t> announced) : announced_(announced) {}
+  /// `announced`: its length, where that is known. `attendance`: told of those who read it while it comes; may be null.
+  explicit Content(std::optional<uint64_t> announced, std::shared_ptr<Attendance> attendance = nullptr)
+      : announced_(announced), attendance_(std::move(attendance)) {}
+  ~Content();
   Content(const Content&) = delete;
   Content& operator=(const Content&) = delete;
 
   std::optional<uint64_t> announced() const { return announced_; }
   State state() const { return state_.load(std::memory_order_acquire); }
-  /// Of what has come, with the room kept for more.
+  /// Bytes of what has come, with the room kept for more.
   size_t footprint() const { return footprint_.load(std::memory_order_relaxed); }
   /// Only of one that is whole.
   uint64_t size() const { return size_; }
+
+  /// What it takes counts there for as long as it lives. Before anybody else has it.
+  void charge_to(std::shared_ptr<Account> account);
+  // The shelf's, under a mutex of its own: a content is in as many entries as objects have it.
+  void enter_shelf();
+  void leave_shelf();
 
   // The one task that fills it.
   void append(std::string_view bytes);
@@ -40,6 +50,9 @@ class Content {
   void let_pass();
   /// Bytes that the slowest reader hasn't read yet; nothing when nobody reads.
   std::optional<uint64_t> backlog() const;
+  /// While it passes: whoever is further behind than `bytes` is read to no more, if another has nothing to wait for but
+  /// that. Whether there was one.
+  bool cut_off(uint64_t bytes);
 
   /// Bytes that stay as long as somebody owns them.
   struct Piece {
@@ -59,18 +72,18 @@ class Content {
     Piece next(uint64_t most);
     /// It came too late: its first bytes have passed.
     bool has_missed() const { return has_missed_; }
+    /// Only when `next` has said that it is broken.
+    Error error() const;
 
    private:
     friend Content;
     Content& content_;
     uint64_t at_;
     bool is_listed_ = false;
+    bool is_cut_off_ = false;  // and not in the list any more
     bool has_missed_ = false;
     std::list<Reader*>::iterator place_;
   };
-  /// Only of one that is broken.
-  Error error() const { return *error_; }
-
   Broadcast changed;  // more has come, or it is over
   Broadcast drained;  // somebody has begun to read, has read while it passes, or has left
 
@@ -81,6 +94,7 @@ class Content {
     uint32_t size = 0;
     uint32_t capacity = 0;
   };
+  void grow(int64_t bytes);
   void add_part(size_t wanted);
   void trim();
   void drop_what_is_read();
@@ -88,6 +102,9 @@ class Content {
   void end(State state);
 
   const std::optional<uint64_t> announced_;
+  const std::shared_ptr<Attendance> attendance_;
+  std::shared_ptr<Account> account_;  // another owner: somebody reads after the shelf has gone
+  int entries_ = 0;
   std::atomic<State> state_ = State::growing;
   std::atomic<size_t> footprint_ = 0;
   std::atomic<bool> is_passing_ = false;  // before it is whole

@@ -7,6 +7,7 @@
 
 #include "async/broadcast.h"
 #include "base/error.h"
+#include "plugins/cache/storage/attendance.h"
 #include "plugins/cache/storage/object.h"
 
 namespace weir::plugins {
@@ -53,7 +54,9 @@ class Fill {
   const uint64_t purges_seen;  // orders to forget that came before it
   const unsigned failures;
   const Company company;
+  const std::shared_ptr<Attendance> attendance = std::make_shared<Attendance>();
   std::atomic<bool> is_outdated = false;  // what it brings isn't to be kept
+  std::atomic<bool> is_kept = false;      // it is on the shelf, or will be, as far as is known by now
   Broadcast changed;                      // there is an outcome
 
  private:

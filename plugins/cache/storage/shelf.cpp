@@ -34,7 +34,7 @@ struct Shelf::Node {
 };
 
 struct Shelf::Shard {
-  explicit Shard(size_t most_bytes) : eviction(most_bytes) {}
+  Shard(size_t most_bytes, Account& account) : account(account), eviction(most_bytes) {}
 
   struct Hash {
     size_t operator()(const Key& key) const { return key.hash; }
@@ -63,6 +63,7 @@ struct Shelf::Shard {
   }
 
   mutable std::mutex mutex;
+  Account& account;
   Eviction eviction;
   std::unordered_map<Key, std::unique_ptr<Node>, Hash, Equal> nodes;  // keys are the nodes' own
   uint64_t objects = 0;
@@ -71,6 +72,7 @@ struct Shelf::Shard {
 
 namespace {
 
+constexpr int64_t kSlack = 16;    // one part in so many of all: what threads at once may be above the bound
 constexpr size_t kOfIndex = 192;  // what a key takes beside its node: the index's part, tables, the allocator's own
 
 size_t count_of_shards(const Shelf::Settings& settings) {
@@ -119,19 +121,25 @@ void Shelf::Shard::add(Node& node, std::unique_ptr<Entry> entry, size_t bytes) {
   entry->bytes = static_cast<uint32_t>(
       std::min<size_t>(bytes + sizeof(Node) + sizeof(Entry) + node.text.size() + kOfIndex, UINT32_MAX));
   objects += entry->object ? 1 : 0;
+  if (entry->object) entry->object->content->enter_shelf();
+  account.kept.fetch_add(entry->bytes, std::memory_order_relaxed);
   eviction.add(*entry);
   node.entries.push_back(std::move(entry));
 }
 
 void Shelf::Shard::remove(Entry& entry) {
   objects -= entry.object ? 1 : 0;
+  if (entry.object && (entry.object.use_count() > 1 || entry.object->content.use_count() > 1)) {
+    entry.object->content->leave_shelf();  // else it goes with the entry, and was never loose
+  }
+  account.kept.fetch_sub(entry.bytes, std::memory_order_relaxed);
   eviction.remove(entry);
   std::erase_if(entry.node.entries, [&](const auto& other) { return other.get() == &entry; });
 }
 
 Shelf::Shelf(const Settings& settings) : settings_(settings), seed_(any_number()) {
   const auto count = count_of_shards(settings);
-  for (size_t i = 0; i < count; ++i) shards_.push_back(std::make_unique<Shard>(settings.max_size / count));
+  for (size_t i = 0; i < count; ++i) shards_.push_back(std::make_unique<Shard>(settings.max_size / count, *account_));
 }
 
 Shelf::~Shelf() = default;
@@ -163,12 +171,12 @@ Shelf::Joined Shelf::join(const Key& key, const http::Headers& request, Arena& a
   const Entry* const best = node.best(request, arena);
   if (best && best->object != want.known && best->object->is_fresh(want.now)) return {.object = best->object};
   for (const auto& fill : node.fills) {
-    if (is_open(*fill, want, request, arena)) return {.fill = fill};
+    if (is_open(*fill, want, request, arena)) return {.fill = fill, .attendee = Attendee(fill->attendance)};
   }
   auto fill = std::make_shared<Fill>(node.expected(request, arena), want.now, want.purges_seen(), want.failures,
                                      Fill::Company::yes);
   node.fills.push_back(fill);
-  return {.fill = std::move(fill), .leads = true};
+  return {.fill = fill, .attendee = Attendee(fill->attendance), .leads = true};
 }
 
 /// Will it serve such a request?
@@ -198,6 +206,17 @@ void Shelf::end(const Key& key, const FillPtr& fill) {
   if (!node) return;
   std::erase(node->fills, fill);
   shard.drop_if_empty(*node);
+}
+
+bool Shelf::abandon(const Key& key, const FillPtr& fill) {
+  Shard& shard = shard_of(key);
+  const std::lock_guard lock(shard.mutex);
+  if (!fill->attendance->is_empty()) return false;
+  if (Node* const node = shard.find(key)) {
+    std::erase(node->fills, fill);
+    shard.drop_if_empty(*node);
+  }
+  return true;
 }
 
 void Shelf::put(const Key& key, ObjectPtr object, const Fill& fill) {
@@ -233,17 +252,26 @@ void Shelf::remember_uncacheable(const Key& key, Time until) {
   make_room(shard);
 }
 
-/// What is on its way counts, too.
 void Shelf::make_room(Shard& shard) {
-  const auto filling = std::clamp<int64_t>(filling_.load(std::memory_order_relaxed), 0, most_filling());
-  const size_t room = static_cast<size_t>(filling) / shards_.size();
-  while (auto* const item = shard.eviction.evict(room)) {
+  const auto room = [&] { return static_cast<size_t>(std::clamp<int64_t>(loose(), 0, most_loose())) / shards_.size(); };
+  while (auto* const item = shard.eviction.evict(room())) {
     Entry& entry = static_cast<Entry&>(*item);
     Node& node = entry.node;
     shard.evictions += entry.object ? 1 : 0;
     shard.remove(entry);
     shard.drop_if_empty(node);
   }
+}
+
+bool Shelf::make_room() {
+  if (is_tight()) return false;
+  const auto most = static_cast<int64_t>(settings_.max_size);
+  for (size_t i = 0; i < shards_.size() && account_->total() > most; ++i) {
+    Shard& shard = *shards_[next_.fetch_add(1, std::memory_order_relaxed) % shards_.size()];
+    const std::lock_guard lock(shard.mutex);
+    make_room(shard);
+  }
+  return account_->total() <= most + most / kSlack;
 }
 
 bool Shelf::invalidate(const Key& key) {
@@ -267,11 +295,6 @@ void Shelf::drop(const Key& key, const ObjectPtr& object) {
   if (found == node->entries.end()) return;
   shard.remove(**found);
   shard.drop_if_empty(*node);
-}
-
-bool Shelf::may_grow(int64_t bytes) {
-  const auto filling = filling_.fetch_add(bytes, std::memory_order_relaxed) + bytes;
-  return filling <= most_filling();
 }
 
 Shelf::Size Shelf::size() const {

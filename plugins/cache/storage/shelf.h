@@ -45,8 +45,9 @@ class Shelf {
 
   struct Joined {
     FillPtr fill;
-    ObjectPtr object;    // newer than what the caller has: then there is no fill
-    bool leads = false;  // it is a new one: to be settled and ended by the caller
+    Attendee attendee{};  // of the fill, which doesn't go on for long without any
+    ObjectPtr object;     // newer than what the caller has: then there is no fill
+    bool leads = false;   // it is a new one: to be settled and ended by the caller
   };
   /// What somebody knows who wants a fill.
   struct Want {
@@ -66,6 +67,8 @@ class Shelf {
   FillPtr begin_alone(const Key& key, const Want& want);
   /// It is over: whoever comes now doesn't find it.
   void end(const Key& key, const FillPtr& fill);
+  /// Ends it if nobody attends it; whether that is so.
+  bool abandon(const Key& key, const FillPtr& fill);
 
   /// Keeps an object, in the place of what has the same selection; not when its fill is outdated, nor in the place of
   /// what came later.
@@ -76,9 +79,29 @@ class Shelf {
   /// One object goes, if it is still there.
   void drop(const Key& key, const ObjectPtr& object);
 
-  /// Memory of what is on its way, beside the bound: it may grow while this says so.
-  bool may_grow(int64_t bytes);
-  void gave_back(int64_t bytes) { filling_.fetch_sub(bytes, std::memory_order_relaxed); }
+  /// To be charged with each content that may come here.
+  const std::shared_ptr<Account>& account() const { return account_; }
+  /// More is loose than may be: a quarter of all.
+  bool is_tight() const { return loose() > most_loose(); }
+  /// It may soon be so: what needn't grow, shouldn't.
+  bool is_filling_up() const { return loose() > most_loose() / 2; }
+  /// What is kept makes room for what is loose. False when there is none to be had: then nothing new can be kept.
+  bool make_room();
+
+  /// One of the fills that nobody attends, for as long as it lives; the shelf outlives it.
+  class Deserted {
+   public:
+    explicit Deserted(Shelf& shelf) : shelf_(shelf), number_(shelf.deserted_.fetch_add(1) + 1) {}
+    Deserted(const Deserted&) = delete;
+    Deserted& operator=(const Deserted&) = delete;
+    ~Deserted() { shelf_.deserted_.fetch_sub(1); }
+    bool is_one_too_many() const { return number_ > kMostDeserted; }
+
+   private:
+    static constexpr int kMostDeserted = 64;
+    Shelf& shelf_;
+    const int number_;
+  };
 
   struct Size {
     uint64_t objects = 0;
@@ -95,12 +118,15 @@ class Shelf {
   Shard& shard_of(const Key& key) const;
   static bool is_open(const Fill& fill, const Want& want, const http::Headers& request, Arena& arena);
   void make_room(Shard& shard);
-  int64_t most_filling() const { return static_cast<int64_t>(settings_.max_size / 4); }
+  int64_t loose() const { return account_->loose.load(std::memory_order_relaxed); }
+  int64_t most_loose() const { return static_cast<int64_t>(settings_.max_size / 4); }
 
   const Settings settings_;
   const uint64_t seed_;  // so that nobody outside can choose what falls together
+  const std::shared_ptr<Account> account_ = std::make_shared<Account>();
   std::vector<std::unique_ptr<Shard>> shards_;
-  std::atomic<int64_t> filling_ = 0;
+  std::atomic<size_t> next_ = 0;  // shard to make room
+  std::atomic<int> deserted_ = 0;
 };
 
 }  // namespace weir::plugins

@@ -104,4 +104,62 @@ TEST_CASE("cache content: who comes when the beginning has passed is told") {
   CHECK_FALSE(content.backlog().has_value());
 }
 
+TEST_CASE("cache content: one who holds up others is cut off, and they go on") {
+  Content content(std::nullopt);
+  const auto text = digits(64 * 1024);
+  Content::Reader fast(content);
+  Content::Reader slow(content);
+  content.let_pass();
+  for (int i = 0; i < 8; ++i) {
+    content.append(text);
+    rest_of(fast);
+  }
+  CHECK_FALSE(content.cut_off(8 * text.size()));
+  CHECK(content.cut_off(text.size()));
+  CHECK(content.backlog() == 0);
+  CHECK(content.footprint() <= text.size());
+  CHECK(slow.next(9).state == Content::State::broken);
+  CHECK(slow.error().code == ErrorCode::client_gone);
+  content.append("more");
+  CHECK(rest_of(fast) == "more");
+}
+
+TEST_CASE("cache content: one who reads alone holds up nobody, however slow") {
+  Content content(std::nullopt);
+  Content::Reader slow(content);
+  content.let_pass();
+  content.append(digits(1 << 20));
+  CHECK_FALSE(content.cut_off(1000));
+  CHECK(rest_of(slow).size() == 1 << 20);
+}
+
+TEST_CASE("cache content: who reads while it comes attends it") {
+  const auto attendance = std::make_shared<Attendance>();
+  Content content(std::nullopt, attendance);
+  content.append("text");
+  {
+    Content::Reader reader(content);
+    CHECK_FALSE(attendance->is_empty());
+  }
+  CHECK(attendance->is_empty());
+  content.finish();
+  Content::Reader late(content);
+  CHECK(attendance->is_empty());
+}
+
+TEST_CASE("cache content: what it takes is on the account while it comes and is read, and given back") {
+  const auto account = std::make_shared<Account>();
+  auto content = std::make_shared<Content>(std::nullopt);
+  content->charge_to(account);
+  content->append(digits(100'000));
+  content->finish();
+  CHECK(account->loose == static_cast<int64_t>(content->footprint()));
+  content->enter_shelf();
+  CHECK(account->loose == 0);
+  content->leave_shelf();
+  CHECK(account->loose >= 100'000);
+  content.reset();
+  CHECK(account->loose == 0);
+}
+
 }  // namespace weir::plugins

@@ -1,5 +1,8 @@
 #include <doctest/doctest.h>
 
+#include <string>
+#include <vector>
+
 #include "plugins/cache/storage/shelf.h"
 
 namespace weir::plugins {
@@ -20,12 +23,20 @@ struct Bench {
   }
   std::shared_ptr<Object> object(std::string_view body, Duration age = 0s) {
     auto content = std::make_shared<Content>(body.size());
+    content->charge_to(shelf.account());
     content->append(body);
     content->finish();
     http::ResponseHead head(arena);
     head.status = 200;
     return std::make_shared<Object>(head, Object::Terms{.born = now - age, .lifetime = 10s}, std::move(content),
                                     [](const http::Header&) { return false; });
+  }
+  /// A body on its way, of which so much has come.
+  std::shared_ptr<Content> loose(size_t bytes) {
+    auto content = std::make_shared<Content>(bytes);
+    content->charge_to(shelf.account());
+    content->append(std::string(bytes, 'x'));
+    return content;
   }
   std::shared_ptr<Object> variant(std::string_view name, std::string_view value, Duration age = 0s) {
     auto made = object(value, age);
@@ -151,10 +162,86 @@ TEST_CASE("cache shelf: a flood of keys stays within its bytes, and is counted w
 TEST_CASE("cache shelf: what is on its way takes room from what is stored") {
   Bench bench;
   const std::string body(2000, 'x');
-  CHECK(bench.shelf.may_grow(200 * 1024));
+  const auto coming = bench.loose(200 * 1024);
   for (int i = 0; i < 2000; ++i) bench.put("https://example.com/" + std::to_string(i), bench.object(body));
   CHECK(bench.shelf.size().bytes <= (1 << 20) - 200 * 1024);
-  CHECK_FALSE(bench.shelf.may_grow(200 * 1024));
+  CHECK(bench.shelf.make_room());
+}
+
+TEST_CASE("cache shelf: more than a quarter isn't on its way at a time, to be kept") {
+  Bench bench;
+  auto first = bench.loose(200 * 1024);
+  auto second = bench.loose(100 * 1024);
+  CHECK(bench.shelf.is_tight());
+  CHECK_FALSE(bench.shelf.make_room());
+  first.reset();
+  CHECK(bench.shelf.make_room());
+}
+
+TEST_CASE("cache shelf: what grows makes the rest go, also where nothing is put") {
+  Bench bench;
+  const std::string body(2000, 'x');
+  for (int i = 0; i < 2000; ++i) bench.put("https://example.com/" + std::to_string(i), bench.object(body));
+  const auto coming = bench.loose(200 * 1024);
+  CHECK(bench.shelf.account()->total() > 1 << 20);
+  CHECK(bench.shelf.make_room());
+  CHECK(bench.shelf.account()->total() <= 1 << 20);
+}
+
+TEST_CASE("cache shelf: what was evicted counts for as long as somebody reads it") {
+  Bench bench;
+  const Account& account = *bench.shelf.account();
+  const std::string body(50'000, 'x');
+  std::vector<ObjectPtr> read;
+  for (int i = 0; i < 40 && bench.shelf.make_room(); ++i) {
+    read.push_back(bench.object(body));
+    bench.put("https://example.com/" + std::to_string(i), read.back());
+  }
+  CHECK(bench.shelf.is_tight());
+  CHECK(account.total() <= 1.1 * (1 << 20));
+  CHECK(account.total() >= static_cast<int64_t>(read.size() * body.size()));
+  read.clear();
+  CHECK(account.loose == 0);
+  CHECK(bench.shelf.make_room());
+}
+
+TEST_CASE("cache shelf: a body that a renewed response shares counts once") {
+  Bench bench;
+  const Account& account = *bench.shelf.account();
+  const auto old = bench.object(std::string(50'000, 'x'));
+  bench.put("k", old);
+  http::ResponseHead head(bench.arena);
+  head.status = 200;
+  const auto renewed = std::make_shared<Object>(head, Object::Terms{.born = bench.now}, old->content,
+                                                [](const http::Header&) { return false; });
+  bench.put("k", renewed);
+  CHECK(account.loose == 0);
+  CHECK(account.kept < 60'000);
+  bench.shelf.invalidate(bench.shelf.key_of("k"));
+  CHECK(account.kept == 0);
+  CHECK(account.loose == 50'000);
+}
+
+TEST_CASE("cache shelf: what is evicted unread is never loose, and all is given back") {
+  Bench bench;
+  for (int i = 0; i < 100; ++i)
+    bench.put("https://example.com/" + std::to_string(i), bench.object(std::string(30'000, 'x')));
+  CHECK(bench.shelf.account()->loose == 0);
+  CHECK(bench.shelf.account()->kept == static_cast<int64_t>(bench.shelf.size().bytes));
+}
+
+TEST_CASE("cache shelf: a fill is abandoned only when nobody attends it, and isn't joined then") {
+  Bench bench;
+  const auto key = bench.shelf.key_of("k");
+  auto first = bench.join("k", bench.request());
+  const auto fill = first.fill;
+  {
+    const auto second = bench.join("k", bench.request());
+    first = {};
+    CHECK_FALSE(bench.shelf.abandon(key, fill));
+  }
+  CHECK(bench.shelf.abandon(key, fill));
+  CHECK(bench.join("k", bench.request()).leads);
 }
 
 }  // namespace weir::plugins
