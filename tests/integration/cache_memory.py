@@ -5,10 +5,11 @@ import multiprocessing
 import unittest
 
 from backend import pattern
+from cache_case import Origin, Page
 from cache_settings import BYTES, EVICTIONS, cache
-from harness import ReleaseCase, settings
+from harness import ReleaseCase, eventually, settings
 from load import FastOrigin
-from wire import RawClient, request_bytes
+from wire import RawClient, chunked, request_bytes
 
 MIB = 1 << 20
 SIZE = 64 * MIB
@@ -67,6 +68,55 @@ class Memory(ReleaseCase):
 
     def test_a_flood_of_large_objects(self):
         self.assertLessEqual(self.cost(300_000), MOST)
+
+
+class Stalled(ReleaseCase):
+    """Clients that take nothing pin what they asked for, and no more than there is room for."""
+
+    CLIENTS = 100
+    ROOM = 1.1 * 64 + 0.25 * CLIENTS    # MiB: what a connection takes beside
+
+    def serve(self, page, **limits):
+        origin = self._kept(Origin())
+        origin.pages["/"] = page
+        return self.weir({
+            "workers": 2,
+            "timeouts": {"write": "6s"},
+            "upstreams": {"api": settings.upstream(origin)},
+            "routes": [settings.route("/", "api", filters=[cache(max_size="64MiB", **limits)])],
+        })
+
+    def cost(self, weir):
+        """The most that the process grows by, in MiB, until all clients are cut off."""
+        self.fetch(weir, target="/?first")
+        before = weir.proportional_memory()
+        clients = [self.client(weir, receive_buffer=4096) for _ in range(self.CLIENTS)]
+        most = 0
+        for number, client in enumerate(clients):
+            client.send(request_bytes(target=f"/?{number}"))
+            most = max(most, weir.proportional_memory())
+
+        def are_cut_off():
+            nonlocal most
+            most = max(most, weir.proportional_memory())
+            return weir.metric(settings.CONNECTIONS) == 0
+        eventually(are_cut_off, "all have been cut off", patience=60)
+        grown = (most - before) / 1024
+        print(f"\n{self.CLIENTS} stalled clients: {grown:.1f} MiB for 64")
+        return grown
+
+    def test_of_what_is_kept(self):
+        weir = self.serve(Page(body=pattern(4 * MIB), cache_control="max-age=600"))
+        self.assertLessEqual(self.cost(weir), self.ROOM)
+        self.assertIn("stored", self.fetch(weir, target="/?new").get("cache-status"))
+
+    def test_of_what_only_passes(self):
+        """Nobody knows before how large it is."""
+        wire = chunked(pattern(4 * MIB))
+
+        def in_chunks(connection, request, number):
+            connection.send(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\nCache-Control: max-age=600\r\n\r\n" + wire)
+        self.assertLessEqual(self.cost(self.serve(in_chunks, max_object="1MiB")), self.ROOM)
 
 
 if __name__ == "__main__":

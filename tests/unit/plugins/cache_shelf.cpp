@@ -222,7 +222,7 @@ TEST_CASE("cache shelf: a body that a renewed response shares counts once") {
   CHECK(account.loose == 50'000);
 }
 
-TEST_CASE("cache shelf: what is evicted unread is never loose, and all is given back") {
+TEST_CASE("cache shelf: what is evicted unread leaves nothing behind on the account") {
   Bench bench;
   for (int i = 0; i < 100; ++i)
     bench.put("https://example.com/" + std::to_string(i), bench.object(std::string(30'000, 'x')));
