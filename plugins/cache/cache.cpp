@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <random>
 
+#include "exchange/stored_only.h"
 #include "http/target.h"
 #include "plugins/cache/reply.h"
 #include "plugins/cache/rules/conditions.h"
@@ -81,6 +82,7 @@ Cache::Cache(const CacheSettings& settings, std::string name, FilterContext& con
 Task<> Cache::handle(Exchange& exchange, Next next) const {
   const auto& request = exchange.request;
   if (!request.protocol.empty()) co_return co_await next(exchange);  // a tunnel
+  if (const auto within = exchange.facts.get(kStoredOnly); !within.empty()) co_return answer_stored(exchange, within);
   if (request.method_name == "PURGE" && !purge_from_.empty()) co_return purge(exchange);
   if (!http::is_safe(request.method)) co_return co_await change(exchange, next);
   if (!answers(request.method)) co_return co_await pass(exchange, next, {.forward = CacheStatus::Forward::method});
@@ -220,6 +222,18 @@ bool Cache::reply_stored(Exchange& exchange, const ObjectPtr& object, CacheStatu
   if (is_stale) exchange.record.raise(Flag::ST);
   finish(exchange, status, is_stale ? CacheOutcome::stale : CacheOutcome::hit);
   return true;
+}
+
+/// For a filter in front that has seen the failure. Nothing of the kind is no answer, and isn't counted as one.
+void Cache::answer_stored(Exchange& exchange, std::string_view within) const {
+  if (answers(exchange.request.method) && !is_bypassed(exchange)) {
+    const auto inquiry = inquire(exchange);
+    const auto found = look(exchange, inquiry);
+    const auto most = std::chrono::seconds(parse_decimal(within).value_or(0));
+    const bool is_good = found.object && may_stand_in(*found.object, inquiry.asked, most, exchange.loop().now());
+    if (is_good && reply_stored(exchange, found.object, {.detail = "fallback"})) return;
+  }
+  exchange.fail({ErrorCode::not_cached, Side::client, "nothing is stored that may stand in"});
 }
 
 void Cache::refuse_only_if_cached(Exchange& exchange) const {

@@ -51,6 +51,7 @@ class Cache : public Filter {
   CacheStatus::Forward why_forwarded(const Shelf::Found& found, Time now) const;
 
   Task<> answer(Exchange& exchange, Next next, Inquiry inquiry) const;
+  void answer_stored(Exchange& exchange, std::string_view within) const;
   Task<> fetch(Exchange& exchange, Next next, const Inquiry& inquiry, Shelf::Found found) const;
   Task<> renew_by_head(Exchange& exchange, Next next, const Inquiry& inquiry, Shelf::Found found) const;
   Task<> pass(Exchange& exchange, Next next, CacheStatus status) const;

@@ -1,3 +1,4 @@
+#include "exchange/degraded.h"
 #include "plugins/cache/cache.h"
 #include "plugins/cache/reply.h"
 #include "plugins/cache/use.h"
@@ -195,7 +196,9 @@ void Cache::conclude(Exchange& exchange, Company& company, const ObjectPtr& stor
 
 bool Cache::stand_in(Exchange& exchange, const ObjectPtr& object, const Inquiry& inquiry) const {
   if (!may_stand_in(*object, inquiry.asked, exchange.loop().now())) return false;
-  return reply_stored(exchange, object, {.detail = "stale-if-error"});
+  if (!reply_stored(exchange, object, {.detail = "stale-if-error"})) return false;
+  exchange.response.head.headers.set(kDegraded, kDegradedStale);
+  return true;
 }
 
 }  // namespace weir::plugins

@@ -88,7 +88,7 @@ void Lead::settle(Outcome outcome) { order_.fill->settle(std::move(outcome)); }
 Task<bool> Lead::find_in_store() {
   Exchange& exchange = child_->exchange;
   auto found = co_await parts_.shared->find(exchange, order_.key, url(), parts_.purges());
-  if (!found || (order_.stored && found->terms.born <= order_.stored->terms.born)) co_return false;
+  if (!found || (order_.stored && !is_newer(*found, *order_.stored))) co_return false;
   if (use_of(*found, order_.asked, exchange.loop().now()) != Use::as_it_is) co_return false;
   found->purges_seen = purges_seen_;
   found->content->charge_to(shelf_->account());

@@ -1,10 +1,16 @@
 #include "plugins/cache/use.h"
 
+#include <algorithm>
 #include <cmath>
 
 namespace weir::plugins {
 
 namespace {
+
+std::string_view date_of(const Object& object) {
+  const auto field = std::ranges::find(object.fields(), http::Field::date, &http::Header::field);
+  return field == object.fields().end() ? std::string_view() : field->value;
+}
 
 Duration seconds(uint32_t count) { return std::chrono::seconds(count); }
 
@@ -26,11 +32,24 @@ Use use_of(const Object& object, const RequestDirectives& asked, Time now) {
 }
 
 bool may_stand_in(const Object& object, const RequestDirectives& asked, Time now) {
+  const auto allowed = asked.stale_if_error ? seconds(*asked.stale_if_error) : object.terms.if_error;
+  return may_stand_in(object, asked, allowed, now);
+}
+
+bool may_stand_in(const Object& object, const RequestDirectives& asked, Duration within, Time now) {
   if (object.terms.must_revalidate) return false;
   const auto left = object.time_left(now);
   if (left > Duration{}) return true;
-  const auto allowed = asked.stale_if_error ? seconds(*asked.stale_if_error) : object.terms.if_error;
-  return -left < allowed;
+  return -left < (asked.stale_if_error ? std::min(within, seconds(*asked.stale_if_error)) : within);
+}
+
+bool is_newer(const Object& object, const Object& other) {
+  if (object.terms.born <= other.terms.born + std::chrono::seconds(1)) return false;
+  const auto& one = object.validators();
+  const auto& two = other.validators();
+  const bool is_same = one.etag == two.etag && one.last_modified == two.last_modified && !date_of(object).empty() &&
+                       date_of(object) == date_of(other);
+  return !is_same;
 }
 
 bool is_due_early(const Object& object, double beta, double chance, Time now) {

@@ -3,6 +3,9 @@
 #include <algorithm>
 
 #include "config/suggest.h"
+#include "exchange/child.h"
+#include "exchange/degraded.h"
+#include "exchange/stored_only.h"
 
 namespace weir::plugins {
 
@@ -43,9 +46,10 @@ Fallback::Fallback(const FallbackSettings& settings, std::string route, FilterMe
       route_(std::move(route)),
       metrics_(metrics) {
   for (const auto& written : settings.to) {
-    Step step{written.value, written.value.name(), written.name};
+    Step step{written.value, written.value.name(), written.name, {}};
     if (step.settings.on.empty()) step.settings.on = settings.on;
     if (step.settings.kind == FallbackStep::Kind::upstream) step.mark = *step.settings.upstream;
+    step.within = std::to_string(std::chrono::floor<std::chrono::seconds>(step.settings.within).count());
     steps_.push_back(std::move(step));
   }
 }
@@ -59,6 +63,12 @@ Task<> Fallback::handle(Exchange& exchange, Next next) const {
     if (exchange.failure && exchange.failure->side == Side::client) break;
     const auto cause = step.settings.on.match(exchange);
     if (cause.empty()) continue;
+    if (step.settings.kind == FallbackStep::Kind::stale) {
+      if (!co_await answer_stored(exchange, next, mark, step)) continue;
+      taken = &step;
+      take(exchange, step, cause);
+      break;
+    }
     const bool is_upstream = step.settings.kind == FallbackStep::Kind::upstream;
     if (is_upstream && !(may_ask_another(exchange) && exchange.rewind(mark))) continue;
     taken = &step;
@@ -70,7 +80,26 @@ Task<> Fallback::handle(Exchange& exchange, Next next) const {
     exchange.destination.upstream = *step.settings.upstream;
     co_await next(exchange);
   }
-  if (taken) exchange.response.head.headers.set(header_, taken->mark);
+  if (!taken) co_return;
+  exchange.response.head.headers.set(header_, taken->mark);
+  const bool is_stale = taken->settings.kind == FallbackStep::Kind::stale;
+  exchange.response.head.headers.set(kDegraded, is_stale ? kDegradedStale : kDegradedFallback);
+}
+
+/// Beside the failure, which stands when the cache has nothing.
+Task<bool> Fallback::answer_stored(Exchange& exchange, Next next, const Exchange::Mark& mark, const Step& step) const {
+  auto child = exchange.fork(mark);
+  if (!child) co_return false;
+  auto& asking = child->exchange;
+  asking.facts.set(kCacheOutcome, {});
+  asking.facts.set(kStoredOnly, step.within);
+  co_await next(asking);
+  const bool is_answered = !asking.failure && !asking.facts.get(kCacheOutcome).empty();
+  asking.facts.set(kStoredOnly, {});
+  // The failure goes first, and with it whatever child it came from: others' facts and attempts lie there.
+  if (!is_answered || !exchange.rewind(mark)) co_return false;
+  exchange.adopt(std::move(child));
+  co_return true;
 }
 
 bool Fallback::may_ask_another(const Exchange& exchange) const {
@@ -98,10 +127,14 @@ void Fallback::take(Exchange& exchange, const Step& step, std::string_view cause
 
 config::Tag<FilterFactory> fallback_filter() {
   return filter_tag<FallbackSettings>(
-      "fallback", "asks another upstream, or answers by itself, when the route's own fails",
+      "fallback", "has the cache answer, asks another upstream, or answers by itself, when the route's own fails",
       [](const FallbackSettings& settings, const config::Location&, FilterContext& context) {
         for (const auto& step : settings.to) {
           const auto& upstream = step.value.upstream;
+          if (step.value.kind == FallbackStep::Kind::stale && !context.is_before("cache")) {
+            context.problems.add(step.at, "there is no cache behind this fallback",
+                                 "add a cache to the route's filters, after the fallback");
+          }
           if (step.value.kind != FallbackStep::Kind::upstream) continue;
           config::check_known("upstream", *upstream, upstream.at, context.upstreams, context.problems);
         }

@@ -8,6 +8,10 @@ namespace weir::plugins {
 
 // What each kind of step is written with.
 
+struct ToStale {
+  Duration within{};
+  Conditions on;
+};
 struct ToUpstream {
   config::Located<std::string> name;
   Conditions on;
@@ -37,6 +41,13 @@ void check_header(config::Reader& r, const config::Named<std::string>& header) {
 
 }  // namespace
 
+void decode(config::Reader& r, ToStale& settings) {
+  r.shorthand("within");
+  r.required("within", settings.within, "how far past its freshness a stored response may be, whatever it says itself",
+             config::at_least(std::chrono::seconds(1)));
+  r.optional("on", settings.on, kOn);
+}
+
 void decode(config::Reader& r, ToUpstream& settings) {
   r.shorthand("name");
   r.required("name", settings.name, "an upstream, asked in place of the route's own", config::non_empty);
@@ -63,6 +74,11 @@ namespace {
 const config::Tags<FallbackStep>& steps() {
   using Kind = FallbackStep::Kind;
   static const config::Tags<FallbackStep> all = {
+      config::tag<ToStale, FallbackStep>("stale", "answers with what the cache behind this filter has stored",
+                                         [](ToStale settings, const config::Location&) {
+                                           return FallbackStep{
+                                               .kind = Kind::stale, .on = settings.on, .within = settings.within};
+                                         }),
       config::tag<ToUpstream, FallbackStep>("upstream", "asks another upstream",
                                             [](ToUpstream settings, const config::Location&) {
                                               return FallbackStep{
@@ -90,6 +106,7 @@ const config::Tags<FallbackStep>& steps() {
 
 std::string FallbackStep::name() const {
   switch (kind) {
+    case Kind::stale: return "stale";
     case Kind::upstream: return "upstream:" + *upstream;
     case Kind::respond: return "respond";
     case Kind::problem: return "problem";
@@ -104,7 +121,8 @@ void decode(config::Reader& r, FallbackSettings& settings) {
              "POST, PATCH and the like may go to a second upstream though the first may have seen them");
   r.optional("body", settings.body, "the largest request body that is kept for a second upstream",
              config::at_most(Bytes{16 * 1024 * 1024}));
-  r.optional("header", settings.header, "marks such a response, with what it is: an upstream's name, respond, problem");
+  r.optional("header", settings.header,
+             "marks such a response, with what it is: stale, an upstream's name, respond, problem");
   if (r.is_describing()) return;
   if (settings.to.empty() && !r.failed()) r.problem("has nothing to fall back on", "as in to: [upstream: spare]");
   if (!http::is_token(*settings.header)) r.problem_at("header", "'" + *settings.header + "' is not a field name");

@@ -10,8 +10,9 @@ namespace weir::plugins {
 
 /// One thing to fall back on, as it is written.
 struct FallbackStep {
-  enum class Kind : uint8_t { upstream, respond, problem } kind = Kind::problem;
+  enum class Kind : uint8_t { stale, upstream, respond, problem } kind = Kind::problem;
   Conditions on;                          // empty: those of the filter
+  Duration within{};                      // of Kind::stale: past its freshness
   config::Located<std::string> upstream;  // of Kind::upstream
   // Of Kind::respond.
   uint16_t status = 503;
@@ -19,7 +20,7 @@ struct FallbackStep {
   TextTemplate body;
   std::vector<config::Named<std::string>> headers;
 
-  /// "upstream:spare", "respond"
+  /// "stale", "upstream:spare", "respond"
   std::string name() const;
 };
 

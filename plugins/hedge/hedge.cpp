@@ -155,7 +155,11 @@ void decode(config::Reader& r, HedgeSettings& settings) {
 config::Tag<FilterFactory> hedge_filter() {
   return filter_tag<HedgeSettings>(
       "hedge", "asks a second endpoint when the first is slow, and takes the quicker answer",
-      [](const HedgeSettings& settings, const config::Location&, FilterContext& context) {
+      [](const HedgeSettings& settings, const config::Location& at, FilterContext& context) {
+        if (context.is_before("cache")) {  // whose fill the second request would join
+          context.problems.add(at, "a hedge in front of a cache has both its requests wait for the same answer",
+                               "write the hedge after the cache");
+        }
         return std::make_shared<const Hedge>(
             settings, context.route, context.process_state<Budget>("hedge " + context.route, settings.budget.limits),
             context.process_state<TailLatency>("hedge " + context.route, {}), context.metrics);

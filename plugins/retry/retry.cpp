@@ -96,7 +96,12 @@ void Retry::refuse(Exchange& exchange, Refusal refusal) const {
 config::Tag<FilterFactory> retry_filter() {
   return filter_tag<RetrySettings>(
       "retry", "tries again what has failed, when that does no harm",
-      [](const RetrySettings& settings, const config::Location&, FilterContext& context) {
+      [](const RetrySettings& settings, const config::Location& at, FilterContext& context) {
+        if (settings.per_try_timeout > Duration{} &&
+            context.is_before("cache")) {  // whose fill the next try would join
+          context.problems.add(at, "a retry with per_try_timeout in front of a cache waits for the same answer again",
+                               "write the retry after the cache, or leave per_try_timeout out");
+        }
         return std::make_shared<const Retry>(
             settings, context.route, context.process_state<Budget>("retry " + context.route, settings.budget.limits),
             context.worker_state<Backoff>("retry " + context.route, settings.backoff), context.metrics);

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <algorithm>
 #include <functional>
 #include <map>
 #include <memory>
@@ -33,6 +34,9 @@ struct FilterContext {
   // What state that routes share by name was asked for with, over all routes: those of one name ask for the same. Null:
   // there are no others.
   std::map<std::string, std::string>* agreed = nullptr;
+  std::vector<std::string> behind{};  // the kinds of the filters that this one stands in front of: "cache"
+
+  bool is_before(std::string_view kind) const { return std::ranges::find(behind, kind) != behind.end(); }
 
   /// What the state of a filter at `at` is called that has no name of its own: one over all routes for a filter that
   /// stands before them all.

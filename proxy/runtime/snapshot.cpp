@@ -25,7 +25,11 @@ std::vector<Chain::Link> build_filters(const Configuration& configuration, const
   context.agreed = &agreed;
   for (const auto& upstream : configuration.upstreams) context.upstreams.push_back(upstream.name);
   for (const auto* filters : {&configuration.filters, &route.filters}) {
+    for (const auto& filter : *filters) context.behind.push_back(filter.name);
+  }
+  for (const auto* filters : {&configuration.filters, &route.filters}) {
     for (const auto& filter : *filters) {
+      context.behind.erase(context.behind.begin());
       if (auto built = filter.value(context)) links.push_back({filter.name, std::move(built)});
     }
   }

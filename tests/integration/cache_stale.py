@@ -5,7 +5,8 @@ import unittest
 from cache_case import CacheCase, Gate, Origin, Page, status_of
 from cache_settings import IF_ERROR, LOG_CACHE, STALE, STALE_FLAG, WHILE_REVALIDATE, cache, serve_stale
 from harness import eventually, settings
-from settings import circuit_breaker, concurrency_limit, fallback, to_text, upstream_timeouts
+from settings import (DEGRADED, FALLBACK, circuit_breaker, concurrency_limit, fallback, hedge, retry, to_stale, to_text,
+                      to_upstream, upstream_timeouts)
 from wire import request_bytes
 
 OLD = 700                                           # as Age: over for 100 s when it came
@@ -217,6 +218,22 @@ class IfError(StaleCase):
         self.assert_stale_hit(response, IF_ERROR)
 
 
+class Degraded(StaleCase):
+    """What tells a client that its answer isn't the one it asked for."""
+
+    def test_on_errors_and_not_while_revalidating(self):
+        path = self.stale(FAILING)
+        self.assertIsNone(self.ask(self.stale(REFRESHING)).get(DEGRADED))
+        for method in ("GET", "HEAD"):
+            self.resets(path)
+            self.assertEqual("stale", self.ask(path, method=method).get(DEGRADED))
+
+    def test_what_is_fresh_is_not_marked(self):
+        path = self.page(cache_control="max-age=600")
+        self.filled(path)
+        self.assertIsNone(self.ask(path).get(DEGRADED))
+
+
 class DeadOrigins(StaleCase):
     """Each test has an origin of its own to lose."""
 
@@ -293,6 +310,149 @@ class DeadOrigins(StaleCase):
         back.pages["/page"] = Page(body="back", cache_control="max-age=600")
         eventually(lambda: bytes(self.ask("/page", weir=weir).body) == b"back", "the origin again")
         self.assert_fresh_hit(self.ask("/page", weir=weir))
+
+
+class FallbackStep(StaleCase):
+    """`stale` among the steps of a fallback in front of the cache: further than the response itself allows."""
+
+    SILENT = "max-age=600"                          # nothing of stale-if-error
+    steps = [to_stale("1h"), to_text(299, "a text")]
+
+    def falling_back(self, *steps, behind=(), upstream=None, spare=None, **values):
+        self.own = self._kept(Origin())
+        upstreams = {"api": settings.upstream(self.own) | (upstream or {})}
+        if spare:
+            upstreams["spare"] = settings.upstream(spare)
+        return self.weir({
+            "upstreams": upstreams,
+            "routes": [settings.route("/", "api", "all", filters=[fallback(*steps, **values), cache(), *behind])],
+        })
+
+    def stored(self, weir, path="/page", directives=SILENT, **what):
+        """A page that is over, and whose origin resets from now on."""
+        self.own.pages[path] = Page(**{"cache_control": directives, "age": OLD, "etag": '"1"', **what})
+        self.assertIn("stored", status_of(self.ask(path, weir=weir)))
+        self.own.pages[path] = lambda connection, *_: connection.reset()
+        return path
+
+    def assert_stale_step(self, weir, path, **fields):
+        response = self.ask(path, weir=weir, **fields)
+        self.assertEqual((200, f"{path} #1".encode()), (response.status, bytes(response.body)))
+        self.assert_stale_hit(response, "fallback")
+        self.assertEqual(("stale", "stale"), (response.get(FALLBACK), response.get(DEGRADED)))
+        self.assertGreaterEqual(int(response.get("age")), OLD)
+
+    def assert_text_step(self, weir, path, **fields):
+        response = self.ask(path, weir=weir, **fields)
+        self.assertEqual((299, b"a text"), (response.status, bytes(response.body)))
+        self.assertEqual(("respond", "fallback"), (response.get(FALLBACK), response.get(DEGRADED)))
+
+    def test_it_answers_marked_logged_and_counted(self):
+        weir = self.falling_back(*self.steps)
+        path = self.stored(weir)
+        self.assert_stale_step(weir, path)
+        line = weir.log_of(path, 2)[1]
+        self.assertEqual(STALE, line[LOG_CACHE])
+        self.assertIn(STALE_FLAG, line.flags)
+        self.assertIn("FB", line.flags)
+        self.assertEqual(1, weir.metric(settings.FALLBACKS, route="all", step="stale", cause="reset"))
+
+    def test_the_origin_is_not_asked_once_more(self):
+        weir = self.falling_back(*self.steps)
+        path = self.stored(weir)
+        self.own.pages[path] = Page(status=503)
+        self.assert_stale_step(weir, path)
+        self.assertEqual(2, self.own.count(path))
+
+    def test_what_is_not_stored_or_too_old_goes_on_to_the_next_step(self):
+        weir = self.falling_back(*self.steps)
+        self.own.pages["/never"] = lambda connection, *_: connection.reset()
+        self.assert_text_step(weir, "/never")
+        self.assert_text_step(weir, self.stored(weir, "/old", age=600 + 3700))
+        self.assertEqual(0, weir.metric(settings.FALLBACKS, step="stale") or 0)
+
+    def test_without_another_step_the_failure_stands(self):
+        weir = self.falling_back(to_stale("1h"), on=["503"])
+        self.own.pages["/never"] = Page(status=503, body="busy")
+        response = self.ask("/never", weir=weir)
+        self.assertEqual((503, b"busy", None), (response.status, bytes(response.body), response.get(FALLBACK)))
+
+    def test_what_forbids_to_serve_stale_forbids_this(self):
+        """RFC 9111 section 4.2.4."""
+        weir = self.falling_back(*self.steps)
+        for number, word in enumerate(("must-revalidate", "proxy-revalidate", "s-maxage=600", "no-cache")):
+            with self.subTest(word):
+                path = self.stored(weir, f"/{number}", f"max-age=600, {word}")
+                self.ask(path, weir=weir)
+                self.assertNotEqual("stale", self.ask(path, weir=weir).get(FALLBACK))
+
+    def test_a_request_may_forbid_it(self):
+        """RFC 5861 section 4: as a directive of the request."""
+        weir = self.falling_back(*self.steps)
+        self.assert_text_step(weir, self.stored(weir), cache_control="stale-if-error=0")
+
+    def test_only_on_its_own_conditions(self):
+        weir = self.falling_back(to_stale("1h", on=["503"]), to_text(299, "a text"))
+        path = self.stored(weir)
+        self.assert_text_step(weir, path)           # for it was reset
+        self.own.pages[path] = Page(status=503)
+        self.assert_stale_step(weir, path)
+
+    def test_behind_another_upstream_that_fails_too(self):
+        spare = self._kept(Origin())
+        weir = self.falling_back(to_upstream("spare"), *self.steps, spare=spare)
+        path = self.stored(weir)
+        spare.pages[path] = lambda connection, *_: connection.reset()
+        self.assert_stale_step(weir, path)
+        self.assertEqual(1, spare.count(path))
+
+    def test_when_nobody_listens(self):
+        weir = self.falling_back(*self.steps)
+        path = self.stored(weir)
+        self.own.stop()
+        self.assert_stale_step(weir, path)
+
+    def test_when_the_circuit_is_open(self):
+        weir = self.falling_back(*self.steps, upstream=circuit_breaker(min_requests=4, open="1h", max_open="10h"))
+        path = self.stored(weir)
+        self.own.pages["/other"] = Page(status=500)
+        for _ in range(4):
+            self.ask("/other", weir=weir)
+        eventually(lambda: weir.metric(settings.BREAKER_STATE, state="open") == 1, "an open circuit")
+        self.assert_stale_step(weir, path)
+        self.assertEqual(1, weir.metric(settings.FALLBACKS, step="stale", cause="circuit_open"))
+
+    def test_when_a_filter_behind_the_cache_sheds(self):
+        gate = Gate()
+        weir = self.falling_back(*self.steps, behind=[concurrency_limit(1)], on=["shed"])
+        path = self.stored(weir)
+        self.own.pages["/slow"] = gate
+        slow = self.client(weir)
+        slow.send(request_bytes(target="/slow"))
+        gate.wait_held()
+        self.assert_stale_step(weir, path)
+        gate.open.set()
+        self.assertEqual(200, slow.response().status)
+
+    def test_when_the_origin_takes_too_long(self):
+        weir = self.falling_back(*self.steps, upstream=upstream_timeouts(response="300ms"))
+        path = self.stored(weir)
+        self.own.pages[path] = lambda connection, *_: connection.wait_closed()
+        self.assert_stale_step(weir, path)
+
+    def test_a_fallback_without_a_cache_behind_it_is_refused_with_its_place(self):
+        for filters in ([fallback(to_stale("1h"))], [cache(), fallback(to_stale("1h"))]):
+            told = self.refused_start({"upstreams": {"api": settings.upstream("127.0.0.1:1")},
+                                       "routes": [settings.route("/", "api", filters=filters)]})
+            self.assertIn("there is no cache behind this fallback", told)
+            self.assertIn("after the fallback", told)
+
+    def test_a_second_request_that_would_join_the_first_is_refused(self):
+        for outer in (hedge("50ms"), retry(per_try_timeout="1s")):
+            told = self.refused_start({"upstreams": {"api": settings.upstream("127.0.0.1:1")},
+                                       "routes": [settings.route("/", "api", filters=[outer, cache()])]})
+            self.assertIn("in front of a cache", told)
+            self.assertIn("after the cache", told)
 
 
 if __name__ == "__main__":

@@ -191,6 +191,10 @@ def fallback(*steps, **values):
     return {"fallback": {"to": list(steps)} | values}
 
 
+def to_stale(within, **values):
+    return {"stale": {"within": within} | values}
+
+
 def to_upstream(name, **values):
     return {"upstream": {"name": name} | values}
 
@@ -221,6 +225,8 @@ RETRIES = "weir_retries_total"                      # route, upstream, outcome
 RETRIES_REFUSED = "weir_retries_refused_total"      # route, upstream, reason
 RETRIES_IN_FLIGHT = "weir_retries_in_flight"
 HEDGES = "weir_hedges_total"                        # route, outcome
+FALLBACK = "x-weir-fallback"
+DEGRADED = "weir-degraded"
 FALLBACKS = "weir_fallbacks_total"                  # route, step, cause
 ENDPOINT_ACTIVE = "weir_endpoint_active_requests"
 ATTEMPTS = "weir_upstream_requests_total"           # upstream, code
