@@ -232,6 +232,7 @@ Task<bool> Lead::pump(Content& content) {
 
 /// It is too large, or there is no room now: nobody joins it any more.
 void Lead::let_pass(Content& content, uint64_t bytes) {
+  order_.fill->is_kept = false;
   if (bytes > parts_.max_object) shelf_->remember_uncacheable(key(), loop_.now() + parts_.uncacheable_ttl);
   shelf_->end(key(), order_.fill);
   content.let_pass();
