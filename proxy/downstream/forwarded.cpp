@@ -154,17 +154,17 @@ bool is_plain(const Told& told, const Exchange& exchange) {
          (told.port.empty() || told.port == (named.empty() ? usual : named));
 }
 
-/// By the family of fields that will be passed on.
+/// By the family of fields that will be passed on; which one it is, a byte tells that no field can have.
 void hear_of_url(Exchange& exchange, Forwarding::Style style) {
   auto& client = exchange.client;
   auto& arena = exchange.arena();
-  const auto hear = [&](const Told& told) {
+  const auto hear = [&](std::string_view family, const Told& told) {
     if (client.scheme_told.empty()) client.scheme_told = first_scheme(told.scheme);
     if (is_plain(told, exchange)) return;
-    client.url_told = arena.concat({client.url_told, told.scheme, "\n", told.host, "\n", told.port, "\n"});
+    client.url_told = arena.concat({client.url_told, family, told.scheme, "\n", told.host, "\n", told.port, "\n"});
   };
-  if (style != Forwarding::Style::rfc7239) hear(told_by_x_forwarded(exchange.request.headers));
-  if (style != Forwarding::Style::x_forwarded) hear(told_by_forwarded(exchange));
+  if (style != Forwarding::Style::rfc7239) hear("", told_by_x_forwarded(exchange.request.headers));
+  if (style != Forwarding::Style::x_forwarded) hear("\f", told_by_forwarded(exchange));
 }
 
 /// RFC 9440: what the upstream reads here must be our word alone.

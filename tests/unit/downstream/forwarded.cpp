@@ -148,6 +148,12 @@ TEST_CASE("forwarding: what a trusted proxy tells of the URL is noted where the 
   CHECK(told("X-Forwarded-Proto", "https, http") == "https, http\n\n\n");
   CHECK(told("X-Forwarded-Host", "other", "203.0.113.7").empty());
   CHECK(told("Forwarded", "host=other").empty());  // it isn't passed on
+
+  Bench both("10.0.0.2", {"10.0.0.0/8"});
+  both.forwarding.style = Style::none;
+  both.header("Forwarded", "host=other").header("X-Forwarded-Port", "1");
+  REQUIRE(both.prepare().has_value());
+  CHECK(both.exchange.client.url_told == "\n\n1\n\f\nother\n\n");
 }
 
 TEST_CASE("forwarding: with style none a stranger's fields go all the same, and none are added") {
