@@ -24,6 +24,7 @@ std::string_view take_word(std::string_view& text) {
 
 /// What nobody obeys: an entry whose id those can name that had none left.
 const Purge kMark{Purge::Kind::url, Purge::Force::soft, "-"};
+const Purge kAll{Purge::Kind::all, Purge::Force::hard, ""};
 
 }  // namespace
 
@@ -33,35 +34,42 @@ PurgeFeed::PurgeFeed(const Settings& settings)
       id_(random_id()),
       announcer_(settings.announcer) {
   if (!announcer_) return;
-  following_ = announcer_->follow(log_, {[this](const store::Entry& entry) { hear(entry); }, [this] { lose(); }});
+  following_ = announcer_->follow(log_, {.hear = [this](const store::Entry& entry) { hear(entry); },
+                                         .lost = [this] { lose(); },
+                                         .caught_up = [this] { purges_.caught_up(); }});
 }
 
 uint64_t PurgeFeed::order(const Purge& purge) {
-  const uint64_t number = purges_.add(purge);
-  tell(purge, number);
+  if (!announcer_) return purges_.add(purge);
+  const auto told = tellable(purge);
+  const std::lock_guard lock(telling_);
+  const uint64_t number = purges_.add_own(told);
+  tell(told, number);
   return number;
 }
 
-/// "ID NUMBER ORDER".
+/// "ID NUMBER ORDER". When there is no room for all that were given, what stands for them is heard as the last of them.
 void PurgeFeed::tell(const Purge& purge, uint64_t number) {
-  if (announcer_) announcer_->append(log_, fmt::format("{} {} {}", id_, number, to_text(purge)), Purges::kMost);
+  const auto entry = [&](const Purge& order) { return fmt::format("{} {} {}", id_, number, to_text(order)); };
+  announcer_->append(log_, entry(purge), Purges::kMostLogged, entry(kAll));
 }
 
-/// One that makes no sense here has an id that isn't known here: what others stored when they had obeyed it counts as
-/// gone.
+/// One that makes no sense here has an id that isn't known here: what others stored when they had obeyed it is held
+/// against more than it need be, or counts as gone.
 void PurgeFeed::hear(const store::Entry& entry) {
   auto text = entry.value;
   const bool is_own = take_word(text) == id_;
   const auto number = parse_decimal(take_word(text));
   const auto purge = purge_of(text);
-  if (number && purge) purges_.add(*purge, entry.id, is_own ? *number : 0);
-  else log::warn("cache_purge_not_understood", {{"cache", name_}, {"entry", entry.id}});
+  if (!number || !purge) log::warn("cache_purge_not_understood", {{"cache", name_}, {"entry", entry.id}});
+  else if (is_own) purges_.heard_own(*number, entry.id);
+  else purges_.add(*purge, entry.id);
 }
 
 void PurgeFeed::lose() {
   log::warn("cache_purges_lost", {{"cache", name_}, {"consequence", "all that was stored is asked for again"}});
   purges_.forget_all();
-  tell(kMark, 0);
+  order(kMark);
 }
 
 }  // namespace weir::plugins

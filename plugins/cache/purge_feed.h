@@ -1,5 +1,6 @@
 #pragma once
 
+#include <mutex>
 #include <string>
 #include <string_view>
 
@@ -36,9 +37,10 @@ class PurgeFeed {
 
   const std::string name_;
   const std::string log_;
-  const std::string id_;  // whose orders need no new number when they are heard
+  const std::string id_;  // whose orders are obeyed already when they are heard
   store::Announcer* const announcer_;
   Purges purges_{{}};
+  std::mutex telling_;  // so that all hear the orders as they were numbered
   store::LogFollower::Subscription following_;
 };
 

@@ -95,8 +95,4 @@ Task<> SharedLevel::put(Exchange& exchange, std::string_view key, const Object& 
   (void)co_await exchange.worker.store.put({arena}, place, text, keep);
 }
 
-Task<> SharedLevel::remove(Exchange& exchange, std::string_view key) const {
-  (void)co_await exchange.worker.store.remove({exchange.arena()}, place_of(key, exchange.arena()));
-}
-
 }  // namespace weir::plugins

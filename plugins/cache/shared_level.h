@@ -19,9 +19,8 @@ class SharedLevel {
   /// Null when it isn't there, or has been purged.
   Task<std::shared_ptr<Object>> find(Exchange& exchange, std::string_view key, std::string_view url,
                                      const Purges& purges) const;
-  /// `purge_id`: the newest order to forget when it was asked for.
+  /// `purge_id`: the newest order to forget when it was asked for (`Purges::newest_id`).
   Task<> put(Exchange& exchange, std::string_view key, const Object& object, std::string_view purge_id) const;
-  Task<> remove(Exchange& exchange, std::string_view key) const;
 
  private:
   std::string_view place_of(std::string_view key, Arena& arena) const;

@@ -25,9 +25,9 @@ Channels::Subscription Announcer::listen(std::string channel, Channels::Hear hea
   return subscription;
 }
 
-void Announcer::append(std::string log, std::string value, size_t most) {
-  loop_.post([this, log = std::move(log), value = std::move(value), most]() mutable {
-    log_writer_.add(std::move(log), std::move(value), most);
+void Announcer::append(std::string log, std::string value, size_t most, std::string instead) {
+  loop_.post([this, log = std::move(log), value = std::move(value), most, instead = std::move(instead)]() mutable {
+    log_writer_.add(std::move(log), std::move(value), most, std::move(instead));
   });
 }
 

@@ -28,8 +28,9 @@ class Announcer {
   [[nodiscard]] Channels::Subscription listen(std::string channel, Channels::Hear hear);
 
   /// Store::append, and that is certain as long as the process lives: tried until the store is back, or another one
-  /// used.
-  void append(std::string log, std::string value, size_t most);
+  /// used. `instead`: an entry that stands for this one and all that were given for the log before, and goes there in
+  /// their place when too many wait.
+  void append(std::string log, std::string value, size_t most, std::string instead);
   /// Hears every entry of the log once and in order, from the first one kept, on the loop's thread: log_follower.h.
   [[nodiscard]] LogFollower::Subscription follow(std::string log, LogEars ears);
 

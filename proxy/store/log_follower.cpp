@@ -43,6 +43,7 @@ Task<> LogFollower::run(Store& store) {
     wake_->clear();
     const auto outcome = co_await read_on(store);
     if (outcome == Outcome::more) continue;
+    if (outcome == Outcome::all_heard) tell([](const LogEars& ears) { ears.caught_up(); });
     if (outcome == Outcome::failed || store.is_shared()) alarm_.start(kInterval);
     co_await wake_->wait();
     alarm_.stop();

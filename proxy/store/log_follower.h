@@ -22,6 +22,8 @@ struct LogEars {
   /// Entries may have been missed: the log doesn't reach back to the last one that was heard, or it is another log.
   /// What it has is heard next, from its first entry on.
   std::function<void()> lost;
+  /// There is no more for now.
+  std::function<void()> caught_up = [] {};
 };
 
 /// Tells every entry of a log once, in order, from the first one kept: at the start, when a word is published on the

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <cstdint>
 #include <deque>
 #include <string>
 
@@ -11,14 +12,15 @@
 namespace weir::store {
 
 /// Appends to logs what it is given, in that order and however long the store is gone: one at a time, again and again
-/// until it is in, so perhaps twice. After each it publishes a word on the channel of the log's name, for those who
-/// follow it. One thread.
+/// until it is in, so perhaps twice. Whenever nothing more waits, and from time to time, it publishes a word on the
+/// channel of the log's name, for those who follow it. One thread.
 class LogWriter {
  public:
   LogWriter(Loop& loop, BlockPool& blocks) : loop_(loop), blocks_(blocks), has_work_(loop) {}
 
-  /// Refused, with a line in the log, when kMostWaiting wait already.
-  void add(std::string log, std::string text, size_t most);
+  /// `instead` stands for this entry and all that were given before: when kMostWaiting wait already, it takes the place
+  /// of those for this log, with a line in the log.
+  void add(std::string log, std::string text, size_t most, std::string instead);
   /// From here on into this one.
   void use(Store& store);
 
@@ -30,10 +32,12 @@ class LogWriter {
     size_t most;
   };
   Task<> work(Store& store);
+  void drop_waiting(const std::string& log);
 
   Loop& loop_;
   BlockPool& blocks_;
-  std::deque<Order> waiting_;  // the first one under way
+  std::deque<Order> waiting_;  // the first one under way, when is_under_way_
+  bool is_under_way_ = false;
   Event has_work_;
   Task<> task_;
 };

@@ -7,7 +7,7 @@ import unittest
 from cache_case import CacheCase, Gate, Page, status_of
 from cache_settings import PURGE_PATH, purge_order, serve_stale
 from harness import fetch
-from wire import request_bytes
+from wire import RawClient, request_bytes
 
 FRESH = "max-age=600"
 HOST = "weir.test"
@@ -231,6 +231,8 @@ class ByMethod(PurgeCase):
 
 
 class UnsafeMethods(PurgeCase):
+    caches = {"/": {}, "/user/": {"key": ["header.x-user"]}}
+
     def change(self, path, method="POST", status=200, **what):
         """A page for an unsafe method, and the request for it."""
         self.page(path=path, method=method, status=status, **what)
@@ -272,6 +274,20 @@ class UnsafeMethods(PurgeCase):
         for method in ("OPTIONS", "HEAD"):
             self.change(path, method)
             self.assertTrue(self.is_stored(path))
+
+    def test_thousands_of_them_leave_the_rest(self):
+        """Of a cache whose keys are more than URLs, so that each is kept as an order to forget."""
+        stored = self.page(under="/user/", cache_control=FRESH)
+        changed = self.page(under="/user/", cache_control=FRESH)
+        for path in (stored, changed + "?0", changed + "?4999"):
+            self.filled(path, x_user="alice")
+        self.page(path=changed, method="POST")
+        with RawClient(self.shared.address) as client:
+            for number in range(5000):
+                self.assertEqual(200, client.request("POST", f"{changed}?{number}").status)
+        self.assertTrue(self.is_stored(stored, x_user="alice"))
+        for path in (changed + "?0", changed + "?4999"):
+            self.assertFalse(self.is_stored(path, x_user="alice"))
 
     def test_all_its_variants_end(self):
         """RFC 9111 section 4.4: all stored responses for the URI."""

@@ -9,11 +9,11 @@ import time
 import unittest
 
 from backend import pattern
-from cache_case import CacheCase, Origin, Page
+from cache_case import CacheCase, Origin, Page, status_of
 from cache_settings import PURGE_PATH, STORED_KEYS, purge_order, shared, store
-from harness import eventually, fetch, is_sanitized
+from harness import PATIENCE, eventually, fetch, is_sanitized
 from redis_server import RedisServer
-from wire import reset
+from wire import RawClient, reset
 
 FRESH = "max-age=600"
 WITHIN = 1 if not is_sanitized() else 3             # seconds until an order is obeyed everywhere
@@ -106,9 +106,24 @@ class Fleet(CacheCase):
         self.second = self.weir(self.served(self.relay.url))
         for weir in (self.first, self.second):
             self.finds_redis(weir)
+        self.hears_of(self.first, self.second)
 
     def finds_redis(self, weir):
         eventually(lambda: weir.metric("weir_store_state", state="up") == 1, "the store is up")
+
+    def hears_of(self, other, weir):
+        """A store counts as up until it is found to be gone, and what names an order that a process hasn't read of yet is a
+        miss there: so it has begun once it finds what the other has just filled."""
+        eventually(lambda: self.passes_on(other, weir), "they know of each other")
+
+    def passes_on(self, one, other):
+        path = self.page(cache_control=FRESH)
+        try:
+            with self.reaching_redis(patience=2):
+                self.ask(path, weir=one)
+        except AssertionError:
+            return False
+        return status_of(self.ask(path, weir=other)).is_hit
 
     def keys(self):
         """Those of the responses in Redis."""
@@ -122,11 +137,11 @@ class Fleet(CacheCase):
         return path
 
     @contextlib.contextmanager
-    def reaching_redis(self):
+    def reaching_redis(self, patience=PATIENCE):
         """Ends when one more response is there."""
         before = len(self.keys())
         yield
-        eventually(lambda: len(self.keys()) > before, "it is in Redis")
+        eventually(lambda: len(self.keys()) > before, "it is in Redis", patience)
 
     def purge(self, weir, **what):
         body = json.dumps(purge_order(**what)).encode()
@@ -205,7 +220,7 @@ class Shared(Fleet):
     def test_it_survives_the_process(self):
         path = self.filled_by(self.first)
         third = self.weir(self.served(self.redis.url))
-        self.finds_redis(third)
+        self.hears_of(self.first, third)
         self.assert_hit(self.ask(path, weir=third))
         self.assertEqual(1, self.count(path))
 
@@ -269,6 +284,33 @@ class Forgetting(Fleet):
         self.assertGreater(newest, 1)
         self.assert_forgotten(self.second, path)
 
+    def test_a_url_of_any_length_is_told(self):
+        """Longer than an order to forget may be."""
+        path = self.page(cache_control=FRESH)
+        self.page(path=path, method="POST")
+        target, host = f"{path}?{'x' * 8100}", ".".join(["a" * 60] * 4)
+        with self.reaching_redis():
+            self.filled(target, weir=self.first, host=host)
+        self.assert_hit(self.ask(target, weir=self.second, host=host))
+        self.assertEqual(200, self.ask(target, method="POST", weir=self.first, host=host).status)
+        eventually(lambda: not status_of(self.ask(target, weir=self.second, host=host)).is_hit, "it is forgotten", WITHIN)
+
+    def test_a_flood_of_changes_leaves_what_they_do_not_concern(self):
+        """More of them than the log keeps."""
+        both, kept = self.both(surrogate_key="kept"), self.filled_by(self.first)
+        changed = self.page(cache_control=FRESH)
+        last = f"{changed}?4499"
+        with self.reaching_redis():
+            self.filled(last, weir=self.first)
+        self.page(path=changed, method="POST")
+        with RawClient(self.first.address) as client:
+            for number in range(4500):
+                self.assertEqual(200, client.request("POST", f"{changed}?{number}").status)
+        eventually(lambda: not status_of(self.ask(last, weir=self.second)).is_hit, "the last is heard of", 60)
+        for weir in (self.first, self.second):
+            self.assert_hit(self.ask(both, weir=weir))
+            self.assert_hit(self.ask(kept, weir=weir))
+
     def cut(self):
         self.relay.cut()
         eventually(lambda: self.second.metric("weir_store_state", state="up") == 0, "the second one knows that Redis is gone")
@@ -308,6 +350,10 @@ class Trouble(Fleet):
         self.redis = self._kept(RedisServer())
         super().setUp()
         self.weir_at = lambda: self.weir(self.served(self.redis.url, timeout="50ms"))
+
+    def hears_of(self, other, weir):
+        """The first one has another Redis."""
+        eventually(lambda: self.passes_on(weir, weir), "it finds its Redis")
 
     def assert_serves(self, weir, seconds=1.0):
         """All requests are answered, from memory or from the origin, for a while."""

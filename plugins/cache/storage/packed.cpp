@@ -11,7 +11,7 @@ namespace weir::plugins {
 
 namespace {
 
-constexpr uint8_t kVersion = 1;
+constexpr uint8_t kVersion = 2;
 constexpr uint32_t kMostItems = 4096;
 constexpr Duration kLongest = std::chrono::hours(24 * 365 * 100);
 

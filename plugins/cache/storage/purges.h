@@ -1,10 +1,8 @@
 #pragma once
 
-#include <algorithm>
 #include <atomic>
 #include <cstdint>
 #include <deque>
-#include <map>
 #include <optional>
 #include <shared_mutex>
 #include <span>
@@ -12,29 +10,17 @@
 #include <string_view>
 #include <unordered_map>
 
+#include "plugins/cache/storage/order_table.h"
+#include "plugins/cache/storage/prefix_orders.h"
+#include "plugins/cache/storage/purge.h"
+
 namespace weir::plugins {
 
-/// One order to forget: everything under one URL, whose URL begins so, that has a tag, or all there is.
-struct Purge {
-  enum class Kind : uint8_t { url, prefix, tag, all } kind = Kind::url;
-  enum class Force : uint8_t { hard, soft } force = Force::hard;  // soft: it is stale from now on
-  std::string text;  // "https://example.com/a?b=1", "https://example.com/a/", "news"; "" for all
-  bool operator==(const Purge&) const = default;
-
-  static constexpr size_t kMostText = 8 * 1024;
-};
-
-std::string_view name_of(Purge::Kind kind);
-/// Has a text (but for all), that is not too long and all of printable characters.
-bool is_sound(const Purge& purge);
-/// As it stands in a log: "soft tag news", "hard all".
-std::string to_text(const Purge& purge);
-/// Nothing when it makes no sense; whoever wrote it.
-std::optional<Purge> purge_of(std::string_view text);
-
-/// The orders that a cache has had, newest last, at most so many. Nobody walks through a cache to obey one: each stored
-/// object knows which order was the last that it has been held against, and is held against the newer ones when it is
-/// next looked up. One that has missed orders which are forgotten by now counts as gone. Any thread.
+/// The orders that a cache has had. Nobody walks through a cache to obey one: each stored object knows which order was
+/// the last that it has been held against, and is held against the newer ones when it is next looked up. How many are
+/// kept is bounded, and none is missed: among more than a hundred thousand about URLs and tags the oldest mean more
+/// than they say (order_table.h), and who has missed one about a prefix that isn't kept any more counts as gone. Any
+/// thread.
 class Purges {
  public:
   struct Settings {
@@ -43,9 +29,9 @@ class Purges {
   static bool compatible(const Settings&, const Settings&) { return true; }
   explicit Purges(const Settings&);
 
-  static constexpr size_t kMost = 4096;  // orders that are kept, here and in a log
+  static constexpr size_t kMostLogged = 4096;  // orders that a log keeps; ids that are known here
 
-  enum class Verdict : uint8_t { keep, stale, gone };
+  using Verdict = PurgeVerdict;
 
   /// The number of the newest order; 0 before the first. Without a lock.
   uint64_t newest() const { return newest_.load(std::memory_order_acquire); }
@@ -54,56 +40,60 @@ class Purges {
   /// What the orders behind `since` say of an object with this URL and these tags (`hash_of_tag`, sorted).
   Verdict judge(uint64_t since, std::string_view url, std::span<const uint64_t> tags) const;
 
-  static uint64_t hash_of_tag(std::string_view tag);
+  static uint64_t hash_of_tag(std::string_view tag) { return plugins::hash_of_tag(tag); }
 
   // A store that several processes share keeps the orders in a log, each under an id of the log's (`store::Entry`). An
-  // object that such a store has carries the id of the newest order when it was made.
+  // object that such a store has carries the id of the newest order when it was made; and, in case that this one isn't
+  // known (any more, or yet), behind a space that of the newest checkpoint: those are few, and known for longer.
 
-  /// An order out of the log, in the log's order; again for one that is known under this id does nothing. One that was
-  /// given here, as `own`, keeps that number if none has come since.
-  void add(const Purge& purge, std::string_view id, uint64_t own = 0);
+  /// An order that is given here, on its way into the log. Those are heard from it in this order.
+  uint64_t add_own(const Purge& purge);
+  /// An order out of the log, in the log's order; again for one that is known under this id does nothing.
+  void add(const Purge& purge, std::string_view id);
+  /// The own order with this number is in the log, and so are those before it.
+  void heard_own(uint64_t number, std::string_view id);
+  /// All that the log has was heard: what comes from now on is new, so none before it can have been missed.
+  void caught_up();
   /// The log has lost entries, or another one is there: what was stored before counts as gone.
   void forget_all();
-  /// The id of the newest order from the log; "" = none yet.
+  /// What an object is to carry; "" = there is no order yet.
   std::string newest_id() const;
-  /// The number of the order with this id; nothing when it isn't known (then the object counts as gone). "" is
-  /// known while the log has lost nothing.
+  /// What an object with this id has been held against for certain: all orders until this one; nothing when neither id
+  /// is known (then it counts as gone). "" is known while the log has lost nothing.
   std::optional<uint64_t> number_of(std::string_view id) const;
 
  private:
-  struct Order {
-    uint64_t number;
-    Purge purge;
-  };
-  /// The newest orders about one thing; 0 = none.
-  struct Latest {
-    uint64_t hard = 0;
-    uint64_t soft = 0;
-    uint64_t newest() const { return std::max(hard, soft); }
-    Verdict verdict(uint64_t since) const;
-  };
   struct Hash {
     using is_transparent = void;
     size_t operator()(std::string_view text) const { return std::hash<std::string_view>{}(text); }
   };
+  /// The last ids, each with the number of the order that an object made then has been held against.
+  struct Ids {
+    std::deque<std::string> ids;
+    std::unordered_map<std::string, uint64_t, Hash, std::equal_to<>> numbers;
+
+    void add(std::string_view id, uint64_t number);
+    std::optional<uint64_t> find(std::string_view id) const;
+    std::string newest() const { return ids.empty() ? std::string() : ids.back(); }
+  };
 
   uint64_t add_newest(const Purge& purge);
-  Latest& latest_of(const Purge& purge);
-  void drop(const Purge& purge);
-  void know(std::string_view id, uint64_t number);
-  Verdict judge_prefixes(uint64_t since, std::string_view url) const;
+  bool knows(std::string_view id) const { return ids_.find(id) || checkpoints_.find(id); }
+  void know(std::string_view id);
 
   std::atomic<uint64_t> newest_ = 0;
   mutable std::shared_mutex mutex_;  // guards what follows
-  uint64_t forgotten_ = 0;           // the newest order that isn't kept any more
-  std::deque<Order> orders_;
-  Latest all_;
-  std::unordered_map<uint64_t, Latest> urls_;  // by hash
-  std::unordered_map<uint64_t, Latest> tags_;
-  std::map<std::string, Latest, std::less<>> prefixes_;
-  std::deque<std::string> ids_;
-  std::unordered_map<std::string, uint64_t, Hash, std::equal_to<>> numbers_;  // by id
-  bool knows_first_ = true;                                                   // the log has lost nothing
+  uint64_t forgotten_ = 0;           // the newest order that isn't kept in any form
+  LatestOrders all_;
+  OrderTable named_;  // of URLs and tags
+  PrefixOrders prefixes_;
+  Ids ids_;
+  Ids checkpoints_;
+  uint64_t own_heard_ = 0;  // until here all orders are in the log
+  uint64_t own_given_ = 0;  // the newest that was given here
+  uint64_t first_heard_ = 0;
+  bool knows_first_ = true;  // the log has lost nothing
+  bool has_caught_up_ = false;
 };
 
 }  // namespace weir::plugins

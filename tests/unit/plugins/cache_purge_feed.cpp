@@ -42,7 +42,7 @@ struct Fleet : LoopBench {
     settle();
   }
   void append(std::string entry) {
-    announcer.append("cache.pages.purges", std::move(entry), Purges::kMost);
+    announcer.append("cache.pages.purges", std::move(entry), Purges::kMostLogged, "");
     settle();
   }
 };
@@ -117,9 +117,9 @@ TEST_CASE("cache purge feed: when the log is another one all is gone, and what c
   fleet.pass(1s);
   fleet.announcer.use(empty);
   fleet.settle();
-  CHECK(one->purges().newest_id() == "2");
-  CHECK(other->purges().newest_id() == "2");
-  CHECK(judge(*one, *one->purges().number_of("2"), "sports") == Verdict::keep);
+  CHECK(one->purges().newest_id() == "2 1");
+  CHECK(other->purges().newest_id() == "2 1");
+  CHECK(judge(*one, *one->purges().number_of("2 1"), "sports") == Verdict::keep);
 }
 
 TEST_CASE("cache purge feed: entries that make no sense are left out, and what names their ids counts as gone") {
@@ -131,7 +131,58 @@ TEST_CASE("cache purge feed: entries that make no sense are left out, and what n
   CHECK_FALSE(feed->purges().number_of("3"));
   fleet.append("x 1 hard all");
   CHECK(feed->purges().newest() == 1);
-  CHECK(feed->purges().newest_id() == "10");
+  CHECK(feed->purges().newest_id() == "10 10");
+}
+
+TEST_CASE("cache purge feed: more orders than can wait for a store that is gone become one to forget all") {
+  Fleet fleet;
+  const auto one = fleet.instance();
+  const auto other = fleet.instance();
+  fleet.store.is_gone = true;
+  for (int i = 0; i < 5000; ++i) one->order({Purge::Kind::tag, Purge::Force::hard, std::to_string(i)});
+  fleet.settle();
+  CHECK(judge(*one, 0, "sports") == Verdict::keep);
+  fleet.store.is_gone = false;
+  fleet.pass(2s);
+  CHECK(judge(*other, 0, "sports") == Verdict::gone);
+  CHECK(judge(*one, 0, "sports") == Verdict::keep);
+  // All of them are heard by now: both mean the same by the id, and nothing made since is held against them.
+  CHECK(one->purges().newest_id() == other->purges().newest_id());
+  for (const auto* feed : {one.get(), other.get()})
+    CHECK(feed->purges().number_of(feed->purges().newest_id()) == feed->purges().newest());
+}
+
+TEST_CASE("cache purge feed: an order about a URL of any length is obeyed elsewhere") {
+  Fleet fleet;
+  const auto one = fleet.instance();
+  const auto other = fleet.instance();
+  const auto longer = "https://example.com/" + std::string(20'000, 'x');
+  one->order({Purge::Kind::url, Purge::Force::hard, longer});
+  fleet.settle();
+  for (const auto* feed : {one.get(), other.get()}) {
+    CHECK(feed->purges().judge(0, longer, {}) == Verdict::gone);
+    CHECK(feed->purges().judge(0, longer + "x", {}) == Verdict::keep);
+  }
+}
+
+TEST_CASE("cache purge feed: thousands of orders spoil nothing else, in memory and in the store") {
+  Fleet fleet;
+  const auto one = fleet.instance();
+  const auto other = fleet.instance();
+  const auto before = one->purges().newest_id();
+  CHECK(before.empty());
+  for (int i = 0; i < 10'000; ++i) {
+    one->order({Purge::Kind::url, Purge::Force::hard, "https://example.com/" + std::to_string(i)});
+    if (i % 100 == 0) fleet.settle();
+  }
+  fleet.settle();
+  for (const auto* feed : {one.get(), other.get()}) {
+    CHECK(judge(*feed, 0, "sports") == Verdict::keep);
+    const auto since = feed->purges().number_of(before);
+    REQUIRE(since);
+    CHECK(judge(*feed, *since, "sports") == Verdict::keep);
+    CHECK(feed->purges().judge(*since, "https://example.com/1", {}) == Verdict::gone);
+  }
 }
 
 TEST_CASE("cache purge feed: alone it tells nobody") {

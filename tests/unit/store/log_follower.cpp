@@ -47,7 +47,7 @@ struct Bench : LoopBench {
     return subscription;
   }
   void append(std::string text, size_t most = 10'000) {
-    announcer.append("news", std::move(text), most);
+    announcer.append("news", std::move(text), most, "ALL");
     settle();
   }
   /// Past the announcer, and without a word.
@@ -88,7 +88,7 @@ TEST_CASE("log follower: hears logs of any length, and no others") {
   const auto following = bench.follow();
   const auto elsewhere = bench.follow("others");
   CHECK(bench.heard == numbers(0, 200));
-  for (const auto& number : numbers(200, 328)) bench.announcer.append("news", number, 10'000);
+  for (const auto& number : numbers(200, 328)) bench.announcer.append("news", number, 10'000, "ALL");
   bench.settle();
   CHECK(bench.heard == numbers(0, 328));
 }
@@ -125,14 +125,14 @@ TEST_CASE("log follower: what is said before there is a store, or while it is go
   Names heard;
   const auto following =
       announcer.follow("news", {[&](const Entry& entry) { heard.emplace_back(entry.value); }, [] { FAIL("lost"); }});
-  announcer.append("news", "one", 10);
+  announcer.append("news", "one", 10, "ALL");
   loop.settle();
   announcer.use(store);
   loop.settle();
   CHECK(heard == Names{"one"});
   store.is_gone = true;
-  announcer.append("news", "two", 10);
-  announcer.append("news", "three", 10);
+  announcer.append("news", "two", 10, "ALL");
+  announcer.append("news", "three", 10, "ALL");
   loop.pass(5s);
   CHECK(heard == Names{"one"});
   store.is_gone = false;
@@ -196,7 +196,7 @@ TEST_CASE("log follower: a reload that keeps the store's contents loses and repe
   Bench bench;
   const auto following = bench.follow();
   bench.append("one");
-  bench.announcer.append("news", "two", 10);
+  bench.announcer.append("news", "two", 10, "ALL");
   bench.announcer.use(bench.store);
   bench.announcer.use(bench.store);
   bench.settle();
@@ -209,7 +209,7 @@ TEST_CASE("log follower: who has gone hears nothing, and nobody looks for it any
   bench.store.is_said_to_be_shared = true;
   {
     const auto following = bench.follow();
-    bench.announcer.append("news", "one", 10);
+    bench.announcer.append("news", "one", 10, "ALL");
   }
   bench.settle();
   bench.pass(2s);
@@ -226,14 +226,36 @@ TEST_CASE("log follower: one that goes before it has begun never hears") {
   bench.append("one");
 }
 
-TEST_CASE("log follower: of entries that can't be told to a store for too long the newest are refused") {
+TEST_CASE("log follower: entries that can't be told to a store for too long are replaced by one that stands for all") {
   Bench bench;
   log::set_level(log::Level::error);
+  bench.announcer.append("others", "of another log", 10, "ALL");
   bench.store.is_gone = true;
-  for (const auto& number : numbers(0, 5000)) bench.announcer.append("news", number, 10'000);
+  for (const auto& number : numbers(0, 5000)) bench.announcer.append("news", number, 10'000, "ALL");
   bench.settle();
   bench.store.is_gone = false;
   const auto following = bench.follow();
   bench.pass(2s);
-  CHECK(bench.heard == numbers(0, 4096));
+  auto expected = numbers(4096, 5000);
+  expected.insert(expected.begin(), "ALL");
+  CHECK(bench.heard == expected);
+  bench.heard.clear();
+  const auto elsewhere = bench.follow("others");
+  CHECK(bench.heard == Names{"of another log"});
+}
+
+TEST_CASE("log follower: who hears is told whenever there is no more for now") {
+  Bench bench;
+  const auto following =
+      bench.announcer.follow("news", {.hear = [&](const Entry& entry) { bench.heard.emplace_back(entry.value); },
+                                      .lost = [] {},
+                                      .caught_up = [&] { bench.heard.emplace_back("-"); }});
+  bench.settle();
+  CHECK(bench.take_heard() == Names{"-"});
+  for (const auto& number : numbers(0, 100)) bench.announcer.append("news", number, 10'000, "ALL");
+  bench.settle();
+  std::erase(bench.heard, "-");
+  CHECK(bench.take_heard() == numbers(0, 100));
+  bench.append("last");
+  CHECK(bench.take_heard() == Names{"last", "-"});
 }

@@ -18,7 +18,7 @@ struct Instance {
     following = announcer.follow("news", {[&heard](const Entry& entry) { heard.emplace_back(entry.value); },
                                           [&heard] { heard.emplace_back("LOST"); }});
   }
-  void append(std::string text) { announcer.append("news", std::move(text), 4); }
+  void append(std::string text) { announcer.append("news", std::move(text), 4, "ALL"); }
 
   RedisWorker worker;
   Channels channels;
