@@ -1,5 +1,6 @@
 #include "runtime/supervisor.h"
 
+#include <malloc.h>
 #include <sys/resource.h>
 
 #include <csignal>
@@ -25,6 +26,10 @@ void raise_descriptor_limit() {
   limit.rlim_cur = limit.rlim_max;
   ::setrlimit(RLIMIT_NOFILE, &limit);
 }
+
+/// One heap for all threads. With one for each, as glibc has it, what a thread has freed is no other's to use: a cache,
+/// whose bodies come on one worker and go on another, would take its bytes several times. Requests need no heap.
+void share_heap() { ::mallopt(M_ARENA_MAX, 1); }
 
 void log_exception(std::exception_ptr exception) {
   try {
@@ -57,6 +62,7 @@ Supervisor::~Supervisor() {
 int Supervisor::run() {
   std::signal(SIGPIPE, SIG_IGN);
   raise_descriptor_limit();
+  share_heap();
   signals_ = std::make_unique<Signals>(loop_, std::initializer_list<int>{SIGHUP, SIGUSR1, SIGTERM, SIGINT, SIGQUIT},
                                        [this](int number) { on_signal(number); });
   tasks_.spawn(begin());

@@ -73,7 +73,7 @@ struct Shelf::Shard {
 namespace {
 
 constexpr int64_t kSlack = 16;    // one part in so many of all: what threads at once may be above the bound
-constexpr size_t kOfIndex = 192;  // what a key takes beside its node: the index's part, tables, the allocator's own
+constexpr size_t kOfIndex = 320;  // what a key takes beside its node: the index's part, tables, the allocator's own
 
 size_t count_of_shards(const Shelf::Settings& settings) {
   const auto fitting = settings.max_size / std::max<uint64_t>(4 * settings.max_object, 1);
