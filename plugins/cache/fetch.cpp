@@ -172,6 +172,7 @@ void Cache::finish_fetched(Exchange& exchange, const Company& company, CacheStat
   const auto& outcome = *company.outcome;
   if (outcome.is_from_store) {
     const Time now = exchange.loop().now();
+    outcomes_.served(outcome.object->age(now));
     return finish(exchange, {.ttl = outcome.object->ttl(now), .detail = "shared"}, CacheOutcome::hit);
   }
   status.is_stored = company.is_kept;

@@ -149,7 +149,9 @@ void Lead::validated(const http::RequestHead& request) {
     renewed->purges_seen = purges_seen_;
     object = renewed;
     shelf_->put(key(), object, *order_.fill);
+    if (object->selection != order_.stored->selection) shelf_->drop(key(), order_.stored);  // it took another's place
   } else {
+    if (order_.handover) order_.handover->keep_private(exchange.response.head.headers, "set-cookie");
     shelf_->drop(key(), object);
   }
   order_.fill->is_kept = renewed && !order_.fill->is_outdated;

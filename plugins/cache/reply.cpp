@@ -31,6 +31,22 @@ bool is_in_304(const http::Header& header, const Validators& validators) {
   }
 }
 
+/// A 416 is about the range that was asked for: nobody is to keep it for the page.
+bool is_in_416(const http::Header& header) {
+  switch (header.field) {
+    case http::Field::cache_control:
+    case http::Field::expires:
+    case http::Field::content_type:
+    case http::Field::content_encoding: return false;
+    default: return !equals_lower(header.name, "cdn-cache-control");
+  }
+}
+
+bool is_sent(const http::Header& header, uint16_t status, const Validators& validators) {
+  if (status == 304) return is_in_304(header, validators);
+  return status != 416 || is_in_416(header);
+}
+
 /// What is sent of an object: its status, and which bytes.
 struct Part {
   uint16_t status;
@@ -86,7 +102,7 @@ bool reply(Exchange& exchange, const ObjectPtr& object) {
   head = http::ResponseHead(arena);
   head.status = part.status;
   for (const auto& field : object->shown()) {
-    if (part.status != 304 || is_in_304(field, object->validators()))
+    if (is_sent(field, part.status, object->validators()))
       head.headers.add(field.name, field.value, field.field);
   }
   if (!part.content_range.empty()) head.headers.set("Content-Range", part.content_range);

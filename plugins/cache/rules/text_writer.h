@@ -25,7 +25,7 @@ class TextWriter {
  private:
   char* const start_;
   char* at_;
-  const char* const end_;
+  [[maybe_unused]] const char* const end_;  // where nothing is asserted
 };
 
 }  // namespace weir::plugins
