@@ -53,6 +53,7 @@ class WhileRevalidating(StaleCase):
             client.send(request_bytes(target=path))
         for client in clients:
             self.assert_stale_hit(client.response(), WHILE_REVALIDATE)
+        gate.wait_held()
         self.assertEqual(2, self.count(path))
         gate.open.set()
 
