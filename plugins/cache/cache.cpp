@@ -26,6 +26,9 @@ bool has(const std::vector<RequestWord>& words, RequestWord word) {
   return std::ranges::find(words, word) != words.end();
 }
 
+/// To another upstream, by a fallback in front: what that one answers isn't what the URL stands for.
+bool is_diverted(const Exchange& exchange) { return exchange.record.has(Flag::FB); }
+
 bool has_any(const std::vector<KeyExpression>& keys, Exchange& exchange) {
   return std::ranges::any_of(keys, [&](const auto& key) { return !key.evaluate(exchange).empty(); });
 }
@@ -86,7 +89,8 @@ Task<> Cache::handle(Exchange& exchange, Next next) const {
   if (request.method_name == "PURGE" && !purge_from_.empty()) co_return purge(exchange);
   if (!http::is_safe(request.method)) co_return co_await change(exchange, next);
   if (!answers(request.method)) co_return co_await pass(exchange, next, {.forward = CacheStatus::Forward::method});
-  if (is_bypassed(exchange)) co_return co_await pass(exchange, next, {.forward = CacheStatus::Forward::bypass});
+  if (is_diverted(exchange) || is_bypassed(exchange))
+    co_return co_await pass(exchange, next, {.forward = CacheStatus::Forward::bypass});
   co_await answer(exchange, next, inquire(exchange));
 }
 
@@ -294,6 +298,9 @@ config::Tag<FilterFactory> cache_filter() {
         if (const auto& shared = settings.shared.is_on; *shared && !context.is_store_shared) {
           context.problems.add(shared.at, "there is no store that is shared",
                                "write store: { redis: \"redis://HOST:6379\" }, or leave this out");
+        }
+        if (!context.names.insert("cache " + name).second) {
+          context.problems.add(at, "the route has this cache already", "leave one out, or give this one a name");
         }
         agree(settings, name, at, context);
         return std::make_shared<const Cache>(settings, name, context);

@@ -3,6 +3,7 @@
 #include <utility>
 
 #include "async/race.h"
+#include "http/target.h"
 #include "plugins/cache/rules/conditions.h"
 #include "plugins/cache/use.h"
 
@@ -32,6 +33,16 @@ bool is_about(const Object& stored, const http::Headers& not_modified) {
   if (etag) return matches_weakly(*etag, stored.validators().etag);
   const auto modified = not_modified.get(http::Field::last_modified);
   return !modified || !stored.validators().etag.empty() || *modified == stored.validators().last_modified;
+}
+
+/// By which port the client came, the key doesn't say: what is to be stored is for the URL's own.
+void tell_port_of_url(Exchange& exchange) {
+  auto& headers = exchange.request.headers;
+  if (!headers.has(http::Field::x_forwarded_port) || !exchange.client.url_told.empty()) return;
+  const auto named = http::port_of(exchange.request.authority);
+  const std::string_view usual = exchange.client.scheme() == "https" ? "443" : "80";
+  headers.remove(http::Field::x_forwarded_port);
+  headers.add("X-Forwarded-Port", named.empty() ? usual : named, http::Field::x_forwarded_port);
 }
 
 }  // namespace
@@ -106,6 +117,7 @@ Task<> Lead::send(Next next, const Exchange::Mark& mark, ObjectPtr validated) {
   if (validated) make_conditional(request.headers, validated->validators());
   else make_unconditional(request.headers);
   parts_.policy.withhold(request.headers);
+  tell_port_of_url(exchange);
   asked_ = exchange.loop().now();
   co_await next(exchange);
 }

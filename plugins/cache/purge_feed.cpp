@@ -36,7 +36,7 @@ PurgeFeed::PurgeFeed(const Settings& settings)
   if (!announcer_) return;
   following_ = announcer_->follow(log_, {.hear = [this](const store::Entry& entry) { hear(entry); },
                                          .lost = [this] { lose(); },
-                                         .caught_up = [this] { purges_.caught_up(); }});
+                                         .caught_up = [this] { catch_up(); }});
 }
 
 uint64_t PurgeFeed::order(const Purge& purge) {
@@ -66,9 +66,19 @@ void PurgeFeed::hear(const store::Entry& entry) {
   else purges_.add(*purge, entry.id);
 }
 
+/// Of an empty log the first entry is a mark.
+void PurgeFeed::catch_up() {
+  purges_.caught_up();
+  if (has_marked_ || !purges_.newest_id().empty()) return;
+  has_marked_ = true;
+  const std::lock_guard lock(telling_);
+  tell(kMark, 0);
+}
+
 void PurgeFeed::lose() {
   log::warn("cache_purges_lost", {{"cache", name_}, {"consequence", "all that was stored is asked for again"}});
   purges_.forget_all();
+  has_marked_ = true;
   order(kMark);
 }
 

@@ -33,12 +33,14 @@ class PurgeFeed {
  private:
   void tell(const Purge& purge, uint64_t number);
   void hear(const store::Entry& entry);
+  void catch_up();
   void lose();
 
   const std::string name_;
   const std::string log_;
   const std::string id_;  // whose orders are obeyed already when they are heard
   store::Announcer* const announcer_;
+  bool has_marked_ = false;  // the follower's thread
   Purges purges_{{}};
   std::mutex telling_;  // so that all hear the orders as they were numbered
   store::LogFollower::Subscription following_;

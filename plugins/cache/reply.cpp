@@ -102,8 +102,7 @@ bool reply(Exchange& exchange, const ObjectPtr& object) {
   head = http::ResponseHead(arena);
   head.status = part.status;
   for (const auto& field : object->shown()) {
-    if (is_sent(field, part.status, object->validators()))
-      head.headers.add(field.name, field.value, field.field);
+    if (is_sent(field, part.status, object->validators())) head.headers.add(field.name, field.value, field.field);
   }
   if (!part.content_range.empty()) head.headers.set("Content-Range", part.content_range);
   const auto age = std::chrono::duration_cast<std::chrono::seconds>(object->age(exchange.loop().now()));

@@ -3,6 +3,7 @@
 #include <array>
 
 #include "http/hop_by_hop.h"
+#include "http/syntax.h"
 #include "http/target.h"
 
 namespace weir::downstream {
@@ -134,6 +135,36 @@ Told told_by_forwarded(Exchange& exchange) {
   return told;
 }
 
+/// A member that everybody reads alike (RFC 7239 section 4): pairs of other names each, none of which has but ends with
+/// the name of one that counts; values with nothing in them that separates or escapes.
+bool is_clear(std::string_view member) {
+  const auto pairs = member;
+  while (!member.empty()) {
+    const auto end = member.find(';');
+    const auto pair = trim(member.substr(0, end));
+    member = end == std::string_view::npos ? std::string_view{} : member.substr(end + 1);
+    const auto equals = std::min(pair.find('='), pair.size());
+    const auto name = pair.substr(0, equals);
+    auto value = pair.substr(std::min(equals + 1, pair.size()));
+    if (value.size() > 1 && value.starts_with('"') && value.ends_with('"')) value = value.substr(1, value.size() - 2);
+    if (!http::is_token(name) || value.empty() || value.find_first_of("\"\\= \t") != std::string_view::npos)
+      return false;
+    for (const std::string_view counted : {"host", "proto"}) {
+      const bool ends_so =
+          name.size() >= counted.size() && equals_ignoring_case(name.substr(name.size() - counted.size()), counted);
+      if (ends_so && (name.size() > counted.size() || parameter_of(pairs, counted).data() != value.data()))
+        return false;
+    }
+  }
+  return true;
+}
+
+bool is_clear_list(std::string_view list) {
+  bool is_all_clear = true;
+  for_each_member(list, [&](std::string_view member) { return is_all_clear = is_clear(member); });
+  return is_all_clear;
+}
+
 /// The client's own is the first one.
 std::string_view first_scheme(std::string_view list) {
   const auto first = trim(list.substr(0, list.find(',')));
@@ -164,7 +195,10 @@ void hear_of_url(Exchange& exchange, Forwarding::Style style) {
     client.url_told = arena.concat({client.url_told, family, told.scheme, "\n", told.host, "\n", told.port, "\n"});
   };
   if (style != Forwarding::Style::rfc7239) hear("", told_by_x_forwarded(exchange.request.headers));
-  if (style != Forwarding::Style::x_forwarded) hear("\f", told_by_forwarded(exchange));
+  if (style == Forwarding::Style::x_forwarded) return;
+  hear("\f", told_by_forwarded(exchange));
+  const auto whole = exchange.request.headers.joined("Forwarded").value_or("");
+  if (!is_clear_list(whole)) client.url_told = arena.concat({client.url_told, "\f\f", whole, "\n"});
 }
 
 /// RFC 9440: what the upstream reads here must be our word alone.

@@ -12,6 +12,7 @@ Client copy_of(const Client& from, Arena& arena) {
   Client client = from;
   client.ip = arena.copy(from.ip);
   client.listener = arena.copy(from.listener);
+  client.url_told = arena.copy(from.url_told);
   if (!from.tls) return client;
   auto& tls = arena.make<ClientTls>(*from.tls);
   for (auto* text :

@@ -99,6 +99,14 @@ class HostsAndPorts(BehindAProxy):
         path = self.page(reflecting("X-Forwarded-Port"))
         self.assert_own_copies(path, {"port": "1234"}, {}, {"port": "12345"})
 
+    def test_by_which_port_the_client_came_is_not_for_all_to_have(self):
+        """What fills the cache is asked for by the URL's own port; what passes tells the real one."""
+        path = self.page(reflecting("X-Forwarded-Port"))
+        for host, port in (("weir.test", b"80"), ("weir.test:8443", b"8443")):
+            self.assertIn(port, bytes(self.ask(path, host=host).body))
+        passing = self.ask(self.page(reflecting("X-Forwarded-Port")), cache_control="no-store")
+        self.assertIn(self.shared.address.rpartition(":")[2].encode(), bytes(passing.body))
+
     def test_no_two_of_these_words_make_the_same_key(self):
         path = self.page(reflecting(*TOLD))
         self.assert_own_copies(path, {"host": EVIL}, {"port": EVIL}, {"proto": EVIL}, {"host": f"{EVIL}\t1"},

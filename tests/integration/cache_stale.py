@@ -407,6 +407,21 @@ class FallbackStep(StaleCase):
         self.assert_stale_step(weir, path)
         self.assertEqual(1, spare.count(path))
 
+    def test_what_another_upstream_answers_is_not_what_the_url_stands_for(self):
+        """Neither stored, nor mixed up with what others ask the route's own upstream for."""
+        spare = self._kept(Origin())
+        weir = self.falling_back(to_upstream("spare"), spare=spare)
+        spare.pages["/page"] = Page(body=b"the spare's", cache_control="max-age=600")
+        self.own.pages["/page"] = lambda connection, *_: connection.reset()
+        for number in (1, 2):
+            response = self.ask("/page", weir=weir)
+            self.assertEqual((b"the spare's", "spare"), (bytes(response.body), response.get(FALLBACK)))
+            self.assertEqual(number, spare.count("/page"))
+        self.own.pages["/page"] = Page(body=b"its own", cache_control="max-age=600")
+        for _ in range(2):
+            response = self.ask("/page", weir=weir)
+            self.assertEqual((b"its own", None), (bytes(response.body), response.get(FALLBACK)))
+
     def test_when_nobody_listens(self):
         weir = self.falling_back(*self.steps)
         path = self.stored(weir)
@@ -447,6 +462,11 @@ class FallbackStep(StaleCase):
                                        "routes": [settings.route("/", "api", filters=filters)]})
             self.assertIn("there is no cache behind this fallback", told)
             self.assertIn("after the fallback", told)
+
+    def test_the_same_cache_twice_on_a_route_is_refused(self):
+        told = self.refused_start({"upstreams": {"api": settings.upstream("127.0.0.1:1")}, "filters": [cache()],
+                                   "routes": [settings.route("/", "api", filters=[cache()])]})
+        self.assertIn("the route has this cache already", told)
 
     def test_a_second_request_that_would_join_the_first_is_refused(self):
         for outer in (hedge("50ms"), retry(per_try_timeout="1s")):

@@ -33,7 +33,7 @@ class Attendee {
     attendance_->enter();
   }
   Attendee(Attendee&& other) noexcept : attendance_(std::move(other.attendance_)) {}
-  Attendee& operator=(Attendee&& other) noexcept {
+  Attendee& operator=(Attendee other) noexcept {
     std::swap(attendance_, other.attendance_);
     return *this;
   }

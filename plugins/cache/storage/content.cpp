@@ -9,6 +9,7 @@ namespace {
 
 constexpr size_t kFirst = 4 * 1024;
 constexpr size_t kLargest = 64 * 1024;
+constexpr size_t kMostDropped = 64;  // parts that are remembered though their bytes are gone
 
 constexpr Error kCutOff{ErrorCode::client_gone, Side::client, "it held up all others who read the same"};
 
@@ -113,12 +114,16 @@ void Content::let_pass() {
 void Content::drop_what_is_read() {
   uint64_t read = was_read_ ? size_ : 0;
   for (const Reader* reader : readers_) read = std::min(read, reader->at_);
-  for (Part& part : parts_) {
+  for (; dropped_ < parts_.size(); ++dropped_) {
+    Part& part = parts_[dropped_];
     if (part.first + part.capacity > read) break;
-    if (part.bytes) grow(-int64_t{part.capacity});
+    grow(-int64_t{part.capacity});
     part.bytes.reset();
     passed_ = part.first + part.capacity;
   }
+  if (dropped_ < kMostDropped) return;
+  parts_.erase(parts_.begin(), parts_.begin() + ptrdiff_t{kMostDropped - 1});
+  dropped_ -= kMostDropped - 1;
 }
 
 std::optional<uint64_t> Content::backlog() const {
@@ -133,7 +138,7 @@ bool Content::cut_off(uint64_t bytes) {
   bool has_cut = false;
   {
     const std::lock_guard lock(mutex_);
-    const auto is_behind = [&](const Reader* reader) { return size_ - reader->at_ > bytes; };
+    const auto is_behind = [&](const Reader* reader) { return reader->at_ + bytes < size_; };
     if (std::ranges::all_of(readers_, is_behind)) return false;
     has_cut = std::erase_if(readers_, [&](Reader* reader) { return reader->is_cut_off_ = is_behind(reader); }) > 0;
     drop_what_is_read();

@@ -110,6 +110,7 @@ class Content {
   std::atomic<bool> is_passing_ = false;  // before it is whole
   mutable std::mutex mutex_;              // guards what follows while it is growing
   std::vector<Part> parts_;
+  size_t dropped_ = 0;  // parts, from the first one on, whose bytes are gone
   uint64_t size_ = 0;
   uint64_t passed_ = 0;    // bytes that are gone
   bool was_read_ = false;  // somebody has begun to

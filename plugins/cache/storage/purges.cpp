@@ -104,7 +104,6 @@ std::optional<uint64_t> Purges::number_of(std::string_view id) const {
   const auto end = std::min(id.find(' '), id.size());
   const auto checkpoint = id.substr(std::min(end + 1, id.size()));
   const std::shared_lock lock(mutex_);
-  if (id.empty()) return knows_first_ ? std::optional<uint64_t>(0) : std::nullopt;
   if (const auto number = ids_.find(id.substr(0, end))) return number;
   const auto number = ids_.find(checkpoint);
   return number ? number : checkpoints_.find(checkpoint);

@@ -56,10 +56,10 @@ class Purges {
   void caught_up();
   /// The log has lost entries, or another one is there: what was stored before counts as gone.
   void forget_all();
-  /// What an object is to carry; "" = there is no order yet.
+  /// What an object is to carry; "" = none has been heard yet, and who carries that counts as gone elsewhere.
   std::string newest_id() const;
   /// What an object with this id has been held against for certain: all orders until this one; nothing when neither id
-  /// is known (then it counts as gone). "" is known while the log has lost nothing.
+  /// is known (then it counts as gone).
   std::optional<uint64_t> number_of(std::string_view id) const;
 
  private:

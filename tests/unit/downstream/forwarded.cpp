@@ -156,6 +156,26 @@ TEST_CASE("forwarding: what a trusted proxy tells of the URL is noted where the 
   CHECK(both.exchange.client.url_told == "\n\n1\n\f\nother\n\n");
 }
 
+TEST_CASE("forwarding: a Forwarded that two readers may read in two ways is noted as it is (RFC 7239 section 4)") {
+  const auto told = [](std::string_view forwarded) {
+    Bench bench("10.0.0.2", {"10.0.0.0/8"});
+    bench.forwarding.style = Style::none;
+    bench.header("Forwarded", forwarded);
+    REQUIRE(bench.prepare().has_value());
+    return std::string(bench.exchange.client.url_told);
+  };
+  for (const auto* clear : {"host=example.com", "for=192.0.2.1;host=example.com;proto=http", "for=\"[2001:db8::1]:80\"",
+                            "host=\"example.com\";secret=y", "HOST=example.com"}) {
+    CHECK(told(clear).empty());
+  }
+  for (const std::string odd :
+       {"xhost=evil;host=example.com", "host=example.com;host=evil", "x=\";host=example.com;\";host=evil",
+        "host=example.com;x=\"a,host=evil\"", "host=\"ex\\ample.com\"", "host=example.com;x=host=evil",
+        "host = example.com", "example.com"}) {
+    CHECK(told(odd).ends_with("\f\f" + odd + "\n"));
+  }
+}
+
 TEST_CASE("forwarding: with style none a stranger's fields go all the same, and none are added") {
   Bench bench;
   bench.forwarding.style = Style::none;

@@ -124,6 +124,29 @@ TEST_CASE("cache content: one who holds up others is cut off, and they go on") {
   CHECK(rest_of(fast) == "more");
 }
 
+TEST_CASE("cache content: who waits for what has yet to come is not behind") {
+  Content content(1'000'000);
+  content.append(digits(100'000));
+  Content::Reader slow(content);
+  Content::Reader ahead(content, 500'000);
+  content.let_pass();
+  CHECK(content.cut_off(50'000));
+  CHECK(slow.next(9).state == Content::State::broken);
+  content.append(digits(900'000));
+  CHECK(rest_of(ahead).size() == 500'000);
+}
+
+TEST_CASE("cache content: of what has passed nothing is left, however much it was") {
+  Content content(std::nullopt);
+  Content::Reader reader(content);
+  content.let_pass();
+  for (int i = 0; i < 1000; ++i) {
+    content.append(digits(100'000));
+    REQUIRE(rest_of(reader).size() == 100'000);
+    REQUIRE(content.footprint() <= 128 * 1024);
+  }
+}
+
 TEST_CASE("cache content: one who reads alone holds up nobody, however slow") {
   Content content(std::nullopt);
   Content::Reader slow(content);
