@@ -56,7 +56,7 @@ class Connection final : public ListNode, public http::CodecEvents {
   // Reading.
   Task<> serve();
   void speak_http2();
-  Task<bool> arrive();
+  [[gnu::noinline]] Task<bool> arrive();  // its frame is no part of serve's, which idle connections keep
   void receive();
   void begin(const Slice& bytes);
   void feed(Slice bytes);

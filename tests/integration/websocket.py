@@ -460,7 +460,7 @@ class Reloads(WebSocketCase):
                 self.assertGreater(time.monotonic() - started, 0.5)
                 self.assert_ends(lost)
                 self.assertEqual(b"as ever", kept.echo(b"as ever"))
-                self.assertEqual(Frame(CLOSE, GOING_AWAY, True, True), next(come for come in backend.frames if come.opcode == CLOSE))
+                eventually(lambda: Frame(CLOSE, GOING_AWAY, True, True) in backend.frames, "the backend is told, too")
 
     def test_a_route_that_comes_back_within_the_grace_keeps_its_tunnels(self):
         backend = self.echo_backend()
