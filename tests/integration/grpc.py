@@ -143,9 +143,14 @@ class Ends(GrpcCase):
         self.server.next(event="cancelled")
 
     def test_a_deadline_in_the_middle_of_a_stream_is_told_by_trailers(self):
-        told = self.call(self.serving(), "count_then_hang")
-        self.assertEqual([0, 1, 2], told["messages"])
-        self.assertEqual((DEADLINE_EXCEEDED, "the time for the whole request ran out"), (told["code"], told["details"]))
+        weir, words = self.serving(), set()
+        for _ in range(8):                          # the server knows the deadline, too, and may be the first to say so
+            told = self.call(weir, "count_then_hang")
+            self.assertEqual(([0, 1, 2], DEADLINE_EXCEEDED), (told["messages"], told["code"]))
+            words.add(told["details"])
+            if "the time for the whole request ran out" in words:
+                return
+        self.fail(words)
 
     def test_a_server_that_dies_in_the_middle_of_a_stream_is_unavailable(self):
         weir = self.serving()
