@@ -56,6 +56,12 @@ struct Shelf::Shard {
   }
   void add(Node& node, std::unique_ptr<Entry> entry, size_t bytes);
   void remove(Entry& entry);
+  void end(const Key& key, const FillPtr& fill) {
+    Node* const node = find(key);
+    if (!node) return;
+    std::erase(node->fills, fill);
+    drop_if_empty(*node);
+  }
   void drop_if_empty(Node& node) {
     if (!node.is_empty()) return;
     const auto found = nodes.find(Key{node.text, node.hash});
@@ -202,20 +208,14 @@ FillPtr Shelf::begin_alone(const Key& key, const Want& want) {
 void Shelf::end(const Key& key, const FillPtr& fill) {
   Shard& shard = shard_of(key);
   const std::lock_guard lock(shard.mutex);
-  Node* const node = shard.find(key);
-  if (!node) return;
-  std::erase(node->fills, fill);
-  shard.drop_if_empty(*node);
+  shard.end(key, fill);
 }
 
 bool Shelf::abandon(const Key& key, const FillPtr& fill) {
   Shard& shard = shard_of(key);
   const std::lock_guard lock(shard.mutex);
   if (!fill->attendance->is_empty()) return false;
-  if (Node* const node = shard.find(key)) {
-    std::erase(node->fills, fill);
-    shard.drop_if_empty(*node);
-  }
+  shard.end(key, fill);
   return true;
 }
 
