@@ -50,9 +50,8 @@ void Purges::know(std::string_view id) {
   if (is_first) first_heard_ = newest();
   if (is_first || is_checkpoint(id)) checkpoints_.add(id, number);
   ids_.add(id, number);
-  if (has_caught_up_ || !knows_first_ || ids_.ids.size() < kMostLogged) return;
+  if (has_caught_up_ || ids_.ids.size() < kMostLogged) return;
   // The log keeps no more, so it may have had some before the first one that was heard.
-  knows_first_ = false;
   forgotten_ = std::max(forgotten_, first_heard_);
 }
 
@@ -89,7 +88,6 @@ void Purges::forget_all() {
   all_ = {};
   ids_ = {};
   checkpoints_ = {};
-  knows_first_ = false;
   forgotten_ = newest() + 1;
   newest_.store(forgotten_, std::memory_order_release);
 }

@@ -92,7 +92,6 @@ class Purges {
   uint64_t own_heard_ = 0;  // until here all orders are in the log
   uint64_t own_given_ = 0;  // the newest that was given here
   uint64_t first_heard_ = 0;
-  bool knows_first_ = true;  // the log has lost nothing
   bool has_caught_up_ = false;
 };
 
