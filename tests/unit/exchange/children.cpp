@@ -63,6 +63,7 @@ TEST_CASE("children: a fork is the request as it was at the mark") {
   auto& parent = bench.exchange;
   parent.destination.upstream = "api";
   parent.client.ip = "10.0.0.9";
+  parent.client.url_told = "another";
   const auto mark = parent.mark(100);
   parent.request.headers.set("x-mine", "2");
   parent.destination.upstream = "other";
@@ -71,6 +72,8 @@ TEST_CASE("children: a fork is the request as it was at the mark") {
   CHECK(child->exchange.request.method_name == "GET");
   CHECK(child->exchange.destination.upstream == "api");
   CHECK(child->exchange.client.ip == "10.0.0.9");
+  CHECK(child->exchange.client.url_told == "another");
+  CHECK(child->exchange.client.url_told.data() != parent.client.url_told.data());
   CHECK(child->exchange.request_body->size().is_empty());
 }
 
