@@ -192,6 +192,17 @@ class CacheCase(SharedWeirCase):
         pairs = [(field_name(word), str(value)) for word, value in words.items()] + list(fields)
         return fetch((weir or self.shared).address, method, target, pairs, body, host=host, source=source)
 
+    def in_halves(self, body, cache_control="max-age=600"):
+        """A page that comes in two halves; the event that lets the second one go."""
+        go = threading.Event()
+
+        def script(connection, request, number):
+            connection.send(f"HTTP/1.1 200 OK\r\nContent-Length: {len(body)}\r\nCache-Control: {cache_control}\r\n\r\n")
+            connection.send(body[:len(body) // 2])
+            go.wait(60)
+            connection.send(body[len(body) // 2:])
+        return self.page(script), go
+
     def count(self, path, method=None):
         return self.origin.count(path, method)
 

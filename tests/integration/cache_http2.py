@@ -191,17 +191,6 @@ class Clients(CacheCase):
         self.addCleanup(client.close)
         return client
 
-    def half(self, body):
-        """A page that comes in two halves; the event that lets the second one go."""
-        go = threading.Event()
-
-        def script(connection, request, number):
-            connection.send(f"HTTP/1.1 200 OK\r\nContent-Length: {len(body)}\r\nCache-Control: {FRESH}\r\n\r\n")
-            connection.send(body[:len(body) // 2])
-            go.wait(60)
-            connection.send(body[len(body) // 2:])
-        return self.page(script), go
-
     def test_hits_on_many_streams_at_once(self):
         path = self.page(body=pattern(100_000), cache_control=FRESH)
         self.filled(path)
@@ -227,7 +216,7 @@ class Clients(CacheCase):
 
     def test_streams_of_one_connection_wait_for_one_another(self):
         body = pattern(200_000)
-        path, go = self.half(body)
+        path, go = self.in_halves(body)
         client = self.connected()
         streams = [client.ask(target=path) for _ in range(10)]
         for stream in streams:
@@ -238,7 +227,7 @@ class Clients(CacheCase):
 
     def test_a_stream_that_its_client_resets_spoils_the_fill_for_nobody(self):
         body = pattern(200_000)
-        path, go = self.half(body)
+        path, go = self.in_halves(body)
         client = self.connected()
         leader, waiting = client.ask(target=path), client.ask(target=path)
         client.head(leader), client.head(waiting)
@@ -251,7 +240,7 @@ class Clients(CacheCase):
 
     def test_one_alone_that_its_client_resets_is_stored_or_asked_for_anew(self):
         body = pattern(200_000)
-        path, go = self.half(body)
+        path, go = self.in_halves(body)
         client = self.connected()
         stream = client.ask(target=path)
         client.head(stream)
@@ -265,7 +254,7 @@ class Clients(CacheCase):
     def test_a_stream_without_room_holds_up_no_other_and_no_fill(self):
         """RFC 9113 section 5.2: flow control is each stream's own."""
         body = pattern(400_000)
-        path, go = self.half(body)
+        path, go = self.in_halves(body)
         narrow, wide = self.connected(window=1000, grants=False), self.connected()
         stuck, free = narrow.ask(target=path), wide.ask(target=path)
         narrow.head(stuck), wide.head(free)

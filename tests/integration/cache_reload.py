@@ -122,17 +122,6 @@ class Reload(CacheCase):
             route["filters"] = []
         return config
 
-    def in_halves(self, body):
-        """A page that has sent the first half of it; an event for the rest."""
-        go = threading.Event()
-
-        def script(connection, request, number):
-            connection.send(f"HTTP/1.1 200 OK\r\nContent-Length: {len(body)}\r\nCache-Control: {FRESH}\r\n\r\n")
-            connection.send(body[:len(body) // 2])
-            go.wait(60)
-            connection.send(body[len(body) // 2:])
-        return self.page(script), go
-
     def test_a_body_that_is_coming_comes_whole_whatever_becomes_of_its_cache(self):
         body = pattern(300_000)
         for then in (self.without_cache(), self.with_cache(max_size="64MiB"), self.with_cache(key=["header.x-user"]),
