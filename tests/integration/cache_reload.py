@@ -174,6 +174,7 @@ class Reload(CacheCase):
             one.result()
         self.assertEqual([], wrong[:3])
         for number in range(4):
+            self.ask(paths[0], weir=self.own, x_user=f"user{number}")      # who hasn't come since the last one
             self.assert_hit(self.ask(paths[0], weir=self.own, x_user=f"user{number}"))
 
     def test_orders_to_forget_hold_after_a_reload(self):
