@@ -5,7 +5,10 @@
 /// another loop with the same number for a race. OpenSSL isn't built for TSan either, which sees it free what another
 /// thread has read, but not the count of references in between.
 extern "C" const char* __tsan_default_suppressions() {
-  return "race:uv_pipe\nrace:uv_loop_init\nrace:uv_async_init\nrace:epoll_create1\ncalled_from_lib:libssl.so.3\ncalled_"
-         "from_lib:libcrypto."
-         "so.3\n";
+  return "race:uv_pipe\n"
+         "race:uv_loop_init\n"
+         "race:uv_async_init\n"
+         "race:epoll_create1\n"
+         "called_from_lib:libssl.so.3\n"
+         "called_from_lib:libcrypto.so.3\n";
 }
