@@ -4,11 +4,9 @@
 #include <yaml-cpp/parser.h>
 
 #include <algorithm>
-#include <cerrno>
-#include <cstring>
-#include <fstream>
 #include <sstream>
 
+#include "base/read_file.h"
 #include "config/node.h"
 #include "config/tree_builder.h"
 #include "config/utf8.h"
@@ -78,17 +76,13 @@ Document load_text(std::string name, std::string text, Problems& problems, Envir
 }
 
 Document load_file(const std::string& path, Problems& problems, Environment environment) {
-  errno = 0;
-  std::ifstream file(path, std::ios::binary);
-  std::string text(kLargest + 1, '\0');
-  if (file) file.read(text.data(), static_cast<std::streamsize>(text.size()));
-  if (!file.is_open() || file.bad() || errno == EISDIR) {
+  auto text = read_file(path, kLargest + 1);
+  if (!text) {
     const uint32_t number = problems.add_source(path, "");
-    problems.add({number, 0, 0, 1, ""}, std::string("cannot be read: ") + std::strerror(errno));
+    problems.add({number, 0, 0, 1, ""}, "cannot be read: " + text.error());
     return {std::make_unique<Document::Nodes>(), number, std::move(environment)};
   }
-  text.resize(static_cast<size_t>(file.gcount()));
-  return load_text(path, std::move(text), problems, std::move(environment));
+  return load_text(path, std::move(*text), problems, std::move(environment));
 }
 
 }  // namespace weir::config

@@ -110,12 +110,19 @@ size_t character_column(const Location& at, std::string_view line) {
 
 }  // namespace
 
-std::string Problems::heading(const Problem& problem) const {
+std::string Problems::place_of(const Problem& problem) const {
   std::string out(file_of(problem));
-  if (problem.at.line > 0) {
-    out +=
-        ":" + std::to_string(problem.at.line) + ":" + std::to_string(character_column(problem.at, line_of(problem.at)));
-  }
+  if (problem.at.line == 0) return out;
+  const auto column = character_column(problem.at, line_of(problem.at));
+  return out + ":" + std::to_string(problem.at.line) + ":" + std::to_string(column);
+}
+
+void Problems::for_each(const std::function<void(const Problem&, std::string_view place)>& visit) const {
+  for (const auto* problem : sorted()) visit(*problem, place_of(*problem));
+}
+
+std::string Problems::heading(const Problem& problem) const {
+  std::string out = place_of(problem);
   for (const auto& part : {problem.at.path, problem.message}) {
     if (!part.empty()) out += (out.empty() ? "" : ": ") + part;
   }

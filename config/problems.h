@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -35,6 +36,8 @@ class Problems {
   const std::vector<Problem>& all() const { return problems_; }
   std::string_view file_of(const Problem& problem) const;
 
+  /// Each of those that are kept, in the order of the file, with its place: `weir.yaml:6:17`.
+  void for_each(const std::function<void(const Problem&, std::string_view place)>& visit) const;
   /// For a terminal: each with its source line, a caret and a hint; then "weir.yaml: 2 problems; nothing was changed".
   std::string text() const;
   /// For `weir check --format=json`: [{"file","line","column","length","path","message","hint"}], columns in
@@ -51,6 +54,7 @@ class Problems {
   };
   std::string_view line_of(const Location& at) const;
   std::vector<const Problem*> sorted() const;
+  std::string place_of(const Problem& problem) const;
   std::string heading(const Problem& problem) const;
 
   std::vector<Source> sources_;

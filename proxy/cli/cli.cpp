@@ -1,6 +1,11 @@
 #include "cli/cli.h"
 
 #include <CLI/CLI.hpp>
+#include <cerrno>
+#include <cstdio>
+#include <cstring>
+
+#include "base/log.h"
 
 namespace weir::cli {
 
@@ -13,6 +18,15 @@ void add_file(CLI::App& command, std::string& file) {
 void add_admin(CLI::App& command, AdminArguments& arguments) {
   add_file(command, arguments.file);
   command.add_option("--admin", arguments.admin, "address of the admin API; the file's when left out");
+}
+
+constexpr Duration kForLogs = std::chrono::milliseconds(900);  // at the end of the process
+
+/// False, and told on stderr, when a part of the output was lost: a full disk, a closed pipe.
+bool is_stdout_written() {
+  if (std::fflush(stdout) == 0 && !std::ferror(stdout)) return true;
+  std::fprintf(stderr, "weir: the output could not be written: %s\n", std::strerror(errno));
+  return false;
 }
 
 }  // namespace
@@ -70,7 +84,8 @@ int run(int argc, char** argv) {
   } catch (const CLI::ParseError& error) {
     return app.exit(error) == 0 ? 0 : 2;
   }
-  return code;
+  log::finish(kForLogs);
+  return is_stdout_written() ? code : 1;
 }
 
 }  // namespace weir::cli

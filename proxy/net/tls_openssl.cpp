@@ -1,8 +1,6 @@
 #include "net/tls_openssl.h"
 
-#include <cerrno>
-#include <cstdio>
-#include <cstring>
+#include "base/read_file.h"
 
 namespace weir::net::tls {
 
@@ -11,6 +9,7 @@ namespace {
 constexpr const char* kCiphers =
     "ECDHE-ECDSA-AES128-GCM-SHA256:ECDHE-RSA-AES128-GCM-SHA256:ECDHE-ECDSA-AES256-GCM-SHA384:"
     "ECDHE-RSA-AES256-GCM-SHA384:ECDHE-ECDSA-CHACHA20-POLY1305:ECDHE-RSA-CHACHA20-POLY1305";
+constexpr size_t kLargestFile = 16 << 20;
 constexpr const char* kGroups = "X25519:P-256:P-384";
 
 }  // namespace
@@ -23,12 +22,10 @@ std::string take_errors() {
 }
 
 Text read_file(const std::string& path) {
-  const std::unique_ptr<std::FILE, Free<std::fclose>> file(std::fopen(path.c_str(), "rbe"));
-  std::string bytes;
-  char piece[4096];
-  while (const size_t count = file ? std::fread(piece, 1, sizeof piece, file.get()) : 0) bytes.append(piece, count);
-  if (!file || std::ferror(file.get())) return {{}, "'" + path + "' can't be read: " + std::strerror(errno)};
-  return {std::move(bytes), {}};
+  auto bytes = weir::read_file(path, kLargestFile + 1);
+  if (!bytes) return {{}, "'" + path + "' can't be read: " + bytes.error()};
+  if (bytes->size() > kLargestFile) return {{}, "'" + path + "' can't be read: larger than 16MiB"};
+  return {std::move(*bytes), {}};
 }
 
 Bio reader_of(std::string_view bytes) { return Bio(BIO_new_mem_buf(bytes.data(), static_cast<int>(bytes.size()))); }

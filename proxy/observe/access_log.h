@@ -4,11 +4,10 @@
 #include <string>
 
 #include "async/loop.h"
-#include "base/metrics.h"
+#include "base/log_writer.h"
 #include "config/reader.h"
 #include "exchange/exchange.h"
 #include "observe/log_format.h"
-#include "observe/log_writer.h"
 
 namespace weir::observe {
 
@@ -19,21 +18,24 @@ struct AccessLogSettings {
 };
 void decode(config::Reader& r, AccessLogSettings& settings);
 
-/// Where lines go and how they read: one for the process, changed by a reload for another. The last owner
-/// writes out what is left, so let that be the supervisor. Immutable, any thread.
+/// Where lines go and how they read: one for the process, changed by a reload for another. What is left is written
+/// after the last owner is gone. Immutable, any thread.
 class AccessLog {
  public:
   /// Null for `off`. What is wrong (a template, a file that can't be opened) is added to `problems`: null then too.
-  static std::shared_ptr<AccessLog> open(const AccessLogSettings& settings, config::Problems& problems);
-  AccessLog(LogFormat format, LogWriter::Target target) : format_(std::move(format)), writer_(std::move(target)) {}
+  static std::shared_ptr<AccessLog> open(const AccessLogSettings& settings, config::Problems& problems,
+                                         DroppedLines dropped = std::make_shared<std::atomic<uint64_t>>(0));
+  AccessLog(LogFormat format, LogTarget target, DroppedLines dropped);
 
-  /// Opens the file anew (SIGUSR1), after a rotation. Any thread, even before anything was logged.
-  void reopen() { writer_.reopen(); }
+  /// Opens the file again (SIGUSR1), after a rotation; an event tells the outcome. Any thread, even before anything was
+  /// logged.
+  void reopen();
   const LogFormat& format() const { return format_; }
   LogWriter& writer() { return writer_; }
 
  private:
   LogFormat format_;
+  bool is_stream_;
   LogWriter writer_;
 };
 
@@ -42,7 +44,7 @@ class AccessLog {
 /// The worker's thread.
 class WorkerAccessLog {
  public:
-  WorkerAccessLog(Loop& loop, Counter& drops);
+  explicit WorkerAccessLog(Loop& loop);
   WorkerAccessLog(const WorkerAccessLog&) = delete;
   WorkerAccessLog& operator=(const WorkerAccessLog&) = delete;
   ~WorkerAccessLog() { flush(); }
@@ -61,7 +63,6 @@ class WorkerAccessLog {
   };
 
   Loop& loop_;
-  Counter& drops_;
   std::shared_ptr<AccessLog> log_;
   LogBatchPtr batch_;  // null: nothing is buffered
   WallClockText wall_;

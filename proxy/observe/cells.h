@@ -95,7 +95,6 @@ class WorkerMetrics {
   std::array<Counter, 32> flags;  // by the Flag's bit
   Counter request_bytes;
   Counter response_bytes;
-  Counter log_drops;  // access log lines
 
   void refused(Refusal why) { refusals[static_cast<size_t>(why)].add(); }
   void failed(ErrorCode code) { failures[static_cast<size_t>(code)].add(); }

@@ -153,8 +153,6 @@ void gather_traffic(const Workers& workers, Families& families) {
                    total(workers, [](const WorkerMetrics& worker) -> auto& { return worker.request_bytes; }));
   families.counter("response_body_bytes", "Body bytes sent to clients", {},
                    total(workers, [](const WorkerMetrics& worker) -> auto& { return worker.response_bytes; }));
-  families.counter("access_log_dropped_lines", "Access log lines dropped because the log's target was too slow", {},
-                   total(workers, [](const WorkerMetrics& worker) -> auto& { return worker.log_drops; }));
 }
 
 void gather_failures(const Workers& workers, Families& families) {

@@ -2,8 +2,8 @@
 
 #include <string_view>
 
+#include "base/line.h"
 #include "exchange/exchange.h"
-#include "observe/line.h"
 
 namespace weir::observe {
 

@@ -2,9 +2,20 @@
 
 #include <utility>
 
+#include "base/log_writer.h"
 #include "exchange/text_template.h"
 
 namespace weir::observe {
+
+namespace {
+
+// So that every line fits into an empty batch, whatever a client sends: values from outside take at most
+// LineLimits::values, and each placeholder less than 200 bytes besides.
+constexpr size_t kMostText = 16 * 1024;
+constexpr size_t kMostPieces = 257;
+static_assert(LineLimits().values + kMostText + kMostPieces * 180 < LogBatch::kCapacity);
+
+}  // namespace
 
 std::expected<LogFormat, std::string> LogFormat::parse(std::string_view text) {
   LogFormat format;
@@ -30,6 +41,8 @@ std::expected<LogFormat, std::string> LogFormat::parse(std::string_view text) {
       });
   if (!is_good) return std::unexpected(std::move(problem));
   if (!literal.empty()) format.pieces_.push_back({std::move(literal), nullptr, {}});
+  if (text.size() > kMostText || format.pieces_.size() > kMostPieces)
+    return std::unexpected("a log format has at most 16 KiB and 256 placeholders");
   return format;
 }
 

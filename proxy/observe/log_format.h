@@ -5,11 +5,11 @@
 #include <string_view>
 #include <vector>
 
+#include "base/line.h"
+#include "base/wall_clock_text.h"
 #include "exchange/exchange.h"
 #include "exchange/key_expression.h"
-#include "observe/line.h"
 #include "observe/log_fields.h"
-#include "observe/wall_clock_text.h"
 
 namespace weir::observe {
 

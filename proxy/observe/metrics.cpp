@@ -1,5 +1,6 @@
 #include "observe/metrics.h"
 
+#include "base/log.h"
 #include "observe/gather.h"
 
 namespace weir::observe {
@@ -36,6 +37,14 @@ void Metrics::gather_configuration(Families& families) const {
                  static_cast<double>(last_success_.load()));
 }
 
+void Metrics::gather_logs(Families& families) const {
+  families.counter("access_log_dropped_lines",
+                   "Access log lines that were not written: the reader or disk was too slow, full or gone", {},
+                   static_cast<double>(dropped_access_lines_->load(std::memory_order_relaxed)));
+  families.counter("process_log_dropped_lines", "Lines of the process log that were not written to stderr", {},
+                   static_cast<double>(log::dropped_lines()));
+}
+
 Exposition Metrics::expose(std::string_view accept, const std::vector<EndpointSample>& endpoints,
                            const std::vector<CertificateSample>& certificates, const FilterMetrics* filters) const {
   Workers workers;
@@ -45,6 +54,7 @@ Exposition Metrics::expose(std::string_view accept, const std::vector<EndpointSa
   }
   Families families;
   gather_configuration(families);
+  gather_logs(families);
   gather_workers(workers, families);
   gather_endpoints(endpoints, families);
   gather_certificates(certificates, families);

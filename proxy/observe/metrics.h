@@ -8,6 +8,7 @@
 #include <string_view>
 #include <vector>
 
+#include "base/log_writer.h"
 #include "exchange/filter_metrics.h"
 #include "observe/cells.h"
 
@@ -59,6 +60,9 @@ class Metrics {
   void reload_succeeded(std::chrono::system_clock::time_point when);
   void reload_failed();
 
+  /// Where writers of the access log count the lines that they drop.
+  const DroppedLines& dropped_access_lines() const { return dropped_access_lines_; }
+
   /// Prometheus text 0.0.4, or OpenMetrics 1.0 when `accept` names it.
   Exposition expose(std::string_view accept, const std::vector<EndpointSample>& endpoints = {},
                     const std::vector<CertificateSample>& certificates = {},
@@ -66,6 +70,7 @@ class Metrics {
 
  private:
   void gather_configuration(Families& families) const;
+  void gather_logs(Families& families) const;
 
   Build build_;
   mutable std::mutex mutex_;  // of the list, not of the cells
@@ -74,6 +79,7 @@ class Metrics {
   std::atomic<uint64_t> reloads_failed_ = 0;
   std::atomic<int64_t> last_success_ = 0;  // seconds since 1970
   std::atomic<bool> last_ok_ = true;
+  DroppedLines dropped_access_lines_ = std::make_shared<std::atomic<uint64_t>>(0);
 };
 
 }  // namespace weir::observe

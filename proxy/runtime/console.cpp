@@ -1,7 +1,7 @@
 #include <algorithm>
 
 #include "admin/upstreams_json.h"
-#include "observe/wall_clock_text.h"
+#include "base/wall_clock_text.h"
 #include "runtime/supervisor.h"
 #include "runtime/version.h"
 
@@ -41,7 +41,7 @@ class Wall {
 
  private:
   const Clock& clock_;
-  observe::WallClockText text_;
+  WallClockText text_;
 };
 
 double milliseconds(Duration duration) { return duration / std::chrono::duration<double, std::milli>(1); }

@@ -4,11 +4,14 @@
 #include <sys/un.h>
 #include <unistd.h>
 
+#include <cerrno>
 #include <cstddef>
 #include <cstdlib>
 #include <cstring>
 #include <ctime>
 #include <string>
+
+#include "base/log.h"
 
 namespace weir::runtime {
 
@@ -23,8 +26,10 @@ void notify_service_manager(std::string_view state) {
   if (path[0] == '@') to.sun_path[0] = '\0';
   const int fd = ::socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
   if (fd < 0) return;
-  ::sendto(fd, state.data(), state.size(), MSG_NOSIGNAL, reinterpret_cast<sockaddr*>(&to),
-           static_cast<socklen_t>(offsetof(sockaddr_un, sun_path) + length));
+  const auto sent =
+      ::sendto(fd, state.data(), state.size(), MSG_NOSIGNAL | MSG_DONTWAIT, reinterpret_cast<sockaddr*>(&to),
+               static_cast<socklen_t>(offsetof(sockaddr_un, sun_path) + length));
+  if (sent < 0) log::warn("service_manager_not_told", {{"state", state}, {"error", std::strerror(errno)}});
   ::close(fd);
 }
 

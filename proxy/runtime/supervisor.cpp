@@ -4,10 +4,10 @@
 #include <sys/resource.h>
 
 #include <csignal>
-#include <cstdio>
 
 #include "async/sleep.h"
 #include "base/log.h"
+#include "runtime/last_resort.h"
 #include "runtime/notify.h"
 #include "runtime/privileges.h"
 #include "runtime/version.h"
@@ -30,6 +30,14 @@ void raise_descriptor_limit() {
 /// One heap for all threads. With one for each, as glibc has it, what a thread has freed is no other's to use: a cache,
 /// whose bodies come on one worker and go on another, would take its bytes several times. Requests need no heap.
 void share_heap() { ::mallopt(M_ARENA_MAX, 1); }
+
+/// One event for each problem of a configuration.
+void log_problems(const config::Problems& problems) {
+  problems.for_each([](const config::Problem& problem, std::string_view place) {
+    log::error("configuration_problem",
+               {{"at", place}, {"setting", problem.at.path}, {"problem", problem.message}, {"hint", problem.hint}});
+  });
+}
 
 void log_exception(std::exception_ptr exception) {
   try {
@@ -65,6 +73,7 @@ int Supervisor::run() {
   share_heap();
   signals_ = std::make_unique<Signals>(loop_, std::initializer_list<int>{SIGHUP, SIGUSR1, SIGTERM, SIGINT, SIGQUIT},
                                        [this](int number) { on_signal(number); });
+  const LastResort last_resort({SIGTERM, SIGINT, SIGQUIT});
   tasks_.spawn(begin());
   loop_.run();
   signals_.reset();
@@ -85,7 +94,11 @@ Task<> Supervisor::begin() {
   auto reign = co_await prepare(problems);
   if (reign) drop_privileges(reign->snapshot->configuration(), problems);
   if (!reign || !problems.empty()) {
-    std::fputs(problems.text().c_str(), stderr);
+    if (log::format() == log::Format::json) {
+      log_problems(problems);
+    } else {
+      log::text(problems.text());
+    }
     exit_code_ = 1;
     loop_.stop();
     co_return;
@@ -104,7 +117,7 @@ std::shared_ptr<observe::AccessLog> Supervisor::open_log(const Configuration& co
     const auto& now = configuration.access_log;
     if (*before.path == *now.path && *before.format == *now.format) return reign_->snapshot->access_log();
   }
-  return observe::AccessLog::open(configuration.access_log, problems);
+  return observe::AccessLog::open(configuration.access_log, problems, lasting_.metrics.dropped_access_lines());
 }
 
 Task<std::unique_ptr<Supervisor::Reign>> Supervisor::prepare(config::Problems& problems) {
@@ -206,7 +219,7 @@ Task<admin::ReloadOutcome> Supervisor::reload_now() {
   if (!exception.empty()) problems.add({}, exception);
   if (!reign) {
     lasting_.metrics.reload_failed();
-    std::fputs(problems.text().c_str(), stderr);
+    log_problems(problems);
     log::error("reload_failed", {{"file", options_.file}, {"problems", problems.size()}});
     notify_service_manager("READY=1\nSTATUS=the last reload failed: the configuration before it is served");
     co_return admin::ReloadOutcome{false, problems.text()};
@@ -227,9 +240,8 @@ void Supervisor::on_signal(int number) {
       if (state_ == State::serving) tasks_.spawn(reload_on_signal());
       return;
     case SIGUSR1:
-      if (reign_ && reign_->snapshot->access_log()) reign_->snapshot->access_log()->reopen();
-      log::info("logs_reopened");
-      return;
+      if (reign_ && reign_->snapshot->access_log()) return reign_->snapshot->access_log()->reopen();
+      return log::info("access_log_not_reopened", {{"why", "there is none"}});
     default: break;
   }
   if (state_ == State::serving) {

@@ -103,7 +103,7 @@ Worker::Worker(unsigned index, Lasting& lasting, admin::Console& console)
       loop_(lasting.clock),
       background_(loop_, report_escaped),
       metrics_(lasting.metrics.worker(index)),
-      access_log_(loop_, metrics_.log_drops),
+      access_log_(loop_),
       store_(lasting.store),
       context_{.loop = loop_,
                .blocks = blocks_,

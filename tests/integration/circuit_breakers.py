@@ -226,7 +226,7 @@ class Operating(Breakers):
         self.trip(weir)
         self.fetch(weir)
         self.force(weir, "close")
-        lines = [line for line in weir.stderr().splitlines() if "circuit_changed" in line]
+        lines = weir.events("circuit_changed", 2)
         self.assertEqual(2, len(lines), lines)
         self.assertIn('circuit=api from=closed to=open cause="4 of 4 attempts failed in 10s"', lines[0])
         self.assertIn("forced by an operator", lines[1])

@@ -221,6 +221,16 @@ class Weir:
         with open(self.stderr_file, errors="replace") as file:
             return file.read()
 
+    def says(self, pattern):
+        """Waits until stderr has it: a thread of Weir's writes the process log, soon after the event."""
+        return eventually(lambda: re.search(pattern, self.stderr()), f"{pattern!r} on stderr")
+
+    def events(self, name, count=1):
+        """The lines of the process log with that event, once there are `count`."""
+        found = lambda: [line for line in self.stderr().splitlines() if name in line]
+        eventually(lambda: len(found()) >= count, f"{count} events {name}")
+        return found()
+
     def metrics(self):
         return parse_metrics(fetch(self.admin, target="/metrics").body.decode())
 

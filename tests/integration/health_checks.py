@@ -245,7 +245,7 @@ class Checks(HealthCase):
         self.becomes(weir, a, "down")
         a.health = 200
         self.becomes(weir, a, "up")
-        lines = [line for line in weir.stderr().splitlines() if "endpoint_health_changed" in line]
+        lines = weir.events("endpoint_health_changed", 2)
         self.assertEqual(2, len(lines), lines)
         self.assertRegex(lines[0], rf'upstream=api endpoint={a} from=up to=down by=check why="3 checks in a row failed')
         self.assertRegex(lines[1], r'from=down to=up by=check why="2 checks in a row passed: status 200"')
@@ -307,8 +307,8 @@ class Panic(HealthCase):
         self.becomes(weir, backends[1], "up")
         eventually(lambda: self.who(weir) == {"a", "b"}, "the healthy ones alone")
         self.assertEqual(0, weir.metric("weir_upstream_panic", upstream="api"))
-        self.assertRegex(weir.stderr(), r"panic_began upstream=api healthy=1 endpoints=3")
-        self.assertRegex(weir.stderr(), r"panic_ended upstream=api")
+        weir.says(r"panic_began upstream=api healthy=1 endpoints=3")
+        weir.says(r"panic_ended upstream=api")
 
     def test_a_threshold_of_0_fails_fast(self):
         a = self.patient()

@@ -30,7 +30,7 @@ class Outliers(HealthCase):
         self.assertRegex(told["why"], r"consecutive_5xx.* for 10m")
         self.assertEqual({"b", "c"}, self.who(weir))
         self.assertEqual(1, weir.metric("weir_outlier_ejections_total", upstream="api", cause="consecutive_5xx"))
-        self.assertRegex(weir.stderr(), r"endpoint_health_changed .* to=ejected by=outlier")
+        weir.says(r"endpoint_health_changed .* to=ejected by=outlier")
 
     def test_a_dead_endpoint_is_put_aside(self):
         backends = self.trio()

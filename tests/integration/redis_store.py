@@ -46,7 +46,7 @@ class RedisStore(WeirCase):
         self.assertEqual(200, self.fetch(weir).status)
         redis.start()
         self.becomes(weir, "")
-        changes = [line.split("state=")[1].split()[0] for line in weir.stderr().splitlines() if "store_state_changed" in line]
+        changes = [line.split("state=")[1].split()[0] for line in weir.events("store_state_changed", 4)]
         self.assertEqual(["degraded", "down", "degraded", "up"], changes)
 
     def test_paused_it_is_down_and_no_start_of_trouble_for_requests(self):

@@ -41,7 +41,7 @@ class Reload(WeirCase):
                 weir.reload(expect="failure")
                 self.assertEqual(200, weir.readiness())
                 self.assertEqual("one", self.said(weir))
-        self.assertRegex(weir.stderr(), r"weir\.yaml:\d+:\d+")
+        weir.says(r"weir\.yaml:\d+:\d+")
         weir.reload(saying("two"))
         self.assertEqual("two", self.said(weir))
 
@@ -58,7 +58,7 @@ class Reload(WeirCase):
         weir.configure({"listeners": [settings.listener(first), settings.listener(taken)], **saying("two")})
         weir.reload(expect="failure")
         self.assertEqual("one", fetch(first).body.decode())
-        self.assertIn(taken.split(":")[1], weir.stderr())
+        weir.says(taken.split(":")[1])
 
     def test_a_listener_comes_and_goes(self):
         weir = self.weir(saying("one"))

@@ -59,6 +59,10 @@ def shutdown(**values):
     return {"shutdown": _named({"delay": "delay", "drain_timeout": "drain_timeout"}, values)}
 
 
+DROPPED_ACCESS = "weir_access_log_dropped_lines_total"
+DROPPED_PROCESS = "weir_process_log_dropped_lines_total"
+
+
 def access_log(path, format="json"):
     return {"access_log": {"path": path, "format": format}}
 

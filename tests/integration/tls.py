@@ -373,7 +373,7 @@ class Configuration(TlsCase):
         self.assertIn("first", self.s_client(weir))
         shutil.copy(self.site.key, key)
         weir.reload(expect="failure")
-        self.assertIn("the key isn't the one", weir.stderr())
+        weir.says("the key isn't the one")
         self.assertIn("first", self.s_client(weir))
         put(second)
         weir.reload()

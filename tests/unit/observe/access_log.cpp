@@ -2,6 +2,9 @@
 
 #include <doctest/doctest.h>
 
+#include <algorithm>
+#include <thread>
+
 #include "config/loader.h"
 #include "unit/exchange_bench.h"
 #include "unit/observe/log_file.h"
@@ -15,9 +18,9 @@ namespace {
 struct Bench : ExchangeBench {
   LogFile file;
   config::Problems problems;
-  std::shared_ptr<AccessLog> log = AccessLog::open({{file.path}, {"{path} {status}"}}, problems);
-  Counter drops;
-  WorkerAccessLog worker_log{loop, drops};
+  DroppedLines dropped = std::make_shared<std::atomic<uint64_t>>(0);
+  std::shared_ptr<AccessLog> log = AccessLog::open({{file.path}, {"{path} {status}"}}, problems, dropped);
+  WorkerAccessLog worker_log{loop};
 
   Bench() {
     REQUIRE(log);
@@ -25,7 +28,7 @@ struct Bench : ExchangeBench {
     exchange.record.status = 200;
   }
   std::string written() {
-    log->writer().wait_until_written();
+    CHECK(log->writer().wait_until_written(20s));
     return file.text();
   }
 };
@@ -77,46 +80,67 @@ TEST_CASE("access log: what was buffered is written when the worker and its log 
   config::Problems problems;
   {
     ExchangeBench bench;
-    Counter drops;
-    WorkerAccessLog worker_log(bench.loop, drops);
+    WorkerAccessLog worker_log(bench.loop);
     worker_log.use(AccessLog::open({{file.path}, {"{path}"}}, problems));
     worker_log.write(bench.exchange);
   }
+  CHECK(LogWriter::wait_for_ended(20s) == 0);
   CHECK(file.text() == "/\n");
 }
 
-TEST_CASE("access log: a line that no buffer could hold is dropped and counted") {
-  Bench bench;
-  const std::string endless(LogBatch::kCapacity, 'x');
-  bench.exchange.request.target = endless;
-  bench.worker_log.write(bench.exchange);
-  CHECK(bench.drops.value() == 1);
+TEST_CASE("access log: no line is dropped for its length") {
+  for (const std::string_view format : {"json", "combined", "{path} {header.user-agent} {header.referer}"}) {
+    Bench bench;
+    bench.worker_log.use(bench.log = AccessLog::open({{bench.file.path}, {std::string(format)}}, bench.problems));
+    std::string hostile;
+    for (int i = 0; i < 30'000; ++i) hostile += static_cast<char>(0x80 + i % 0x40);  // never UTF-8
+    const std::string control(30'000, '\x01');
+    bench.exchange.request.target = control;
+    bench.exchange.request.authority = hostile;
+    bench.exchange.request.headers.add("User-Agent", hostile);
+    bench.exchange.request.headers.add("Referer", hostile);
+    for (int i = 0; i < 40; ++i) bench.worker_log.write(bench.exchange);
+    bench.worker_log.flush();
+    const auto text = bench.written();
+    CHECK(std::ranges::count(text, '\n') == 40);
+    CHECK(text.find("...[+") != std::string::npos);
+    CHECK(bench.dropped->load() == 0);
+  }
 }
 
-TEST_CASE("access log: a writer that lags makes lines drop, not wait") {
+TEST_CASE("access log: a writer that lags makes lines drop, not wait, and each is counted") {
   int pipe_ends[2];
   REQUIRE(pipe(pipe_ends) == 0);
   ExchangeBench bench;
-  Counter drops;
+  const auto dropped = std::make_shared<std::atomic<uint64_t>>(0);
   const std::string target(1000, 'x');
   bench.exchange.request.target = target;
+  uint64_t read_lines = 0;
   {
-    auto log = std::make_shared<AccessLog>(*LogFormat::parse("{path}"), LogWriter::Target{pipe_ends[1], ""});
-    WorkerAccessLog worker_log(bench.loop, drops);
+    auto log = std::make_shared<AccessLog>(*LogFormat::parse("{path}"), LogTarget{pipe_ends[1], ""}, dropped);
+    WorkerAccessLog worker_log(bench.loop);
     worker_log.use(log);
     for (int i = 0; i < 6000; ++i) worker_log.write(bench.exchange);  // 6 MB that nobody reads
-    CHECK(drops.value() > 0);
+    CHECK(dropped->load() > 0);
     std::thread reader([&] {
       char bytes[65536];
-      while (::read(pipe_ends[0], bytes, sizeof bytes) > 0) {
-      }
+      while (const auto count = ::read(pipe_ends[0], bytes, sizeof bytes))
+        read_lines += static_cast<uint64_t>(std::count(bytes, bytes + std::max<ssize_t>(count, 0), '\n'));
     });
     worker_log.use(nullptr);
-    log->writer().wait_until_written();
+    CHECK(log->writer().wait_until_written(20s));
     ::close(pipe_ends[1]);
     reader.join();
   }
+  CHECK(read_lines + dropped->load() == 6000);
   ::close(pipe_ends[0]);
+}
+
+TEST_CASE("access log: a format whose lines might not fit into a batch is refused") {
+  CHECK_FALSE(LogFormat::parse("{path}" + std::string(17 * 1024, 'x')));
+  std::string many;
+  for (int i = 0; i < 300; ++i) many += "{path}";
+  CHECK_FALSE(LogFormat::parse(many));
 }
 
 TEST_CASE("access log: settings are read, and off is enough to turn it off") {

@@ -1,9 +1,9 @@
-#include "observe/wall_clock_text.h"
+#include "base/wall_clock_text.h"
 
 #include <cstdio>
 #include <ctime>
 
-namespace weir::observe {
+namespace weir {
 
 using std::chrono::floor;
 using std::chrono::milliseconds;
@@ -45,4 +45,4 @@ std::string_view WallClockText::common(Instant when) {
   return {common_, common_size_};
 }
 
-}  // namespace weir::observe
+}  // namespace weir

@@ -4,7 +4,7 @@
 #include <cstdint>
 #include <string_view>
 
-namespace weir::observe {
+namespace weir {
 
 /// The wall clock as text in UTC, its date made anew once a second. A text lives until the next call. One thread.
 class WallClockText {
@@ -22,4 +22,4 @@ class WallClockText {
   size_t common_size_ = 0;
 };
 
-}  // namespace weir::observe
+}  // namespace weir
