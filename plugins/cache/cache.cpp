@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <random>
 
+#include "exchange/decisions.h"
 #include "exchange/stored_only.h"
 #include "http/target.h"
 #include "plugins/cache/reply.h"
@@ -147,6 +148,7 @@ void Cache::finish(Exchange& exchange, CacheStatus status, CacheOutcome outcome)
   if (status_.key && outcome != CacheOutcome::bypass) status.key = key_.of(exchange).whole;
   add_cache_status(exchange.response.head.headers, status, status_.name);
   exchange.facts.set(kCacheOutcome, name_of(outcome));
+  if (log::is_debug()) decisions::cache(exchange, status_.name, name_of(outcome), key_.of(exchange).whole);
   outcomes_.count(outcome);
 }
 

@@ -2,7 +2,7 @@
 
 #include <algorithm>
 
-#include "exchange/exchange.h"
+#include "exchange/decisions.h"
 #include "http/syntax.h"
 
 namespace weir::plugins {
@@ -33,6 +33,7 @@ std::string_view RequestId::choose(Exchange& exchange) const {
 
 Task<> RequestId::handle(Exchange& exchange, Next next) const {
   if (exchange.id.empty()) exchange.id = choose(exchange);
+  decisions::id(exchange);
   exchange.request.headers.set(header_, exchange.id);
   co_await next(exchange);
   exchange.response.head.headers.set(header_, exchange.id);

@@ -1,7 +1,7 @@
 #include "plugins/retry/retry.h"
 
 #include "async/sleep.h"
-#include "exchange/exchange.h"
+#include "exchange/decisions.h"
 #include "plugins/retry/repeat.h"
 
 namespace weir::plugins {
@@ -63,7 +63,9 @@ Task<> Retry::handle(Exchange& exchange, Next next) const {
     if (!delay) co_return refuse(exchange, delay.error());
     auto leave = budget_->spend(loop.now());
     if (!leave) co_return refuse(exchange, Refusal::budget);
+    const auto status = exchange.response.head.status;
     if (!exchange.rewind(mark)) co_return refuse(exchange, Refusal::body);
+    decisions::retry(exchange, tried, *delay, status);
     retry.emplace(*this, exchange.destination.upstream, std::move(*leave));
     co_await sleep_for(loop, *delay);
   }
@@ -85,6 +87,7 @@ std::expected<Duration, Retry::Refusal> Retry::delay_before(Exchange& exchange, 
 void Retry::refuse(Exchange& exchange, Refusal refusal) const {
   static constexpr const char* kWords[] = {"attempts", "budget", "body", "deadline", "retry_after"};
   if (refusal == Refusal::attempts || refusal == Refusal::budget) exchange.record.raise(Flag::URX);
+  decisions::no_retry(exchange, kWords[static_cast<size_t>(refusal)]);
   metrics_
       .counter("retries_refused", "Failures that weren't tried again, by why",
                {{"route", route_},

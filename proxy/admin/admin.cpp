@@ -1,8 +1,10 @@
 #include "admin/admin.h"
 
+#include <algorithm>
 #include <nlohmann/json.hpp>
 #include <optional>
 
+#include "base/log.h"
 #include "http/query.h"
 
 namespace weir::admin {
@@ -20,6 +22,8 @@ constexpr std::string_view kIndex =
     "GET  /upstreams  endpoints, their health and load\n"
     "GET  /config     the configuration in effect, secrets masked\n"
     "GET  /version    version and build\n"
+    "GET  /log_level  the least severe events that the process log has\n"
+    "POST /log_level?level=debug|info|warn|error    changes it until the next start\n"
     "POST /reload     loads the configuration again\n"
     "POST /upstreams/NAME/endpoints/ADDRESS/drain   no more requests go there\n"
     "POST /upstreams/NAME/endpoints/ADDRESS/up      they do again; an ejection is over, too\n";
@@ -76,6 +80,27 @@ Task<> reload(Exchange& exchange, Console& console) {
   respond(exchange, outcome.ok ? 200 : 422, kJson, json.dump(-1, ' ', false, Json::error_handler_t::replace) + "\n");
 }
 
+void show_log_level(Exchange& exchange) {
+  respond(exchange, 200, kJson, Json{{"level", log::name_of(log::level())}}.dump() + "\n");
+}
+
+void log_level(Exchange& exchange) {
+  const auto method = exchange.request.method;
+  if (method == http::Method::get || method == http::Method::head) return show_log_level(exchange);
+  if (method != http::Method::post) return refuse_method(exchange, "GET, HEAD, POST");
+  const auto asked = http::find_parameter(exchange.request.query, "level").value_or("");
+  for (const auto level : {log::Level::debug, log::Level::info, log::Level::warn, log::Level::error}) {
+    if (asked != log::name_of(level)) continue;
+    const auto before = log::level();
+    log::set_level(std::min(before, level));  // for the event
+    log::warn("log_level_changed",
+              {{"from", log::name_of(before)}, {"to", log::name_of(level)}, {"client", exchange.client.ip}});
+    log::set_level(level);
+    return show_log_level(exchange);
+  }
+  exchange.fail({ErrorCode::bad_request, Side::client, "write /log_level?level=debug, or info, warn, error"});
+}
+
 void show_index(Exchange& exchange, std::string_view index) {
   const auto method = exchange.request.method;
   if (method != http::Method::get && method != http::Method::head) return refuse_method(exchange, "GET, HEAD");
@@ -129,6 +154,7 @@ Task<> AdminOrigin::handle(Exchange& exchange) const {
     if (method != http::Method::post) co_return refuse_method(exchange, "POST");
     co_return co_await reload(exchange, console_);
   }
+  if (path == "/log_level") co_return log_level(exchange);
   if (path == "/") co_return show_index(exchange, index_);
   if (path.starts_with(kUpstreams)) {
     if (method != http::Method::post) co_return refuse_method(exchange, "POST");

@@ -3,6 +3,7 @@
 #include <array>
 
 #include "downstream/forwarded.h"
+#include "exchange/decisions.h"
 #include "exchange/grpc.h"
 #include "http/target.h"
 #include "http/websocket.h"
@@ -93,6 +94,7 @@ Result<const Route*> find_route(Exchange& exchange, const Serving& serving) {
   if (auto r = check_earliness(exchange, *route); !r) return std::unexpected(r.error());
   exchange.route = route;
   exchange.deadline = deadline_of(exchange, *route);
+  decisions::route(exchange);
   return route;
 }
 

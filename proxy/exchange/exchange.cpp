@@ -1,6 +1,7 @@
 #include "exchange/exchange.h"
 
 #include "exchange/child.h"
+#include "exchange/decisions.h"
 #include "exchange/error_response.h"
 #include "exchange/replay_body.h"
 
@@ -33,6 +34,7 @@ void Exchange::respond(uint16_t status, std::string_view content_type, std::stri
 }
 
 void Exchange::fail(Error error) {
+  decisions::failure(*this, error);
   respond(meaning_of(error.code).status);
   failure = error;
 }

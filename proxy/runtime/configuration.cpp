@@ -91,6 +91,7 @@ void decode(config::Reader& r, Configuration& out) {
   r.required("listeners", out.listeners, "where clients connect", config::non_empty);
   r.optional("admin", out.admin, "the admin API: metrics, health, upstreams");
   r.optional("access_log", out.access_log, "one line for each request");
+  r.optional("log", out.process_log, "Weir's own events on stderr");
   r.optional("upstreams", out.upstreams, "named pools of backends");
   r.tagged_list("filters", out.filters, r.tags<FilterFactory>(),
                 "filters of every route, before the route's own; the first is outermost");

@@ -10,6 +10,7 @@
 #include "downstream/tls_listener.h"
 #include "exchange/filter_context.h"
 #include "observe/access_log.h"
+#include "observe/process_log.h"
 #include "routing/config.h"
 #include "runtime/store_settings.h"
 #include "upstream/config.h"
@@ -40,6 +41,7 @@ struct Configuration {
   std::vector<ListenerSettings> listeners;
   std::optional<AdminSettings> admin;
   observe::AccessLogSettings access_log;
+  observe::ProcessLogSettings process_log;
   std::vector<config::Named<upstream::UpstreamSettings>> upstreams;
   std::vector<config::Tagged<FilterFactory>> filters;
   std::vector<routing::RouteSettings> routes;

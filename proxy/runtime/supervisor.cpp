@@ -10,7 +10,7 @@
 #include "runtime/last_resort.h"
 #include "runtime/notify.h"
 #include "runtime/privileges.h"
-#include "runtime/version.h"
+#include "runtime/started_event.h"
 
 namespace weir::runtime {
 
@@ -106,7 +106,7 @@ Task<> Supervisor::begin() {
   co_await publish(std::move(reign));
   state_ = State::serving;
   lasting_.metrics.loaded(clock_.wall());
-  log::info("started", {{"version", kVersion}, {"file", options_.file}, {"workers", workers_.size()}});
+  log_started(*reign_->snapshot, options_.file, workers_.size());
   notify_service_manager("READY=1");
 }
 
@@ -179,6 +179,8 @@ Task<> Supervisor::publish(std::unique_ptr<Reign> reign) {
   co_await ask_workers(
       [&](size_t i, Worker::Done done) { workers_[i]->adopt(reign->snapshot, assignments[i], kept, std::move(done)); });
   sockets_.keep_only(configuration);
+  observe::use_process_log(configuration.process_log,
+                           reign_ ? &reign_->snapshot->configuration().process_log : nullptr);
   watch_store(reign->snapshot->redis());
   if (reign_) {
     reign_->health.clear();

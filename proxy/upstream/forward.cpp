@@ -1,6 +1,7 @@
 #include "upstream/forward.h"
 
 #include "async/race.h"
+#include "exchange/decisions.h"
 #include "upstream/connection_pool.h"
 #include "upstream/secure.h"
 
@@ -197,16 +198,19 @@ Task<Result<>> Forward::attempt(Exchange& exchange, const Upstream& upstream, En
       auto made = co_await obtain(exchange, upstream, endpoint);
       if (!made) {
         end_unsent(exchange, upstream, lease, record, outcome_of_connecting(made.error()));
+        decisions::attempt_failed(exchange, record, made.error());
         co_return std::unexpected(made.error());
       }
       connection = *made;
     }
     record.connected = exchange.loop().now();
+    decisions::endpoint(exchange, record);
     if (!exchange.request.protocol.empty() && connection->codec().is_multiplexed()) {
       Outcome failure{};
       auto suited = co_await suit_tunnel(exchange, upstream, endpoint, connection, failure);
       if (!suited) {
         end_unsent(exchange, upstream, lease, record, failure);
+        decisions::attempt_failed(exchange, record, suited.error());
         co_return std::unexpected(suited.error());
       }
       connection = *suited;
@@ -221,6 +225,7 @@ Task<Result<>> Forward::attempt(Exchange& exchange, const Upstream& upstream, En
     const Error error = response->error();
     if (again == kMostAgain || !may_send_again(exchange, upstream, *response, error)) {
       response->settle(error);
+      decisions::attempt_failed(exchange, record, error);
       co_return std::unexpected(error);
     }
     lease = response->give_up();

@@ -1,0 +1,68 @@
+#include "runtime/started_event.h"
+
+#include <sys/resource.h>
+
+#include "base/log.h"
+#include "base/wall_clock_text.h"
+#include "runtime/version.h"
+
+namespace weir::runtime {
+
+namespace {
+
+void add(std::string& list, std::string_view item) {
+  if (!list.empty()) list += ',';
+  list += item;
+}
+
+std::string addresses(const Configuration& configuration) {
+  std::string list;
+  for (const auto& listener : configuration.listeners) {
+    add(list, listener.address.text());
+    if (listener.tls) list += "(tls)";
+  }
+  return list;
+}
+
+std::string certificates(const Snapshot& snapshot) {
+  std::string list;
+  WallClockText clock;
+  for (size_t i = 0; i < snapshot.labels().listeners.size(); ++i) {
+    if (!snapshot.tls(i)) continue;
+    for (const auto& expiry : snapshot.tls(i)->expiries)
+      add(list, expiry.certificate + "(until " + std::string(clock.rfc3339(expiry.at).substr(0, 10)) + ")");
+  }
+  return list;
+}
+
+/// A limit of 0, or of all that its type holds, is none.
+std::string limit(uint64_t value) { return value == 0 || value == UINT64_MAX ? "none" : std::to_string(value); }
+
+std::string open_files() {
+  rlimit files{};
+  ::getrlimit(RLIMIT_NOFILE, &files);
+  return limit(files.rlim_cur);
+}
+
+}  // namespace
+
+void log_started(const Snapshot& snapshot, const std::string& file, size_t workers) {
+  const auto& configuration = snapshot.configuration();
+  const auto& limits = configuration.policy.limits;
+  log::info("started", {{"version", kVersion},
+                        {"file", file},
+                        {"workers", workers},
+                        {"listeners", addresses(configuration)},
+                        {"admin", configuration.admin ? configuration.admin->address.text() : "off"},
+                        {"certificates", certificates(snapshot)},
+                        {"routes", configuration.routes.size()},
+                        {"upstreams", configuration.upstreams.size()},
+                        {"open_files", open_files()},
+                        {"connections", limit(limits.connections)},
+                        {"connections_per_client", limit(limits.connections_per_client)},
+                        {"head", format(Bytes{limits.head.head_bytes})},
+                        {"body", limit(limits.body)},
+                        {"drain_timeout", format(configuration.shutdown.drain_timeout)}});
+}
+
+}  // namespace weir::runtime
