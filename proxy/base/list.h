@@ -44,6 +44,14 @@ class List {
     static_cast<ListNode&>(item).unlink();
     return &item;
   }
+  /// The last item for which `is_wanted` holds, or null.
+  template <class Predicate>
+  T* find_from_back(Predicate is_wanted) {
+    for (ListNode* node = head_.previous; node != &head_; node = node->previous) {
+      if (is_wanted(static_cast<const T&>(*node))) return static_cast<T*>(node);
+    }
+    return nullptr;
+  }
   /// Moves every item of `other` to the end of this list.
   void splice(List& other) {
     if (other.is_empty()) return;

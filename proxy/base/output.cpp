@@ -84,6 +84,7 @@ size_t Output::gather(std::span<iovec> vectors) const {
 
 void Output::consume(size_t count) {
   bytes_ -= count;
+  consumed_ += count;
   if (bytes_ == 0) return clear();
   while (count > 0) {
     Slice& slice = segment(first_);

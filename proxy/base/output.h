@@ -21,6 +21,8 @@ class Output {
 
   bool is_empty() const { return bytes_ == 0; }
   size_t bytes() const { return bytes_; }
+  /// Bytes consumed since the start: a byte appended now has left once this passes today's `consumed() + bytes()`.
+  uint64_t consumed() const { return consumed_; }
   BlockPool& pool() const { return *pool_; }
 
   /// Copies `text`.
@@ -70,6 +72,7 @@ class Output {
   uint32_t first_ = 0;  // segments before it are sent
   uint32_t count_ = 0;
   size_t bytes_ = 0;
+  uint64_t consumed_ = 0;
   char* at_ = nullptr;  // where the last segment, a block of ours, has `room_` bytes free
   size_t room_ = 0;
 };

@@ -9,6 +9,12 @@
 // pipes; a stream that has ended comes back by `ended`, in a turn of its own, and the next pipelined request is let
 // in. Nothing is destroyed under a running coroutine: an end is always a turn of its own, and the connection itself
 // goes at the end of the tick.
+//
+// A stream ends when the last byte of its response has left the output, or by a reset. The codec raises no event for a
+// destroyed stream: `bury` resets what the codec has not closed.
+//
+// An open connection always has a deadline: the earliest of its streams (or the deadlines inside their chains); without
+// streams the idle timeout, or the write timeout while the client has yet to take bytes (`wait_idle`).
 
 namespace weir::downstream {
 
@@ -164,7 +170,10 @@ void Connection::feed_stash() {
 /// Arms the earliest deadline of the streams; without streams the one that stands is right.
 void Connection::watch_progress() {
   if (codec_->is_multiplexed()) wire_.send_soon();  // acknowledgements, windows
-  if (streams_.is_empty()) return;
+  if (streams_.is_empty()) {
+    if (codec_->is_multiplexed() && !codec_->is_reusable()) linger();  // no stream can follow a GOAWAY
+    return;
+  }
   Time due = Time::max();
   for (const Stream& stream : streams_) due = std::min(due, stream.due());
   if (due != Time::max()) {
@@ -191,13 +200,30 @@ void Connection::refuse(Error error) {
   alarm_.stop();
   if (codec_->is_multiplexed()) {
     bury_all(meaning_of(error.code).flag);
-    (void)wire_.write();  // GOAWAY, with the reason
-    return linger();
+    return linger();  // GOAWAY, with the reason
   }
   if (!streams_.is_empty() && streams_.front().phase != Stream::Phase::head) return streams_.front().body.fail(error);
   if (streams_.is_empty()) begin_request(0);
   streams_.front().exchange.fail(error);
   streams_.front().begin();
+}
+
+/// Starts the time that the client has to begin another request. Bytes that wait for the client come first.
+void Connection::wait_idle() {
+  if (wire_.is_backed_up() && codec_->is_multiplexed()) {
+    alarm_.stop();
+    drained_ = wait_drained();
+    drained_.start();
+    return;
+  }
+  alarm_.start(we_close_ ? kLinger : gateway_.serving()->policy->timeouts.idle);
+}
+
+Task<> Connection::wait_drained() {
+  const auto drained = co_await wire_.drain(gateway_.serving()->policy->timeouts.write);
+  if (!drained) co_return abort(Flag::DC);
+  if (state_ == State::lingering) co_return finish_writing();
+  wait_idle();
 }
 
 void Connection::on_alarm() {
@@ -216,6 +242,7 @@ void Connection::on_alarm() {
 
 /// A request may be on its way: over HTTP/2 its client can be told that it won't be looked at.
 void Connection::idled() {
+  if (codec_->is_multiplexed() && wire_.is_backed_up()) return wait_idle();
   if (!codec_->is_multiplexed() || we_close_) return close();
   drain();
 }
@@ -235,6 +262,7 @@ void Connection::late(Stream& stream, const Error& error) {
   } else if (is_answering) {
     codec_->reset(stream.id, error.code);
     bury(stream);
+    settle();
   }
 }
 
@@ -246,11 +274,9 @@ void Connection::body_taken(Stream& stream, size_t bytes) {
 
 // Codec events.
 
-/// The latest are asked for most.
-Stream& Connection::find(http::StreamId id) {
-  Stream* stream = &streams_.back();
-  while (stream->id != id) stream = static_cast<Stream*>(static_cast<ListNode*>(stream)->previous);
-  return *stream;
+/// The newest are asked for most. Null for a stream that has been destroyed.
+Stream* Connection::find(http::StreamId id) {
+  return streams_.find_from_back([&](const Stream& s) { return s.id == id; });
 }
 
 http::RequestHead& Connection::begin_request(http::StreamId id) {
@@ -269,12 +295,15 @@ http::RequestHead& Connection::begin_request(http::StreamId id) {
   if (const auto* tls = socket_.tls()) introduce(exchange, tls->facts());
   stream.serving->observer->exchange_started();
   alarm_.stop();
+  if (drained_) drained_.reset();
   return exchange.request;
 }
 
 void Connection::on_request(http::StreamId id, http::BodySize body) {
   alarm_.stop();
-  Stream& stream = find(id);
+  Stream* const found = find(id);
+  if (!found) return;
+  Stream& stream = *found;
   auto& exchange = stream.exchange;
   exchange.record.head_received = gateway_.worker().loop.now();
   exchange.client.is_early = socket_.tls() && socket_.tls()->is_early();
@@ -285,7 +314,9 @@ void Connection::on_request(http::StreamId id, http::BodySize body) {
 }
 
 void Connection::on_data(http::StreamId id, Slice data) {
-  Stream& stream = find(id);
+  Stream* const found = find(id);
+  if (!found) return codec_->consumed(id, data.size());
+  Stream& stream = *found;
   const auto* route = stream.exchange.route;
   const uint64_t most = route ? route->max_body : UINT64_MAX;  // before there is a route the pipe's bound holds
   const bool fits =
@@ -297,16 +328,21 @@ void Connection::on_data(http::StreamId id, Slice data) {
   stream.body.fail({ErrorCode::body_too_large, Side::client, "the request body is larger than allowed"});
 }
 
-void Connection::on_end(http::StreamId id, http::Headers* trailers) { find(id).body.finish(trailers); }
+void Connection::on_end(http::StreamId id, http::Headers* trailers) {
+  if (Stream* const stream = find(id)) stream->body.finish(trailers);
+}
 
 void Connection::on_reset(http::StreamId id, Error error) {
-  Stream& stream = find(id);
+  Stream* const found = find(id);
+  if (!found) return;
+  Stream& stream = *found;
   auto& record = stream.exchange.record;
   const bool has_left = error.code == ErrorCode::client_gone;
   record.raise(has_left ? Flag::DC : Flag::DPE);
   if (!has_left && record.status == 0) record.status = meaning_of(error.code).status;  // what the codec's refusal means
   if (!stream.exchange.failure) stream.exchange.failure = error;
   bury(stream);
+  if (streams_.is_empty() && state_ == State::open) wait_idle();
 }
 
 // Ends.
@@ -333,9 +369,8 @@ void Connection::ended(Stream& stream) {
   const bool shakes_hands = socket_.tls() && socket_.tls()->is_early();
   const bool client_is_silent = stream.body.is_finished() && !stream.is_tunnel() && state_ == State::open &&
                                 !has_stash() && !we_close_ && !shakes_hands;
-  if (codec_->is_multiplexed() && !stream.body.is_settled()) codec_->reset(stream.id, ErrorCode::client_gone);
   bury(stream);
-  if (codec_->is_multiplexed()) return ended_among_many();
+  if (codec_->is_multiplexed()) return wire_.is_broken() ? abort(Flag::DC) : settle();
   // Nothing but a reset tells an HTTP/1.0 client that its body was cut short.
   if (is_cut_short && version == http::Version::http10) {
     socket_.reset_on_close();
@@ -351,14 +386,21 @@ void Connection::ended(Stream& stream) {
   resume_.notify();
 }
 
-void Connection::ended_among_many() {
-  if (wire_.is_broken()) return abort(Flag::DC);
+/// Sends what the codec has to say about the end of a stream. Without streams, starts the timer of an idle connection;
+/// one that can carry no further stream is closed.
+void Connection::settle() {
+  if (state_ != State::open || !codec_->is_multiplexed()) return;
   wire_.send_soon();
   if (!streams_.is_empty()) return;
-  alarm_.start(we_close_ || !codec_->is_reusable() ? kLinger : gateway_.serving()->policy->timeouts.idle);
+  if (codec_->is_reusable()) {
+    wait_idle();
+  } else {
+    linger();
+  }
 }
 
-/// The one place where an exchange ends, however it did.
+/// The one place where an exchange ends, however it did. The codec gives a stream up that it has not closed: the client
+/// did not end its request, or the response was cut short.
 void Connection::bury(Stream& stream) {
   stream.silence();
   auto& record = stream.exchange.record;
@@ -366,6 +408,7 @@ void Connection::bury(Stream& stream) {
   if (stream.exchange.failure && stream.exchange.failure->code == ErrorCode::client_gone) record.raise(Flag::DC);
   stream.exchange.response.body.reset();
   codec_->consumed(stream.id, stream.body.bytes());
+  if (codec_->is_multiplexed()) codec_->reset(stream.id, ErrorCode::client_gone);
   stream.serving->observer->exchange_finished(stream.exchange);
   stream.unlink();
   gateway_.streams().destroy(&stream);
@@ -395,7 +438,7 @@ void Connection::drain() {
   we_close_ = true;
   codec_->drain();
   wire_.send_soon();
-  if (streams_.is_empty()) alarm_.start(kLinger);
+  if (streams_.is_empty()) wait_idle();
 }
 
 bool Connection::part() {
@@ -417,10 +460,19 @@ void Connection::part_strays(const RouteTable& routes, Time then) {
 
 void Connection::linger() {
   state_ = State::lingering;
+  alarm_.stop();
   stash_.reset();
+  resume_.notify();
+  if (codec_->is_multiplexed()) (void)wire_.write();  // GOAWAY, acknowledgements
+  if (!wire_.is_backed_up()) return finish_writing();
+  drained_ = wait_drained();
+  drained_.start();
+}
+
+/// All is sent. The client has a moment to take it: closing a socket with unread bytes resets the connection.
+void Connection::finish_writing() {
   socket_.finish_writing();
   alarm_.start(kLinger);
-  resume_.notify();
 }
 
 }  // namespace weir::downstream

@@ -70,23 +70,26 @@ class Connection final : public ListNode, public http::CodecEvents {
   void idled();
   void late(Stream& stream, const Error& error);
   void watch_progress();
+  void wait_idle();
+  Task<> wait_drained();
 
   // Codec events.
   http::RequestHead& begin_request(http::StreamId id) override;
   void on_request(http::StreamId id, http::BodySize body) override;
-  http::ResponseHead& begin_response(http::StreamId) override { std::unreachable(); }
+  http::ResponseHead* begin_response(http::StreamId) override { return nullptr; }
   void on_interim(http::StreamId) override {}
   void on_response(http::StreamId, http::BodySize) override {}
   void on_data(http::StreamId id, Slice data) override;
   void on_end(http::StreamId id, http::Headers* trailers) override;
   void on_reset(http::StreamId id, Error error) override;
-  Stream& find(http::StreamId id);
+  Stream* find(http::StreamId id);
 
   // Ends.
-  void ended_among_many();
+  void settle();
   void bury(Stream& stream);
   void bury_all(Flag flag);
   void linger();
+  void finish_writing();
 
   Gateway& gateway_;
   net::Socket socket_;
@@ -105,6 +108,7 @@ class Connection final : public ListNode, public http::CodecEvents {
   Signal resume_;
   Alarm<Connection, &Connection::on_alarm> alarm_;
   Task<> task_;
+  Task<> drained_;  // runs while no stream is left and the client has yet to take bytes
 };
 
 }  // namespace weir::downstream

@@ -20,6 +20,11 @@ Task<bool> until_notified(const Body&, Signal& signal) {
   co_return true;
 }
 
+Task<bool> until_progress(Signal& signal) {
+  co_await signal.wait();
+  co_return true;
+}
+
 }  // namespace
 
 struct Wire::Shared {
@@ -40,7 +45,7 @@ Wire::~Wire() = default;
 void Wire::use(http::Codec& codec) {
   codec_ = &codec;
   if (!codec.is_multiplexed()) return;
-  shared_ = std::make_unique<Shared>(loop_);
+  shared_ = std::make_unique<Shared>(loop_, *this);
   shared_->turn.wire = this;
   shared_->turn.run = [](Ready& turn) { static_cast<Shared::Turn&>(turn).wire->write_shared(); };
 }
@@ -68,6 +73,10 @@ Task<Result<>> Wire::flush(const Body& body, http::StreamId stream, Duration pat
   return shared_ ? flush_shared(body, stream, patience) : flush_alone(body, patience);
 }
 
+Task<Result<>> Wire::finish(const Body& body, http::StreamId stream, Duration patience) {
+  return shared_ ? finish_shared(body, stream, patience) : flush_alone(body, patience);
+}
+
 Task<Result<>> Wire::flush_alone(const Body& body, Duration patience) {
   if (is_broken_) co_return std::unexpected(errors_.broken);
   for (;;) {
@@ -86,19 +95,77 @@ Task<Result<>> Wire::wait_writable(const Body& body, Duration patience) {
 
 // Many streams.
 
+namespace {
+
+/// Measures a peer's patience: the stream's own bytes count as progress; those of other streams only while no window
+/// of the peer keeps this stream back.
+class Progress {
+ public:
+  Progress(const http::Codec& codec, const Output& output, http::StreamId stream)
+      : codec_(codec), output_(output), stream_(stream) {}
+
+  bool has_moved() {
+    const size_t held = codec_.held_back(stream_);
+    const uint64_t consumed = output_.consumed();
+    const bool others_count = !codec_.is_holding(stream_) || !codec_.is_window_closed(stream_);
+    const bool moved = held < held_ || (others_count && consumed > consumed_);
+    held_ = held;
+    consumed_ = consumed;
+    return moved;
+  }
+
+ private:
+  const http::Codec& codec_;
+  const Output& output_;
+  const http::StreamId stream_;
+  size_t held_ = 0;
+  uint64_t consumed_ = 0;
+};
+
+}  // namespace
+
 Task<Result<>> Wire::flush_shared(const Body& body, http::StreamId stream, Duration patience) {
   if (is_broken_) co_return std::unexpected(errors_.broken);
   send_soon();
   if (!is_blocked()) co_await shared_->progress.wait();  // the end of this turn
-  auto held = codec_->held_back(stream);
+  Progress progress(*codec_, output_, stream);
   auto until = loop_.now() + patience;
-  while (!is_broken_ && (held > 0 || output_.bytes() >= kEnough)) {
+  while (!is_broken_ && (codec_->held_back(stream) > 0 || output_.bytes() >= kEnough)) {
+    if (progress.has_moved()) until = loop_.now() + patience;
     if (!co_await before(loop_, until, until_notified(body, shared_->progress))) {
       co_return std::unexpected(errors_.stalled);
     }
-    const auto left = codec_->held_back(stream);
-    if (left < held || held == 0) until = loop_.now() + patience;  // other streams' progress doesn't count for it
-    held = left;
+  }
+  if (is_broken_) co_return std::unexpected(errors_.broken);
+  co_return Result<>();
+}
+
+/// The end of a stream's bytes in the output is known once the codec holds none of them.
+Task<Result<>> Wire::finish_shared(const Body& body, http::StreamId stream, Duration patience) {
+  if (is_broken_) co_return std::unexpected(errors_.broken);
+  send_soon();
+  if (!is_blocked()) co_await shared_->progress.wait();  // the end of this turn
+  Progress progress(*codec_, output_, stream);
+  auto until = loop_.now() + patience;
+  std::optional<uint64_t> end;
+  while (!is_broken_) {
+    if (!end && !codec_->is_holding(stream)) end = output_.consumed() + output_.bytes();
+    if (end && output_.consumed() >= *end) co_return Result<>();
+    if (progress.has_moved()) until = loop_.now() + patience;
+    if (!co_await before(loop_, until, until_notified(body, shared_->progress))) {
+      co_return std::unexpected(errors_.stalled);
+    }
+  }
+  co_return std::unexpected(errors_.broken);
+}
+
+Task<Result<>> Wire::drain(Duration patience) {
+  auto consumed = output_.consumed();
+  auto until = loop_.now() + patience;
+  while (!is_broken_ && !output_.is_empty()) {
+    if (!co_await before(loop_, until, until_progress(shared_->progress))) co_return std::unexpected(errors_.stalled);
+    if (output_.consumed() > consumed) until = loop_.now() + patience;
+    consumed = output_.consumed();
   }
   if (is_broken_) co_return std::unexpected(errors_.broken);
   co_return Result<>();
@@ -161,7 +228,7 @@ Task<Result<>> send_body(Body& body, Wire& wire, http::StreamId stream, Duration
     if (chunk->is_end) {
       codec.send_end(stream, chunk->trailers);
       Result<> flushed;
-      if (!wire.is_flushed_at_once()) flushed = co_await wire.flush(body, stream, patience);
+      if (!wire.is_flushed_at_once()) flushed = co_await wire.finish(body, stream, patience);
       if (flushed && codec.ends_with_fin()) wire.socket().finish_writing();
       co_return flushed;
     }

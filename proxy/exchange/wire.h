@@ -9,6 +9,8 @@
 
 namespace weir {
 
+class Backlog;
+
 /// A connection's way out: what its codec says, to its socket, in few writes. The one stream of an HTTP/1 connection
 /// writes at once; where many streams share a connection, what all of them said in one turn of the loop leaves
 /// together, at its end. One thread.
@@ -31,6 +33,7 @@ class Wire {
   http::Codec& codec() const { return *codec_; }
   net::Socket& socket() const { return socket_; }
   Output& output() { return output_; }
+  const Output& output() const { return output_; }
 
   /// Writes what the socket takes now. True when that is all.
   Result<bool> write();
@@ -39,11 +42,21 @@ class Wire {
   /// The codec has something to say that nobody flushes.
   void send_soon();
   bool has_unsent() const { return shared_ || !output_.is_empty(); }
+  /// The socket took less than it was given.
+  bool is_backed_up() const { return !output_.is_empty(); }
   bool is_broken() const { return is_broken_; }
+  /// A multiplexed connection's; null otherwise.
+  Backlog* backlog() const;
+  /// The bytes that all streams of a multiplexed connection share are used up.
+  bool is_crowded() const;
 
-  /// Until all that `stream` said is out, however long that takes, as long as the peer takes something within
-  /// `patience`. Frames from `body`'s arena.
+  /// Waits for room: until the codec holds no byte of `stream` back and the output is below 64 KiB. However long that
+  /// takes, as long as the peer takes something within `patience`. Frames from `body`'s arena.
   Task<Result<>> flush(const Body& body, http::StreamId stream, Duration patience);
+  /// Waits until the last byte of `stream`'s message, its end included, has left the output.
+  Task<Result<>> finish(const Body& body, http::StreamId stream, Duration patience);
+  /// A multiplexed connection: waits until the output is empty. Frames from the heap.
+  Task<Result<>> drain(Duration patience);
   /// The same for what the kernel holds, behind what waits in the output.
   Task<Result<>> send_spliced(const Body& body, http::StreamId stream, net::SplicePipe& pipe, Duration patience);
 
@@ -52,6 +65,7 @@ class Wire {
 
   Task<Result<>> flush_alone(const Body& body, Duration patience);
   Task<Result<>> flush_shared(const Body& body, http::StreamId stream, Duration patience);
+  Task<Result<>> finish_shared(const Body& body, http::StreamId stream, Duration patience);
   Task<Result<>> wait_writable(const Body& body, Duration patience);
   bool is_blocked() const;
   void write_shared();

@@ -25,6 +25,9 @@ struct HeadLimits {
 
 /// What the peer did. Called from inside Codec::feed (on_reset and on_unblocked from flush too); the receiver must
 /// not destroy the codec there, nor feed or flush it, but may call its send functions.
+///
+/// A receiver that destroys its side of a stream before the codec has closed the stream calls Codec::reset; no event of
+/// the stream follows. Every receiver ignores events of a stream that it does not know.
 class CodecEvents {
  public:
   virtual ~CodecEvents() = default;
@@ -35,8 +38,9 @@ class CodecEvents {
   /// is empty).
   virtual void on_request(StreamId stream, BodySize body) = 0;
 
-  /// Client: where the head of the response (or of an interim one) goes.
-  virtual ResponseHead& begin_response(StreamId stream) = 0;
+  /// Client: where the head of the response (or of an interim one) goes. Null: nobody waits for this response any more,
+  /// and the codec resets the stream.
+  virtual ResponseHead* begin_response(StreamId stream) = 0;
   /// Client: a 1xx other than 101. Another begin_response follows.
   virtual void on_interim(StreamId stream) = 0;
   virtual void on_response(StreamId stream, BodySize body) = 0;
@@ -84,14 +88,25 @@ class Codec {
   virtual void send_data(StreamId stream, Slice data) = 0;
   /// Bytes of send_data that wait for the peer's window or for flush.
   virtual size_t held_back(StreamId stream) const = 0;
+  /// The same of all streams.
+  virtual size_t held_back_of_all() const { return 0; }
+  /// A part of the stream's message that was handed in, its end included, is not in the Output yet.
+  virtual bool is_holding(StreamId) const { return false; }
+  /// The peer's flow-control window keeps the stream's next byte back (h2).
+  virtual bool is_window_closed(StreamId) const { return false; }
   /// Ends the body. Trailers go out only where the framing can carry them.
   virtual void send_end(StreamId stream, const Headers* trailers) = 0;
-  /// Gives the stream up: RST_STREAM, or on h1 a connection that can't be used again.
+  /// Gives the stream up: RST_STREAM, or on h1 a connection that can't be used again. A stream that the codec has
+  /// closed is left alone. A server whose response has left sends NO_ERROR, whatever `code` is (RFC 9113 section 8.1).
   virtual void reset(StreamId stream, ErrorCode code) = 0;
 
   /// The bytes of `on_data` that were passed on, or dropped: opens the peer's windows again (h2; nothing on h1). Every
   /// byte comes back here, those of a stream that has ended too; only a reset, in either direction, settles the rest.
   virtual void consumed(StreamId stream, size_t bytes) = 0;
+
+  /// Client: lets the peer send `bytes` of the stream's body ahead of `consumed` (h2: the stream's window, never less
+  /// than before). May be called before the request has left: the window leaves with it.
+  virtual void widen(StreamId, uint32_t) {}
 
   /// Bytes of the body under way that may go from socket to socket past the codec, since they have no framing: 0 where
   /// it must see each of them. What did pass is told by `passed_in` and `passed_out`; never more than that.

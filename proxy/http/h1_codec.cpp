@@ -97,7 +97,8 @@ void H1Codec::begin_head() {
     arena_ = &request_->headers.arena();
     reader_ = &arena_->make<HeadReader>(*request_, limits_);
   } else {
-    response_ = &events_.begin_response(stream_);
+    response_ = events_.begin_response(stream_);
+    if (!response_) return;
     arena_ = &response_->headers.arena();
     reader_ = &arena_->make<HeadReader>(*response_, limits_);
   }
@@ -105,6 +106,7 @@ void H1Codec::begin_head() {
 
 Result<size_t> H1Codec::read_head(const Slice& bytes) {
   if (!reader_) begin_head();
+  if (!reader_) return fail(ErrorCode::protocol_error, Side::upstream, "a response that no request waits for");
   const auto used = reader_->read(bytes.view());
   if (role_ == Role::server) {
     // Known from the request line on; an error response depends on them.

@@ -106,6 +106,7 @@ Result<> H2Codec::feed_end() {
 }
 
 void H2Codec::flush() {
+  if (!refused_.empty()) reset_refused();
   const uint8_t* bytes = nullptr;
   for (;;) {
     const auto size = nghttp2_session_mem_send(session_, &bytes);

@@ -31,8 +31,8 @@ struct H2Limits {
 /// The arena of a head must live until its `on_end` or `on_reset`, or until `reset`: trailers go there too.
 ///
 /// A stream ends by `on_end` and `send_end`, or by a reset of either side, and is forgotten then: calls that name it
-/// do nothing. A server that ends its response before the request is whole has ended the stream, the request
-/// unread (RST_STREAM(NO_ERROR)), except in a tunnel.
+/// do nothing. A server whose response ends before the request is whole resets the stream once the response has left
+/// the Output: some clients drop a response whose END_STREAM and RST_STREAM arrive in one read.
 ///
 /// A tunnel is a request with `protocol` and BodySize::tunnel(), whose 101 stands for the 2xx of the wire. From there
 /// on_data and send_data are raw, and each side ends its direction.
@@ -122,6 +122,7 @@ class H2Codec final : public Codec {
   void write_data(Stream& stream, std::string_view frame_head, size_t bytes);
   void submit_trailers(Stream& stream);
   void has_sent_end(Stream& stream);
+  void reset_refused();
 
   const HeadLimits limits_;
   CodecEvents& events_;
@@ -131,6 +132,7 @@ class H2Codec final : public Codec {
   Packer packer_;                    // of short pieces that are held back
   std::vector<Stream*> streams_;     // by id
   std::vector<StreamId> unblocked_;  // in this flush
+  std::vector<StreamId> refused_;    // answered by the codec itself in the last flush, the request not whole
   const Slice* input_ = nullptr;     // what is fed now
   union {                            // where the fields go that are read now
     RequestHead* request_ = nullptr;

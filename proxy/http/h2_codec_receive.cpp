@@ -36,7 +36,8 @@ void H2Codec::begin_fields(Stream& stream) {
     request_->version = Version::http2;  // of one that is refused, too
     headers = &request_->headers;
   } else {
-    response_ = &events_.begin_response(stream.id);
+    response_ = events_.begin_response(stream.id);
+    if (!response_) return reset(stream.id, ErrorCode::client_gone);
     headers = &response_->headers;
   }
   stream.arena = &headers->arena();

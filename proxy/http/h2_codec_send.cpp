@@ -103,6 +103,17 @@ size_t H2Codec::held_back(StreamId id) const {
   return stream ? stream->held.bytes() : 0;
 }
 
+bool H2Codec::is_holding(StreamId id) const {
+  const Stream* const stream = find_open(id);
+  if (!stream || stream->outgoing != Stream::Message::body) return false;
+  return stream->has_all || stream->is_bodyless || !stream->held.is_empty();
+}
+
+bool H2Codec::is_window_closed(StreamId id) const {
+  return nghttp2_session_get_stream_remote_window_size(session_, static_cast<int32_t>(id)) <= 0 ||
+         nghttp2_session_get_remote_window_size(session_) <= 0;
+}
+
 /// One DATA frame: its head, and `bytes` of what is held, by reference.
 void H2Codec::write_data(Stream& stream, std::string_view frame_head, size_t bytes) {
   output_.append(frame_head);
@@ -137,16 +148,23 @@ void H2Codec::submit_trailers(Stream& stream) {
   nghttp2_submit_trailer(session_, static_cast<int32_t>(stream.id), fields.data(), fields.size());
 }
 
-/// A server that has answered has no use for the rest of the request (RFC 9113 section 8.1).
+/// A server's stream stays open until the client has ended its request too, or the receiver resets the stream. A stream
+/// without a receiver (the codec refused it with a status) is reset by the next flush.
 void H2Codec::has_sent_end(Stream& stream) {
   stream.outgoing = Stream::Message::whole;
-  const auto id = static_cast<int32_t>(stream.id);
-  if (role_ == Role::client || stream.is_tunnel || nghttp2_session_get_stream_remote_close(session_, id) == 1) return;
+  if (role_ == Role::client || stream.incoming == Stream::Message::whole) return;
   if (stream.life == Stream::Life::open) {
     guard_.has_answered();
-    retire(stream);
+  } else {
+    refused_.push_back(stream.id);
   }
-  nghttp2_submit_rst_stream(session_, NGHTTP2_FLAG_NONE, id, NGHTTP2_NO_ERROR);
+}
+
+void H2Codec::reset_refused() {
+  for (const StreamId id : refused_) {
+    if (find(id)) nghttp2_submit_rst_stream(session_, NGHTTP2_FLAG_NONE, static_cast<int32_t>(id), NGHTTP2_NO_ERROR);
+  }
+  refused_.clear();
 }
 
 }  // namespace weir::http

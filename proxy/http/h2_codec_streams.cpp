@@ -101,8 +101,10 @@ void H2Codec::reset(StreamId id, ErrorCode code) {
     nghttp2_session_consume_connection(session_, stream->unconsumed);
     return forget(*stream);
   }
+  const bool has_answered = role_ == Role::server && stream->outgoing == Stream::Message::whole;
   retire(*stream);
-  nghttp2_submit_rst_stream(session_, NGHTTP2_FLAG_NONE, static_cast<int32_t>(id), reset_code(code));
+  nghttp2_submit_rst_stream(session_, NGHTTP2_FLAG_NONE, static_cast<int32_t>(id),
+                            has_answered ? static_cast<uint32_t>(NGHTTP2_NO_ERROR) : reset_code(code));
 }
 
 void H2Codec::consumed(StreamId id, size_t bytes) {

@@ -74,7 +74,8 @@ void Connection::lend(ResponseBody& response) {
 void Connection::give_back(ResponseBody& response, bool whole) {
   was_large_ = response.splice() != nullptr;
   codec_->consumed(response.stream(), response.unread());
-  if (!whole) codec_->reset(response.stream(), ErrorCode::client_gone);
+  // A response that came before the request's end leaves its stream half open.
+  if (!whole || codec_->is_multiplexed()) codec_->reset(response.stream(), ErrorCode::client_gone);
   response.unlink();
   resume_.notify();
   if (codec_->is_multiplexed()) {
@@ -219,18 +220,36 @@ ResponseBody* Connection::sole() { return responses_.is_empty() ? nullptr : &res
 
 // Codec events.
 
-/// The latest are asked for most.
-ResponseBody& Connection::find(http::StreamId stream) {
-  ListNode* at = &responses_.back();
-  while (static_cast<ResponseBody*>(at)->stream() != stream) at = at->previous;
-  return *static_cast<ResponseBody*>(at);
+/// The newest are asked for most. Null for a response that has been given back.
+ResponseBody* Connection::find(http::StreamId stream) {
+  return responses_.find_from_back([&](const ResponseBody& response) { return response.stream() == stream; });
 }
 
-http::ResponseHead& Connection::begin_response(http::StreamId stream) { return find(stream).begin_head(); }
-void Connection::on_interim(http::StreamId stream) { find(stream).interim(); }
-void Connection::on_response(http::StreamId stream, http::BodySize body) { find(stream).answered(body); }
-void Connection::on_data(http::StreamId stream, Slice data) { find(stream).push(std::move(data)); }
-void Connection::on_end(http::StreamId stream, http::Headers* trailers) { find(stream).finish(trailers); }
-void Connection::on_reset(http::StreamId stream, Error error) { find(stream).fail(error); }
+http::ResponseHead* Connection::begin_response(http::StreamId stream) {
+  auto* const response = find(stream);
+  return response ? &response->begin_head() : nullptr;
+}
+
+void Connection::on_interim(http::StreamId stream) {
+  if (auto* const response = find(stream)) response->interim();
+}
+
+void Connection::on_response(http::StreamId stream, http::BodySize body) {
+  if (auto* const response = find(stream)) response->answered(body);
+}
+
+void Connection::on_data(http::StreamId stream, Slice data) {
+  auto* const response = find(stream);
+  if (!response) return codec_->consumed(stream, data.size());
+  response->push(std::move(data));
+}
+
+void Connection::on_end(http::StreamId stream, http::Headers* trailers) {
+  if (auto* const response = find(stream)) response->finish(trailers);
+}
+
+void Connection::on_reset(http::StreamId stream, Error error) {
+  if (auto* const response = find(stream)) response->fail(error);
+}
 
 }  // namespace weir::upstream

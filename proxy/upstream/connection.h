@@ -79,13 +79,13 @@ class Connection final : public ListNode, public http::CodecEvents {
   void expired();
   void has_spoken();
   bool is_reusable() const;
-  ResponseBody& find(http::StreamId stream);
+  ResponseBody* find(http::StreamId stream);
   /// The one response of an HTTP/1 connection, if one is asked for.
   ResponseBody* sole();
 
   http::RequestHead& begin_request(http::StreamId) override { std::unreachable(); }
   void on_request(http::StreamId, http::BodySize) override {}
-  http::ResponseHead& begin_response(http::StreamId stream) override;
+  http::ResponseHead* begin_response(http::StreamId stream) override;
   void on_interim(http::StreamId stream) override;
   void on_response(http::StreamId stream, http::BodySize body) override;
   void on_data(http::StreamId stream, Slice data) override;

@@ -30,7 +30,7 @@ class Watch final : public CodecEvents {
     move(stream, State::begun, State::body);
     transcript_.on_request(stream, size);
   }
-  ResponseHead& begin_response(StreamId stream) override {
+  ResponseHead* begin_response(StreamId stream) override {
     states_.emplace(stream, State::begun);
     move(stream, State::begun, State::begun);
     return transcript_.begin_response(stream);

@@ -22,6 +22,11 @@ class Peer {
   void send(std::string_view bytes) {
     REQUIRE(::send(fd_, bytes.data(), bytes.size(), MSG_NOSIGNAL | MSG_DONTWAIT) == static_cast<ssize_t>(bytes.size()));
   }
+  /// Sends as much as is taken now; how much that was.
+  size_t push(std::string_view bytes) {
+    const ssize_t count = ::send(fd_, bytes.data(), bytes.size(), MSG_NOSIGNAL | MSG_DONTWAIT);
+    return count > 0 ? static_cast<size_t>(count) : 0;
+  }
   /// One read's worth: one record of a pair of SOCK_SEQPACKET.
   std::string receive() {
     std::array<char, 64 * 1024> room;

@@ -58,6 +58,34 @@ struct SlowOrigin : Bench {
   Event go_on{loop};
 };
 
+/// Five bytes at once, and the end when `go_on` is set.
+struct SlowEnd : Body {
+  SlowEnd(Arena& arena, Event& go_on) : Body(arena), go_on(go_on) {}
+  Task<Result<Chunk>> read() override {
+    if (!std::exchange(has_begun, true)) co_return Chunk{Slice::literal("hello")};
+    co_await go_on.wait();
+    co_return Chunk::end();
+  }
+  http::BodySize size() const override { return http::BodySize::unknown(); }
+  Event& go_on;
+  bool has_begun = false;
+};
+
+/// A client whose every frame the test writes.
+struct RawCaller {
+  explicit RawCaller(Bench& bench, std::string_view settings = {}) : bench(bench), peer(bench.connect()) {
+    send(http::h2::kMagic + http::h2::settings(settings));
+  }
+  void send(std::string_view bytes) {
+    peer.send(bytes);
+    bench.settle();
+  }
+  std::string frames() { return http::h2::list(peer.received()); }
+
+  Bench& bench;
+  Peer peer;
+};
+
 using Statuses = std::vector<int>;
 
 }  // namespace
@@ -260,6 +288,137 @@ TEST_CASE("connection: a client that takes nothing of one answer gets the others
   REQUIRE(bench.observer.seen.size() == 2);
   CHECK(bench.observer.seen[1].has(Flag::DC));
   CHECK(bench.observer.connections == 1);
+}
+
+TEST_CASE("connection: a response whose end a closed window keeps back is under way, until the client resets it") {
+  SlowOrigin bench;
+  bench.origin->script = [&](Exchange& exchange) -> Task<> {
+    exchange.response.head.status = 200;
+    exchange.response.body = make_in<SlowEnd>(exchange.arena(), exchange.arena(), bench.go_on);
+    co_return;
+  };
+  RawCaller caller(bench, http::h2::setting(NGHTTP2_SETTINGS_INITIAL_WINDOW_SIZE, 5));
+  caller.send(http::h2::headers(1, http::h2::kGet));
+  CHECK(caller.frames() == "HEADERS 1, DATA 1 5");
+  bench.go_on.set();
+  bench.settle();
+  CHECK(caller.frames() == "");
+  CHECK(bench.observer.seen.empty());
+  caller.send(http::h2::rst_stream(1, NGHTTP2_CANCEL));
+  REQUIRE(bench.observer.seen.size() == 1);
+  CHECK(bench.observer.seen[0].has(Flag::DC));
+  caller.send(http::h2::headers(3, http::h2::kGet));
+  CHECK(caller.frames() == "HEADERS 3, DATA 3 5 END");
+}
+
+TEST_CASE("connection: a request that goes on behind its response is reset by a write of its own, its bytes dropped") {
+  Bench bench;
+  RawCaller caller(bench);
+  caller.send(http::h2::headers(1, http::h2::kPost, 0));
+  CHECK(caller.frames() == "HEADERS 1, DATA 1 1 END, RST_STREAM 1 NO_ERROR");
+  caller.send(http::h2::data(1, "late") + http::h2::rst_stream(1, NGHTTP2_NO_ERROR));
+  CHECK(caller.frames() == "");
+  caller.send(http::h2::headers(3, http::h2::kGet));
+  CHECK(caller.frames() == "HEADERS 3, DATA 3 1 END");
+}
+
+TEST_CASE("connection: the idle timeout cuts off no response that its client has yet to take") {
+  // The socket takes about 200 KB: in some of these sizes all but a few KiB of the response is in the socket.
+  for (size_t size = 100'000; size < 400'000; size += 15'000) {
+    CAPTURE(size);
+    Policy policy;
+    policy.timeouts.idle = 5s;
+    Bench bench(policy);
+    const std::string large(size, 'x');
+    bench.origin->script = [&](Exchange& exchange) -> Task<> {
+      exchange.respond(200, "text/plain", large);
+      co_return;
+    };
+    RawCaller caller(bench, http::h2::setting(NGHTTP2_SETTINGS_INITIAL_WINDOW_SIZE, 1 << 30));
+    caller.send(http::h2::window_update(0, 1 << 30) + http::h2::headers(1, http::h2::kGet));
+    const bool is_taken = bench.observer.seen.size() == 1;
+    if (!is_taken) bench.pass(20s, 1s);
+    std::string got;
+    for (std::string piece = caller.peer.received(); !piece.empty(); piece = caller.peer.received()) {
+      got += piece;
+      bench.settle();
+    }
+    CHECK(got.size() > size);
+    CHECK(http::h2::list(got).ends_with("END"));
+    CHECK(bench.observer.seen.size() == 1);
+  }
+}
+
+TEST_CASE("connection: a client that takes nothing of the end of its response is cut off after the write timeout") {
+  Bench bench;
+  const std::string large(300'000, 'x');
+  bench.origin->script = [&](Exchange& exchange) -> Task<> {
+    exchange.respond(200, "text/plain", large);
+    co_return;
+  };
+  RawCaller caller(bench, http::h2::setting(NGHTTP2_SETTINGS_INITIAL_WINDOW_SIZE, 1 << 30));
+  caller.send(http::h2::window_update(0, 1 << 30) + http::h2::headers(1, http::h2::kGet));
+  REQUIRE(bench.observer.seen.empty());
+  bench.pass(70s, 5s);
+  REQUIRE(bench.observer.seen.size() == 1);
+  CHECK(bench.observer.seen[0].has(Flag::DC));
+  bench.pass(70s, 5s);
+  CHECK(bench.observer.connections == 0);
+}
+
+TEST_CASE("connection: however its last stream ends, a connection has the timer of an idle one") {
+  Bench bench;
+  bench.policy.limits.head.head_bytes = 1000;
+  bench.origin->script = [&](Exchange& exchange) -> Task<> {
+    if (exchange.request.path == "/") co_return exchange.respond(200);
+    Signal never(bench.loop);
+    co_await never.wait();
+  };
+  RawCaller caller(bench);
+  http::h2::Fields slow = http::h2::kPost;
+  slow.back().value = "/slow";
+  SUBCASE("a response") { caller.send(http::h2::headers(1, http::h2::kGet)); }
+  SUBCASE("a reset by the client") {
+    caller.send(http::h2::headers(1, slow, 0));
+    caller.send(http::h2::rst_stream(1, NGHTTP2_CANCEL));
+  }
+  SUBCASE("a reset by Weir") {
+    caller.send(http::h2::headers(1, http::h2::with(http::h2::kGet, {{"connection", "close"}})));
+  }
+  SUBCASE("a refused head") {
+    caller.send(http::h2::headers(1, http::h2::with(http::h2::kGet, {{"x", std::string(2000, 'y')}})));
+  }
+  SUBCASE("a refused head of an upload") {
+    caller.send(http::h2::headers(1, http::h2::with(http::h2::kPost, {{"x", std::string(2000, 'y')}}), 0));
+  }
+  caller.frames();
+  bench.pass(70s, 5s);
+  CHECK(caller.frames() == "");
+  bench.pass(10s, 1s);
+  CHECK(caller.frames().starts_with("GOAWAY"));
+  bench.pass(5s, 1s);
+  CHECK(bench.observer.connections == 0);
+}
+
+TEST_CASE("connection: a client that says GOAWAY is let go after its last response") {
+  SlowOrigin bench;
+  RawCaller caller(bench);
+  http::h2::Fields slow = http::h2::kGet;
+  slow.back().value = "/slow";
+  SUBCASE("none runs") {}
+  SUBCASE("one runs") {
+    caller.send(http::h2::headers(1, slow));
+    caller.send(http::h2::goaway(0, NGHTTP2_NO_ERROR));
+    CHECK_FALSE(caller.peer.has_ended());
+    bench.go_on.set();
+    bench.settle();
+    CHECK(caller.frames() == "HEADERS 1, DATA 1 5 END");
+  }
+  caller.send(http::h2::goaway(0, NGHTTP2_NO_ERROR) + http::h2::ping());
+  caller.frames();
+  CHECK(caller.peer.has_ended());
+  bench.pass(3s, 1s);
+  CHECK(bench.observer.connections == 0);
 }
 
 }  // namespace weir::downstream

@@ -26,9 +26,9 @@ class Transcript : public CodecEvents {
     arenas_.emplace_back(pool_);
     return requests.emplace_back(arenas_.back());
   }
-  ResponseHead& begin_response(StreamId) override {
+  ResponseHead* begin_response(StreamId) override {
     arenas_.emplace_back(pool_);
-    return responses.emplace_back(arenas_.back());
+    return &responses.emplace_back(arenas_.back());
   }
   void on_request(StreamId stream, BodySize size) override {
     flush();

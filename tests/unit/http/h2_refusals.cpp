@@ -165,8 +165,9 @@ TEST_CASE("h2: a head that is too large is answered with its status") {
     CHECK(bench.events.resets.size() == 1);
     CHECK(bench.events.ends == 0);
     CHECK_FALSE(bench.error);
-    const auto frames = bench.frames();
+    auto frames = bench.frames();
     bench.feed(flags ? "" : data(1, "late"));
+    if (const auto later = bench.frames(); !later.empty()) frames += " | " + later;
     CHECK(bench.events.received == "");
     CHECK(bench.codec.is_idle());
     CHECK(bench.codec.is_reusable());
@@ -174,7 +175,7 @@ TEST_CASE("h2: a head that is too large is answered with its status") {
   };
   CHECK(answer(with(kGet, {{"x", std::string(2000, 'x')}})) == "head_too_large: HEADERS 1 END");
   CHECK(answer(with(kGet, {{"x", std::string(2000, 'x')}}), 0) ==
-        "head_too_large: HEADERS 1 END, RST_STREAM 1 NO_ERROR");
+        "head_too_large: HEADERS 1 END | RST_STREAM 1 NO_ERROR");
   CHECK(answer(with(kGet, {{"a", "1"}, {"b", "2"}, {"c", "3"}, {"d", "4"}})) == "head_too_large: HEADERS 1 END");
   CHECK(answer(changed(":path", "/" + std::string(100, 'x'))) == "uri_too_long: HEADERS 1 END");
 }
