@@ -52,6 +52,8 @@ void Stream::body_wanted() {
 
 net::Address Stream::local_address() const { return connection.local_address(); }
 
+Backlog* Stream::backlog() { return connection.wire().backlog(); }
+
 void Stream::body_taken(size_t bytes) { connection.body_taken(*this, bytes); }
 
 void Stream::receive(Slice data) {

@@ -27,6 +27,7 @@ class Stream final : public ListNode, public ClientSide {
   void begin();
   void inform(const http::ResponseHead& head) override;
   net::Address local_address() const override;
+  Backlog* backlog() override;
 
   /// RFC 9110 section 10.1.1. The 100 is sent when somebody first reads the body; an answer that doesn't need the body
   /// takes its place.

@@ -29,9 +29,11 @@ class Child final : ClientSide {
     if (informed_) informed_->inform(head);
   }
   net::Address local_address() const override { return local_address_; }
+  Backlog* backlog() override { return backlog_; }
 
   SnapshotRef snapshot_;  // of one that is detached
   net::Address local_address_;
+  Backlog* const backlog_;  // of the parent's client; null when detached
   Exchange* informed_ = nullptr;
   bool is_untold_ = false;
   Arena arena_;

@@ -28,6 +28,7 @@ class Store;
 namespace upstream {
 class ConnectionPool;
 }
+class Backlog;
 class Child;
 class ReplayBuffer;
 class TaskGroup;
@@ -110,6 +111,9 @@ class ClientSide {
   virtual net::Address local_address() const { return {}; }
   /// Ends a tunnel: tells both ends that it goes, where they are between two frames. False when this is none.
   virtual bool part() { return false; }
+  /// What limits how far the response may be read ahead of the client, over all streams of the client's connection.
+  /// Null: the connection carries one stream, which its own limits hold.
+  virtual Backlog* backlog() { return nullptr; }
 };
 
 /// One request and its response: gathers the parts, each of which has its own state. Lives in the arena of
@@ -137,6 +141,8 @@ class Exchange {
   /// Where the client connected to; nothing when that isn't known.
   net::Address local_address() const { return client_side_ ? client_side_->local_address() : net::Address(); }
 
+  /// What limits how far the response is read ahead of the client; null: nothing but the response's own limits.
+  Backlog* backlog() const { return client_side_ ? client_side_->backlog() : nullptr; }
   /// Ends a tunnel with a word to both ends; false when this is none. Who must end still has to be cut.
   bool part() { return client_side_ && client_side_->part(); }
 

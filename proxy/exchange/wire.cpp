@@ -1,6 +1,7 @@
 #include "exchange/wire.h"
 
 #include "async/race.h"
+#include "exchange/backlog.h"
 #include "net/splice_pipe.h"
 
 namespace weir {
@@ -28,13 +29,14 @@ Task<bool> until_progress(Signal& signal) {
 }  // namespace
 
 struct Wire::Shared {
-  explicit Shared(Loop& loop) : progress(loop) {}
+  Shared(Loop& loop, const Wire& wire) : progress(loop), backlog(wire) {}
 
   struct Turn : EndOfTick {
     Wire* wire;
   } turn;
   Signal progress;  // something left, or nothing will any more
   Task<> writer;    // while the socket takes no more
+  Backlog backlog;
 };
 
 Wire::Wire(Loop& loop, net::Socket& socket, BlockPool& blocks, const Errors& errors)
@@ -49,6 +51,10 @@ void Wire::use(http::Codec& codec) {
   shared_->turn.wire = this;
   shared_->turn.run = [](Ready& turn) { static_cast<Shared::Turn&>(turn).wire->write_shared(); };
 }
+
+Backlog* Wire::backlog() const { return shared_ ? &shared_->backlog : nullptr; }
+
+bool Wire::is_crowded() const { return shared_ && shared_->backlog.shared_room() == 0; }
 
 Result<bool> Wire::write() {
   codec_->flush();
@@ -239,7 +245,7 @@ Task<Result<>> send_body(Body& body, Wire& wire, http::StreamId stream, Duration
     }
     bytes += chunk->data.size();
     codec.send_data(stream, std::move(chunk->data));
-    if (wire.output().bytes() + codec.held_back(stream) >= kEnough) {
+    if (wire.output().bytes() + codec.held_back(stream) >= (wire.is_crowded() ? 1 : kEnough)) {
       if (auto flushed = co_await wire.flush(body, stream, patience); !flushed) co_return flushed;
     }
   }

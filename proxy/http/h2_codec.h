@@ -62,10 +62,14 @@ class H2Codec final : public Codec {
   void send_response(StreamId stream, const ResponseHead& head, BodySize body) override;
   void send_data(StreamId stream, Slice data) override;
   size_t held_back(StreamId stream) const override;
+  size_t held_back_of_all() const override { return held_; }
+  bool is_holding(StreamId stream) const override;
+  bool is_window_closed(StreamId stream) const override;
   void send_end(StreamId stream, const Headers* trailers) override;
   /// Stream 0 is the connection: GOAWAY.
   void reset(StreamId stream, ErrorCode code) override;
   void consumed(StreamId stream, size_t bytes) override;
+  void widen(StreamId stream, uint32_t bytes) override;
 
   /// Server: GOAWAY in two steps (RFC 9113 section 6.8): new streams are served until the client has heard of it.
   void drain() override;
@@ -90,6 +94,7 @@ class H2Codec final : public Codec {
   void forget(Stream& stream);
   void lose(Stream& stream, Error error);
   void refuse(Stream& stream, Error error);
+  void open_window(Stream& stream);
   void has_closed(Stream& stream, uint32_t code);
   Error closing_error(const Stream& stream, uint32_t code) const;
 

@@ -11,6 +11,11 @@ namespace {
 
 constexpr size_t kShort = 2048;
 
+// A slice pins its whole read buffer (64 KiB). While many bytes wait for windows, pieces that use a small part of their
+// buffer are copied.
+constexpr size_t kMuchHeld = 64 * 1024;
+constexpr size_t kPinsMost = 16 * 1024;
+
 /// What lies in no block lies in an exchange's arena, mostly, which may be gone before a slow peer has taken the bytes:
 /// the exchange only waits until the codec holds nothing back.
 void pass_on(Output& output, Slice slice) {
@@ -72,8 +77,13 @@ void H2Codec::send_data(StreamId id, Slice data) {
     stream->to_send -= data.size();
   }
   held_ += data.size();
-  if (data.size() <= kShort) data = packer_.pack(data.view());
-  stream->held.append(std::move(data));
+  if (data.size() <= kShort) {
+    stream->held.append(packer_.pack(data.view()));
+  } else if (held_ > kMuchHeld && data.size() <= kPinsMost) {
+    stream->held.append(data.view());
+  } else {
+    stream->held.append(std::move(data));
+  }
   resume(*stream);
 }
 

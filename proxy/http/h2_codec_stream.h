@@ -20,6 +20,7 @@ struct H2Codec::Stream {
 
   StreamId id;
   uint32_t unconsumed = 0;  // bytes of on_data
+  uint32_t window = 0;      // bytes; 0 = as SETTINGS say
   uint64_t to_send = 0;     // of a body of known size
   Life life = Life::open;
   Message incoming = Message::head;

@@ -120,6 +120,19 @@ void H2Codec::consumed(StreamId id, size_t bytes) {
   if (stream->unconsumed == 0) forget(*stream);
 }
 
+void H2Codec::widen(StreamId id, uint32_t bytes) {
+  auto* const stream = find_open(id);
+  if (!stream || stream->incoming == Stream::Message::whole) return;
+  stream->window = bytes;
+  if (stream->has_left) open_window(*stream);
+}
+
+/// nghttp2 has no stream before its HEADERS have left.
+void H2Codec::open_window(Stream& stream) {
+  nghttp2_session_set_local_window_size(session_, NGHTTP2_FLAG_NONE, static_cast<int32_t>(stream.id),
+                                        static_cast<int32_t>(stream.window));
+}
+
 void H2Codec::receive_reset(Stream& stream, uint32_t code) {
   if (role_ == Role::server) {
     if (stream.outgoing == Stream::Message::head) judge(guard_.wasted_stream(), "a flood of resets");

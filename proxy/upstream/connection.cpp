@@ -16,7 +16,7 @@ constexpr http::HeadLimits kHeadLimits{.request_line = 16 * 1024,
                                        .underscores = http::HeadLimits::Underscores::keep};
 
 /// Slow readers of some streams leave room for the others.
-constexpr http::H2Limits kH2Limits{.connection_window = 16 * 1024 * 1024};
+constexpr http::H2Limits kH2Limits{.stream_window = Connection::kStreamWindow, .connection_window = 16 * 1024 * 1024};
 
 constexpr size_t kHeadRead = 8 * 1024;
 constexpr size_t kWorthSplicing = 16 * 1024;  // of a large answer, what is left of it
@@ -141,7 +141,10 @@ void Connection::receive() {
   if (auto* pipe = response ? response->splice() : nullptr) return splice(*pipe);
   BlockRef block = worker_.read_block();
   const bool only_head = was_large_ && response && !response->is_answering();
-  const auto transfer = socket_.receive(block.space().first(only_head ? kHeadRead : block->size));
+  const size_t room = response ? response->room() : block->size;
+  if (room == 0) return;  // other streams of the client have used it up
+  const auto transfer =
+      socket_.receive(block.space().first(std::min<size_t>(only_head ? kHeadRead : room, block->size)));
   if (transfer.state != net::Transfer::State::moved) return stopped(transfer);
   if (!codec_->is_multiplexed()) {
     if (!response) return broken({ErrorCode::protocol_error, Side::upstream, "bytes that no request asked for"});

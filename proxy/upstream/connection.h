@@ -20,6 +20,9 @@ class ResponseBody;
 /// 9.3). Owned by its worker's pool.
 class Connection final : public ListNode, public http::CodecEvents {
  public:
+  /// Bytes of a response that an HTTP/2 endpoint may send ahead before anybody has read one.
+  static constexpr uint32_t kStreamWindow = 8 * 1024;
+
   /// `identity`: of what is spoken on it; another won't do in its place.
   Connection(WorkerContext& worker, ConnectionPool& pool, std::shared_ptr<EndpointState> endpoint, int fd,
              uint64_t identity);

@@ -1,5 +1,6 @@
 #include "upstream/response_body.h"
 
+#include "exchange/backlog.h"
 #include "exchange/grpc.h"
 #include "http/hop_by_hop.h"
 #include "upstream/connection_pool.h"
@@ -8,6 +9,7 @@ namespace weir::upstream {
 
 namespace {
 
+constexpr size_t kFirstWindow = Connection::kStreamWindow;
 constexpr Duration kParting = std::chrono::milliseconds(500);
 
 Time least(Time a, Time b) { return a < b ? a : b; }
@@ -50,6 +52,7 @@ ResponseBody::~ResponseBody() { end(record_.status >= 500 ? Outcome::answered : 
 void ResponseBody::send(Connection& connection) {
   connection_ = &connection;
   connection.lend(*this);
+  pipe_.limit_by(exchange_.backlog());
   const auto& rule = upstream_.settings().host;
   auto& request = exchange_.request;
   const auto asked = request.authority;
@@ -57,11 +60,24 @@ void ResponseBody::send(Connection& connection) {
   if (rule.from == HostRule::From::fixed) request.authority = rule.name;
   stream_ = connection.codec().send_request(request, exchange_.request_body->size());
   request.authority = asked;
+  widen();
   if (send_at_once()) return;
   upload_ = upload();
   if (upload_.start()) return;
   if (!exchange_.request.protocol.empty()) return await_head();  // a tunnel's request is out with its head
   watch_deadline();
+}
+
+/// Lets an HTTP/2 endpoint send further ahead than its first window, as far as the client's backlog has room.
+void ResponseBody::widen() {
+  if (granted_ > 0 || !connection_->codec().is_multiplexed()) return;
+  constexpr size_t kMost = 256 * 1024 - kFirstWindow;
+  auto* const backlog = exchange_.backlog();
+  const size_t more = backlog ? std::min(backlog->room_to_promise() / 2, kMost) : kMost;
+  if (more < kFirstWindow) return;
+  granted_ = more;
+  if (backlog) backlog->promise(more);
+  connection_->codec().widen(stream_, static_cast<uint32_t>(kFirstWindow + more));
 }
 
 /// Without a body a request is one write, nearly always. False: it has one, or the socket doesn't take all of it now.
@@ -191,6 +207,7 @@ void ResponseBody::answered(http::BodySize size) {
 Task<Result<Chunk>> ResponseBody::read() {
   if (!pipe_.has_chunk()) {
     connection_->taken(*this, 0);
+    if (received_ >= kFirstWindow / 2) widen();  // the backlog may have room by now
     if (!has_parted_) arm(patience());
     while (!pipe_.has_chunk()) co_await pipe_.changed();
     if (!has_parted_) watch_deadline();
@@ -251,6 +268,8 @@ void ResponseBody::release() {
   alarm_.stop();
   const bool upload_is_over = !upload_ || upload_.is_done();
   upload_.reset();  // it writes to the connection: it must not outlive the loan
+  if (auto* const backlog = exchange_.backlog(); backlog && granted_ > 0)
+    backlog->take_back(std::exchange(granted_, 0));
   if (auto* connection = std::exchange(connection_, nullptr)) {
     connection->give_back(*this, upload_is_over && pipe_.is_finished());
   }

@@ -43,12 +43,17 @@ class ResponseBody final : public ListNode, public Body {
   http::ResponseHead& begin_head();
   void interim();
   void answered(http::BodySize size);
-  void push(Slice data) { pipe_.push(std::move(data)); }
+  void push(Slice data) {
+    received_ += data.size();
+    pipe_.push(std::move(data));
+  }
   void finish(http::Headers* trailers) { pipe_.finish(trailers); }
   void fail(Error error) { pipe_.fail(error); }
   /// The request asked for a tunnel, and this is it.
   bool is_tunnel() const { return size_.kind == http::BodySize::Kind::tunnel; }
   bool is_full() const { return pipe_.is_full(); }
+  /// Bytes that may be read for it now.
+  size_t room() const { return pipe_.room(); }
   /// Where bytes go that nobody has to see; null when they are to be pushed.
   net::SplicePipe* splice() const { return pipe_.splice(); }
   void spliced() { pipe_.touch(); }
@@ -60,6 +65,7 @@ class ResponseBody final : public ListNode, public Body {
 
  private:
   bool send_at_once();
+  void widen();
   Task<> upload();
   Task<Result<>> until_granted();
   void expired();
@@ -87,8 +93,10 @@ class ResponseBody final : public ListNode, public Body {
   bool has_excess_ = false;  // more came than the answer
   bool has_parted_ = false;  // a tunnel that was silent for too long
   bool is_over_ = false;
-  const bool is_call_;  // gRPC: head and messages come when the application has any
-  uint64_t sent_ = 0;   // bytes of the request's body
+  const bool is_call_;     // gRPC: head and messages come when the application has any
+  uint64_t sent_ = 0;      // bytes of the request's body
+  uint64_t received_ = 0;  // bytes of the response's body
+  size_t granted_ = 0;     // bytes of the stream's window beyond the first, promised by the client's backlog
   uint64_t sent_when_armed_ = 0;
   Time deadline_;
   const Time answer_by_;  // the head

@@ -88,8 +88,8 @@ struct ForwardBench : LoopBench {
 
 /// One exchange on its way to the backend.
 struct Request {
-  explicit Request(ForwardBench& bench, http::Method method = http::Method::get)
-      : bench(bench), arena(bench.blocks), exchange(arena, bench.worker, nullptr) {
+  explicit Request(ForwardBench& bench, http::Method method = http::Method::get, ClientSide* client = nullptr)
+      : bench(bench), arena(bench.blocks), exchange(arena, bench.worker, client) {
     exchange.request.method = method;
     exchange.request.method_name = http::name_of(method);
     exchange.request.authority = "example.com";

@@ -1,5 +1,6 @@
 #include <doctest/doctest.h>
 
+#include "exchange/backlog.h"
 #include "unit/http/h2_bench.h"
 #include "unit/upstream/backend.h"
 #include "unit/upstream/stub_gate.h"
@@ -63,6 +64,38 @@ struct Http2Bench : ForwardBench {
     for (int turn = 0; turn < 20; ++turn) loop.poll();
     return backend.accept().has_value();
   }
+};
+
+/// A client whose connection carries many streams.
+struct ManyStreams : ClientSide {
+  explicit ManyStreams(ForwardBench& bench)
+      : ends(connected_pair()),
+        socket(bench.loop, ends.first),
+        peer(ends.second),
+        wire(bench.loop, socket, bench.blocks, kErrors),
+        http(&wire.output(), http::Role::server) {
+    wire.use(http.codec);
+  }
+  void inform(const http::ResponseHead&) override {}
+  Backlog* backlog() override { return wire.backlog(); }
+
+  static constexpr Wire::Errors kErrors{};
+  std::pair<int, int> ends;
+  net::Socket socket;
+  Peer peer;
+  Wire wire;
+  http::BenchOf<http::H2Codec> http;
+};
+
+/// A request body of which nothing comes.
+struct Unending : Body {
+  Unending(Arena& arena, Loop& loop) : Body(arena), signal(loop) {}
+  Task<Result<Chunk>> read() override {
+    co_await signal.wait();
+    co_return Chunk::end();
+  }
+  http::BodySize size() const override { return http::BodySize::unknown(); }
+  Signal signal;
 };
 
 }  // namespace
@@ -236,6 +269,94 @@ TEST_CASE("forward: an endpoint that can't say whether it takes a WebSocket has 
     REQUIRE(gate->settled.size() == 1);
     CHECK(gate->settled[0].outcome == expected);
   }
+}
+
+TEST_CASE("forward: frames of a stream that an early response has ended are ignored") {
+  Http2Bench bench;
+  Request request(bench, http::Method::post);
+  request.exchange.request_body = make_in<Unending>(request.arena, request.arena, bench.loop);
+  request.start();
+  Server server(bench);
+  server.await(1);
+  server.respond(1, 403, "no");
+  CHECK(request.text() == "no");
+  bench.settle();
+  server.peer.send(http::h2::rst_stream(1, NGHTTP2_NO_ERROR));
+  bench.settle();
+  Request next(bench);
+  next.start();
+  server.await(2);
+  server.respond(3, 200, "next");
+  CHECK(next.text() == "next");
+}
+
+TEST_CASE("forward: frames of a stream behind a refused WebSocket are ignored") {
+  Http2Bench bench;
+  Request request(bench);
+  request.exchange.request.protocol = "websocket";
+  request.exchange.request_body = make_in<Unending>(request.arena, request.arena, bench.loop);
+  request.start();
+  Server server(bench);
+  server.await(1);
+  server.respond(1, 403, "");
+  CHECK(request.status() == 403);
+  CHECK(request.text() == "");
+  bench.settle();
+  server.peer.send(http::h2::rst_stream(1, NGHTTP2_NO_ERROR));
+  bench.settle();
+  Request next(bench);
+  next.start();
+  server.await(2);
+  server.respond(3, 200, "next");
+  CHECK(next.text() == "next");
+}
+
+TEST_CASE("forward: an HTTP/2 endpoint sends no further ahead than the client's backlog has room") {
+  Http2Bench bench;
+  ManyStreams client(bench);
+  size_t expected = 0;
+  SUBCASE("all of it is used") {
+    client.wire.backlog()->add(Backlog::kShared);
+    expected = 8 * 1024;
+  }
+  SUBCASE("none of it is used") { expected = 8 * 1024 + 128 * 1024; }
+  Request first(bench);
+  first.start();
+  Server server(bench);
+  server.await(1);
+  server.respond(1, 200, "first");  // from here on Weir's settings are in force
+  CHECK(first.text() == "first");
+  Request request(bench, http::Method::get, &client);
+  request.start();
+  server.await(2);
+  const std::string large(400'000, 'x');
+  server.respond(3, 200, large);
+  for (int turn = 0; turn < 20; ++turn) {
+    bench.settle();
+    server.talk();
+  }
+  CHECK(large.size() - server.codec.held_back(3) == expected);
+}
+
+TEST_CASE("forward: an HTTP/1.1 endpoint is read no further ahead than the client's backlog has room") {
+  ForwardBench bench;
+  ManyStreams client(bench);
+  client.wire.backlog()->add(Backlog::kShared - 1000);
+  Request request(bench, http::Method::get, &client);
+  request.start();
+  Peer peer = bench.accept();
+  bench.receive(peer);
+  const std::string large(400'000, 'x');
+  peer.send("HTTP/1.1 200 OK\r\nContent-Length: 400000\r\n\r\n");
+  CHECK(request.status() == 200);
+  size_t sent = 0;
+  for (int turn = 0; turn < 50; ++turn) {
+    sent += peer.push(std::string_view(large).substr(sent));
+    bench.settle();
+  }
+  const auto ahead = Backlog::kShared - client.wire.backlog()->shared_room() - (Backlog::kShared - 1000);
+  CHECK(ahead <= Backlog::kOwn + 1000);
+  CHECK(ahead > 0);
 }
 
 }  // namespace weir::upstream
