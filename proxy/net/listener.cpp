@@ -9,6 +9,7 @@
 #include <utility>
 
 #include "async/sleep.h"
+#include "net/socket.h"
 
 namespace weir::net {
 
@@ -43,6 +44,7 @@ std::expected<int, std::string> bind_socket(const Address& address, bool reuse_p
   if (fd < 0) return std::unexpected(reason(errno));
   const int on = 1;
   if (address.is_ip()) {
+    keep_alive(fd);
     ::setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on);
     if (reuse_port) ::setsockopt(fd, SOL_SOCKET, SO_REUSEPORT, &on, sizeof on);
     if (address.family() == AF_INET6) ::setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &on, sizeof on);

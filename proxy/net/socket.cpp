@@ -5,6 +5,7 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <array>
 #include <cerrno>
 
@@ -14,10 +15,15 @@ namespace {
 
 constexpr size_t kVectors = 64;
 
+// Keep-alive probes, in seconds. Linux' own would begin after two hours.
+constexpr int kProbeAfter = 60;
+constexpr int kProbeEvery = 15;
+constexpr int kProbes = 4;
+
 // The kernel's calls as they are. The C library's are points of thread cancellation, which nobody uses here, and pay
 // four locked instructions a call for it.
-ssize_t receive_bytes(int fd, std::span<char> into) {
-  return ::syscall(SYS_recvfrom, fd, into.data(), into.size(), 0, nullptr, nullptr);
+ssize_t receive_bytes(int fd, std::span<char> into, int flags = 0) {
+  return ::syscall(SYS_recvfrom, fd, into.data(), into.size(), flags, nullptr, nullptr);
 }
 ssize_t send_bytes(int fd, const iovec& bytes) {
   return ::syscall(SYS_sendto, fd, bytes.iov_base, bytes.iov_len, MSG_NOSIGNAL, nullptr, 0);
@@ -27,6 +33,14 @@ Transfer failure() {
   if (errno == EAGAIN || errno == EWOULDBLOCK || errno == EINTR) return {Transfer::State::blocked};
   return {Transfer::State::failed, 0, errno};
 }
+
+Transfer received(ssize_t count) {
+  if (count > 0) return {Transfer::State::moved, static_cast<size_t>(count)};
+  if (count == 0) return {Transfer::State::ended};
+  return failure();
+}
+
+void set_tcp(int fd, int option, int value) { ::setsockopt(fd, IPPROTO_TCP, option, &value, sizeof value); }
 
 Error connect_error(int error) {
   switch (error) {
@@ -54,10 +68,17 @@ Socket::~Socket() {
 
 Transfer Socket::receive(std::span<char> into) {
   if (tls_) return tls_->receive(into);
-  const ssize_t count = receive_bytes(fd_, into);
-  if (count > 0) return {Transfer::State::moved, static_cast<size_t>(count)};
-  if (count == 0) return {Transfer::State::ended};
-  return failure();
+  return received(receive_bytes(fd_, into));
+}
+
+Transfer Socket::peek() {
+  char byte = 0;
+  if (tls_ && tls_->has_unread()) {
+    if (const auto inside = tls_->receive({&byte, 1}); inside.state != Transfer::State::blocked) return inside;
+  }
+  const auto waiting = received(receive_bytes(fd_, {&byte, 1}, MSG_PEEK));
+  if (!tls_ || waiting.state != Transfer::State::moved) return waiting;
+  return tls_->receive({&byte, 1});
 }
 
 Transfer Socket::send(Output& output) {
@@ -95,6 +116,19 @@ void Socket::reset_on_close() {
   ::setsockopt(fd_, SOL_SOCKET, SO_LINGER, &hard, sizeof hard);
 }
 
+void limit_silence(int fd, Duration longest) {
+  const auto milliseconds = std::chrono::duration_cast<std::chrono::milliseconds>(longest).count();
+  set_tcp(fd, TCP_USER_TIMEOUT, static_cast<int>(std::clamp<int64_t>(milliseconds, 1, INT32_MAX)));
+}
+
+void keep_alive(int fd) {
+  const int on = 1;
+  ::setsockopt(fd, SOL_SOCKET, SO_KEEPALIVE, &on, sizeof on);
+  set_tcp(fd, TCP_KEEPIDLE, kProbeAfter);
+  set_tcp(fd, TCP_KEEPINTVL, kProbeEvery);
+  set_tcp(fd, TCP_KEEPCNT, kProbes);
+}
+
 Address local_address(int fd) {
   sockaddr_storage name{};
   socklen_t size = sizeof name;
@@ -106,8 +140,8 @@ Result<Connecting> start_connect(const Address& to) {
   const int fd = ::socket(to.family(), SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
   if (fd < 0) return std::unexpected(connect_error(errno));
   if (to.is_ip()) {
-    const int on = 1;
-    ::setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
+    set_tcp(fd, TCP_NODELAY, 1);
+    keep_alive(fd);
   }
   if (::connect(fd, to.get(), to.size()) == 0) return Connecting{fd, true};
   if (errno == EINPROGRESS) return Connecting{fd, false};

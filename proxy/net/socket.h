@@ -27,6 +27,9 @@ class Socket {
 
   /// One recv. `ended` is the peer's FIN.
   Transfer receive(std::span<char> into);
+  /// What `receive` would report now; plain bytes stay where they are. With TLS, records without data (session tickets)
+  /// are processed, and `moved` has taken one byte: the connection can only be closed then.
+  Transfer peek();
   /// Writes what it can of `output` and consumes that. `moved` = all of it.
   Transfer send(Output& output);
   /// At once when TLS has bytes inside that the socket doesn't show any more.
@@ -56,6 +59,13 @@ class Socket {
   std::unique_ptr<TlsSession> tls_;
 };
 
+/// The connection breaks when the peer acknowledges nothing, or keeps its window shut, for so long while there is
+/// something to send (TCP_USER_TIMEOUT). Not on unix sockets.
+void limit_silence(int fd, Duration longest);
+/// SO_KEEPALIVE: a peer that has vanished breaks an idle connection after about two minutes. A listening socket hands
+/// the option on to the connections that it accepts. Not on unix sockets.
+void keep_alive(int fd);
+
 /// The socket's own end.
 Address local_address(int fd);
 
@@ -64,7 +74,7 @@ struct Connecting {
   int fd = -1;
   bool is_connected = false;
 };
-/// Starts a non-blocking connect (TCP_NODELAY). An Error when it fails at once.
+/// Starts a non-blocking connect (TCP_NODELAY, SO_KEEPALIVE). An Error when it fails at once.
 Result<Connecting> start_connect(const Address& to);
 /// After the socket turned writable: did it work out?
 Result<> finish_connect(int fd);

@@ -1,6 +1,7 @@
 #include "net/socket.h"
 
 #include <doctest/doctest.h>
+#include <netinet/tcp.h>
 
 #include "net/listener.h"
 #include "unit/loop_bench.h"
@@ -52,6 +53,38 @@ TEST_CASE("socket: the peer's FIN is an end, after its last bytes") {
   CHECK(bench.receive() == "bye");
   bench.receive();
   CHECK(bench.state == State::ended);
+}
+
+TEST_CASE("socket: a peek tells bytes, an end and nothing apart, and takes nothing") {
+  Bench bench;
+  CHECK(bench.socket.peek().state == State::blocked);
+  bench.peer.send("bye");
+  CHECK(bench.socket.peek().state == State::moved);
+  CHECK(bench.receive() == "bye");
+  bench.peer.close();
+  CHECK(bench.socket.peek().state == State::ended);
+}
+
+TEST_CASE("socket: both ends of a connection notice a peer that vanished") {
+  LoopBench bench;
+  const int listening = *open_listener(*Address::parse("127.0.0.1:0"), {});
+  const auto connecting = start_connect(where(listening));
+  REQUIRE(connecting.has_value());
+  int accepted = -1;
+  REQUIRE(bench.until([&] { return (accepted = ::accept4(listening, nullptr, nullptr, SOCK_NONBLOCK)) >= 0; }));
+  limit_silence(connecting->fd, std::chrono::seconds(60));
+  const auto option = [](int fd, int level, int name) {
+    int value = -1;
+    socklen_t size = sizeof value;
+    REQUIRE(::getsockopt(fd, level, name, &value, &size) == 0);
+    return value;
+  };
+  for (const int fd : {accepted, connecting->fd}) {
+    CHECK(option(fd, SOL_SOCKET, SO_KEEPALIVE) == 1);
+    CHECK(option(fd, IPPROTO_TCP, TCP_KEEPIDLE) == 60);
+  }
+  CHECK(option(connecting->fd, IPPROTO_TCP, TCP_USER_TIMEOUT) == 60'000);
+  for (const int fd : {listening, accepted, connecting->fd}) ::close(fd);
 }
 
 TEST_CASE("socket: sends all of an output, however many pieces it has") {

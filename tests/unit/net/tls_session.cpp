@@ -65,6 +65,39 @@ TEST_CASE("tls session: small pieces leave together, in one record") {
   CHECK(bench.relay->moved < 200 + 30);
 }
 
+TEST_CASE("tls session: a session ticket that waits is no data; data, an end and bytes inside are told apart from it") {
+  Connected bench;  // the server's tickets have left, and weren't read
+  const auto arrives = [&] {
+    const auto before = bench.relay->moved;
+    bench.carry([&] { return bench.relay->moved > before; });
+  };
+  for (int i = 0; i < 10; ++i) bench.relay->move();
+  CHECK(bench.left->socket.peek().state == State::blocked);
+  CHECK(bench.left->socket.peek().state == State::blocked);
+  SUBCASE("data") {
+    bench.right->send("evil");
+    arrives();
+    CHECK(bench.left->socket.peek().state == State::moved);
+  }
+  SUBCASE("data behind data") {
+    bench.right->send("answer and evil");
+    arrives();
+    CHECK(bench.left->receive(6) == "answer");
+    CHECK(bench.left->socket.peek().state == State::moved);
+  }
+  SUBCASE("a read that took exactly all") {
+    bench.right->send("answer");
+    arrives();
+    CHECK(bench.left->receive(6) == "answer");
+    CHECK(bench.left->socket.peek().state == State::blocked);
+  }
+  SUBCASE("an end") {
+    bench.right->socket.finish_writing();
+    arrives();
+    CHECK(bench.left->socket.peek().state == State::ended);
+  }
+}
+
 TEST_CASE("tls session: what doesn't fit into one read is readable at once") {
   Connected bench;
   bench.left->send(pattern(10'000));
