@@ -80,4 +80,9 @@ void TlsClient::keep(const std::string& key, ssl_session_st* session) const {
   sessions_[key].reset(session);
 }
 
+void TlsClient::forget(const std::string& key) const {
+  const std::lock_guard lock(mutex_);
+  sessions_.erase(key);
+}
+
 }  // namespace weir::net

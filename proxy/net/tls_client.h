@@ -43,6 +43,8 @@ class TlsClient {
   ssl_st* new_session(const std::string& name, const std::string& key) const;
   /// Keeps a session for the next connection of that key. Takes ownership.
   void keep(const std::string& key, ssl_session_st* session) const;
+  /// A handshake that may have offered the session came to nothing: the next one starts afresh.
+  void forget(const std::string& key) const;
 
  private:
   struct Free {

@@ -115,6 +115,7 @@ void TlsSession::attach() {
 }
 
 TlsSession::~TlsSession() {
+  if (client_ && !is_established_) client_->context->forget(client_->memory_key);
   finish();
   // OpenSSL gives up the session of a connection that wasn't shut down both ways (RFC 2246 section 7.2.1, long gone).
   SSL_set_shutdown(ssl_.get(), SSL_SENT_SHUTDOWN | SSL_RECEIVED_SHUTDOWN);

@@ -194,6 +194,30 @@ TEST_CASE("tls: the server chooses the application protocol, in its own order") 
   CHECK(bench.right->facts().protocol.empty());
 }
 
+TEST_CASE("tls: a session with which a handshake came to nothing isn't offered again") {
+  Joined bench;
+  const auto talk = [&] {
+    bench.connect();
+    REQUIRE(bench.is_connected());
+    bench.right->send("x");  // behind the ticket
+    REQUIRE(bench.all_of(*bench.left, 1) == "x");
+    return bench.right->facts().is_resumed;
+  };
+  CHECK_FALSE(talk());
+  CHECK(talk());
+  {
+    const auto [fd, other] = connected_pair();
+    End hanging(bench.loop, fd);
+    const Peer mute(other);
+    hanging.socket.secure(std::make_unique<TlsSession>(bench.client, fd, "a.example", "127.0.0.1:1"));
+    hanging.shake(bench.loop.now() + 1s);
+    bench.advance(2s);
+    CHECK(hanging.task.is_done());
+  }
+  CHECK_FALSE(talk());
+  CHECK(talk());
+}
+
 TEST_CASE("tls: a session is resumed, by another server with the same ticket keys, too") {
   Joined bench;
   const auto talk = [&] {
