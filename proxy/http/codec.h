@@ -55,6 +55,8 @@ class CodecEvents {
   /// From inside flush: all bytes that were held back of this stream are in the Output. May come once more after the
   /// stream's end.
   virtual void on_unblocked(StreamId) {}
+  /// The peer answered a `ping`.
+  virtual void on_pong() {}
 };
 
 /// HTTP on the wire, either version, either side; does no I/O. Bytes in, events out; calls in, bytes out (to
@@ -103,6 +105,8 @@ class Codec {
   /// The bytes of `on_data` that were passed on, or dropped: opens the peer's windows again (h2; nothing on h1). Every
   /// byte comes back here, those of a stream that has ended too; only a reset, in either direction, settles the rest.
   virtual void consumed(StreamId stream, size_t bytes) = 0;
+  /// Client: asks the peer for a sign of life; `on_pong` reports the answer (h2; nothing on h1).
+  virtual void ping() {}
 
   /// Client: lets the peer send `bytes` of the stream's body ahead of `consumed` (h2: the stream's window, never less
   /// than before). May be called before the request has left: the window leaves with it.

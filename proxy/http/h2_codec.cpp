@@ -12,6 +12,7 @@ namespace {
 constexpr size_t kKeptStreams = 16;       // free records that an idle connection may keep
 constexpr uint32_t kMostRequests = 1000;  // at once to one upstream, whatever it allows
 constexpr std::array<uint8_t, 8> kDrainPing{'d', 'r', 'a', 'i', 'n', 'i', 'n', 'g'};
+constexpr std::array<uint8_t, 8> kLifePing{'l', 'i', 'v', 'i', 'n', 'g', '?', ' '};
 
 }  // namespace
 
@@ -149,6 +150,14 @@ void H2Codec::has_announced() {
   if (going_ != Going::announcing) return;
   going_ = Going::announced;
   nghttp2_submit_ping(session_, NGHTTP2_FLAG_NONE, kDrainPing.data());
+}
+
+void H2Codec::ping() { nghttp2_submit_ping(session_, NGHTTP2_FLAG_NONE, kLifePing.data()); }
+
+/// An answer to a PING that was never sent says nothing.
+void H2Codec::receive_pong(const uint8_t* payload) {
+  finish_drain();
+  if (std::equal(kLifePing.begin(), kLifePing.end(), payload)) events_.on_pong();
 }
 
 void H2Codec::finish_drain() {

@@ -70,6 +70,7 @@ class H2Codec final : public Codec {
   void reset(StreamId stream, ErrorCode code) override;
   void consumed(StreamId stream, size_t bytes) override;
   void widen(StreamId stream, uint32_t bytes) override;
+  void ping() override;
 
   /// Server: GOAWAY in two steps (RFC 9113 section 6.8): new streams are served until the client has heard of it.
   void drain() override;
@@ -119,6 +120,7 @@ class H2Codec final : public Codec {
   void receive_reset(Stream& stream, uint32_t code);
   void receive_invalid(Stream* stream, int reason);
   void has_announced();
+  void receive_pong(const uint8_t* payload);
   void finish_drain();
 
   // Frames out.

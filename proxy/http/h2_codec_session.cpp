@@ -84,7 +84,7 @@ int H2Callbacks::on_frame_recv(nghttp2_session* session, const nghttp2_frame* fr
       if (stream) codec.receive_reset(*stream, frame->rst_stream.error_code);
       break;
     case NGHTTP2_PING:
-      if (frame->hd.flags & NGHTTP2_FLAG_ACK) codec.finish_drain();
+      if (frame->hd.flags & NGHTTP2_FLAG_ACK) codec.receive_pong(frame->ping.opaque_data);
       break;
     case NGHTTP2_GOAWAY: codec.peer_goes_ = true; break;
     case NGHTTP2_PRIORITY_UPDATE: codec.peer_prioritizes_ = true; break;  // nghttp2 has seen to it

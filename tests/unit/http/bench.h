@@ -59,6 +59,10 @@ class Transcript : public CodecEvents {
     resets.push_back(error);
   }
   void on_unblocked(StreamId stream) override { unblocked.push_back(stream); }
+  void on_pong() override {
+    flush();
+    text += "pong\n";
+  }
 
   /// What was reported so far; pieces of a body joined.
   const std::string& events() {

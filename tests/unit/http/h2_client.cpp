@@ -202,6 +202,17 @@ TEST_CASE("h2 client: a FIN ends every stream, and an unanswered one says so") {
   CHECK(bench.events.resets[1].detail == "the upstream closed inside a response");
 }
 
+TEST_CASE("h2 client: an answer to its own ping is told, another's is not") {
+  H2Bench bench(Role::client);
+  bench.codec.ping();
+  const auto sent = bench.sent();
+  CHECK(list(sent) == "PING");
+  bench.feed(frame(NGHTTP2_PING, NGHTTP2_FLAG_ACK, 0, "12345678"));
+  CHECK(bench.events.events().empty());
+  bench.feed(frame(NGHTTP2_PING, NGHTTP2_FLAG_ACK, 0, sent.substr(9)));
+  CHECK(bench.events.events() == "pong\n");
+}
+
 TEST_CASE("h2 client: a push is refused") {
   H2Bench bench(Role::client);
   bench.ask();
