@@ -186,6 +186,14 @@ void check_health(config::Reader& r, const UpstreamSettings& out) {
                  "add health_check: /healthz");
 }
 
+void check_http2(config::Reader& r, const UpstreamSettings& out) {
+  const bool has_tls = out.tls && out.tls->is_on;
+  if (!r.has("http2") || out.protocol == Protocol::http2) return;
+  if (out.protocol == Protocol::automatic && has_tls) return;
+  r.problem_at("http2", "http2 does nothing here: the endpoints are spoken to by HTTP/1.1",
+               "leave it out, or add protocol: http2");
+}
+
 HostRule parse_host(const std::string& text) {
   if (text == "keep") return {};
   if (text == "endpoint") return {HostRule::From::endpoint, {}};
@@ -259,6 +267,17 @@ void decode(config::Reader& r, TlsSettings& out) {
   if (out.certificate.cert->empty() != out.certificate.key->empty()) r.problem("'cert' and 'key' go together");
 }
 
+void decode(config::Reader& r, PingSettings& out) {
+  r.optional("ping_interval", out.interval,
+             "a connection on which nothing arrives for so long is checked by a PING; 0 = none without a reason");
+  r.optional("ping_timeout", out.timeout, "for the answer to a PING, and for an endpoint's first SETTINGS",
+             config::at_least(Duration(std::chrono::milliseconds(1))));
+  if (out.interval > Duration{} && out.interval < std::chrono::seconds(1)) {
+    r.problem_at("ping_interval", "endpoints take PINGs more often than once a second for a flood",
+                 "write 1s or more, or 0");
+  }
+}
+
 void decode(config::Reader& r, UpstreamSettings& out) {
   r.tagged("balance", out.balance, balance_tags(), "how requests are spread over the endpoints");
   r.required("endpoints", out.endpoints, "where the requests go", config::non_empty);
@@ -270,6 +289,7 @@ void decode(config::Reader& r, UpstreamSettings& out) {
   out.host = parse_host(host);
   r.optional("tls", out.tls, "how the endpoints are spoken to; true, or a block");
   r.optional("protocol", out.protocol, "auto is what both sides know, by ALPN; HTTP/1.1 in the clear");
+  r.optional("http2", out.pings, "how dead HTTP/2 connections are found");
   r.optional("max_idle", out.max_idle, "idle connections kept by each worker");
   r.optional("max_requests_per_connection", out.max_requests_per_connection, "0 = no limit");
   r.optional("retry_reused", out.retry_reused, "send once more when a reused connection turns out dead");
@@ -289,6 +309,7 @@ void decode(config::Reader& r, UpstreamSettings& out) {
   check_health(r, out);
   check_endpoints(r, out);
   check_slow_start(r, out);
+  check_http2(r, out);
 }
 
 void decode(config::Reader& r, ResolverSettings& out) {

@@ -15,6 +15,7 @@
 #include "net/resolver.h"
 #include "net/tls_client.h"
 #include "upstream/health_config.h"
+#include "upstream/liveness.h"
 
 namespace weir::upstream {
 
@@ -102,6 +103,7 @@ struct UpstreamSettings {
   HostRule host;
   std::optional<TlsSettings> tls;
   Protocol protocol = Protocol::automatic;
+  PingSettings pings;                               // of HTTP/2 connections
   uint32_t max_idle = 512;                          // idle connections kept, per worker
   uint32_t max_requests_per_connection = 0;         // 0 = no limit
   std::optional<net::ProxyVersion> proxy_protocol;  // each connection begins with a header, and serves one client
@@ -121,6 +123,7 @@ void decode(config::Reader& r, Timeouts& out);
 void decode(config::Reader& r, SlowStart& out);
 void decode(config::Reader& r, QueueSettings& out);
 void decode(config::Reader& r, TlsSettings& out);
+void decode(config::Reader& r, PingSettings& out);
 void decode(config::Reader& r, UpstreamSettings& out);
 
 /// The top-level block `resolver`.

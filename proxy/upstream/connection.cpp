@@ -35,6 +35,7 @@ Connection::Connection(WorkerContext& worker, ConnectionPool& pool, std::shared_
       socket_(worker.loop, fd),
       wire_(worker.loop, socket_, worker.blocks, kErrors),
       identity_(identity),
+      outages_(endpoint_->outages.load(std::memory_order_relaxed)),
       resume_(worker.loop),
       heard_(worker.loop),
       idle_alarm_(worker.loop, *this) {
@@ -51,6 +52,7 @@ void Connection::start(http::Version version) {
   }
   wire_.use(*codec_);
   if (codec_->is_multiplexed()) {
+    liveness_ = std::make_unique<Liveness>(worker_.loop, *this, pool_.pings(*this));
     pool_.put(*this);
     wire_.send_soon();  // our settings
   }
@@ -59,7 +61,7 @@ void Connection::start(http::Version version) {
 }
 
 size_t Connection::capacity() const {
-  if (is_closed_) return 0;
+  if (is_closed_ || wire_.is_broken() || !is_trusted()) return 0;
   const size_t capacity = codec_->capacity();
   if (has_heard_ || !codec_->is_multiplexed()) return capacity;
   return is_unused() ? std::min<size_t>(capacity, 1) : 0;
@@ -77,6 +79,9 @@ void Connection::give_back(ResponseBody& response, bool whole) {
   // A response that came before the request's end leaves its stream half open.
   if (!whole || codec_->is_multiplexed()) codec_->reset(response.stream(), ErrorCode::client_gone);
   response.unlink();
+  if (!whole && liveness_) {
+    doubt(response.waits_since(), response.has_timed_out() ? Waited::until_timeout : Waited::until_dropped);
+  }
   resume_.notify();
   if (codec_->is_multiplexed()) {
     wire_.send_soon();
@@ -89,8 +94,51 @@ void Connection::give_back(ResponseBody& response, bool whole) {
   pool_.retire(*this);
 }
 
+/// A timeout is a reason to ask. A client that left early is none, unless it had waited for as long as a PING may take.
+void Connection::doubt(Time since, Waited waited) {
+  const bool has_waited = worker_.loop.now() - since >= pool_.pings(*this).timeout;
+  if (has_waited || waited == Waited::until_timeout) liveness_->doubt(since);
+}
+
+bool Connection::is_quiet() {
+  const auto waiting = socket_.peek();
+  if (waiting.state == net::Transfer::State::blocked) return true;
+  if (waiting.state == net::Transfer::State::moved) fault(ConnectionFault::unsolicited_bytes);
+  is_closed_ = true;
+  return false;
+}
+
+void Connection::catch_up() { receive(); }
+
+void Connection::ping() {
+  codec_->ping();
+  wire_.send_soon();
+}
+
+void Connection::lost_trust() {
+  if (is_closed_) return;
+  if (is_unused()) expired();
+  else pool_.put(*this);
+  pool_.heard(*this);
+}
+
+void Connection::regained_trust() {
+  if (!is_closed_ && codec_->is_reusable()) pool_.put(*this);
+}
+
+void Connection::fell_silent() {
+  if (is_closed_) return;
+  fault(ConnectionFault::silent);
+  broken({ErrorCode::connection_reset, Side::upstream, "the endpoint stopped responding on this connection"});
+}
+
+void Connection::fault(ConnectionFault fault) {
+  if (endpoint_->faults) endpoint_->faults->count(fault, endpoint_->text);
+}
+
 /// What we have to say comes first: a server waits for it.
-Connection::Listening::Listening(Connection& connection) : connection_(connection) {
+Connection::Listening::Listening(Connection& connection)
+    : connection_(connection), since_(connection.worker_.loop.now()) {
   ++connection_.listeners_;
   connection_.stop_waiting();
   connection_.wire_.send_soon();
@@ -98,6 +146,7 @@ Connection::Listening::Listening(Connection& connection) : connection_(connectio
 
 Connection::Listening::~Listening() {
   --connection_.listeners_;
+  if (!connection_.has_heard()) connection_.doubt(since_, Waited::until_dropped);
   if (!connection_.is_unused()) return;
   if (!connection_.is_closed_ && connection_.codec_->is_reusable()) {
     connection_.pool_.put(connection_);
@@ -107,7 +156,7 @@ Connection::Listening::~Listening() {
 }
 
 bool Connection::is_reusable() const {
-  return !is_closed_ && codec_->is_reusable() && codec_->is_idle() && !wire_.has_unsent();
+  return !is_closed_ && codec_->is_reusable() && codec_->is_idle() && !wire_.has_unsent() && !wire_.is_broken();
 }
 
 void Connection::taken(ResponseBody& response, size_t bytes) {
@@ -137,6 +186,7 @@ bool Connection::must_pause() const {
 }
 
 void Connection::receive() {
+  if (is_closed_) return;  // since the socket became readable
   auto* response = codec_->is_multiplexed() ? nullptr : sole();
   if (auto* pipe = response ? response->splice() : nullptr) return splice(*pipe);
   BlockRef block = worker_.read_block();
@@ -147,7 +197,10 @@ void Connection::receive() {
       socket_.receive(block.space().first(std::min<size_t>(only_head ? kHeadRead : room, block->size)));
   if (transfer.state != net::Transfer::State::moved) return stopped(transfer);
   if (!codec_->is_multiplexed()) {
-    if (!response) return broken({ErrorCode::protocol_error, Side::upstream, "bytes that no request asked for"});
+    if (!response) {
+      fault(ConnectionFault::unsolicited_bytes);
+      return broken({ErrorCode::protocol_error, Side::upstream, "bytes that no request asked for"});
+    }
     response->answering();
   }
   const std::string_view bytes(block->bytes, transfer.bytes);
@@ -184,11 +237,13 @@ void Connection::stopped(const net::Transfer& transfer) {
 }
 
 void Connection::feed(Slice bytes) {
+  if (liveness_) liveness_->heard();
   while (!bytes.empty()) {
     const auto used = codec_->feed(bytes);
     if (!used) return broken(used.error());
     if (*used == 0) {  // more than the answer: the codec won't be reused
       if (auto* const answer = sole()) answer->exceeded();
+      fault(ConnectionFault::unsolicited_bytes);
       return;
     }
     bytes.remove_prefix(*used);
@@ -208,6 +263,7 @@ void Connection::has_spoken() {
 /// No more will come. Whatever has come stays good.
 void Connection::broken(Error error) {
   is_closed_ = true;
+  if (liveness_) liveness_->stop();
   has_spoken();
   if (codec_->is_multiplexed()) (void)wire_.write();  // GOAWAY, with the reason
   if (is_unused()) return pool_.retire(*this);

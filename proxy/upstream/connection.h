@@ -7,7 +7,9 @@
 #include "exchange/exchange.h"
 #include "exchange/wire.h"
 #include "net/socket.h"
+#include "upstream/connection_faults.h"
 #include "upstream/endpoint.h"
+#include "upstream/liveness.h"
 
 namespace weir::upstream {
 
@@ -34,11 +36,20 @@ class Connection final : public ListNode, public http::CodecEvents {
   EndpointState& endpoint() const { return *endpoint_; }
   uint64_t identity() const { return identity_; }
   uint32_t requests() const { return requests_; }
+  /// The endpoint has been out of service since the connection was made: it may have vanished without a word.
+  bool predates_outage() const { return endpoint_->outages.load(std::memory_order_relaxed) != outages_; }
   /// No request runs on it.
   bool is_unused() const { return responses_.is_empty() && listeners_ == 0; }
   /// How many more requests may be sent on it now: one until the endpoint has said how many it takes (RFC 9113
   /// section 6.5.2), since what is too many would wait in the codec.
   size_t capacity() const;
+  /// HTTP/1: nothing has arrived since the last response, neither bytes nor FIN. Otherwise it can only be closed.
+  bool is_quiet();
+  /// HTTP/2: handles what has arrived and wasn't read yet. The connection may be retired by that.
+  void catch_up();
+  /// HTTP/2: the endpoint isn't suspected to be dead.
+  bool is_trusted() const { return !liveness_ || liveness_->is_trusted(); }
+  void use(const PingSettings& pings) { liveness_->use(pings); }
 
   /// It is connected: speaks that version from here on, and starts to read.
   void start(http::Version version);
@@ -65,11 +76,20 @@ class Connection final : public ListNode, public http::CodecEvents {
 
    private:
     Connection& connection_;
+    const Time since_;
   };
 
   void wait_idle(Duration timeout) { idle_alarm_.start(timeout); }
   void stop_waiting() { idle_alarm_.stop(); }
   bool is_idle = false;  // the pool's mark: it counts among the endpoint's idle ones
+
+  // For Liveness.
+  void ping();
+  /// No new streams; who waits for this connection makes one of its own.
+  void lost_trust();
+  void regained_trust();
+  /// A PING got no answer: the connection breaks, and its streams with it.
+  void fell_silent();
 
  private:
   Task<> serve();
@@ -79,8 +99,11 @@ class Connection final : public ListNode, public http::CodecEvents {
   void stopped(const net::Transfer& transfer);
   void feed(Slice bytes);
   void broken(Error error);
+  enum class Waited : uint8_t { until_timeout, until_dropped };
+  void doubt(Time since, Waited waited);
   void expired();
   void has_spoken();
+  void fault(ConnectionFault fault);
   bool is_reusable() const;
   ResponseBody* find(http::StreamId stream);
   /// The one response of an HTTP/1 connection, if one is asked for.
@@ -94,6 +117,7 @@ class Connection final : public ListNode, public http::CodecEvents {
   void on_data(http::StreamId stream, Slice data) override;
   void on_end(http::StreamId stream, http::Headers* trailers) override;
   void on_reset(http::StreamId stream, Error error) override;
+  void on_pong() override { liveness_->answered(); }
 
   WorkerContext& worker_;
   ConnectionPool& pool_;
@@ -102,7 +126,9 @@ class Connection final : public ListNode, public http::CodecEvents {
   Wire wire_;
   std::unique_ptr<http::Codec> codec_;  // once it is connected
   List<ResponseBody> responses_;        // the oldest in front
+  std::unique_ptr<Liveness> liveness_;  // HTTP/2 only
   const uint64_t identity_;
+  const uint32_t outages_;  // of the endpoint, until the connection was made
   uint32_t requests_ = 0;
   uint32_t listeners_ = 0;
   bool is_closed_ = false;

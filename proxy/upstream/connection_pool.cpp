@@ -7,7 +7,29 @@ namespace weir::upstream {
 namespace {
 
 bool is_used_up(const Connection& connection, const ConnectionPool::Keep& keep) {
-  return keep.requests != 0 && connection.requests() >= keep.requests;
+  return connection.predates_outage() || (keep.requests != 0 && connection.requests() >= keep.requests);
+}
+
+bool is_suited(const Connection& connection, const ConnectionPool::Keep& keep) {
+  return connection.identity() == keep.identity && !is_used_up(connection, keep);
+}
+
+bool has_room(const Connection& connection, const ConnectionPool::Keep& keep) {
+  return connection.capacity() > 0 && is_suited(connection, keep);
+}
+
+/// Connections without streams that are kept for the next ones.
+size_t count_unused(List<Connection>& connections) {
+  size_t count = 0;
+  for (const Connection& connection : connections) count += connection.is_unused();
+  return count;
+}
+
+Connection* first_with_room(List<Connection>& connections, const ConnectionPool::Keep& keep) {
+  for (Connection& connection : connections) {
+    if (has_room(connection, keep)) return &connection;
+  }
+  return nullptr;
 }
 
 }  // namespace
@@ -40,20 +62,32 @@ bool ConnectionPool::is_making(EndpointState& endpoint) {
 
 void ConnectionPool::heard(Connection& connection) { place(connection.endpoint()).made.notify(); }
 
-Connection* ConnectionPool::take(EndpointState& endpoint, const Keep& keep) {
+Connection* ConnectionPool::take(EndpointState& endpoint, const Keep& keep, Reuse reuse) {
   Place& place = this->place(endpoint);
   place.keep = keep;
-  for (Connection& connection : place.shared) {
-    if (connection.capacity() == 0 || connection.identity() != keep.identity || is_used_up(connection, keep)) continue;
-    connection.stop_waiting();
-    return &connection;
+  if (Connection* connection = take_shared(place)) return connection;
+  return reuse == Reuse::any ? take_idle(place) : nullptr;
+}
+
+/// What a connection without streams has to say is heard first. It may leave the list then: the search begins anew.
+Connection* ConnectionPool::take_shared(Place& place) {
+  while (Connection* connection = first_with_room(place.shared, place.keep)) {
+    connection->use(place.keep.pings);
+    if (connection->is_unused()) connection->catch_up();
+    if (!has_room(*connection, place.keep)) continue;
+    connection->stop_waiting();
+    return connection;
   }
+  return nullptr;
+}
+
+Connection* ConnectionPool::take_idle(Place& place) {
   while (Connection* connection = place.idle.pop_front()) {
     --place.size;
     connection->is_idle = false;
     connection->stop_waiting();
     lent_.push_back(*connection);
-    if (connection->identity() == keep.identity && !is_used_up(*connection, keep)) return connection;
+    if (is_suited(*connection, place.keep) && connection->is_quiet()) return connection;
     retire(*connection);
   }
   return nullptr;
@@ -85,7 +119,9 @@ void ConnectionPool::share(Connection& connection) {
     if (connection.is_unused()) return retire(connection);
     return lent_.push_back(connection);
   }
-  place.shared.push_front(connection);
+  const bool was_used = connection.is_unused() && connection.requests() > 0;
+  if (was_used && count_unused(place.shared) >= place.keep.most) return retire(connection);
+  (connection.is_trusted() ? place.shared : lent_).push_front(connection);
   if (connection.is_unused()) connection.wait_idle(place.keep.idle);
 }
 

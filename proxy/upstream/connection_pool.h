@@ -22,16 +22,22 @@ class ConnectionPool {
     uint32_t most = 512;
     uint32_t requests = 0;  // on one connection; 0 = no bound
     uint64_t identity = 0;  // of what is spoken: a connection with another isn't used again
+    PingSettings pings;
   };
+  /// Which connections may carry a request: any, or none that has only idled (a request on one has just failed).
+  enum class Reuse : uint8_t { any, shared };
 
-  /// A connection that takes a request now, or null.
-  Connection* take(EndpointState& endpoint, const Keep& keep);
+  /// A connection that takes a request now, or null. What has arrived on an idle one is noticed first: it isn't lent
+  /// when that is its end, or bytes that would pass for the response (RFC 9112 section 9.2).
+  Connection* take(EndpointState& endpoint, const Keep& keep, Reuse reuse = Reuse::any);
   /// A new one on a descriptor whose connect has begun.
   Connection& open(std::shared_ptr<EndpointState> endpoint, int fd, uint64_t identity = 0);
 
   /// Somebody else is making a connection that may be shared, or one is there that hasn't said yet how many requests
   /// it takes: `made` tells when that is over.
   bool is_making(EndpointState& endpoint);
+  /// A connection that may be shared is being established.
+  bool is_connecting(EndpointState& endpoint) { return place(endpoint).making > 0; }
   /// The last connection there turned out to carry one request at a time.
   bool is_sharing(EndpointState& endpoint) { return place(endpoint).is_sharing; }
   Signal& made(EndpointState& endpoint) { return place(endpoint).made; }
@@ -53,6 +59,7 @@ class ConnectionPool {
   // For connections.
   /// It is known now how many requests it takes.
   void heard(Connection& connection);
+  const PingSettings& pings(Connection& connection) { return place(connection.endpoint()).keep.pings; }
   void put(Connection& connection);
   /// Destroys it at the end of this tick: it may be on the stack now.
   void retire(Connection& connection);
@@ -78,6 +85,8 @@ class ConnectionPool {
   };
   Place& place(EndpointState& endpoint) { return places_.try_emplace(&endpoint, worker_.loop).first->second; }
   void share(Connection& connection);
+  Connection* take_shared(Place& place);
+  Connection* take_idle(Place& place);
   void close_idle(Place& place);
   static bool is_abandoned(const Place& place);
   void forget_if(const std::function<bool(const EndpointState&)>& is_wanted);

@@ -15,6 +15,7 @@
 
 namespace weir::upstream {
 
+class ConnectionFaults;
 class EndpointSet;
 class UpstreamState;
 
@@ -29,18 +30,21 @@ struct alignas(64) EndpointState {
   std::atomic<Time> up_since{Time::min()};  // slow start counts from here; min = it was there from the start
   std::atomic<uint32_t> active{0};          // requests in flight
   std::atomic<uint32_t> connections{0};     // open ones, idle included
+  std::atomic<uint32_t> outages{0};         // times that it went down or was ejected
   std::atomic<uint64_t> requests{0};
   std::atomic<uint64_t> failures{0};
   Latency latency;             // for peak_ewma, which alone asks
   UsualLatency usual_latency;  // of a response's head
   OutlierCounts outlier;
-  std::atomic<Health> said{Health::up};  // its own opinion
-  EndpointHealth opinions;               // guarded by its upstream's HealthLedger
+  std::atomic<Health> said{Health::up};      // its own opinion
+  EndpointHealth opinions;                   // guarded by its upstream's HealthLedger
+  std::shared_ptr<ConnectionFaults> faults;  // the upstream's counter, which connections may outlive; null: not counted
 
   bool is_up() const { return health.load(std::memory_order_relaxed) == Health::up; }
   /// Coming up again starts slowly; so does a new one, unless all are new.
   void set_health(Health now_is, Time now) {
     const Health was = health.exchange(now_is);
+    if (was <= Health::degraded && (now_is == Health::ejected || now_is == Health::down)) ++outages;
     if (now_is != Health::up || was <= Health::degraded) return;
     if (was != Health::checking || up_since.load() != Time::min()) up_since = now;
   }

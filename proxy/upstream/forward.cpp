@@ -2,6 +2,7 @@
 
 #include "async/race.h"
 #include "exchange/decisions.h"
+#include "exchange/grpc.h"
 #include "upstream/connection_pool.h"
 #include "upstream/secure.h"
 
@@ -10,6 +11,7 @@ namespace weir::upstream {
 namespace {
 
 constexpr int kMostAgain = 3;  // times that one request is sent again before its endpoint has looked at it
+constexpr Duration kLeastSilence = std::chrono::seconds(10);  // TCP has to send again a few times before it gives up
 
 Task<bool> until_writable(Connection& connection) {
   co_await connection.socket().writable();
@@ -38,6 +40,21 @@ void send_proxy_header(const Exchange& exchange, net::ProxyVersion version, Conn
   (void)connection.socket().send(connection.wire().output());
 }
 
+/// No timer of TCP's is to be quicker than the one that limits how long a request's bytes may wait for the endpoint.
+void limit_silence(const Upstream& upstream, Connection& connection, Duration patience) {
+  if (!connection.endpoint().address.is_ip()) return;
+  net::limit_silence(connection.socket().fd(),
+                     std::max({upstream.settings().timeouts.between_bytes, patience, kLeastSilence}));
+}
+
+/// A tunnel's bytes, and a call's, may wait longer than others. Over HTTP/2 they wait for the window of their stream,
+/// not for the connection's.
+void extend_silence(const Exchange& exchange, const Upstream& upstream, Connection& connection) {
+  const bool may_last = !exchange.request.protocol.empty() || is_grpc(exchange.request.headers);
+  if (!may_last || connection.codec().is_multiplexed()) return;
+  limit_silence(upstream, connection, upstream.settings().timeouts.tunnel);
+}
+
 Task<Result<Connection*>> connect(Exchange& exchange, const Upstream& upstream, const Endpoint& endpoint) {
   const auto connecting = net::start_connect(endpoint.state->address);
   if (!connecting) co_return std::unexpected(connecting.error());
@@ -57,6 +74,7 @@ Task<Result<Connection*>> connect(Exchange& exchange, const Upstream& upstream, 
     if (auto secured = co_await secure(exchange, connection->socket(), upstream.tls(), endpoint, until); !secured)
       co_return std::unexpected(secured.error());
   }
+  limit_silence(upstream, *connection, Duration{});
   connection->start(version_of(upstream, connection->socket()));
   co_return connection.release();
 }
@@ -65,7 +83,7 @@ ConnectionPool::Keep keep_of(const Upstream& upstream) {
   const auto& settings = upstream.settings();
   // A connection that began with a client's address isn't another client's.
   const uint32_t requests = settings.proxy_protocol ? 1 : settings.max_requests_per_connection;
-  return {settings.timeouts.idle, settings.max_idle, requests, identity_of(upstream)};
+  return {settings.timeouts.idle, settings.max_idle, requests, identity_of(upstream), settings.pings};
 }
 
 Task<bool> until_made(const Exchange&, ConnectionPool& pool, EndpointState& endpoint) {
@@ -94,6 +112,7 @@ Task<Result<Connection*>> obtain(Exchange& exchange, const Upstream& upstream, c
       std::min(exchange.attempt_deadline(), exchange.loop().now() + upstream.settings().timeouts.connect);
   while (may_share(upstream, state, pool) && pool.is_making(state)) {
     if (!co_await before(exchange.loop(), until, until_made(exchange, pool, state))) {
+      if (!pool.is_connecting(state)) break;
       co_return fail(ErrorCode::connect_timeout, Side::upstream, "the connection took too long", RetrySafe::yes);
     }
     if (Connection* connection = pool.take(state, keep_of(upstream))) co_return connection;
@@ -160,6 +179,16 @@ bool may_send_again(const Exchange& exchange, const Upstream& upstream, const Re
   return (had_died || error.retry == RetrySafe::yes) && exchange.request_body->rewind();
 }
 
+/// A request that failed on a connection which had idled goes over no such connection again: the others may be as dead.
+ConnectionPool::Reuse reuse_of(const Exchange& exchange, const EndpointState& endpoint) {
+  for (size_t i = 0; i < exchange.attempts.size(); ++i) {
+    const Attempt& attempt = exchange.attempts[i];
+    const bool has_failed = attempt.outcome == Outcome::timed_out || attempt.outcome == Outcome::broken;
+    if (attempt.endpoint_id == &endpoint && attempt.reused && has_failed) return ConnectionPool::Reuse::shared;
+  }
+  return ConnectionPool::Reuse::any;
+}
+
 /// Nothing was sent.
 void refuse(Exchange& exchange, const Upstream& upstream, const Error& error) {
   if (error.code != ErrorCode::circuit_open) return exchange.fail(error);
@@ -189,9 +218,10 @@ Task<> Forward::handle(Exchange& exchange) const {
 Task<Result<>> Forward::attempt(Exchange& exchange, const Upstream& upstream, EndpointLease lease) const {
   auto& state = lease.state();
   const Endpoint& endpoint = lease.endpoint();
+  const auto reuse = reuse_of(exchange, state);
   Attempt& record = exchange.attempts.add(
       {.upstream = upstream.name(), .endpoint = state.text, .endpoint_id = &state, .started = exchange.loop().now()});
-  Connection* connection = exchange.worker.connections->take(state, keep_of(upstream));
+  Connection* connection = exchange.worker.connections->take(state, keep_of(upstream), reuse);
   for (int again = 0;; ++again) {
     record.reused = connection != nullptr;
     if (!connection) {
@@ -215,6 +245,7 @@ Task<Result<>> Forward::attempt(Exchange& exchange, const Upstream& upstream, En
       }
       connection = *suited;
     }
+    extend_silence(exchange, upstream, *connection);
     auto response = make_in<ResponseBody>(exchange.arena(), exchange, record, upstream, std::move(lease));
     response->send(*connection);
     while (!response->is_settled()) co_await response->changed();

@@ -51,6 +51,7 @@ ResponseBody::~ResponseBody() { end(record_.status >= 500 ? Outcome::answered : 
 
 void ResponseBody::send(Connection& connection) {
   connection_ = &connection;
+  waits_since_ = exchange_.loop().now();
   connection.lend(*this);
   pipe_.limit_by(exchange_.backlog());
   const auto& rule = upstream_.settings().host;
@@ -123,6 +124,7 @@ void ResponseBody::await_head() {
 
 void ResponseBody::arm(Duration patience) {
   sent_when_armed_ = sent_;
+  waits_since_ = exchange_.loop().now();
   alarm_.start_at(least(deadline(), exchange_.loop().now() + patience));
 }
 
@@ -167,6 +169,11 @@ void ResponseBody::expired() {
   const Side whose = is_tunnel() ? Side::self : Side::upstream;
   if (has_head_) return pipe_.fail({ErrorCode::read_timeout, whose, "the endpoint sent nothing for too long"});
   pipe_.fail({ErrorCode::response_timeout, Side::upstream, "the endpoint didn't answer in time"});
+}
+
+bool ResponseBody::has_timed_out() const {
+  const auto& error = pipe_.error();
+  return error && error->side == Side::upstream && outcome_of(*error) == Outcome::timed_out;
 }
 
 bool ResponseBody::died_on_reuse() const { return record_.reused && connection_ && !has_answered_; }

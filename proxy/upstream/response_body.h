@@ -60,6 +60,10 @@ class ResponseBody final : public ListNode, public Body {
   void exceeded() { has_excess_ = true; }
   void answering() { has_answered_ = true; }
   bool is_answering() const { return has_answered_; }
+  /// Since when the endpoint could have sent more of the response.
+  Time waits_since() const { return waits_since_; }
+  /// The endpoint let a timeout pass.
+  bool has_timed_out() const;
   /// Bytes that came and that nobody has taken.
   size_t unread() const { return pipe_.bytes(); }
 
@@ -98,6 +102,7 @@ class ResponseBody final : public ListNode, public Body {
   uint64_t received_ = 0;  // bytes of the response's body
   size_t granted_ = 0;     // bytes of the stream's window beyond the first, promised by the client's backlog
   uint64_t sent_when_armed_ = 0;
+  Time waits_since_{};
   Time deadline_;
   const Time answer_by_;  // the head
   Alarm<ResponseBody, &ResponseBody::expired> alarm_;

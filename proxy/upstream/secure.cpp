@@ -33,7 +33,9 @@ std::string name_of(const net::TlsClient& tls, const Endpoint& endpoint) {
 
 uint64_t identity_of(const Upstream& upstream) {
   const uint64_t tls = upstream.tls() ? upstream.tls()->identity() : 0;
-  return tls * 4 + static_cast<uint64_t>(upstream.settings().protocol);
+  const auto& settings = upstream.settings();
+  const uint64_t header = settings.proxy_protocol ? 1 + static_cast<uint64_t>(*settings.proxy_protocol) : 0;
+  return (tls * 4 + static_cast<uint64_t>(settings.protocol)) * 4 + header;
 }
 
 http::Version version_of(const Upstream& upstream, const net::Socket& socket) {

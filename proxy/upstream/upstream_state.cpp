@@ -1,6 +1,11 @@
 #include "upstream/upstream_state.h"
 
+#include "upstream/connection_faults.h"
+
 namespace weir::upstream {
+
+UpstreamState::UpstreamState(const std::string& name, FilterMetrics& metrics)
+    : health(name, metrics, queue), faults_(std::make_shared<ConnectionFaults>(name, metrics)) {}
 
 std::shared_ptr<EndpointState> UpstreamState::endpoint(const net::Address& address, Time now, Health initial) {
   const std::string text = address.text();
@@ -10,6 +15,7 @@ std::shared_ptr<EndpointState> UpstreamState::endpoint(const net::Address& addre
   }
   std::erase_if(endpoints_, [](const auto& entry) { return entry.second.expired(); });
   auto made = std::make_shared<EndpointState>(text, address);
+  made->faults = faults_;
   if (is_settled_) made->up_since = now;
   if (initial != Health::up) health.begin(*made, initial, "no check has passed yet");
   endpoints_[text] = made;

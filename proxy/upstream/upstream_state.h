@@ -18,7 +18,7 @@ namespace weir::upstream {
 class UpstreamState {
  public:
   /// `metrics` outlives it.
-  UpstreamState(std::string name, FilterMetrics& metrics) : health(std::move(name), metrics, queue) {}
+  UpstreamState(const std::string& name, FilterMetrics& metrics);
 
   std::atomic<uint64_t> turn{0};  // round robin's position, one for all workers
   WaitQueue queue;                // requests that wait for a place on an endpoint
@@ -35,6 +35,7 @@ class UpstreamState {
   void remember(const std::string& name, const net::Resolution& answer);
 
  private:
+  const std::shared_ptr<ConnectionFaults> faults_;
   mutable std::mutex mutex_;  // guards the maps
   std::map<std::string, std::weak_ptr<EndpointState>> endpoints_;
   std::map<std::string, net::Resolution> answers_;

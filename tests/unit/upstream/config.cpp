@@ -55,6 +55,21 @@ TEST_CASE("upstream config: every way to balance") {
   CHECK(balance("{ maglev: { key: cookie.sid, size: 2039 } }").maglev_size == 2039);
 }
 
+TEST_CASE("upstream config: PINGs of HTTP/2 connections, where HTTP/2 is spoken") {
+  const std::string base = "endpoints: [127.0.0.1:1]\nhttp2: { ping_interval: 30s, ping_timeout: 1s }\n";
+  for (const std::string more : {"protocol: http2", "tls: true"}) {
+    const Read read(base + more + "\n");
+    REQUIRE_MESSAGE(read.problems.empty(), read.problems.text());
+    CHECK(read.value.pings == PingSettings{.interval = 30s, .timeout = 1s});
+  }
+  for (const std::string more : {"", "protocol: http1", "protocol: http1\ntls: true", "tls: false"}) {
+    CHECK(Read(base + more + "\n").problem().starts_with("http2 does nothing here"));
+  }
+  CHECK(Read("endpoints: [127.0.0.1:1]\nprotocol: http2\nhttp2: { ping_interval: 100ms }\n")
+            .problem()
+            .starts_with("endpoints take PINGs more often"));
+}
+
 TEST_CASE("upstream config: the Host to send") {
   const auto host = [](const std::string& text) {
     return Read("endpoints: [127.0.0.1:1]\nhost: " + text + "\n").value.host;

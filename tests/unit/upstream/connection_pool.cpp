@@ -76,6 +76,79 @@ TEST_CASE("connection pool: bytes that nobody asked for cost the connection, and
   CHECK(next.text() == "hello");
 }
 
+TEST_CASE("connection pool: bytes that lie on an idle connection are noticed before a request goes over it") {
+  ForwardBench bench;
+  Peer peer = warm(bench);
+  peer.send("HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\nevil");
+  Request next(bench);
+  next.start();  // before the loop has looked at the socket
+  Peer fresh = bench.accept();
+  bench.receive(fresh);
+  fresh.send(kHello);
+  CHECK(next.text() == "hello");
+  CHECK_FALSE(next.attempt().reused);
+  CHECK(bench.ends(peer));
+}
+
+TEST_CASE("connection pool: the end of an idle connection is noticed before a request goes over it") {
+  ForwardBench bench;
+  Peer old = warm(bench);
+  SUBCASE("FIN") { old.finish(); }
+  SUBCASE("reset") { old.reset(); }
+  Request next(bench, http::Method::post);
+  next.start();  // before the loop has looked at the socket
+  Peer fresh = bench.accept();
+  bench.receive(fresh);
+  fresh.send(kHello);
+  CHECK(next.text() == "hello");
+}
+
+TEST_CASE("connection pool: a retry of a request that timed out on a reused connection goes over a new one") {
+  ForwardBench bench({.timeouts = {.response = 10s}});
+  Request one(bench), two(bench);
+  one.start();
+  two.start();
+  Peer first = bench.accept();
+  Peer second = bench.accept();
+  for (Peer* peer : {&first, &second}) {
+    bench.receive(*peer);
+    peer->send(kHello);
+  }
+  one.text();
+  two.text();
+  Request request(bench);
+  request.start();
+  bench.advance(11s);
+  CHECK(request.failure() == ErrorCode::response_timeout);
+  CHECK(request.attempt().reused);
+  request.exchange.failure.reset();
+  request.start();
+  Peer fresh = bench.accept();
+  bench.receive(fresh);
+  fresh.send(kHello);
+  CHECK(request.text() == "hello");
+}
+
+TEST_CASE("connection pool: a connection from before an outage of its endpoint isn't used after it") {
+  ForwardBench bench;
+  Peer old = warm(bench);
+  bench.endpoint().set_health(Health::down, bench.loop.now());
+  bench.endpoint().set_health(Health::up, bench.loop.now());
+  Request next(bench);
+  next.start();
+  Peer fresh = bench.accept();
+  bench.receive(fresh);
+  fresh.send(kHello);
+  CHECK(next.text() == "hello");
+  CHECK(bench.ends(old));
+  bench.settle();
+  Request another(bench);
+  another.start();
+  bench.receive(fresh);
+  fresh.send(kHello);
+  CHECK(another.text() == "hello");
+}
+
 TEST_CASE("connection pool: bytes behind an answer cost the connection too") {
   ForwardBench bench;
   Request request(bench);

@@ -163,6 +163,23 @@ TEST_CASE("forward: a stream that the endpoint refused goes once more, on anothe
   CHECK(request.text() == "done");
 }
 
+TEST_CASE("forward: no more HTTP/2 connections are kept without requests than may idle") {
+  ForwardBench bench({.protocol = Protocol::http2, .max_idle = 2});
+  std::vector<std::unique_ptr<Request>> requests;
+  std::vector<std::unique_ptr<Server>> servers;
+  for (int i = 0; i < 4; ++i) {
+    requests.push_back(std::make_unique<Request>(bench));
+    requests.back()->start();
+    servers.push_back(std::make_unique<Server>(bench, http::H2Limits{.streams = 1}));
+    servers.back()->await(1);
+  }
+  for (int i = 0; i < 4; ++i) {
+    servers[i]->respond(1, 200, "done");
+    CHECK(requests[i]->text() == "done");
+  }
+  CHECK(bench.until([&] { return bench.endpoint().connections == 2; }));
+}
+
 TEST_CASE("forward: an endpoint that says GOAWAY finishes what it took, and gets nothing new") {
   Http2Bench bench;
   Request first(bench);

@@ -1,0 +1,60 @@
+#pragma once
+
+#include "async/sleep.h"
+
+namespace weir::upstream {
+
+class Connection;
+
+/// The block `http2` of an upstream.
+struct PingSettings {
+  Duration interval{};                         // of silence, until a PING is sent; 0 = no keep-alive PINGs
+  Duration timeout = std::chrono::seconds(2);  // for the answer to a PING, and for the first SETTINGS
+  bool operator==(const PingSettings&) const = default;
+};
+
+/// Whether the endpoint of one HTTP/2 connection still responds. Silence alone proves nothing, so a request that ended
+/// without a response on a silent connection is followed by a PING (RFC 9113 section 6.7); the connection gets no new
+/// streams until the answer arrives, and breaks when nothing arrives within `timeout`. One thread.
+class Liveness {
+ public:
+  /// Begins when the connection is established. Both references outlive it.
+  Liveness(Loop& loop, Connection& connection, const PingSettings& settings);
+
+  void use(const PingSettings& settings);
+  /// New streams may be opened.
+  bool is_trusted() const { return state_ <= State::pinged; }
+
+  /// Bytes arrived.
+  void heard();
+  /// The answer to the PING arrived.
+  void answered();
+  /// A stream has waited since `since` in vain: a PING is sent if no byte has arrived on the connection for the second
+  /// half of that time.
+  void doubt(Time since);
+  /// The connection is broken.
+  void stop() { alarm_.stop(); }
+
+ private:
+  enum class State : uint8_t {
+    opening,   // the endpoint's SETTINGS haven't arrived yet
+    calm,      // no PING is under way
+    pinged,    // a keep-alive PING is under way
+    overdue,   // the first SETTINGS are late
+    doubtful,  // a PING after a request in vain is under way
+  };
+  void expired();
+  void rest();
+  void ping();
+  void await_answer();
+
+  Loop& loop_;
+  Connection& connection_;
+  PingSettings settings_;
+  State state_ = State::opening;
+  Time last_heard_;
+  Time pinged_at_{};
+  Alarm<Liveness, &Liveness::expired> alarm_;
+};
+
+}  // namespace weir::upstream
