@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "base/arena_text.h"
 #include "base/text.h"
 #include "exchange/arena_list.h"
 #include "http/query.h"
@@ -92,12 +93,9 @@ std::string_view CacheKey::query_of(const http::RequestHead& request, Arena& are
     };
     std::ranges::sort(taken.begin(), taken.end(), {}, rank);
   }
-  std::string_view text = arena.copy("");
-  for (const auto parameter : taken) {
-    if (!text.empty()) text = arena.append(text, "&");
-    text = arena.append(text, parameter);
-  }
-  return text;
+  ArenaText text(arena, request.query.size());
+  for (const auto parameter : taken) text << (text.empty() ? "" : "&") << parameter;
+  return text.text();
 }
 
 }  // namespace weir::plugins

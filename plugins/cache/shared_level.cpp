@@ -1,6 +1,8 @@
 #include "plugins/cache/shared_level.h"
 
+#include "base/arena_text.h"
 #include "base/hash.h"
+#include "plugins/cache/rules/request_values.h"
 #include "plugins/cache/storage/packed.h"
 #include "store/store.h"
 
@@ -39,20 +41,18 @@ std::string_view SharedLevel::place_of(std::string_view key, Arena& arena) const
 template <class ValueOf>
 std::string_view SharedLevel::place_of(std::string_view place, const Selection& selection, Arena& arena,
                                        ValueOf value_of) const {
-  std::string_view values = arena.copy("");
+  ArenaText values(arena);
   for (const auto& member : selection.members) {
     const std::optional<std::string_view> value = value_of(member);
-    values = arena.append(values, member.name);
-    values = arena.append(values, value ? "=" : "-");
-    if (value) values = arena.append(values, *value);
-    values = arena.append(values, "\n");
+    values << member.name << (value ? "=" : "-") << value.value_or("") << "\n";
   }
-  return arena.concat({place, ":", hex_of(values, arena)});
+  return arena.concat({place, ":", hex_of(values.text(), arena)});
 }
 
 Task<std::shared_ptr<Object>> SharedLevel::find(Exchange& exchange, std::string_view key, std::string_view url,
                                                 const Purges& purges) const {
   Arena& arena = exchange.arena();
+  RequestValues request(exchange.request.headers, arena);
   auto place = place_of(key, arena);
   for (int turn = 0; turn < 2; ++turn) {
     const auto text = co_await exchange.worker.store.get({arena}, place);
@@ -60,10 +60,10 @@ Task<std::shared_ptr<Object>> SharedLevel::find(Exchange& exchange, std::string_
     auto found = unpack(**text, key, moments(exchange), arena);
     if (!found) co_return nullptr;
     auto& object = found->object;
-    if (!object->selection.matches(exchange.request.headers, arena)) {
-      const auto asked = [&](const Selection::Member& member) {
-        const auto value = exchange.request.headers.joined(member.name);
-        return value ? std::optional(normalized(member.name, *value, arena)) : std::nullopt;
+    if (!request.matches(object->selection)) {
+      const auto asked = [&](const Selection::Member& member) -> std::optional<std::string_view> {
+        const auto& value = request.learned(member.name);
+        return value.is_absent ? std::nullopt : std::optional(value.text);
       };
       place = place_of(place, object->selection, arena, asked);
       continue;

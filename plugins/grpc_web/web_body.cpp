@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include "base/arena_text.h"
+
 namespace weir::plugins {
 
 // What is asked for.
@@ -59,13 +61,10 @@ std::string_view WebAnswer::frame(const http::Headers& trailers) {
   for (const auto& trailer : trailers) size += trailer.name.size() + trailer.value.size() + 4;
   const char head[] = {'\x80', static_cast<char>(size >> 24), static_cast<char>(size >> 16),
                        static_cast<char>(size >> 8), static_cast<char>(size)};
-  auto text = arena_->copy({head, sizeof head});
-  for (const auto& trailer : trailers) {
-    for (const auto part : {trailer.name, std::string_view(": "), trailer.value, std::string_view("\r\n")}) {
-      text = arena_->append(text, part);
-    }
-  }
-  return text;
+  ArenaText text(*arena_, sizeof head + size);
+  text << std::string_view(head, sizeof head);
+  for (const auto& trailer : trailers) text << trailer.name << ": " << trailer.value << "\r\n";
+  return text.text();
 }
 
 /// Bytes that have a block go as they are.

@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "async/sleep.h"
+#include "base/arena_text.h"
 #include "exchange/error_response.h"
 
 namespace weir::plugins {
@@ -28,14 +29,12 @@ std::vector<RateQuota> compile(const RateLimitSettings& settings, const std::str
 
 /// The policies that refuse, as they stand in the answer.
 std::string_view violated(Exchange& exchange, std::span<const RateQuota> quotas, const store::Decision& decision) {
-  auto& arena = exchange.arena();
-  std::string_view names = arena.copy("");
+  ArenaText names(exchange.arena());
   for (size_t i = 0; i < quotas.size(); ++i) {
     if (decision.quotas[i].allowed) continue;
-    if (!names.empty()) names = arena.append(names, ", ");
-    names = arena.append(names, quotas[i].policy());
+    names << (names.empty() ? "" : ", ") << quotas[i].policy();
   }
-  return names;
+  return names.text();
 }
 
 bool is_beyond(const store::Decision& decision) {
@@ -55,9 +54,9 @@ Time end_of_lease(Time now, std::span<const RateQuota> quotas, const store::Deci
 
 std::string_view joined_keys(Arena& arena, std::span<const store::Take> takes) {
   if (takes.size() == 1) return takes.front().key;
-  std::string_view keys = arena.copy("");
-  for (const auto& take : takes) keys = arena.append(arena.append(keys, take.key), std::string_view("\0", 1));
-  return keys;
+  ArenaText keys(arena);
+  for (const auto& take : takes) keys << take.key << std::string_view("\0", 1);
+  return keys.text();
 }
 
 }  // namespace

@@ -59,18 +59,6 @@ std::string_view Arena::concat(std::initializer_list<std::string_view> parts) {
   return {bytes, size};
 }
 
-std::string_view Arena::append(std::string_view text, std::string_view more) {
-  if (text.empty()) return copy(more);
-  if (more.empty()) return text;
-  const bool is_last = text.data() + text.size() == at_;
-  if (is_last && more.size() <= static_cast<size_t>(end_ - at_)) {
-    std::memcpy(at_, more.data(), more.size());
-    at_ += more.size();
-    return {text.data(), text.size() + more.size()};
-  }
-  return concat({text, more});
-}
-
 void* Arena::take(size_t size) {
   const size_t index = (size + kClass - 1) / kClass;
   if (index >= kClasses) {

@@ -38,8 +38,12 @@ class Arena {
   std::string_view copy(std::string_view text);
   /// Joins the parts to one text.
   std::string_view concat(std::initializer_list<std::string_view> parts);
-  /// Appends to a text that this arena holds: in place when `text` was the last thing bumped, else by moving it.
-  std::string_view append(std::string_view text, std::string_view more);
+  /// Makes what ends at `end` longer by `more` bytes. False when something lies behind it, or its block is full.
+  bool extend(const char* end, size_t more) {
+    if (!end || end != at_ || more > static_cast<size_t>(end_ - at_)) return false;
+    at_ += more;
+    return true;
+  }
 
   void* take(size_t size);
   void give(void* memory, size_t size) noexcept;

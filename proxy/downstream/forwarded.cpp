@@ -2,6 +2,7 @@
 
 #include <array>
 
+#include "base/arena_text.h"
 #include "http/hop_by_hop.h"
 #include "http/syntax.h"
 #include "http/target.h"
@@ -99,12 +100,13 @@ std::string_view client_behind_proxies(Exchange& exchange, const Forwarding& for
   if (forwarding.style != Forwarding::Style::rfc7239) {
     return right_most_stranger(headers.joined("X-Forwarded-For").value_or(""), forwarding.trusted_proxies, peer);
   }
-  std::string_view nodes;
-  for_each_member(headers.joined("Forwarded").value_or(""), [&](std::string_view member) {
-    nodes = nodes.empty() ? node_of(member) : exchange.arena().concat({nodes, ",", node_of(member)});
+  const auto list = headers.joined("Forwarded").value_or("");
+  ArenaText nodes(exchange.arena(), list.size());
+  for_each_member(list, [&](std::string_view member) {
+    nodes << (nodes.empty() ? "" : ",") << node_of(member);
     return true;
   });
-  return right_most_stranger(nodes, forwarding.trusted_proxies, peer);
+  return right_most_stranger(nodes.text(), forwarding.trusted_proxies, peer);
 }
 
 /// What trusted proxies say of the URL that the client asked for; each may be a list, of which the upstream believes
@@ -121,18 +123,16 @@ Told told_by_x_forwarded(const http::Headers& headers) {
 }
 
 Told told_by_forwarded(Exchange& exchange) {
-  Told told;
-  bool is_first = true;
+  ArenaText schemes(exchange.arena());
+  ArenaText hosts(exchange.arena());
+  std::string_view comma;
   for_each_member(exchange.request.headers.joined("Forwarded").value_or(""), [&](std::string_view member) {
-    const auto join = [&](std::string_view list, std::string_view name) {
-      const auto value = parameter_of(member, name);
-      return is_first ? value : exchange.arena().concat({list, ",", value});
-    };
-    told = {join(told.scheme, "proto"), join(told.host, "host"), {}};
-    is_first = false;
+    schemes << comma << parameter_of(member, "proto");
+    hosts << comma << parameter_of(member, "host");
+    comma = ",";
     return true;
   });
-  return told;
+  return {schemes.text(), hosts.text(), {}};
 }
 
 /// A member that everybody reads alike (RFC 7239 section 4): pairs of other names each, none of which has but ends with

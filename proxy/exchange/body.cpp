@@ -1,17 +1,19 @@
 #include "exchange/body.h"
 
+#include "base/arena_text.h"
+
 namespace weir {
 
 Task<Result<std::string_view>> Body::whole(size_t limit) {
-  std::string_view text;
+  ArenaText text(*arena_);
   for (;;) {
     auto chunk = co_await read();
     if (!chunk) co_return std::unexpected(chunk.error());
-    if (chunk->is_end) co_return text;
+    if (chunk->is_end) co_return text.text();
     if (text.size() + chunk->data.size() > limit) {
       co_return fail(ErrorCode::body_too_large, Side::client, "the body is larger than what this filter may hold");
     }
-    text = arena_->append(text, chunk->data.view());
+    text << chunk->data.view();
   }
 }
 

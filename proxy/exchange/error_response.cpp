@@ -2,6 +2,7 @@
 
 #include <charconv>
 
+#include "base/arena_text.h"
 #include "exchange/grpc.h"
 #include "exchange/grpc_error.h"
 
@@ -12,10 +13,10 @@ namespace {
 /// Text that grows in the arena: pieces of a page, escaped as its format asks.
 class Page {
  public:
-  explicit Page(Arena& arena) : arena_(arena), text_(arena.copy("")) {}
+  explicit Page(Arena& arena) : text_(arena) {}
 
   Page& operator<<(std::string_view piece) {
-    text_ = arena_.append(text_, piece);
+    text_ << piece;
     return *this;
   }
   template <class Escape>
@@ -30,11 +31,10 @@ class Page {
     }
     return *this << text.substr(plain);
   }
-  std::string_view text() const { return text_; }
+  std::string_view text() const { return text_.text(); }
 
  private:
-  Arena& arena_;
-  std::string_view text_;
+  ArenaText text_;
 };
 
 // Each gives what to write instead of a byte, or "" to leave it.

@@ -2,6 +2,7 @@
 
 #include <charconv>
 
+#include "base/arena_text.h"
 #include "exchange/error_response.h"
 #include "exchange/grpc.h"
 
@@ -40,17 +41,17 @@ Status status_of(uint16_t http_status) {
 /// Percent-encoded: what isn't printable ASCII, and '%' itself.
 std::string_view message(Arena& arena, std::string_view text) {
   constexpr std::string_view kHex = "0123456789ABCDEF";
-  auto encoded = arena.copy("");
+  ArenaText encoded(arena, text.size());
   for (const char c : text) {
     if (c >= ' ' && c <= '~' && c != '%') {
-      encoded = arena.append(encoded, {&c, 1});
+      encoded << std::string_view(&c, 1);
     } else {
       const auto byte = static_cast<unsigned char>(c);
       const char escape[] = {'%', kHex[byte >> 4], kHex[byte & 15]};
-      encoded = arena.append(encoded, {escape, sizeof escape});
+      encoded << std::string_view(escape, sizeof escape);
     }
   }
-  return encoded;
+  return encoded.text();
 }
 
 void tell(http::Headers& headers, const Exchange& exchange, const Error& error) {

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "base/arena_text.h"
 #include "config/suggest.h"
 #include "exchange/client_networks.h"
 #include "http/cookie.h"
@@ -142,14 +143,14 @@ KeyExpression KeyExpression::by_network() const {
 std::string_view KeyExpression::evaluate(Exchange& exchange) const {
   if (parts_.size() == 1) return evaluate(parts_.front(), exchange);
   auto& arena = exchange.arena();
-  std::string_view out;
+  ArenaText out(arena);
   for (const auto& part : parts_) {
     const auto value = evaluate(part, exchange);
     if (value.empty()) return {};
     const auto safe = escaped(value, arena);
-    out = out.empty() ? arena.copy(safe) : arena.append(arena.append(out, "|"), safe);
+    out << (out.empty() ? "" : "|") << safe;
   }
-  return out;
+  return out.text();
 }
 
 std::string_view KeyExpression::evaluate(const Part& part, Exchange& exchange) const {

@@ -8,13 +8,18 @@
 namespace weir {
 
 /// What has gone by of a request's body, up to `limit` bytes, and the rest of it: what a ReplayBody reads. Of one that
-/// is announced larger nothing is kept.
+/// is announced larger nothing is kept. However small the pieces are in which the body comes, it takes at most twice
+/// the body's size.
 class ReplayBuffer {
  public:
   ReplayBuffer(Arena& arena, BodyPtr source, size_t limit);
 
-  /// The chunk at `position` (in chunks), which moves on.
-  Task<Result<Chunk>> next(size_t& position);
+  struct Position {
+    size_t part = 0;
+    size_t offset = 0;  // bytes into the part
+  };
+  /// The bytes at `position`, which moves on.
+  Task<Result<Chunk>> next(Position& position);
   http::BodySize size() const { return source_->size(); }
   /// All that was read can be had again.
   bool can_replay() const { return !is_lost_; }
@@ -29,7 +34,15 @@ class ReplayBuffer {
   InArena<ReplayBuffer> outer;
 
  private:
-  void keep(const Slice& data);
+  struct Part {
+    char* bytes;
+    size_t size;
+    size_t room;
+    std::string_view text() const { return {bytes, size}; }
+  };
+  void keep(std::string_view data);
+  void add_part(size_t wanted);
+  std::string_view kept_at(Position& position) const;
 
   Arena& arena_;
   BodyPtr source_;
@@ -39,7 +52,7 @@ class ReplayBuffer {
   bool has_ended_ = false;
   std::optional<Error> error_;
   http::Headers* trailers_ = nullptr;
-  ArenaList<std::string_view> kept_;
+  ArenaList<Part> parts_;
 };
 
 /// A request's body that can be read again from its start while its buffer has all that has gone by. The buffer
@@ -51,13 +64,13 @@ class ReplayBody final : public Body {
   Task<Result<Chunk>> read() override { return buffer_.next(position_); }
   http::BodySize size() const override { return buffer_.size(); }
   bool rewind() override {
-    position_ = 0;
+    position_ = {};
     return buffer_.can_replay();
   }
 
  private:
   ReplayBuffer& buffer_;
-  size_t position_ = 0;
+  ReplayBuffer::Position position_;
 };
 
 /// A whole body, in the arena.

@@ -2,6 +2,8 @@
 
 #include <utility>
 
+#include "base/arena_text.h"
+
 namespace weir {
 
 std::expected<TextTemplate, std::string> TextTemplate::parse(std::string_view text) {
@@ -26,13 +28,12 @@ std::expected<TextTemplate, std::string> TextTemplate::parse(std::string_view te
 
 std::string_view TextTemplate::render(Exchange& exchange) const {
   if (pieces_.size() == 1 && pieces_[0].key.empty()) return pieces_[0].text;
-  std::string_view text;
+  ArenaText text(exchange.arena());
   for (const auto& piece : pieces_) {
     const auto value = piece.key.empty() ? std::string_view() : piece.key.evaluate(exchange);
-    text = exchange.arena().append(text, piece.text);
-    text = exchange.arena().append(text, value);
+    text << piece.text << value;
   }
-  return text;
+  return text.text();
 }
 
 }  // namespace weir

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <array>
 
+#include "base/arena_text.h"
 #include "http/syntax.h"
 
 namespace weir::routing {
@@ -40,16 +41,17 @@ std::string_view Rewrite::with_prefix(std::string_view path, Arena& arena) const
 std::string_view Rewrite::substituted(std::string_view path, Arena& arena) const {
   std::array<std::string_view, Regex::kMostGroups + 1> groups;
   if (!regex_->match(path, groups)) return path;
-  std::string_view out, to = to_;
+  ArenaText out(arena);
+  std::string_view to = to_;
   while (!to.empty()) {
     const auto backslash = to.find('\\');
-    out = arena.append(out, to.substr(0, backslash));
+    out << to.substr(0, backslash);
     if (backslash == std::string_view::npos || backslash + 1 == to.size()) break;
     const char next = to[backslash + 1];
-    out = arena.append(out, http::is_digit(next) ? groups[next - '0'] : to.substr(backslash + 1, 1));
+    out << (http::is_digit(next) ? groups[next - '0'] : to.substr(backslash + 1, 1));
     to.remove_prefix(backslash + 2);
   }
-  return out;
+  return out.text();
 }
 
 Task<> Rewritten::handle(Exchange& exchange) const {

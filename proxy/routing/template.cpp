@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <array>
 
+#include "base/arena_text.h"
 #include "config/suggest.h"
 #include "http/target.h"
 
@@ -67,14 +68,14 @@ std::string_view Template::value(const Piece& piece, const http::RequestHead& re
 }
 
 Result<std::string_view> Template::expand(const http::RequestHead& request, Arena& arena) const {
-  std::string_view out;
+  ArenaText expanded(arena);
   for (const auto& piece : pieces_) {
     if (piece.source == Source::host && !http::is_valid_authority(request.authority)) {
       return fail(ErrorCode::bad_request, Side::client, "a redirect needs the request's host");
     }
-    const auto more = value(piece, request, arena);
-    out = arena.append(out, more);
+    expanded << value(piece, request, arena);
   }
+  auto out = expanded.text();
   if (!std::ranges::all_of(out, is_uri_byte)) {
     return fail(ErrorCode::bad_request, Side::client, "the request has bytes that no redirect may carry");
   }

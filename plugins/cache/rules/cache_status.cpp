@@ -4,8 +4,8 @@
 #include <array>
 #include <charconv>
 
+#include "base/arena_text.h"
 #include "http/syntax.h"
-#include "plugins/cache/rules/text_writer.h"
 
 namespace weir::plugins {
 
@@ -15,7 +15,7 @@ namespace {
 constexpr size_t kMostFixed = 128;
 constexpr size_t kMostPerByte = 3;
 
-TextWriter& operator<<(TextWriter& to, int64_t number) {
+ArenaText& operator<<(ArenaText& to, int64_t number) {
   std::array<char, 20> digits;
   const auto end = std::to_chars(digits.begin(), digits.end(), number).ptr;
   return to << std::string_view(digits.begin(), end);
@@ -36,7 +36,7 @@ bool is_token(std::string_view text) {
 bool is_plain(char c) { return c >= ' ' && c <= '~' && c != '"' && c != '\\'; }
 
 /// RFC 8941 section 3.3.3; what a string can't hold is percent-encoded.
-void add_string(TextWriter& to, std::string_view text) {
+void add_string(ArenaText& to, std::string_view text) {
   constexpr std::string_view kHex = "0123456789ABCDEF";
   to << "\"";
   while (!text.empty()) {
@@ -51,18 +51,18 @@ void add_string(TextWriter& to, std::string_view text) {
   to << "\"";
 }
 
-void add_token_or_string(TextWriter& to, std::string_view text) {
+void add_token_or_string(ArenaText& to, std::string_view text) {
   if (is_token(text)) to << text;
   else add_string(to, text);
 }
 
 /// What means something for a request that went on only (RFC 9211 sections 2.3, 2.5 and 2.6).
-void add_forward(TextWriter& to, const CacheStatus& status) {
+void add_forward(ArenaText& to, const CacheStatus& status) {
   to << "; fwd=" << name_of(status.forward);
   if (status.forward_status) to << "; fwd-status=" << int64_t{*status.forward_status};
 }
 
-void add_results(TextWriter& to, const CacheStatus& status) {
+void add_results(ArenaText& to, const CacheStatus& status) {
   if (status.is_stored) to << "; stored";
   if (status.is_collapsed) to << "; collapsed";
 }
@@ -78,7 +78,7 @@ int64_t bounded(int64_t seconds) {
 std::string_view to_text(const CacheStatus& status, std::string_view name, Arena& arena) {
   const bool is_hit = status.forward == CacheStatus::Forward::no;
   const auto bytes = name.size() + status.key.size() + status.detail.size();
-  TextWriter to(arena, kMostFixed + kMostPerByte * bytes);
+  ArenaText to(arena, kMostFixed + kMostPerByte * bytes);
   add_token_or_string(to, name);
   if (is_hit) to << "; hit";
   else if (status.forward != CacheStatus::Forward::nowhere) add_forward(to, status);

@@ -4,8 +4,9 @@
 #include <array>
 #include <span>
 
+#include "base/arena_text.h"
 #include "base/text.h"
-#include "plugins/cache/rules/text_writer.h"
+#include "plugins/cache/rules/request_values.h"
 
 namespace weir::plugins {
 
@@ -21,7 +22,7 @@ std::string_view lower_case(std::string_view text, Arena& arena) {
 std::string_view joined(std::span<const std::string_view> parts, Arena& arena) {
   size_t most = 0;
   for (const auto part : parts) most += part.size() + 1;
-  TextWriter text(arena, most);
+  ArenaText text(arena, most);
   for (const auto part : parts) text << (text.empty() ? "" : ",") << part;
   return text.text();
 }
@@ -135,7 +136,7 @@ bool is_even(std::string_view text) {
 
 std::string_view evened(std::string_view text, Arena& arena) {
   if (is_even(text)) return text;
-  TextWriter even(arena, text.size() * 2);
+  ArenaText even(arena, text.size() * 2);
   for_each_part(text, [&](std::string_view part) { even << (even.empty() ? "" : ", ") << part; });
   return even.text();
 }
@@ -167,11 +168,7 @@ std::string_view normalized(std::string_view name, std::string_view value, Arena
 }
 
 bool Selection::matches(const http::Headers& request, Arena& arena) const {
-  return std::ranges::all_of(members, [&](const Member& member) {
-    const auto value = request.joined(member.name);
-    if (!value || member.is_absent) return !value && member.is_absent;
-    return *value == member.value || normalized(member.name, *value, arena) == member.value;
-  });
+  return RequestValues(request, arena).matches(*this);
 }
 
 std::optional<Selection> selection_of(const http::Headers& request, const http::Headers& response, size_t most,

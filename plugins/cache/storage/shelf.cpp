@@ -28,9 +28,9 @@ struct Shelf::Node {
     return found == entries.end() ? nullptr : found->get();
   }
   /// The newest response that the request selects; null when there is none.
-  Entry* best(const http::Headers& request, Arena& arena) const;
+  Entry* best(RequestValues& request) const;
   /// By what its responses were chosen so far, with this request's values.
-  Selection expected(const http::Headers& request, Arena& arena) const;
+  Selection expected(RequestValues& request) const;
 };
 
 struct Shelf::Shard {
@@ -93,24 +93,23 @@ uint64_t any_number() {
 
 }  // namespace
 
-Shelf::Entry* Shelf::Node::best(const http::Headers& request, Arena& arena) const {
+Shelf::Entry* Shelf::Node::best(RequestValues& request) const {
   Entry* best = nullptr;
   for (const auto& entry : entries) {
-    if (!entry->object || !entry->object->selection.matches(request, arena)) continue;
+    if (!entry->object || request.compare(entry->object->selection) != RequestValues::Match::yes) continue;
     if (!best || entry->object->terms.born >= best->object->terms.born) best = entry.get();
   }
   return best;
 }
 
-Selection Shelf::Node::expected(const http::Headers& request, Arena& arena) const {
+Selection Shelf::Node::expected(RequestValues& request) const {
   Selection selection;
   const auto take = [&](const ObjectPtr& object) {
     for (const auto& member : object->selection.members) {
       const auto is_same = [&](const auto& other) { return other.name == member.name; };
       if (std::ranges::any_of(selection.members, is_same)) continue;
-      const auto value = request.joined(member.name);
-      selection.members.push_back(
-          {member.name, value ? std::string(normalized(member.name, *value, arena)) : std::string(), !value});
+      if (const auto* const value = request.value_of(member.name))
+        selection.members.push_back({member.name, std::string(value->text), value->is_absent});
     }
   };
   for (const auto& entry : entries) {
@@ -156,15 +155,23 @@ Shelf::Shard& Shelf::shard_of(const Key& key) const { return *shards_[mix(key.ha
 
 Shelf::Found Shelf::find(const Key& key, const http::Headers& request, Arena& arena, Time now) {
   Shard& shard = shard_of(key);
-  const std::lock_guard lock(shard.mutex);
+  RequestValues values(request, arena);
+  for (;; values.learn()) {
+    const std::lock_guard lock(shard.mutex);
+    auto found = find_in(shard, key, values, now);
+    if (!values.is_incomplete()) return found;
+  }
+}
+
+Shelf::Found Shelf::find_in(Shard& shard, const Key& key, RequestValues& request, Time now) {
   Found found;
   Node* const node = shard.find(key);
   if (!node) return found;
   const Entry* const uncacheable = node->uncacheable();
   found.is_uncacheable = uncacheable && uncacheable->uncacheable_until > now;
   found.is_known = node->entries.size() > (uncacheable ? 1 : 0);
-  Entry* const best = node->best(request, arena);
-  if (!best) return found;
+  Entry* const best = node->best(request);
+  if (!best || request.is_incomplete()) return found;
   Eviction::use(*best);
   found.object = best->object;
   return found;
@@ -172,30 +179,46 @@ Shelf::Found Shelf::find(const Key& key, const http::Headers& request, Arena& ar
 
 Shelf::Joined Shelf::join(const Key& key, const http::Headers& request, Arena& arena, const Want& want) {
   Shard& shard = shard_of(key);
-  const std::lock_guard lock(shard.mutex);
-  Node& node = shard.find_or_make(key);
-  const Entry* const best = node.best(request, arena);
-  if (best && best->object != want.known && best->object->is_fresh(want.now)) return {.object = best->object};
-  for (const auto& fill : node.fills) {
-    if (is_open(*fill, want, request, arena)) return {.fill = fill, .attendee = Attendee(fill->attendance)};
+  RequestValues values(request, arena);
+  for (;; values.learn()) {
+    const std::lock_guard lock(shard.mutex);
+    if (auto joined = join_in(shard, key, values, want)) return std::move(*joined);
   }
-  auto fill = std::make_shared<Fill>(node.expected(request, arena), want.now, want.purges_seen(), want.failures,
-                                     Fill::Company::yes);
-  node.fills.push_back(fill);
-  return {.fill = fill, .attendee = Attendee(fill->attendance), .leads = true};
 }
 
-/// Will it serve such a request?
-bool Shelf::is_open(const Fill& fill, const Want& want, const http::Headers& request, Arena& arena) {
+std::optional<Shelf::Joined> Shelf::join_in(Shard& shard, const Key& key, RequestValues& request, const Want& want) {
+  Node& node = shard.find_or_make(key);
+  const Entry* const best = node.best(request);
+  if (request.is_incomplete()) return std::nullopt;
+  if (best && best->object != want.known && best->object->is_fresh(want.now)) return Joined{.object = best->object};
+  for (const auto& fill : node.fills) {
+    if (is_open(*fill, want, request)) return Joined{.fill = fill, .attendee = Attendee(fill->attendance)};
+  }
+  auto expected = node.expected(request);
+  if (request.is_incomplete()) return std::nullopt;
+  auto fill =
+      std::make_shared<Fill>(std::move(expected), want.now, want.purges_seen(), want.failures, Fill::Company::yes);
+  node.fills.push_back(fill);
+  return Joined{.fill = fill, .attendee = Attendee(fill->attendance), .leads = true};
+}
+
+/// Will it serve such a request? Purges are asked last: that takes a hash of the whole URL.
+bool Shelf::is_open(const Fill& fill, const Want& want, RequestValues& request) {
   if (fill.company == Fill::Company::no) return false;
+  const auto selects = [&](const Selection& selection) {
+    return request.compare(selection) == RequestValues::Match::yes;
+  };
   const auto outcome = fill.outcome();
-  const std::span<const uint64_t> tags =
-      outcome && outcome->object ? outcome->object->tags : std::span<const uint64_t>();
-  if (want.purges && want.purges->judge(fill.purges_seen, want.url, tags) != Purges::Verdict::keep) return false;
-  if (!outcome) return fill.began >= want.oldest && fill.expected.matches(request, arena);
-  const auto& object = outcome->object;
-  return object && !want.is_particular && object->is_fresh(want.now) && !object->terms.always_revalidate &&
-         object->selection.matches(request, arena);
+  std::span<const uint64_t> tags;
+  if (!outcome) {
+    if (fill.began < want.oldest || !selects(fill.expected)) return false;
+  } else {
+    const auto& object = outcome->object;
+    if (!object || want.is_particular || !object->is_fresh(want.now) || object->terms.always_revalidate) return false;
+    if (!selects(object->selection)) return false;
+    tags = object->tags;
+  }
+  return !want.purges || want.purges->judge(fill.purges_seen, want.url, tags) == Purges::Verdict::keep;
 }
 
 FillPtr Shelf::begin_alone(const Key& key, const Want& want) {

@@ -3,11 +3,13 @@
 #include <atomic>
 #include <memory>
 #include <mutex>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <unordered_map>
 #include <vector>
 
+#include "plugins/cache/rules/request_values.h"
 #include "plugins/cache/storage/eviction.h"
 #include "plugins/cache/storage/fill.h"
 #include "plugins/cache/storage/object.h"
@@ -115,8 +117,11 @@ class Shelf {
   struct Entry;
   struct Node;
   struct Shard;
+  // Under the lock of a shard. Nothing, or what isn't certain, while `request.is_incomplete()`.
+  static Found find_in(Shard& shard, const Key& key, RequestValues& request, Time now);
+  static std::optional<Joined> join_in(Shard& shard, const Key& key, RequestValues& request, const Want& want);
   Shard& shard_of(const Key& key) const;
-  static bool is_open(const Fill& fill, const Want& want, const http::Headers& request, Arena& arena);
+  static bool is_open(const Fill& fill, const Want& want, RequestValues& request);
   void make_room(Shard& shard);
   int64_t loose() const { return account_->loose.load(std::memory_order_relaxed); }
   int64_t most_loose() const { return static_cast<int64_t>(settings_.max_size / 4); }

@@ -70,36 +70,6 @@ TEST_CASE("arena: concat joins parts, empty ones too") {
   CHECK(bench.arena.concat({}).empty());
 }
 
-TEST_CASE("arena: append grows the last text in place") {
-  Bench bench;
-  const auto text = bench.arena.copy("abc");
-  const auto longer = bench.arena.append(text, "def");
-  CHECK(longer == "abcdef");
-  CHECK(longer.data() == text.data());
-}
-
-TEST_CASE("arena: append moves a text that something else follows") {
-  Bench bench;
-  const auto text = bench.arena.copy("abc");
-  const auto other = bench.arena.copy("xyz");
-  const auto longer = bench.arena.append(text, "def");
-  CHECK(longer == "abcdef");
-  CHECK(longer.data() != text.data());
-  CHECK(other == "xyz");
-}
-
-TEST_CASE("arena: a text of many appends is whole") {
-  Bench bench;
-  std::string_view text;
-  std::string expected;
-  for (int i = 0; i < 3000; ++i) {
-    const auto piece = std::to_string(i);
-    text = bench.arena.append(text, piece);
-    expected += piece;
-  }
-  CHECK(text == expected);
-}
-
 TEST_CASE("arena: memory given back serves the next of its size") {
   Bench bench;
   void* first = bench.arena.take(200);

@@ -53,6 +53,18 @@ TEST_CASE("forwarding: what a stranger says of itself is overwritten, each line 
   CHECK(bench.exchange.client.ip == "203.0.113.7");
 }
 
+TEST_CASE("forwarding: a list of 31 KiB takes at most 16 times its size") {
+  Bench bench("10.0.0.2", {"10.0.0.0/8"});
+  bench.forwarding.style = Style::rfc7239;
+  std::string list = "for=203.0.113.7";
+  while (list.size() < 31 * 1024) list += ",for=10.0.0.1;proto=https;host=a";
+  bench.header("Forwarded", list);
+  REQUIRE(bench.prepare().has_value());
+  CHECK(bench.exchange.client.ip == "203.0.113.7");
+  CHECK(bench.exchange.client.url_told.starts_with("\f,https,https"));
+  CHECK(bench.arena.footprint() <= 16 * list.size());
+}
+
 TEST_CASE("forwarding: what a trusted proxy says is believed and extended") {
   Bench bench("10.0.0.2", {"10.0.0.0/8"});
   bench.header("X-Forwarded-For", "203.0.113.7")

@@ -58,6 +58,13 @@ TEST_CASE("body: whole refuses what is over its limit, and takes what is just at
   CHECK(finished(over.whole(8)).error().code == ErrorCode::body_too_large);
 }
 
+TEST_CASE("body: whole of 60,000 pieces of one byte takes at most 4 times their size") {
+  Bench bench;
+  PiecesBody body(bench.arena, std::vector<std::string>(60'000, "x"));
+  CHECK(finished(body.whole(1 << 20)) == std::string(60'000, 'x'));
+  CHECK(bench.arena.footprint() <= 4 * 60'000 + 2 * bench.blocks.block_size());
+}
+
 TEST_CASE("body: whole passes an error on") {
   Bench bench;
   PiecesBody body(bench.arena, {"one"});

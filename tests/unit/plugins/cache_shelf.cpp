@@ -91,6 +91,28 @@ TEST_CASE("cache shelf: of several that match, the most recent is taken (RFC 911
   CHECK(bench.find("k", request).object == newer);
 }
 
+TEST_CASE("cache shelf: a request's long field is normalised once, however many variants and fills there are") {
+  Bench bench;
+  for (const auto* value : {"1", "2", "3", "4"}) bench.put("k", bench.variant("v", value));
+  std::string list;  // takes a copy to be normalised
+  while (list.size() < 30 * 1024) list += "a,";
+  const auto request = bench.request("v", list);
+  for (const auto* value : {"5", "6", "7", "8", "9"}) CHECK(bench.join("k", bench.request("v", value)).leads);
+  const auto before = bench.arena.footprint();
+  CHECK_FALSE(bench.find("k", request).object);
+  CHECK(bench.join("k", request).leads);
+  CHECK_FALSE(bench.join("k", request).leads);
+  CHECK(bench.arena.footprint() - before <= 3 * 2 * list.size() + bench.blocks.block_size());
+}
+
+TEST_CASE("cache shelf: a variant is found by a value that another text stands for") {
+  Bench bench;
+  const auto both = bench.variant("accept-encoding", "br,gzip");
+  bench.put("k", both);
+  bench.put("k", bench.variant("accept-encoding", "gzip"));
+  CHECK(bench.find("k", bench.request("Accept-Encoding", "gzip, br")).object == both);
+}
+
 TEST_CASE("cache shelf: a key has a bounded number of variants, of which the oldest goes") {
   Bench bench;
   for (const auto* value : {"1", "2", "3", "4", "5", "6"}) bench.put("k", bench.variant("v", value));

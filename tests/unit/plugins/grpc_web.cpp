@@ -189,6 +189,25 @@ TEST_CASE("grpc_web: an answer that breaks off says so in its last message") {
   CHECK(bench.body() == kMessage + "\x80\0\0\0\x25grpc-status: 14\r\ngrpc-message: gone\r\n"s);
 }
 
+TEST_CASE("grpc_web: 100 trailers take little more than their size") {
+  BlockPool blocks(8 * 1024);
+  Arena arena(blocks);
+  http::Headers trailers(arena);
+  size_t size = 0;
+  for (int i = 0; i < 100; ++i) {
+    trailers.add("x-more", arena.copy(std::string(300, 'x')));
+    size += std::string_view("x-more: \r\n").size() + 300;
+  }
+  auto pieces = make_in<PiecesBody>(arena, arena, std::vector<std::string>{});
+  pieces->trailers = &trailers;
+  WebAnswer answer(arena, blocks, std::move(pieces), Encoding::bytes);
+  const auto before = arena.footprint();
+  std::string told;
+  for (auto piece = next_of(answer); piece != "(end)"; piece = next_of(answer)) told += piece;
+  CHECK(told.size() == size + 5);
+  CHECK(arena.footprint() - before <= size + blocks.block_size());
+}
+
 TEST_CASE("grpc_web: gRPC and everything else passes untouched") {
   for (const auto* type : {"application/grpc", "application/json"}) {
     Bench bench(type);
