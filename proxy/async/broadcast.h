@@ -40,11 +40,11 @@ class Broadcast {
  private:
   /// Null when there is news already.
   std::shared_ptr<Entry> enter(Loop& loop, uint64_t seen);
-  void leave(const Entry* entry);
+  void leave(const Entry& entry);
 
   std::atomic<uint64_t> count_ = 0;
-  std::mutex mutex_;  // guards what follows, and count_ against being missed
-  std::vector<std::shared_ptr<Entry>> waiting_;
+  std::mutex mutex_;                             // guards what follows, and count_ against being missed
+  std::vector<std::shared_ptr<Entry>> waiting_;  // in no order
 };
 
 class Broadcast::News : Waiter {

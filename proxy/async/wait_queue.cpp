@@ -11,6 +11,7 @@ namespace weir {
 struct WaitQueue::Entry {
   WaitQueue& queue;
   Loop& loop;
+  std::list<std::shared_ptr<Entry>>::iterator place{};  // while in line: whoever leaves isn't searched for
   bool is_in_line = true;  // guarded by the queue's mutex; false: a call is on its way, or has come
   bool is_called = false;  // its own thread's, as is `waiting`
   Place::Turn* waiting = nullptr;
@@ -20,7 +21,7 @@ std::optional<WaitQueue::Place> WaitQueue::enter(Loop& loop, uint32_t capacity) 
   auto entry = std::make_shared<Entry>(*this, loop);
   const std::lock_guard lock(mutex_);
   if (places_.load() >= capacity) return std::nullopt;
-  line_.push_back(entry);
+  entry->place = line_.insert(line_.end(), entry);
   entry->is_called = places_++ == 0;  // alone: nobody else would call it for what is free already
   return Place(std::move(entry));
 }
@@ -40,7 +41,7 @@ void WaitQueue::call_next() {
 
 void WaitQueue::return_to_front(const std::shared_ptr<Entry>& entry) {
   const std::lock_guard lock(mutex_);
-  if (!entry->is_in_line) line_.push_front(entry);
+  if (!entry->is_in_line) entry->place = line_.insert(line_.begin(), entry);
   entry->is_in_line = true;
 }
 
@@ -49,7 +50,7 @@ WaitQueue::Place::~Place() {
   WaitQueue& queue = entry_->queue;
   {
     const std::lock_guard lock(queue.mutex_);
-    if (entry_->is_in_line) std::erase(queue.line_, entry_);
+    if (entry_->is_in_line) queue.line_.erase(entry_->place);
     --queue.places_;
   }
   queue.call_next();

@@ -1,7 +1,7 @@
 #pragma once
 
 #include <atomic>
-#include <deque>
+#include <list>
 #include <memory>
 #include <mutex>
 #include <optional>
@@ -60,7 +60,7 @@ class WaitQueue {
 
   std::atomic<uint32_t> places_{0};
   std::mutex mutex_;  // guards what follows
-  std::deque<std::shared_ptr<Entry>> line_;
+  std::list<std::shared_ptr<Entry>> line_;
 };
 
 class WaitQueue::Place::Turn : Waiter {

@@ -67,7 +67,7 @@ void Content::append(std::string_view bytes) {
       size_ += piece.size();
       bytes.remove_prefix(piece.size());
     }
-    if (is_passing_) drop_what_is_read();
+    if (is_passing_ && holders_ == 0) drop_what_is_read();
   }
   changed.notify();
 }
@@ -121,9 +121,13 @@ void Content::drop_what_is_read() {
     part.bytes.reset();
     passed_ = part.first + part.capacity;
   }
-  if (dropped_ < kMostDropped) return;
-  parts_.erase(parts_.begin(), parts_.begin() + ptrdiff_t{kMostDropped - 1});
-  dropped_ -= kMostDropped - 1;
+  if (dropped_ >= kMostDropped) {
+    parts_.erase(parts_.begin(), parts_.begin() + ptrdiff_t{kMostDropped - 1});
+    dropped_ -= kMostDropped - 1;
+  }
+  held_until_ = dropped_ < parts_.size() ? parts_[dropped_].first + parts_[dropped_].capacity : 0;
+  holders_ = static_cast<size_t>(
+      std::ranges::count_if(readers_, [&](const Reader* reader) { return reader->at_ < held_until_; }));
 }
 
 std::optional<uint64_t> Content::backlog() const {
@@ -156,6 +160,7 @@ Content::Reader::Reader(Content& content, uint64_t first) : content_(content), a
     content.was_read_ = true;
     has_missed_ = first < content.passed_;
     place_ = content.readers_.insert(content.readers_.end(), this);
+    content.holders_ += at_ < content.held_until_;
   }
   if (content.attendance_) content.attendance_->enter();
   content.drained.notify();
@@ -165,7 +170,11 @@ Content::Reader::~Reader() {
   if (!is_listed_) return;
   {
     const std::lock_guard lock(content_.mutex_);
-    if (!is_cut_off_) content_.readers_.erase(place_);
+    if (!is_cut_off_) {
+      content_.readers_.erase(place_);
+      const bool was_last = at_ < content_.held_until_ && --content_.holders_ == 0;
+      if (was_last && !content_.readers_.empty()) content_.drop_what_is_read();
+    }
   }
   content_.drained.notify();
   if (content_.attendance_) content_.attendance_->leave();
@@ -188,9 +197,10 @@ Content::Piece Content::Reader::next(uint64_t most) {
     const std::lock_guard lock(content_.mutex_);
     if (is_cut_off_) return {nullptr, {}, State::broken};
     piece = content_.look(at_, most);
+    const bool was_holder = at_ < content_.held_until_;
     at_ += piece.bytes.size();
     passes = content_.is_passing_;
-    if (passes) content_.drop_what_is_read();
+    if (was_holder && at_ >= content_.held_until_ && --content_.holders_ == 0) content_.drop_what_is_read();
   }
   if (passes && !piece.bytes.empty()) content_.drained.notify();
   return piece;

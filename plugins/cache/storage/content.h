@@ -114,6 +114,10 @@ class Content {
   uint64_t size_ = 0;
   uint64_t passed_ = 0;    // bytes that are gone
   bool was_read_ = false;  // somebody has begun to
+  // While it passes: the end of the first part whose bytes are there, and how many readers are before it. Only the last
+  // of them to get there makes it worth looking at all.
+  uint64_t held_until_ = 0;
+  size_t holders_ = 0;
   std::optional<Error> error_;
   std::list<Reader*> readers_;
 };

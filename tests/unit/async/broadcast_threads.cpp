@@ -1,4 +1,6 @@
+#include <algorithm>
 #include <atomic>
+#include <chrono>
 #include <thread>
 #include <vector>
 
@@ -25,7 +27,47 @@ Task<> follow(Broadcast& broadcast, Loop& loop, const std::atomic<int>& value, i
   }
 }
 
+/// How long so many take to come, and to leave without news: the best of some tries.
+std::chrono::steady_clock::duration time_to_leave(size_t count) {
+  auto best = std::chrono::steady_clock::duration::max();
+  for (int i = 0; i < 5; ++i) {
+    LoopBench bench;
+    Broadcast broadcast;
+    std::vector<bool> heard;
+    std::vector<Task<>> waiting;
+    const auto begun = std::chrono::steady_clock::now();
+    for (size_t k = 0; k < count; ++k) {
+      waiting.push_back(listen(broadcast, bench.loop, 0, Time::max(), heard));
+      waiting.back().start();
+    }
+    waiting.clear();
+    best = std::min(best, std::chrono::steady_clock::now() - begun);
+  }
+  return best;
+}
+
 }  // namespace
+
+TEST_CASE("broadcast: among many who wait, none is searched for when it leaves") {
+  CHECK(time_to_leave(40'000) < 30 * time_to_leave(5'000));  // linear: 8; else 64
+}
+
+TEST_CASE("broadcast: one of many who leaves takes nobody else along") {
+  LoopBench bench;
+  Broadcast broadcast;
+  std::vector<bool> heard;
+  std::vector<Task<>> waiting;
+  for (int i = 0; i < 5; ++i) {
+    waiting.push_back(listen(broadcast, bench.loop, 0, Time::max(), heard));
+    waiting.back().start();
+  }
+  waiting[1].reset();
+  waiting[4].reset();
+  waiting[0].reset();
+  broadcast.notify();
+  bench.settle();
+  CHECK(heard == std::vector{true, true});
+}
 
 TEST_CASE("broadcast: all who wait hear of it, on the loop's next turn") {
   LoopBench bench;

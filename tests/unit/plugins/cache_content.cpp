@@ -1,6 +1,10 @@
 #include <doctest/doctest.h>
 
+#include <algorithm>
+#include <chrono>
+#include <memory>
 #include <string>
+#include <vector>
 
 #include "plugins/cache/storage/content.h"
 
@@ -19,7 +23,29 @@ std::string digits(size_t count) {
   return text;
 }
 
+/// How long so many readers take for a body that passes: the best of some tries.
+std::chrono::steady_clock::duration time_to_pass(size_t count) {
+  auto best = std::chrono::steady_clock::duration::max();
+  for (int i = 0; i < 5; ++i) {
+    Content content(std::nullopt);
+    std::vector<std::unique_ptr<Content::Reader>> readers;
+    for (size_t k = 0; k < count; ++k) readers.push_back(std::make_unique<Content::Reader>(content));
+    content.let_pass();
+    const auto begun = std::chrono::steady_clock::now();
+    for (int k = 0; k < 20; ++k) {
+      content.append("0123456789");
+      for (const auto& reader : readers) reader->next(UINT64_MAX);
+    }
+    best = std::min(best, std::chrono::steady_clock::now() - begun);
+  }
+  return best;
+}
+
 }  // namespace
+
+TEST_CASE("cache content: what one of many readers reads isn't paid for by a look at all of them") {
+  CHECK(time_to_pass(4000) < 30 * time_to_pass(500));  // linear: 8; else 64
+}
 
 TEST_CASE("cache content: a reader has what has come so far, and the rest as it comes") {
   Content content(std::nullopt);
