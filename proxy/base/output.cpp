@@ -130,7 +130,6 @@ void Output::unpin() {
     const std::string_view bytes(block->bytes, slice.size());
     slice = Slice(std::move(block), bytes);
   }
-  room_ = 0;
 }
 
 }  // namespace weir

@@ -23,6 +23,7 @@ class Output {
   size_t bytes() const { return bytes_; }
   /// Bytes consumed since the start: a byte appended now has left once this passes today's `consumed() + bytes()`.
   uint64_t consumed() const { return consumed_; }
+  size_t pieces() const { return count_ - first_; }
   BlockPool& pool() const { return *pool_; }
 
   /// Copies `text`.
@@ -46,6 +47,8 @@ class Output {
   /// Removes the first piece and gives it away. Only when there is one.
   Slice take_front();
   void clear();
+  /// Gives back the room for many pieces, which `clear` keeps. Only while empty.
+  void rest() { more_ = {}; }
   /// Copies slices of under 4 KiB out of their blocks: a peer that reads slowly then doesn't pin a whole
   /// read buffer for a few bytes.
   void unpin();

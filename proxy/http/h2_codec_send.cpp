@@ -10,6 +10,7 @@ namespace weir::http {
 namespace {
 
 constexpr size_t kShort = 2048;
+constexpr size_t kMostPacked = 16;  // pieces of one stream
 
 // A slice pins its whole read buffer (64 KiB). While many bytes wait for windows, pieces that use a small part of their
 // buffer are copied.
@@ -77,14 +78,17 @@ void H2Codec::send_data(StreamId id, Slice data) {
     stream->to_send -= data.size();
   }
   held_ += data.size();
-  if (data.size() <= kShort) {
-    stream->held.append(packer_.pack(data.view()));
-  } else if (held_ > kMuchHeld && data.size() <= kPinsMost) {
-    stream->held.append(data.view());
-  } else {
-    stream->held.append(std::move(data));
-  }
+  hold(*stream, std::move(data));
   resume(*stream);
+}
+
+/// Few short pieces are packed among those of other streams. Many pieces of one stream, and pieces that would pin a large
+/// buffer while many bytes wait, are copied into blocks of the stream.
+void H2Codec::hold(Stream& stream, Slice data) {
+  const bool is_short = data.size() <= kShort;
+  if (is_short && stream.held.pieces() < kMostPacked) return stream.held.append(packer_.pack(data.view()));
+  if (is_short || (held_ > kMuchHeld && data.size() <= kPinsMost)) return stream.held.append(data.view());
+  stream.held.append(std::move(data));
 }
 
 void H2Codec::send_end(StreamId id, const Headers* trailers) {

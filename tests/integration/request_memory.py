@@ -7,11 +7,14 @@ the most bytes that the process held beyond what it held before.
 import mmap
 import os
 import struct
+import threading
+import time
 import unittest
 
 import cache_settings
-from harness import ReleaseCase, settings
-from wire import chunked, request_bytes
+from h2_wire import H2Server
+from harness import ReleaseCase, eventually, settings
+from wire import chunk, chunked, request_bytes
 
 COUNTER = os.environ.get("MALLOC_COUNTER", "")      # the preloaded library, built beside this test
 TIMES, BESIDES = 16, 64 * 1024
@@ -39,6 +42,12 @@ class RequestMemory(ReleaseCase):
             "routes": [settings.route("/", "api", "all", filters=list(filters))],
             **config,
         }, environment={"LD_PRELOAD": COUNTER, "MALLOC_COUNT": path})
+
+    def is_quiet(self):
+        """Nothing has been allocated for a while."""
+        before = self.number(0), self.number(HELD)
+        time.sleep(0.3)
+        return before == (self.number(0), self.number(HELD))
 
     def number(self, index):
         return struct.unpack_from("q", self.counts, 8 * index)[0]
@@ -70,6 +79,28 @@ class RequestMemory(ReleaseCase):
     def test_a_retried_request_in_60_000_pieces(self):
         weir = self.serve(settings.retry(attempts=3, on=[503], backoff={"base": "1ms"}, **settings.ample()))
         self.assert_cost(weir, in_pieces(target="/status/503"), PIECES, (503,))
+
+    def test_an_upload_in_60_000_pieces_to_an_endpoint_that_takes_nothing(self):
+        go_on = threading.Event()
+
+        def script(connection):
+            server = H2Server(connection, window=0)
+            stream, _ = server.request()
+            go_on.wait(60)
+            server.answer(stream)
+            connection.wait_closed()
+        weir = self.serve(upstream=settings.upstream(self.scripted(script)) | {"protocol": "http2"})
+        client = self.client(weir)
+        client.send(request_bytes("POST", fields={"Transfer-Encoding": "chunked"}) + chunk(b"x"))
+        eventually(lambda: weir.metric(settings.ENDPOINT_ACTIVE) == 1, "the upload has begun")
+        before = self.number(HELD)
+        struct.pack_into("q", self.counts, 8 * MOST, before)
+        client.send(chunk(b"x") * PIECES, fragment=6 * 100)
+        eventually(lambda: self.is_quiet(), "all of it has come")
+        cost = self.number(MOST) - before
+        go_on.set()
+        print(f"\nheld for an endpoint: {cost / PIECES:.1f} times {PIECES} bytes")
+        self.assertLessEqual(cost, TIMES * PIECES + BESIDES)
 
     def test_an_order_to_forget_in_60_000_pieces(self):
         weir = self.serve(cache_settings.cache(ttl="1h"))

@@ -65,6 +65,16 @@ TEST_CASE("forwarding: a list of 31 KiB takes at most 16 times its size") {
   CHECK(bench.arena.footprint() <= 16 * list.size());
 }
 
+TEST_CASE("forwarding: a list of 31 KiB in 31 lines takes at most 16 times its size") {
+  Bench bench("10.0.0.2", {"10.0.0.0/8"});
+  bench.forwarding.style = Style::rfc7239;
+  std::string line = "for=10.0.0.1;proto=https;host=a";
+  while (line.size() < 1024) line += ",for=10.0.0.1;proto=https;host=a;x=\"";  // read in more ways than one
+  for (int i = 0; i < 31; ++i) bench.header("Forwarded", line);
+  REQUIRE(bench.prepare().has_value());
+  CHECK(bench.arena.footprint() <= 16 * 31 * line.size());
+}
+
 TEST_CASE("forwarding: what a trusted proxy says is believed and extended") {
   Bench bench("10.0.0.2", {"10.0.0.0/8"});
   bench.header("X-Forwarded-For", "203.0.113.7")
