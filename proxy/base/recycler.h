@@ -17,11 +17,15 @@ class Recycler {
   explicit Recycler(size_t keep = 256) : keep_(keep) {}
   Recycler(const Recycler&) = delete;
   Recycler& operator=(const Recycler&) = delete;
-  ~Recycler() {
+  ~Recycler() { clear(); }
+
+  /// Frees the free places.
+  void clear() {
     while (free_) {
       unpoison(free_, sizeof(Place));
       std::free(std::exchange(free_, free_->next));
     }
+    count_ = 0;
   }
 
   template <class... Args>

@@ -111,6 +111,7 @@ void Connection::receive() {
     case net::Transfer::State::failed: return state_ == State::lingering ? close() : abort(Flag::DC);
     case net::Transfer::State::moved: break;
   }
+  rest_ = Rest::awake;
   if (state_ != State::open) return;  // a request that was refused may still be on its way
   const std::string_view bytes(block->bytes, transfer.bytes);
   const Slice slice(std::move(block), bytes);
@@ -431,6 +432,16 @@ void Connection::close() {
   state_ = State::closed;
   alarm_.stop();
   gateway_.retire(*this);
+}
+
+void Connection::rest() {
+  if (rest_ == Rest::resting) return;
+  const bool was_quiet = rest_ == Rest::quiet;
+  rest_ = is_idle() && wire_.output().is_empty() ? Rest::quiet : Rest::awake;
+  if (!was_quiet || rest_ != Rest::quiet) return;
+  rest_ = Rest::resting;
+  codec_->rest();
+  wire_.output().rest();
 }
 
 void Connection::drain() {

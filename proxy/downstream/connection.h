@@ -31,6 +31,9 @@ class Connection final : public ListNode, public http::CodecEvents {
   /// The client takes nothing any more: gives everything up.
   void abort(Flag flag);
   void close();
+  /// Called from time to time: the second time in a row that nothing has come and nothing is under way, gives back the
+  /// memory that is only needed for requests.
+  void rest();
 
   // For its streams.
   Gateway& gateway() const { return gateway_; }
@@ -101,7 +104,8 @@ class Connection final : public ListNode, public http::CodecEvents {
   std::optional<ErrorCode> refusal_;  // every request is answered with it
   const bool counted_by_client_;
   bool has_begun_ = false;  // it is known which version the client speaks
-  bool we_close_ = false;   // the last response said so, and the client may not have known
+  enum class Rest : uint8_t { awake, quiet, resting } rest_ = Rest::awake;
+  bool we_close_ = false;  // the last response said so, and the client may not have known
   uint32_t requests_ = 0;
   List<Stream> streams_;           // the oldest in front
   std::unique_ptr<Output> stash_;  // bytes that wait for an exchange to end; most clients never have any

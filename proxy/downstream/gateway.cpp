@@ -10,7 +10,10 @@ namespace weir::downstream {
 namespace {
 
 constexpr Duration kParting = std::chrono::milliseconds(500);
-constexpr size_t kRefusedAtOnce = 64;  // connections over a limit that are still told why
+constexpr Duration kSettling = std::chrono::seconds(2);  // between two rounds
+constexpr Duration kSettlingStep = std::chrono::milliseconds(8);
+constexpr size_t kSettledAtOnce = 256;  // connections of a round: no turn of the loop is long
+constexpr size_t kRefusedAtOnce = 64;   // connections over a limit that are still told why
 
 /// A descriptor that is nobody's connection yet.
 struct Arriving {
@@ -39,6 +42,7 @@ Gateway::Gateway(WorkerContext& worker, ClientCount& clients, ConnectionObserver
       observer_(observer),
       listener_(std::move(listener)),
       port_(port),
+      settling_(worker.loop, *this),
       cut_alarm_(worker.loop, *this),
       arrivals_(worker.loop) {
   retirement_.gateway = this;
@@ -93,6 +97,20 @@ void Gateway::admit(int fd, const net::Address& peer, ProxyHeaderPtr header) {
   auto* connection = new Connection(*this, fd, peer, refusal, by_client, std::move(header));
   connections_.push_back(*connection);
   ++size_;
+  if (!settling_.is_running()) settling_.start(kSettling);
+}
+
+/// Looks for connections that are idle, all of them in rounds.
+void Gateway::settle() {
+  if (to_settle_ == 0) to_settle_ = size_;
+  for (size_t i = 0; i < kSettledAtOnce && to_settle_ > 0; ++i, --to_settle_) {
+    Connection* const connection = connections_.pop_front();
+    if (!connection) break;
+    connections_.push_back(*connection);
+    connection->rest();
+  }
+  if (connections_.is_empty()) to_settle_ = 0;
+  else settling_.start(to_settle_ > 0 ? kSettlingStep : kSettling);
 }
 
 void Gateway::drain(bool on) {

@@ -73,6 +73,7 @@ class Gateway {
   Task<> arrive(int fd, net::Address peer);
   void admit(int fd, const net::Address& peer, ProxyHeaderPtr header);
   void bury();
+  void settle();
 
   WorkerContext& worker_;
   ClientCount& clients_;
@@ -87,7 +88,9 @@ class Gateway {
   ServingRef serving_;
   const ProxyProtocol* proxy_protocol_ = nullptr;
   Recycler<Stream> streams_;
-  List<Connection> connections_;
+  List<Connection> connections_;  // in no order
+  Alarm<Gateway, &Gateway::settle> settling_;
+  size_t to_settle_ = 0;  // connections of this round
   List<Connection> retired_;
   Retirement retirement_;
   bool is_parting_ = false;  // the WebSockets have said that they go

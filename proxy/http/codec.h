@@ -136,6 +136,9 @@ class Codec {
   /// Client: a request may ask for a tunnel (`RequestHead::protocol`).
   virtual bool can_tunnel() const = 0;
 
+  /// Gives back what an idle connection doesn't need until it is used again.
+  virtual void rest() {}
+
  private:
   const bool is_multiplexed_;
 };

@@ -127,6 +127,15 @@ void H2Codec::flush() {
   unblocked_.clear();
 }
 
+/// nghttp2 may still have something to say that nobody has flushed.
+void H2Codec::rest() {
+  if (!streams_.empty() || nghttp2_session_want_write(session_) != 0) return;
+  memory_.rest();
+  recycler_.clear();
+  streams_.shrink_to_fit();
+  unblocked_.shrink_to_fit();
+}
+
 void H2Codec::judge(FloodGuard::Verdict verdict, std::string_view detail) {
   if (verdict == FloodGuard::Verdict::busy || is_flooded_) return;
   is_flooded_ = true;

@@ -6,6 +6,7 @@
 #include "base/recycler.h"
 #include "http/codec.h"
 #include "http/flood_guard.h"
+#include "http/h2_codec_memory.h"
 #include "http/h2_head.h"
 
 struct nghttp2_session;
@@ -80,6 +81,7 @@ class H2Codec final : public Codec {
   bool is_receiving() const override;
   size_t capacity() const override;
   bool can_tunnel() const override;
+  void rest() override;
 
  private:
   friend struct H2Callbacks;  // nghttp2's C callbacks
@@ -126,6 +128,7 @@ class H2Codec final : public Codec {
   // Frames out.
   void resume(Stream& stream);
   void begin_body(Stream& stream, BodySize body);
+  void hold(Stream& stream, Slice data);
   void write_data(Stream& stream, std::string_view frame_head, size_t bytes);
   void submit_trailers(Stream& stream);
   void has_sent_end(Stream& stream);
@@ -134,7 +137,8 @@ class H2Codec final : public Codec {
   const HeadLimits limits_;
   CodecEvents& events_;
   Output& output_;
-  nghttp2_session* session_ = nullptr;
+  H2Memory memory_;
+  H2SessionRef session_{memory_};
   Recycler<Stream> recycler_;
   Packer packer_;                    // of short pieces that are held back
   std::vector<Stream*> streams_;     // by id

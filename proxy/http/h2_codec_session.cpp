@@ -177,8 +177,10 @@ struct Setup {
 nghttp2_session* H2Callbacks::make_session(Role role, H2Codec& codec) {
   static const Setup setup;
   nghttp2_session* session = nullptr;
-  const auto make = role == Role::server ? nghttp2_session_server_new2 : nghttp2_session_client_new2;
-  if (make(&session, setup.callbacks, &codec, setup.option) != 0) throw std::bad_alloc();
+  const auto make = role == Role::server ? nghttp2_session_server_new3 : nghttp2_session_client_new3;
+  auto memory = functions_of(codec.memory_);
+  if (make(&session, setup.callbacks, &codec, setup.option, &memory) != 0) throw std::bad_alloc();
+  codec.memory_.has_made_session();
   return session;
 }
 

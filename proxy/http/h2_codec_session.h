@@ -40,4 +40,7 @@ struct H2Callbacks {
   static int verdict(const H2Codec& codec);
 };
 
+/// For nghttp2, which copies them.
+nghttp2_mem functions_of(H2Memory& memory);
+
 }  // namespace weir::http

@@ -475,4 +475,88 @@ TEST_CASE("h2 server: bytes that lie in no block are copied on their way out, si
   CHECK(bench.sent().find("bbbb") == std::string::npos);
 }
 
+TEST_CASE("h2 server: a connection that has rested goes on as before") {
+  H2Bench bench(Role::server);
+  for (StreamId stream = 1; stream < 10; stream += 2) {
+    bench.feed(headers(stream, kGet));
+    bench.codec.send_response(stream, bench.response(200), BodySize::known(2));
+    bench.codec.send_data(stream, Slice::literal("ok"));
+    bench.codec.send_end(stream, nullptr);
+    const auto id = std::to_string(stream);
+    CHECK(bench.frames() == "HEADERS " + id + ", DATA " + id + " 2 END");
+    bench.codec.rest();
+    bench.codec.rest();
+  }
+  CHECK_FALSE(bench.error);
+}
+
+TEST_CASE("h2 server: what both sides remember of fields outlasts a rest") {
+  enum class Rests : bool { no, yes };
+  const auto conversation = [](Rests rests) {
+    H2Bench bench(Role::server);
+    std::string said;
+    for (StreamId stream = 1; stream < 10; stream += 2) {
+      const auto remembered = '\x40' + integer(3, 7) + "x-a" + integer(1, 7) + "1";  // RFC 7541 section 6.2.1
+      const std::string indexed("\xbe");                                             // the newest of the table
+      bench.feed(
+          frame(NGHTTP2_HEADERS, kEndStream | kEndHeaders, stream, block(kGet) + (stream == 1 ? remembered : indexed)));
+      REQUIRE_FALSE(bench.error);
+      auto response = bench.response(200);
+      response.headers.add("x-long", "a value that is sent once and remembered");
+      bench.codec.send_response(stream, response, BodySize::none());
+      said += bench.sent();
+      if (rests == Rests::yes) bench.codec.rest();
+    }
+    return bench.events.events() + said;
+  };
+  const auto awake = conversation(Rests::no);
+  CHECK(awake.contains("x-a=1"));
+  CHECK(conversation(Rests::yes) == awake);
+}
+
+TEST_CASE("h2 server: a connection of many streams at once rests, too") {
+  H2Bench bench(Role::server);
+  for (int round = 0; round < 3; ++round) {
+    const StreamId first = 1 + 200 * round;
+    for (StreamId stream = first; stream < first + 200; stream += 2) bench.feed(headers(stream, kGet));
+    for (StreamId stream = first; stream < first + 200; stream += 2) {
+      bench.codec.send_response(stream, bench.response(204), BodySize::none());
+    }
+    bench.frames();
+    REQUIRE_FALSE(bench.error);
+    CHECK(bench.codec.is_idle());
+    bench.codec.rest();
+  }
+  CHECK(bench.codec.is_reusable());
+}
+
+TEST_CASE("h2 server: short pieces that a client doesn't take yet lie in as few blocks as they need") {
+  H2Bench bench(Role::server, {}, 1 << 20, setting(NGHTTP2_SETTINGS_INITIAL_WINDOW_SIZE, 0));
+  bench.feed(headers(1, kGet) + headers(3, kGet));
+  for (const StreamId stream : {1, 3}) bench.codec.send_response(stream, bench.response(200), BodySize::unknown());
+  bench.frames();
+  const auto before = bench.pool.in_use();
+  for (int i = 0; i < 16'000; ++i) {
+    for (const StreamId stream : {1, 3}) bench.codec.send_data(stream, Slice::literal("x"));
+    bench.codec.flush();
+  }
+  CHECK(bench.pool.in_use() - before <= 2 * (16'000 / bench.pool.block_size() + 1) + 2);
+  bench.feed(window_update(1, 20'000) + window_update(3, 20'000));
+  CHECK(bench.frames() == "DATA 1 16000, DATA 3 16000");
+}
+
+TEST_CASE("h2 server: doesn't rest while a stream is open or something is to be sent") {
+  H2Bench bench(Role::server);
+  bench.feed(headers(1, kGet));
+  bench.codec.rest();
+  bench.codec.send_response(1, bench.response(200), BodySize::known(2));
+  bench.codec.rest();
+  bench.codec.send_data(1, Slice::literal("ok"));
+  bench.codec.send_end(1, nullptr);
+  CHECK(bench.frames() == "HEADERS 1, DATA 1 2 END");
+  bench.feed(ping());
+  bench.codec.rest();
+  CHECK(bench.frames() == "PONG");
+}
+
 }  // namespace weir::http
