@@ -73,10 +73,10 @@ class Slice {
 };
 
 /// Recycles blocks of one size, last in first out (the warmest first). One per worker and size; not
-/// thread-safe. Keeps at most `keep` free blocks; the rest go back to the system.
+/// thread-safe. Keeps at most `most` free blocks; the rest go back to the allocator.
 class BlockPool {
  public:
-  explicit BlockPool(uint32_t block_size, size_t keep = 256) : block_size_(block_size), keep_(keep) {}
+  explicit BlockPool(uint32_t block_size, size_t most = 256) : block_size_(block_size), most_(most) {}
   BlockPool(const BlockPool&) = delete;
   BlockPool& operator=(const BlockPool&) = delete;
   ~BlockPool();
@@ -85,14 +85,21 @@ class BlockPool {
   uint32_t block_size() const { return block_size_; }
   /// Blocks that somebody holds now.
   size_t in_use() const { return in_use_; }
+  size_t free_bytes() const { return free_count_ * block_size_; }
+
+  /// Frees what has been free ever since the last call, down to `keep` bytes: the coldest blocks. Those that come and
+  /// go all the time stay. Returns the bytes that went back to the allocator since then.
+  size_t trim(size_t keep);
 
  private:
   static void give_back(Block& block) noexcept;
 
   uint32_t block_size_;
-  size_t keep_;
+  size_t most_;
   size_t in_use_ = 0;
   size_t free_count_ = 0;
+  size_t least_free_ = 0;  // since the last trim
+  size_t freed_ = 0;       // blocks, since the last trim
   Block* free_ = nullptr;
 };
 

@@ -80,6 +80,11 @@ void decode(config::Reader& r, AdminSettings& out) {
   out.address = read_bind(r, out.bind, "where the admin API listens; keep it private");
 }
 
+void decode(config::Reader& r, MemorySettings& out) {
+  r.optional("keep", out.keep,
+             "what each worker keeps of its free blocks; the rest goes back to the system within 10 s");
+}
+
 void decode(config::Reader& r, ShutdownSettings& out) {
   r.optional("delay", out.delay, "after SIGTERM, how long to go on as before while /readyz says 503");
   r.optional("drain_timeout", out.drain_timeout, "how long requests in flight may take to finish");
@@ -103,6 +108,7 @@ void decode(config::Reader& r, Configuration& out) {
   r.optional("path", out.policy.path, "the normal form of paths");
   r.optional("resolver", out.resolver, "how endpoints given by name are looked up");
   r.optional("store", out.store, "what requests share: limits, idempotency records, jobs");
+  r.optional("memory", out.memory, "what is kept for the next requests");
   r.optional("shutdown", out.shutdown, "how SIGTERM and SIGINT end the process");
   r.optional("stream_grace", out.stream_grace,
              "how long a connection may outlive the listener that a reload took away");

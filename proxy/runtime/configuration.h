@@ -35,6 +35,10 @@ struct ShutdownSettings {
   Duration drain_timeout = std::chrono::seconds(30);  // for what is in flight
 };
 
+struct MemorySettings {
+  Bytes keep{4 << 20};  // of free blocks, by each worker
+};
+
 /// The whole file: only names of blocks, each of which its own room decodes.
 struct Configuration {
   std::optional<uint32_t> workers;  // none: one for each core that this process may use
@@ -48,6 +52,7 @@ struct Configuration {
   downstream::Policy policy;
   upstream::ResolverSettings resolver;
   StoreSettings store;
+  MemorySettings memory;
   ShutdownSettings shutdown;
   Duration stream_grace = std::chrono::minutes(5);
   config::Located<std::string> user;
@@ -58,6 +63,7 @@ struct Configuration {
 
 void decode(config::Reader& r, ListenerSettings& out);
 void decode(config::Reader& r, AdminSettings& out);
+void decode(config::Reader& r, MemorySettings& out);
 void decode(config::Reader& r, ShutdownSettings& out);
 void decode(config::Reader& r, Configuration& out);
 

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <functional>
 #include <memory>
 #include <string>
 #include <vector>
@@ -36,6 +37,7 @@ struct Lasting {
   store::MemoryStore store;                  // this process' own
   store::Announcer* announcer = nullptr;     // the supervisor's; null: nothing is served
   std::weak_ptr<store::RedisShared> redis;   // of the last snapshot that names one
+  std::function<void()> trim_heap = [] {};   // soon, on a thread that serves nobody; any thread
   std::shared_ptr<net::TicketKeys> tickets;  // shared with every TLS listener of every snapshot
 };
 

@@ -60,6 +60,9 @@ Supervisor::Supervisor(RunOptions options)
       tasks_(loop_, log_exception) {
   reload_is_free_.set();
   lasting_.announcer = &announcer_;
+  lasting_.trim_heap = [this] {
+    if (!is_trim_due_.exchange(true)) loop_.post([this] { trim_heap(); });
+  };
 }
 
 Supervisor::~Supervisor() {
@@ -254,6 +257,12 @@ void Supervisor::on_signal(int number) {
   log::warn("stopped_at_once", {{"signal", number}});
   exit_code_ = state_ == State::draining ? 128 + number : 0;
   loop_.stop();
+}
+
+/// Freed memory lies between what is in use: only this gives it back. No worker waits, unless it needs the heap.
+void Supervisor::trim_heap() {
+  is_trim_due_ = false;
+  ::malloc_trim(0);
 }
 
 Task<Load> Supervisor::total_load() {

@@ -75,6 +75,7 @@ class Supervisor final : public admin::Console {
   Task<> ask_workers(Ask ask);
   std::shared_ptr<observe::AccessLog> open_log(const Configuration& configuration, config::Problems& problems);
   void on_signal(int number);
+  void trim_heap();
   std::shared_ptr<const Snapshot> current() const;
 
   // What the admin API asks, on a worker's thread.
@@ -94,6 +95,7 @@ class Supervisor final : public admin::Console {
   store::Announcer announcer_;
   SocketSet sockets_;
   std::atomic<State> state_{State::starting};
+  std::atomic<bool> is_trim_due_ = false;
   int exit_code_ = 0;
   std::unique_ptr<Reign> reign_;
   std::unique_ptr<store::RedisHeartbeat> heartbeat_;  // none while the store is embedded

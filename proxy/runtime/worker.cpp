@@ -10,6 +10,10 @@ namespace weir::runtime {
 
 namespace {
 
+constexpr Duration kTrimming = std::chrono::seconds(2);
+constexpr size_t kWorthTrimming = 1 << 20;  // bytes that were freed
+constexpr size_t kOfConnection = 2 * 1024;  // what a connection that closes frees, or more
+
 void report_escaped(std::exception_ptr exception) {
   try {
     std::rethrow_exception(exception);
@@ -44,17 +48,21 @@ class Door final : public net::Listener::Acceptor {
 
 /// A gateway and the cells that its connections are counted in.
 struct Worker::Counted final : downstream::ConnectionObserver {
-  Counted(WorkerContext& context, Lasting& lasting, observe::WorkerMetrics& metrics, const Assignment& assignment)
-      : metrics(metrics),
+  Counted(Worker& worker, WorkerContext& context, Lasting& lasting, observe::WorkerMetrics& metrics,
+          const Assignment& assignment)
+      : worker(worker),
+        metrics(metrics),
         gateway(context, assignment.is_admin ? lasting.admin_clients : lasting.clients, *this, assignment.listener,
                 assignment.port) {}
 
   void connection_opened() override {
+    worker.watch_memory();
     if (!cells) return;
     cells->accepted.add();
     cells->open.add(1);
   }
   void connection_closed() override {
+    worker.freed_ += kOfConnection;
     if (cells) cells->open.add(-1);
   }
   void connection_refused(Limit limit) override {
@@ -67,6 +75,7 @@ struct Worker::Counted final : downstream::ConnectionObserver {
     if (cells) cells->handshake_failures[static_cast<size_t>(fault)].add();
   }
 
+  Worker& worker;
   observe::WorkerMetrics& metrics;
   observe::ListenerCells* cells = nullptr;  // none for the admin listener
   bool is_admin = false;
@@ -113,7 +122,8 @@ Worker::Worker(unsigned index, Lasting& lasting, admin::Console& console)
                .index = index,
                .background = &background_},
       connections_(std::make_unique<upstream::ConnectionPool>(context_)),
-      admin_(std::make_unique<AdminSite>(console, lasting.admin_pages)) {
+      admin_(std::make_unique<AdminSite>(console, lasting.admin_pages)),
+      trimming_(loop_, *this) {
   context_.connections = connections_.get();
 }
 
@@ -188,6 +198,25 @@ Load Worker::load() const {
   return load;
 }
 
+void Worker::watch_memory() {
+  if (!trimming_.is_running()) trimming_.start(kTrimming);
+}
+
+/// Twice without use, and free blocks go: within 10 s after a flood the system has what isn't kept. Goes on until
+/// there is nothing left that could go.
+void Worker::trim() {
+  const size_t keep = served_ ? served_->snapshot().configuration().memory.keep.count / 2 : 0;
+  freed_ += blocks_.trim(keep) + buffers_.trim(keep);
+  if (freed_ >= kWorthTrimming) {
+    freed_ = 0;
+    lasting_.trim_heap();
+  }
+  const bool is_over =
+      std::ranges::all_of(gateways_, [](const auto& entry) { return entry.second->gateway.size() == 0; });
+  const bool is_kept = blocks_.free_bytes() <= keep && buffers_.free_bytes() <= keep;
+  if (!is_over || !is_kept) trimming_.start(kTrimming);
+}
+
 void Worker::do_adopt(std::shared_ptr<const Snapshot> snapshot, const std::vector<Assignment>& assignments,
                       const std::set<int>& kept) {
   auto* served = new ServedSnapshot(std::move(snapshot), metrics_, access_log_);
@@ -237,7 +266,7 @@ void Worker::open_doors(const std::vector<Assignment>& assignments) {
 
 downstream::Gateway& Worker::gateway(const Assignment& assignment) {
   auto& counted = gateways_[assignment.is_admin ? "admin " + assignment.listener : assignment.listener];
-  if (!counted) counted = std::make_unique<Counted>(context_, lasting_, metrics_, assignment);
+  if (!counted) counted = std::make_unique<Counted>(*this, context_, lasting_, metrics_, assignment);
   counted->is_admin = assignment.is_admin;
   counted->gateway.use_port(assignment.port);
   return counted->gateway;

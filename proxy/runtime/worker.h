@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "admin/admin.h"
+#include "async/sleep.h"
 #include "downstream/gateway.h"
 #include "net/listener.h"
 #include "runtime/served_snapshot.h"
@@ -69,6 +70,8 @@ class Worker {
   void close_doors(const std::set<int>& kept, const std::function<bool(const Door&)>& goes);
   downstream::Gateway& gateway(const Assignment& assignment);
   Load load() const;
+  void watch_memory();
+  void trim();
 
   unsigned index_;
   Lasting& lasting_;
@@ -88,6 +91,8 @@ class Worker {
   struct Counted;
   std::map<std::string, std::unique_ptr<Counted>> gateways_;  // by listener
   std::vector<std::unique_ptr<Door>> doors_;
+  Alarm<Worker, &Worker::trim> trimming_;
+  size_t freed_ = 0;  // bytes, or so, since the heap was last trimmed
   std::thread thread_;
 };
 

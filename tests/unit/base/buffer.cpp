@@ -4,6 +4,7 @@
 
 #include <cstring>
 #include <string>
+#include <vector>
 
 #include "base/packer.h"
 #include "base/poison.h"
@@ -50,6 +51,52 @@ TEST_CASE("block pool: keeps no more free blocks than it was told") {
   second = {};
   CHECK(pool.in_use() == 0);
   CHECK(pool.take().get() == kept);
+}
+
+TEST_CASE("block pool: what nobody has needed between two trims is freed, down to what may be kept") {
+  BlockPool pool(1024, 100);
+  {
+    std::vector<BlockRef> flood;
+    for (int i = 0; i < 50; ++i) flood.push_back(pool.take());
+  }
+  CHECK(pool.trim(8 * 1024) == 0);  // all were needed a moment ago
+  CHECK(pool.free_bytes() == 50 * 1024);
+  CHECK(pool.trim(8 * 1024) == 42 * 1024);
+  CHECK(pool.free_bytes() == 8 * 1024);
+  CHECK(pool.trim(8 * 1024) == 0);
+}
+
+TEST_CASE("block pool: blocks that come and go all the time aren't freed") {
+  BlockPool pool(1024, 100);
+  for (int round = 0; round < 5; ++round) {
+    for (int i = 0; i < 10; ++i) {
+      const BlockRef first = pool.take();
+      const BlockRef second = pool.take();
+    }
+    CHECK(pool.trim(0) == 0);
+    CHECK(pool.free_bytes() == 2 * 1024);
+  }
+}
+
+TEST_CASE("block pool: the warmest blocks are kept") {
+  BlockPool pool(1024, 100);
+  BlockRef first = pool.take();
+  BlockRef second = pool.take();
+  Block* const last = second.get();
+  first = {};
+  second = {};
+  pool.trim(1024);
+  CHECK(pool.trim(1024) == 1024);
+  CHECK(pool.take().get() == last);
+}
+
+TEST_CASE("block pool: blocks that were freed at once for want of room count as freed") {
+  BlockPool pool(1024, 1);
+  {
+    const BlockRef first = pool.take();
+    const BlockRef second = pool.take();
+  }
+  CHECK(pool.trim(1024) == 1024);
 }
 
 TEST_CASE("slice: keeps its block alive, as do its parts") {
