@@ -15,8 +15,9 @@ using Algorithm = store::Limit::Algorithm;
 
 constexpr size_t kMostDigits = 20;
 
+/// Differences of what a store has said may be below zero.
 uint64_t seconds_of(Duration time) {
-  return static_cast<uint64_t>(std::chrono::ceil<std::chrono::seconds>(time).count());
+  return static_cast<uint64_t>(std::chrono::ceil<std::chrono::seconds>(std::max(time, Duration::zero())).count());
 }
 
 /// "q" requests in "w" seconds: at least one second, since a window is told in whole ones.

@@ -57,8 +57,8 @@ store::Quota RateQuota::unstretched(store::Quota quota) const {
 }
 
 Duration RateQuota::delay(const store::Quota& quota) const {
-  if (stretched_.burst == limit_.burst) return {};
-  return std::max(quota.reset_after - interval_ * static_cast<int64_t>(limit_.burst), Duration::zero());
+  const Duration most = interval_ * static_cast<int64_t>(stretched_.burst - limit_.burst);
+  return std::clamp(quota.reset_after - interval_ * static_cast<int64_t>(limit_.burst), Duration::zero(), most);
 }
 
 store::Limit RateQuota::share(uint32_t instances, uint64_t cost) const {

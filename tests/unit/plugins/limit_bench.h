@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <map>
 #include <memory>
+#include <optional>
 #include <string>
 
 #include "exchange/error_response.h"
@@ -10,17 +11,19 @@
 
 namespace weir::plugins {
 
-/// A store that is gone.
+/// A store that may be gone, or say whatever the test says.
 class GoneStore : public store::MemoryStore {
  public:
   using MemoryStore::MemoryStore;
   bool is_gone = false;
+  std::optional<store::Quota> says;
   uint32_t sharers = 1;
   int takes = 0;
 
   Task<Result<store::Decision>> take(store::Caller caller, std::span<const store::Take> quotas) override {
     ++takes;
     if (is_gone) return fail_take(caller);
+    if (says) return say(caller, *says);
     return MemoryStore::take(caller, quotas);
   }
   uint32_t instances() const override { return sharers; }
@@ -28,6 +31,11 @@ class GoneStore : public store::MemoryStore {
  private:
   static Task<Result<store::Decision>> fail_take(store::Caller) {
     co_return fail(ErrorCode::store_unavailable, Side::self, "gone");
+  }
+  static Task<Result<store::Decision>> say(store::Caller caller, store::Quota quota) {
+    const auto quotas = caller.arena.make_list<store::Quota>(1);
+    quotas[0] = quota;
+    co_return store::Decision{quota.allowed, quotas};
   }
 };
 

@@ -251,6 +251,23 @@ TEST_CASE("rate_limit: a throttle lets few wait, and a client that goes waits no
   CHECK_FALSE(bench.begin(kAlice)->is_done());
 }
 
+TEST_CASE("rate_limit: a throttle delays no longer than max_delay, whatever the store says") {
+  Bench bench("{ rate: 10/second, burst: 1, mode: throttle, max_delay: 250ms }");
+  bench.shared.says = store::Quota{.most = 3, .remaining = 0, .reset_after = store::kCentury};
+  const auto delayed = bench.begin(kAlice);
+  CHECK_FALSE(delayed->is_done());
+  bench.advance(300ms);
+  CHECK(delayed->answer().status == 200);
+}
+
+TEST_CASE("rate_limit: times that are told are never below zero, whatever the store says") {
+  Bench bench("{ rate: 10/minute, burst: 10, headers: both }");
+  bench.shared.says = store::Quota{.most = 10, .remaining = 0};  // spent, and whole again at once
+  const auto passed = bench.get(kAlice);
+  CHECK(passed["ratelimit"] == "\"default\";r=0;t=0");
+  CHECK(passed["x-ratelimit-reset"] == "0");
+}
+
 TEST_CASE("rate_limit: with leases the store is asked once for many") {
   Bench bench("{ rate: 100/minute, lease: 10 }");
   CHECK(bench.get(kAlice)["ratelimit"].starts_with("\"default\";r=99"));
