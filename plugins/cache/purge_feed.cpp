@@ -61,9 +61,14 @@ void PurgeFeed::hear(const store::Entry& entry) {
   const bool is_own = take_word(text) == id_;
   const auto number = parse_decimal(take_word(text));
   const auto purge = purge_of(text);
-  if (!number || !purge) log::warn("cache_purge_not_understood", {{"cache", name_}, {"entry", entry.id}});
+  if (!number || !purge) tell_not_understood(entry);
   else if (is_own) purges_.heard_own(*number, entry.id);
   else purges_.add(*purge, entry.id);
+}
+
+void PurgeFeed::tell_not_understood(const store::Entry& entry) {
+  const auto turn = not_understood_.turn(announcer_->clock().now());
+  if (turn) log::warn("cache_purge_not_understood", {{"cache", name_}, {"entry", entry.id}, {"untold", turn->untold}});
 }
 
 /// Of an empty log the first entry is a mark.

@@ -4,6 +4,7 @@
 #include <string>
 #include <string_view>
 
+#include "base/paced.h"
 #include "plugins/cache/storage/purges.h"
 #include "store/announcer.h"
 
@@ -33,6 +34,7 @@ class PurgeFeed {
  private:
   void tell(const Purge& purge, uint64_t number);
   void hear(const store::Entry& entry);
+  void tell_not_understood(const store::Entry& entry);
   void catch_up();
   void lose();
 
@@ -41,6 +43,7 @@ class PurgeFeed {
   const std::string id_;  // whose orders are obeyed already when they are heard
   store::Announcer* const announcer_;
   bool has_marked_ = false;  // the follower's thread
+  Paced not_understood_;     // events in the log
   Purges purges_{{}};
   std::mutex telling_;  // so that all hear the orders as they were numbered
   store::LogFollower::Subscription following_;

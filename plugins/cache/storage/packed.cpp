@@ -4,6 +4,9 @@
 #include <concepts>
 #include <cstring>
 
+#include "http/hop_by_hop.h"
+#include "http/syntax.h"
+
 namespace weir::plugins {
 
 // A version, then numbers in the machine's order (little-endian on all that we build for) and texts behind their
@@ -109,6 +112,12 @@ Object::Terms unpack_terms(Reader& in, Duration& took, const Moments& at) {
   return terms;
 }
 
+/// Fields that others have stored go to clients: none ends a line, and none frames the response.
+bool may_be_sent(const http::Header& header) {
+  return http::is_token(header.name) && http::count_field_bytes(header.value) == header.value.size() &&
+         !http::is_connection_specific(header.field) && header.field != http::Field::content_length;
+}
+
 Selection unpack_selection(Reader& in) {
   Selection selection;
   for (auto left = in.count(); left > 0; --left) {
@@ -165,6 +174,7 @@ std::optional<Unpacked> unpack(std::string_view text, std::string_view key, cons
   }
   const auto body = in.text();
   if (!in.is_at_end() || shown > head.headers.size()) return std::nullopt;
+  if (head.status < 200 || head.status > 599 || !std::ranges::all_of(head.headers, may_be_sent)) return std::nullopt;
   auto content = std::make_shared<Content>(body.size());
   content->append(body);
   content->finish();

@@ -89,4 +89,21 @@ TEST_CASE("cache, packed: what is kept under another key, cut short or tampered 
   }
 }
 
+TEST_CASE("cache, packed: a stored response that would break out of its head is none") {
+  Bench bench;
+  const auto text = pack(*bench.object("body"), "key", "1-1", bench.at);
+  const auto with = [&](std::string_view old, std::string_view now) {
+    auto changed = text;
+    changed.replace(changed.find(old), old.size(), now);
+    return unpack(changed, "key", bench.at, bench.arena).has_value();
+  };
+  CHECK(with("X-Empty", "X-Other"));
+  CHECK_FALSE(with("X-Empty", "X\r\nEmpt"));
+  CHECK_FALSE(with("X-Empty", "Upgrade"));
+  CHECK_FALSE(with("\"1\"", "\"\r\n"));
+  CHECK(with("Surrogate-Key", "Surrogate_Key"));
+  CHECK_FALSE(with("Surrogate-Key", "Surrogate Key"));
+  CHECK_FALSE(with(std::string_view("\x94\x01", 2), std::string_view("\x64\x00", 2)));  // status 404, 100
+}
+
 }  // namespace weir::plugins
