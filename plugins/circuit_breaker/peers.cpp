@@ -37,8 +37,9 @@ void Peers::hear(std::string_view text) {
   const auto space = text.find(' ');
   if (space == std::string_view::npos || text.substr(0, space) == id_) return;
   const auto length = parse_decimal(text.substr(space + 1));
-  if (length)
-    breaker_.doubt(announcer_.clock().now(), fmt::format("another instance opened its own for {} ms", *length));
+  const auto now = announcer_.clock().now();
+  if (length && doubts_.turn(now))
+    breaker_.doubt(now, fmt::format("another instance opened its own for {} ms", *length));
 }
 
 }  // namespace weir::plugins

@@ -3,6 +3,7 @@
 #include <string>
 #include <string_view>
 
+#include "base/paced.h"
 #include "base/units.h"
 #include "store/announcer.h"
 
@@ -12,7 +13,8 @@ class Breaker;
 
 /// One circuit and its namesakes in other processes: when one that was closed opens it says so on a channel, and leaves
 /// word in the store for as long as it is open, for those who start later; who hears that lets probes find out by
-/// themselves, and says nothing. Any thread; nothing waits for the store, and without it each goes on alone.
+/// themselves, and says nothing: once a second at most, whatever is said on the channel. Any thread; nothing waits for
+/// the store, and without it each goes on alone.
 class Peers {
  public:
   Peers(store::Announcer& announcer, Breaker& breaker);
@@ -30,6 +32,7 @@ class Peers {
   Breaker& breaker_;
   const std::string channel_;
   const std::string id_;  // who hears it again has said it
+  Paced doubts_;
   store::Channels::Subscription subscription_;
 };
 

@@ -22,9 +22,11 @@ class Channels {
   class Subscription {
    public:
     Subscription() = default;
-    Subscription(Subscription&& other) noexcept : channels_(std::exchange(other.channels_, nullptr)), id_(other.id_) {}
+    Subscription(Subscription&& other) noexcept
+        : channels_(std::exchange(other.channels_, nullptr)), channel_(std::move(other.channel_)), id_(other.id_) {}
     Subscription& operator=(Subscription other) noexcept {
       std::swap(channels_, other.channels_);
+      std::swap(channel_, other.channel_);
       std::swap(id_, other.id_);
       return *this;
     }
@@ -32,21 +34,21 @@ class Channels {
 
    private:
     friend Channels;
-    Subscription(Channels& channels, uint64_t id) : channels_(&channels), id_(id) {}
+    Subscription(Channels& channels, std::string channel, uint64_t id)
+        : channels_(&channels), channel_(std::move(channel)), id_(id) {}
 
     Channels* channels_ = nullptr;
+    std::string channel_;
     uint64_t id_ = 0;
   };
   [[nodiscard]] Subscription subscribe(std::string channel, Hear hear);
   void deliver(std::string_view channel, std::string_view text);
 
  private:
-  struct Listener {
-    std::string channel;
-    Hear hear;
-  };
+  void remove(const std::string& channel, uint64_t id);
+
   std::mutex mutex_;
-  std::map<uint64_t, Listener> listeners_;
+  std::map<std::string, std::map<uint64_t, Hear>, std::less<>> listeners_;  // by channel and id
   uint64_t last_id_ = 0;
 };
 
