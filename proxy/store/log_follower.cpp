@@ -17,7 +17,8 @@ LogFollower::Subscription::~Subscription() {
 
 LogFollower::LogFollower(Loop& loop, Channels& channels, BlockPool& blocks, std::string log,
                          std::shared_ptr<Listener> listener)
-    : blocks_(blocks),
+    : loop_(loop),
+      blocks_(blocks),
       log_(std::move(log)),
       listener_(std::move(listener)),
       wake_(std::make_shared<Event>(loop)),
@@ -43,7 +44,15 @@ Task<> LogFollower::run(Store& store) {
     wake_->clear();
     const auto outcome = co_await read_on(store);
     if (outcome == Outcome::more) continue;
-    if (outcome == Outcome::all_heard) tell([](const LogEars& ears) { ears.caught_up(); });
+    if (outcome == Outcome::lost) {
+      // A store that answers each time as if it were another one isn't asked as fast as it answers.
+      if (std::exchange(has_lost_, true)) co_await sleep_for(loop_, kInterval);
+      continue;
+    }
+    if (outcome == Outcome::all_heard) {
+      has_lost_ = false;
+      tell([](const LogEars& ears) { ears.caught_up(); });
+    }
     if (outcome == Outcome::failed || store.is_shared()) alarm_.start(kInterval);
     co_await wake_->wait();
     alarm_.stop();
@@ -60,7 +69,7 @@ Task<LogFollower::Outcome> LogFollower::read_on(Store& store) {
     last_.reset();
     before_.clear();
     tell([](const LogEars& ears) { ears.lost(); });
-    co_return Outcome::more;
+    co_return Outcome::lost;
   }
   if (last_) entries = entries.subspan(1);
   for (const auto& entry : entries) {

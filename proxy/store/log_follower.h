@@ -67,7 +67,7 @@ class LogFollower {
     std::string id;
     std::string value;
   };
-  enum class Outcome : uint8_t { more, all_heard, failed };
+  enum class Outcome : uint8_t { more, all_heard, lost, failed };
   Task<> run(Store& store);
   Task<Outcome> read_on(Store& store);
   bool begins_with_last(std::span<const Entry> entries) const;
@@ -75,11 +75,13 @@ class LogFollower {
   void tell(Tell tell);
   void wake() { wake_->set(); }
 
+  Loop& loop_;
   BlockPool& blocks_;
   const std::string log_;
   std::shared_ptr<Listener> listener_;
   std::string before_;           // the id of the entry before the last one heard; "" = it was the first
   std::optional<Kept> last_;     // heard
+  bool has_lost_ = false;        // since it has last heard all
   std::shared_ptr<Event> wake_;  // words on their way from other threads know whether it is still there
   Alarm<LogFollower, &LogFollower::wake> alarm_;
   Channels::Subscription words_;

@@ -22,9 +22,17 @@ struct MoodyStore : MemoryStore {
   Task<Result<std::span<const Entry>>> read(Caller caller, std::string_view log, std::string_view after,
                                             size_t count) override {
     ++reads;
+    if (is_erratic) co_return erratic(caller);
     if (is_gone) co_return std::unexpected(Error{ErrorCode::store_unavailable, Side::self, ""});
     co_return co_await MemoryStore::read(caller, log, after, count);
   }
+  /// Another log each time.
+  Result<std::span<const Entry>> erratic(Caller caller) {
+    const auto entries = caller.arena.make_list<Entry>(1);
+    entries[0] = {caller.arena.copy(std::to_string(reads)), "x"};
+    return std::span<const Entry>(entries);
+  }
+  bool is_erratic = false;
   bool is_said_to_be_shared = false;
   bool is_gone = false;
   int reads = 0;
@@ -258,4 +266,15 @@ TEST_CASE("log follower: who hears is told whenever there is no more for now") {
   CHECK(bench.take_heard() == numbers(0, 100));
   bench.append("last");
   CHECK(bench.take_heard() == Names{"last", "-"});
+}
+
+TEST_CASE("log follower: a store that has another log each time is asked a few times a second at most") {
+  Bench bench;
+  bench.store.is_said_to_be_shared = true;
+  bench.store.is_erratic = true;
+  const auto subscription = bench.follow();
+  bench.store.reads = 0;
+  bench.pass(10s, 100ms);
+  CHECK(bench.store.reads > 5);
+  CHECK(bench.store.reads < 60);
 }
