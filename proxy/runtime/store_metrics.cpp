@@ -3,7 +3,9 @@
 namespace weir::runtime {
 
 StoreMetrics::StoreMetrics(FilterMetrics& metrics)
-    : instances_(metrics.gauge("store_instances", "Processes that share the store, as last known.", {})) {
+    : breaches_(metrics.counter("store_protocol_errors",
+                                "Connections that were closed since a store's bytes were no answer.", {})),
+      instances_(metrics.gauge("store_instances", "Processes that share the store, as last known.", {})) {
   size_t index = 0;
   for (const auto* outcome : {"ok", "failed", "spared"}) {
     commands_[index++] = &metrics.counter("store_commands", "Calls to the store; spared: not made, since it is down.",

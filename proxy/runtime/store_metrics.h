@@ -14,6 +14,7 @@ class StoreMetrics final : public store::StoreObserver {
 
   void called(Outcome outcome) override { commands_[static_cast<size_t>(outcome)]->add(); }
   void failed(store::Fault fault) override { errors_[static_cast<size_t>(fault)]->add(); }
+  void protocol_broken() override { breaches_.add(); }
   /// Before the metrics are read.
   void show(store::StoreState state, uint32_t instances) const;
 
@@ -21,6 +22,7 @@ class StoreMetrics final : public store::StoreObserver {
   std::array<SharedCount*, 3> commands_;
   std::array<SharedCount*, store::kFaults> errors_;
   std::array<SharedCount*, 3> states_;
+  SharedCount& breaches_;
   SharedCount& instances_;
 };
 

@@ -1,180 +1,199 @@
 #include "store/redis_connection.h"
 
-#include <hiredis/async.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <sys/socket.h>
 
+#include <algorithm>
 #include <array>
-#include <cassert>
+#include <cstring>
 
-// Invariants. hiredis frees its context itself, in any of the calls below, when the connection has ended: it says so by
-// the `cleanup` hook, after which `context_` is null. Its callbacks resume nobody: they put an answer where the loop
-// finds it. A slot belongs to hiredis from `send` to its callback, which comes once, at the latest with the end.
+#include "store/redis_command.h"
+
+// Invariants. While `socket_` is there the connection is open: every resumption looks first. Replies resume nobody,
+// they put an answer where the loop finds it; so no call ends within `take_replies`, and only `hear` runs code of
+// others.
 
 namespace weir::store {
 
-/// A command on its way. `call` is null when nobody waits any more.
-struct RedisConnection::Slot {
-  RedisConnection* connection = nullptr;
-  RedisCall* call = nullptr;
-  Slot* next_free = nullptr;
-};
+namespace {
 
-/// What hiredis calls.
-struct RedisConnection::Hooks {
-  static RedisConnection& owner(void* data) { return *static_cast<RedisConnection*>(data); }
-  static void nothing(void*) noexcept {}
-  static void add_write(void* data) noexcept { owner(data).want_write(); }
-  static void cleanup(void* data) noexcept { owner(data).ended(); }
-  static void connected(const redisAsyncContext* context, int status) noexcept {
-    if (status != REDIS_OK) owner(context->data).why_closed_ = context->c.errstr;
-  }
-  static void disconnected(const redisAsyncContext* context, int status) noexcept {
-    if (status != REDIS_OK) owner(context->data).why_closed_ = context->errstr;
-  }
-  static void answered(redisAsyncContext*, void* reply, void* data) noexcept {
-    auto& slot = *static_cast<Slot*>(data);
-    RedisConnection& connection = *slot.connection;
-    if (RedisCall* const call = std::exchange(slot.call, nullptr)) {
-      call->slot_ = nullptr;
-      if (reply) call->answered(Reply::copy(*static_cast<redisReply*>(reply), call->arena_));
-      else call->answered(std::unexpected(Fault::connection_lost));
-    }
-    slot.next_free = std::exchange(connection.free_slots_, &slot);
-    --connection.unanswered_;
-  }
-  static void heard(redisAsyncContext*, void* data, void* hear) noexcept {
-    const auto* reply = static_cast<redisReply*>(data);
-    if (!reply || reply->type != REDIS_REPLY_ARRAY || reply->elements != 4) return;
-    const auto text = [&](size_t index) {
-      const redisReply& item = *reply->element[index];
-      return item.str ? std::string_view(item.str, item.len) : std::string_view();
-    };
-    if (text(0) == "pmessage") (*static_cast<Hear*>(hear))(text(2), text(3));
-  }
-};
+constexpr size_t kTold = 200;  // bytes of an error text, in a log
+
+/// A server that is gone without a word is found out within half a minute.
+void keep_alive(int fd) {
+  const auto set = [&](int level, int name, int value) { ::setsockopt(fd, level, name, &value, sizeof value); };
+  set(SOL_SOCKET, SO_KEEPALIVE, 1);
+  set(IPPROTO_TCP, TCP_KEEPIDLE, 15);
+  set(IPPROTO_TCP, TCP_KEEPINTVL, 5);
+  set(IPPROTO_TCP, TCP_KEEPCNT, 3);
+}
+
+}  // namespace
 
 RedisConnection::RedisConnection(Loop& loop, const net::Address& to) : loop_(loop), closed_(loop) {
   flush_.connection = this;
   flush_.run = [](Ready& self) { static_cast<Flush&>(static_cast<EndOfTick&>(self)).connection->flush(); };
-  std::array<char, 64> ip;
-  redisAsyncContext* context = nullptr;
-  if (to.is_unix()) {
-    context = ::redisAsyncConnectUnix(reinterpret_cast<const sockaddr_un*>(to.get())->sun_path);
-  } else {
-    const auto text = to.ip(std::span(ip).first(ip.size() - 1));
-    ip[text.size()] = '\0';
-    context = ::redisAsyncConnect(ip.data(), to.port());
-  }
-  if (!context || context->err) {
-    why_closed_ = context ? context->errstr : "out of memory";
-    if (context) ::redisAsyncFree(context);
+  const auto begun = net::start_connect(to);
+  if (!begun) {
+    why_closed_ = begun.error().detail;
     closed_.set();
     return;
   }
-  context_ = context;
-  if (!to.is_unix()) ::redisEnableKeepAlive(&context->c);
-  watch_.emplace(loop, context->c.fd);
-  replies_.serve(*context->c.reader);
-  context->data = context->ev.data = this;
-  context->ev.addRead = context->ev.delRead = context->ev.delWrite = Hooks::nothing;
-  context->ev.addWrite = Hooks::add_write;
-  context->ev.cleanup = Hooks::cleanup;
-  ::redisAsyncSetConnectCallback(context, Hooks::connected);
-  ::redisAsyncSetDisconnectCallback(context, Hooks::disconnected);
-  writer_ = write_rest();
-  writer_.start();
-  reader_ = read_all();
-  reader_.start();
+  if (to.is_ip()) keep_alive(begun->fd);
+  socket_.emplace(loop, begun->fd);
+  is_connected_ = begun->is_connected;
+  if (is_connected_) {
+    receiving_ = read_all();
+    receiving_.start();
+  } else {
+    sending_ = write_all();
+    sending_.start();
+  }
 }
 
 RedisConnection::~RedisConnection() { close("not needed any more"); }
 
 void RedisConnection::close(std::string_view why) {
-  if (!context_) return;
+  if (!socket_) return;
   why_closed_ = why;
-  ::redisAsyncFree(context_);
-  assert(!context_);
-}
-
-void RedisConnection::ended() {
-  context_ = nullptr;
-  watch_->release();  // hiredis closes the descriptor next
+  socket_.reset();
   flush_.unlink();
+  while (!due_.is_empty()) {
+    if (RedisCall* const call = due_.pop()) call->answered(std::unexpected(Fault::connection_lost));
+  }
   closed_.set();
 }
 
+void RedisConnection::break_off(std::string_view breach) {
+  has_broken_protocol_ = true;
+  close(breach);
+}
+
 // --- commands
-
-void RedisConnection::add_slots() {
-  constexpr size_t kMore = 64;
-  auto& more = slots_.emplace_back(std::make_unique<Slot[]>(kMore));
-  for (size_t i = 0; i < kMore; ++i) {
-    more[i].connection = this;
-    more[i].next_free = std::exchange(free_slots_, &more[i]);
-  }
-}
-
-RedisConnection::Slot* RedisConnection::send(RedisCall& call, std::string_view command) {
-  if (!context_ || unanswered_ >= kMostUnanswered) return nullptr;
-  if (!free_slots_) add_slots();
-  Slot* const slot = std::exchange(free_slots_, free_slots_->next_free);
-  slot->call = &call;
-  ++unanswered_;
-  if (::redisAsyncFormattedCommand(context_, Hooks::answered, slot, command.data(), command.size()) == REDIS_OK)
-    return slot;
-  slot->call = nullptr;
-  slot->next_free = std::exchange(free_slots_, slot);
-  --unanswered_;
-  return nullptr;
-}
 
 RedisCall RedisConnection::call(Arena& arena, std::string_view command, Time deadline) {
   return {*this, arena, command, deadline};
 }
 
-bool RedisConnection::subscribe(std::string_view pattern, Hear& hear) {
-  const char* words[] = {"PSUBSCRIBE", pattern.data()};
-  const size_t sizes[] = {10, pattern.size()};
-  is_subscriber_ = true;
-  return context_ && ::redisAsyncCommandArgv(context_, Hooks::heard, &hear, 2, words, sizes) == REDIS_OK;
-}
-
-// --- the socket
-
-void RedisConnection::want_write() {
-  if (writer_ && !writer_.is_done()) return;
-  loop_.at_end_of_tick(flush_);
+void RedisConnection::write(std::string_view command) {
+  output_.append(command);
+  if (is_connected_ && (!sending_ || sending_.is_done())) loop_.at_end_of_tick(flush_);
 }
 
 void RedisConnection::flush() {
-  if (!context_) return;
-  ::redisAsyncHandleWrite(context_);
-  if (!context_ || ::sdslen(context_->c.obuf) == 0) return;
-  flush_.unlink();
-  writer_ = write_rest();
-  writer_.start();
+  const auto sent = socket_->send(output_);
+  if (sent.state == net::Transfer::State::moved) return;
+  if (sent.state == net::Transfer::State::failed) return close(std::strerror(sent.error));
+  sending_ = write_all();
+  sending_.start();
 }
 
-/// Until it is connected, and until all that was called is written.
-Task<> RedisConnection::write_rest() {
-  do {
-    co_await watch_->writable();
-    if (context_) ::redisAsyncHandleWrite(context_);  // the reader, woken in the same turn, may have seen the end
-  } while (context_ && (!(context_->c.flags & REDIS_CONNECTED) || ::sdslen(context_->c.obuf) > 0));
-}
-
-Task<> RedisConnection::read_all() {
-  while (context_) {
-    co_await watch_->readable();
-    if (context_ && is_unasked()) close("the server spoke without being asked");
-    if (context_) ::redisAsyncHandleRead(context_);
+Task<> RedisConnection::write_all() {
+  if (!is_connected_) {
+    co_await socket_->writable();
+    if (!socket_) co_return;
+    if (const auto connected = net::finish_connect(socket_->fd()); !connected) {
+      close(connected.error().detail);
+      co_return;
+    }
+    is_connected_ = true;
+    receiving_ = read_all();
+    receiving_.start();
+  }
+  while (socket_ && !output_.is_empty()) {
+    const auto sent = socket_->send(output_);
+    if (sent.state == net::Transfer::State::blocked) co_await socket_->writable();
+    if (sent.state == net::Transfer::State::failed) close(std::strerror(sent.error));
   }
 }
 
-/// hiredis takes an answer to nothing for a mistake of ours, and aborts.
-bool RedisConnection::is_unasked() const {
-  char byte;
-  return unanswered_ == 0 && !is_subscriber_ && ::recv(context_->c.fd, &byte, 1, MSG_PEEK | MSG_DONTWAIT) == 1;
+// --- replies
+
+Task<> RedisConnection::read_all() {
+  while (socket_) {
+    co_await socket_->readable();
+    if (socket_) read_some();  // the writer, woken in the same turn, may have seen the end
+  }
+}
+
+void RedisConnection::read_some() {
+  std::array<char, 16 * 1024> room;
+  const auto received = socket_->receive(room);
+  switch (received.state) {
+    case net::Transfer::State::blocked: return;
+    case net::Transfer::State::ended: return close("the server closed the connection");
+    case net::Transfer::State::failed: return close(std::strerror(received.error));
+    case net::Transfer::State::moved: break;
+  }
+  reader_.feed({room.data(), received.bytes});
+  take_replies();
+}
+
+void RedisConnection::take_replies() {
+  while (socket_ && reader_.has_unread()) {
+    if (!(subscription_ ? take_message() : take_reply())) break;
+  }
+  if (socket_ && !reader_.problem().empty()) break_off(reader_.problem());
+}
+
+/// False: there is no whole one.
+bool RedisConnection::take_reply() {
+  if (due_.is_empty()) {
+    break_off("bytes that no command has asked for");
+    return false;
+  }
+  RedisCall* const call = due_.front();
+  const auto reply = reader_.next(call ? &call->arena_ : nullptr);
+  if (!reply) return false;
+  due_.pop();
+  if (call) call->answered(*reply);
+  return true;
+}
+
+// --- subscriptions
+
+bool RedisConnection::subscribe(std::string_view pattern, Hear& hear) {
+  if (!can_send() || !due_.is_empty()) return false;
+  subscription_.emplace(std::string(pattern), hear);
+  Arena arena(blocks_);
+  write(redis_command(arena, {"PSUBSCRIBE", pattern}));
+  return true;
+}
+
+bool RedisConnection::ping() {
+  if (!socket_ || !subscription_ || !subscription_->is_confirmed || subscription_->owes_pong) return false;
+  subscription_->owes_pong = true;
+  write("*1\r\n$4\r\nPING\r\n");
+  return true;
+}
+
+bool RedisConnection::take_message() {
+  auto& arena = subscription_->message;
+  if (!arena) arena.emplace(blocks_);
+  const auto message = reader_.next(&*arena);
+  if (!message) return false;
+  if (message->is_error())
+    close(std::string("the server refuses the subscription: ").append(message->text.substr(0, kTold)));
+  else if (!understand(*message)) break_off("a message that no subscription has asked for");
+  arena.reset();
+  return true;
+}
+
+/// What a server may say: that the pattern is subscribed, once; a pong for each PING; messages.
+bool RedisConnection::understand(const Reply& message) {
+  auto& [pattern, hear, is_confirmed, owes_pong, arena] = *subscription_;
+  const auto is_text = [](const Reply& item) { return item.type == Reply::Type::text; };
+  const auto items = message.items;
+  if (!is_confirmed) {
+    is_confirmed = items.size() == 3 && message[0].text == "psubscribe" && message[1].text == pattern;
+    return is_confirmed;
+  }
+  if (!std::ranges::all_of(items, is_text)) return false;
+  if (items.size() == 2 && message[0].text == "pong") return std::exchange(owes_pong, false);
+  if (items.size() != 4 || message[0].text != "pmessage" || message[1].text != pattern) return false;
+  hear(message[2].text, message[3].text);
+  return true;
 }
 
 // --- the awaiter
@@ -183,29 +202,33 @@ RedisCall::RedisCall(RedisConnection& connection, Arena& arena, std::string_view
     : connection_(connection), arena_(arena), command_(command), deadline_(deadline), alarm_(connection.loop_, *this) {}
 
 RedisCall::~RedisCall() {
-  if (slot_) slot_->call = nullptr;
+  if (is_due_) connection_.due_.drop(ticket_);
 }
 
 bool RedisCall::await_suspend(std::coroutine_handle<> awaiter) {
   coroutine = awaiter;
-  slot_ = connection_.send(*this, command_);
-  if (!slot_) {
+  if (!connection_.can_send() || connection_.output_.bytes() > RedisConnection::kMostUnsent) {
     answer_ = std::unexpected(connection_.is_open() ? Fault::overloaded : Fault::not_connected);
     return false;
   }
+  ticket_ = connection_.due_.push(*this);
+  is_due_ = true;
+  connection_.write(command_);
   alarm_.start_at(deadline_);
   return true;
 }
 
 void RedisCall::answered(Answer answer) {
+  is_due_ = false;
   answer_ = answer;
   alarm_.stop();
   connection_.loop_.wake(*this);
 }
 
 void RedisCall::too_late() {
-  if (!slot_) return;  // the answer came in the same turn
-  std::exchange(slot_, nullptr)->call = nullptr;
+  if (!is_due_) return;  // the answer came in the same turn
+  is_due_ = false;
+  connection_.due_.drop(ticket_);
   answer_ = std::unexpected(Fault::timeout);
   coroutine.resume();
 }

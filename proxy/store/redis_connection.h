@@ -1,29 +1,24 @@
 #pragma once
 
 #include <functional>
-#include <memory>
 #include <optional>
 #include <string>
-#include <vector>
 
 #include "async/event.h"
-#include "async/fd_watch.h"
 #include "async/sleep.h"
 #include "async/task.h"
-#include "net/address.h"
+#include "base/output.h"
+#include "net/socket.h"
+#include "store/redis_due_calls.h"
+#include "store/redis_reader.h"
 #include "store/redis_reply.h"
-#include "store/redis_reply_pool.h"
-
-struct redisAsyncContext;
 
 namespace weir::store {
 
-class RedisCall;
-
-/// One connection to a Redis server, from its beginning to its end: hiredis' asynchronous interface over our own
-/// readiness. The commands of one loop turn leave in one write, answers are copied into the arena of whoever waits for
-/// them. Each command has a slot in here, to which the awaiter only points: when it is destroyed, the late answer is
-/// dropped. One thread; its calls end before it or are told `connection_lost` at the next turn.
+/// One connection to a Redis server, from its beginning to its end. The commands of one loop turn leave in one write;
+/// replies are read into the arena of the call that waits. A late reply to a call that was destroyed is dropped. The
+/// first bytes that no command has asked for, or that break the protocol, end the connection. One thread; its calls end
+/// before it or are told `connection_lost` at the next turn.
 class RedisConnection {
  public:
   /// Begins to connect; commands may be called at once.
@@ -32,9 +27,11 @@ class RedisConnection {
   RedisConnection& operator=(const RedisConnection&) = delete;
   ~RedisConnection();
 
-  bool is_open() const { return context_ != nullptr; }
-  /// What ended it: "Connection refused", "Server closed the connection".
+  bool is_open() const { return socket_.has_value(); }
+  /// What ended it: "connection refused", "the server closed the connection".
   const std::string& why_closed() const { return why_closed_; }
+  /// The server's bytes ended it: `why_closed` names the breach.
+  bool has_broken_protocol() const { return has_broken_protocol_; }
   /// Until it has ended.
   Event::Awaiter closed() { return closed_.wait(); }
   /// Ends it; whoever waits for an answer is told.
@@ -44,46 +41,57 @@ class RedisConnection {
   /// are replies. The command must live until it is awaited, the arena until the answer.
   RedisCall call(Arena& arena, std::string_view command, Time deadline);
 
-  /// Subscribes to all channels like `pattern`; from then on nothing else may be sent. `hear(channel, text)` is called
-  /// in a turn of the loop, and must not destroy the connection, which it outlives.
+  /// Subscribes to all channels like `pattern`; from then on no command may be called. False: it can't now.
+  /// `hear(channel, text)` is called in a turn of the loop, and must not destroy the connection, which it outlives.
   using Hear = std::function<void(std::string_view channel, std::string_view text)>;
   bool subscribe(std::string_view pattern, Hear& hear);
+  /// Asks the server of a subscription for a sign of life. False: it still owes the last one, or the subscription.
+  bool ping();
 
   /// Commands whose answer is due, dropped ones too.
-  size_t unanswered() const { return unanswered_; }
+  size_t unanswered() const { return due_.size(); }
   static constexpr size_t kMostUnanswered = 10'000;
+  static constexpr size_t kMostUnsent = 64 << 20;  // bytes; beyond them no further command is taken
 
  private:
   friend RedisCall;
-  struct Slot;
-  struct Hooks;
   struct Flush : EndOfTick {
     RedisConnection* connection;
   };
+  struct Subscription {
+    std::string pattern;
+    Hear& hear;
+    bool is_confirmed = false;
+    bool owes_pong = false;
+    std::optional<Arena> message;  // the one that is being read
+  };
 
-  /// Null when the connection takes no more.
-  Slot* send(RedisCall& call, std::string_view command);
-  void add_slots();
-  void want_write();
+  bool can_send() const { return socket_ && !subscription_ && due_.size() < kMostUnanswered; }
+  void write(std::string_view command);
   void flush();
+  Task<> write_all();
   Task<> read_all();
-  Task<> write_rest();
-  bool is_unasked() const;
-  void ended();
+  void read_some();
+  void take_replies();
+  bool take_reply();
+  bool take_message();
+  bool understand(const Reply& message);
+  void break_off(std::string_view breach);
 
   Loop& loop_;
-  RedisReplyPool replies_;
-  redisAsyncContext* context_ = nullptr;
-  std::optional<FdWatch> watch_;
+  BlockPool blocks_{16 * 1024, 1};
+  std::optional<net::Socket> socket_;
+  bool is_connected_ = false;
+  Output output_{blocks_};
+  RedisReader reader_;
+  DueCalls due_;
+  std::optional<Subscription> subscription_;
   std::string why_closed_;
+  bool has_broken_protocol_ = false;
   Event closed_;
   Flush flush_;
-  bool is_subscriber_ = false;
-  size_t unanswered_ = 0;
-  std::vector<std::unique_ptr<Slot[]>> slots_;  // as many as were ever under way at once
-  Slot* free_slots_ = nullptr;
-  Task<> reader_;
-  Task<> writer_;  // while the socket takes nothing
+  Task<> receiving_;
+  Task<> sending_;  // until it is connected, and while the socket takes nothing
 };
 
 /// `co_await connection.call(…)`.
@@ -103,11 +111,12 @@ class RedisCall : Waiter {
   void answered(Answer answer);
   void too_late();
 
-  RedisConnection& connection_;
+  RedisConnection& connection_;  // only while the reply is due: it may go before
   Arena& arena_;
   std::string_view command_;
   Time deadline_;
-  RedisConnection::Slot* slot_ = nullptr;
+  uint64_t ticket_ = 0;
+  bool is_due_ = false;
   Answer answer_ = std::unexpected(Fault::not_connected);
   Alarm<RedisCall, &RedisCall::too_late> alarm_;
 };

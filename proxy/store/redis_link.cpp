@@ -11,6 +11,7 @@ namespace weir::store {
 namespace {
 
 constexpr Duration kConnectTimeout = std::chrono::seconds(1);  // all of it: name, connection, login
+constexpr Duration kLasting = std::chrono::seconds(1);
 constexpr Duration kFirstPause = std::chrono::milliseconds(50);
 constexpr Duration kLongestPause = std::chrono::milliseconds(500);
 
@@ -24,32 +25,51 @@ Task<std::expected<net::Address, Fault>> NamedServer::find() {
   co_return answer->records.front().address.with_port(server_.port);
 }
 
-RedisLink::RedisLink(Loop& loop, std::unique_ptr<RedisFinder> finder, Login login, Expect expect)
-    : loop_(loop), finder_(std::move(finder)), login_(std::move(login)), expect_(expect), changed_(loop) {
+RedisLink::RedisLink(Loop& loop, RedisShared& shared, const std::string& name, std::unique_ptr<RedisFinder> finder,
+                     Login login, Expect expect)
+    : loop_(loop),
+      shared_(shared),
+      name_(name),
+      finder_(std::move(finder)),
+      login_(std::move(login)),
+      expect_(expect),
+      changed_(loop) {
   task_ = keep_connected();
   task_.start();
 }
 
 Task<> RedisLink::keep_connected() {
   for (;;) {
-    const auto fault = co_await connect(loop_.now() + kConnectTimeout);
-    if (fault) {
-      fault_ = fault;
-      ++failures_;
-      connection_.reset();
+    auto fault = co_await connect(loop_.now() + kConnectTimeout);
+    if (!fault) {
+      fault_.reset();
+      is_ready_ = true;
       changed_.notify();
-      co_await sleep_for(loop_, pause());
-      continue;
+      const Time since = loop_.now();
+      co_await connection_->closed();
+      is_ready_ = false;
+      if (loop_.now() - since >= kLasting) {
+        failures_ = 0;
+        let_go(std::nullopt);
+        continue;
+      }
+      fault = Fault::connection_lost;
     }
-    fault_.reset();
-    failures_ = 0;
-    is_ready_ = true;
-    changed_.notify();
-    co_await connection_->closed();
-    is_ready_ = false;
-    changed_.notify();
-    connection_.reset();
+    ++failures_;
+    let_go(fault);
+    co_await sleep_for(loop_, pause());
   }
+}
+
+/// `fault`: what those who wait are told; none: the next attempt begins at once.
+void RedisLink::let_go(std::optional<Fault> fault) {
+  if (connection_ && !connection_->is_open()) {
+    why_lost_ = connection_->why_closed();
+    if (connection_->has_broken_protocol()) shared_.tell_breach(name_, why_lost_, loop_.now());
+  }
+  fault_ = fault;
+  connection_.reset();
+  changed_.notify();
 }
 
 Duration RedisLink::pause() {
@@ -85,6 +105,10 @@ Task<std::optional<Fault>> RedisLink::greet(Arena& arena, Time deadline) {
   }
   const auto answer = co_await connection_->call(arena, redis_command(arena, {"PING"}), deadline);
   if (const auto fault = fault_in(answer)) co_return fault;
+  if (answer->text != "PONG") {
+    shared_.tell_nonsense(name_, "PING", loop_.now());
+    co_return Fault::unexpected;
+  }
   if (expect_ == Expect::any) co_return std::nullopt;
   const auto role = co_await connection_->call(arena, redis_command(arena, {"ROLE"}), deadline);
   if (const auto fault = fault_in(role)) co_return fault;

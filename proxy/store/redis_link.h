@@ -9,6 +9,7 @@
 #include "net/resolver.h"
 #include "store/redis_address.h"
 #include "store/redis_connection.h"
+#include "store/redis_shared.h"
 
 namespace weir::store {
 
@@ -30,8 +31,9 @@ class NamedServer final : public RedisFinder {
   net::Resolver* resolver_;
 };
 
-/// A connection to one server that is made again whenever it ends: at once at first, then after a pause that grows to
-/// half a second, with jitter. Logs in and chooses the database before anybody may use it. One thread.
+/// A connection to one server that is made again whenever it ends: at once when it has lasted for a second, else after
+/// a pause that grows to half a second, with jitter; so no server causes more than a few connections a second. Logs in
+/// and chooses the database before anybody may use it. One thread.
 class RedisLink {
  public:
   enum class Expect : uint8_t { any, master };
@@ -40,7 +42,9 @@ class RedisLink {
     std::string password;
     uint32_t database = 0;
   };
-  RedisLink(Loop& loop, std::unique_ptr<RedisFinder> finder, Login login, Expect expect = Expect::any);
+  /// `name` is the server's in the log; it and `shared` outlive the link.
+  RedisLink(Loop& loop, RedisShared& shared, const std::string& name, std::unique_ptr<RedisFinder> finder, Login login,
+            Expect expect = Expect::any);
 
   /// Null while there is none; what `ready` waits for, or why not.
   RedisConnection* connection() { return is_ready_ ? connection_.get() : nullptr; }
@@ -50,24 +54,28 @@ class RedisLink {
   Task<Answer> ask(Arena& arena, std::string_view command, Time deadline);
   /// The server isn't what it should be: looks for it again.
   void drop(std::string_view why);
-  /// Until the connection changes: one more, or one less.
-  Signal::Awaiter changed() { return changed_.wait(); }
+  /// What ended the last connection; "" = none has ended yet.
+  const std::string& why_lost() const { return why_lost_; }
 
  private:
   Task<> keep_connected();
+  void let_go(std::optional<Fault> fault);
   Task<std::optional<Fault>> connect(Time deadline);
   Task<std::optional<Fault>> greet(Arena& arena, Time deadline);
   Duration pause();
 
   Loop& loop_;
+  RedisShared& shared_;
+  const std::string& name_;
   std::unique_ptr<RedisFinder> finder_;
   Login login_;
   Expect expect_;
   BlockPool blocks_{4096, 1};
   std::unique_ptr<RedisConnection> connection_;
   bool is_ready_ = false;
+  std::string why_lost_;
   std::optional<Fault> fault_;  // of the last attempt; none before the first, and while connected
-  unsigned failures_ = 0;       // in a row
+  unsigned failures_ = 0;       // in a row: attempts, and connections that did not last
   Signal changed_;
   std::minstd_rand random_{std::random_device()()};
   Task<> task_;

@@ -23,27 +23,32 @@ RedisNodes::NodeRef RedisNodes::of(std::string_view key) {
   return node(owner ? *owner : shared_.settings.servers.front().text());
 }
 
+/// A server that sends calls here and there makes no more than a few connections: what the map does not have goes with
+/// the next map that is read.
 RedisNodes::NodeRef RedisNodes::follow(const Redirection& redirection) {
+  constexpr size_t kMostStrangers = 16;
+  const auto& to = redirection.node;
+  const size_t known = masters_ + shared_.settings.servers.size();
+  if (!nodes_.contains(to) && nodes_.size() >= known + kMostStrangers) return nullptr;
   if (redirection.kind == Redirection::Kind::moved) {
-    map_.move(redirection.slot, redirection.node);
+    map_.move(redirection.slot, to);
     is_stale_.set();
   }
-  return node(redirection.node);
+  return node(to);
 }
 
 void RedisNodes::failed(Node& node, Fault fault) {
   if (is_cluster() && fault != Fault::out_of_memory) is_stale_.set();
   // A master that was deposed, or that doesn't even answer the breaker's one call a second: there may be another.
-  if (fault == Fault::read_only || (fault == Fault::timeout && node.health.is_open())) node.link.drop(name_of(fault));
+  if (fault == Fault::read_only || (fault == Fault::timeout && node.health->is_open())) node.link.drop(name_of(fault));
 }
 
 // --- how they are found
 
 RedisNodes::NodeRef RedisNodes::make(std::string name, std::unique_ptr<RedisFinder> finder, const RedisAddress& login,
                                      RedisLink::Expect expect) {
-  ServerHealth& health = shared_.health.server(name);
-  return NodeRef(new Node{
-      std::move(name), health, {loop_, std::move(finder), {login.user, login.password, login.database}, expect}});
+  const RedisLink::Login as{login.user, login.password, login.database};
+  return std::make_shared<Node>(loop_, shared_, std::move(name), std::move(finder), as, expect);
 }
 
 net::Resolver& RedisNodes::resolver() {
@@ -59,7 +64,7 @@ std::unique_ptr<RedisFinder> RedisNodes::finder_of(const RedisAddress& server) {
 std::unique_ptr<RedisFinder> RedisNodes::sentinels() {
   std::vector<SentinelFinder::Sentinel> sentinels;
   for (const auto& address : shared_.settings.servers) sentinels.push_back({finder_of(address), address});
-  return std::make_unique<SentinelFinder>(loop_, shared_.settings.sentinel_master, std::move(sentinels), resolver());
+  return std::make_unique<SentinelFinder>(loop_, shared_, std::move(sentinels), resolver());
 }
 
 }  // namespace weir::store

@@ -18,8 +18,14 @@ namespace weir::store {
 class RedisNodes {
  public:
   struct Node {
-    const std::string name;  // "host:port"
-    ServerHealth& health;
+    Node(Loop& loop, RedisShared& shared, std::string name, std::unique_ptr<RedisFinder> finder,
+         const RedisLink::Login& login, RedisLink::Expect expect)
+        : name(std::move(name)),
+          health(shared.health.server(this->name)),
+          link(loop, shared, this->name, std::move(finder), login, expect) {}
+
+    const std::string name;                      // "host:port"
+    const std::shared_ptr<ServerHealth> health;  // shared with the other threads' nodes of this name
     RedisLink link;
   };
   using NodeRef = std::shared_ptr<Node>;  // shared with the calls under way, which may outlast its place in the Cluster
@@ -30,7 +36,7 @@ class RedisNodes {
 
   /// Who has `key`, as far as is known.
   NodeRef of(std::string_view key);
-  /// Who a node of a Cluster has sent us to.
+  /// Who a node of a Cluster has sent us to; null when that is one too many that the map does not have.
   NodeRef follow(const Redirection& redirection);
   /// What a call to it came to: whether the map, or the master, may have changed.
   void failed(Node& node, Fault fault);
@@ -45,7 +51,8 @@ class RedisNodes {
   net::Resolver& resolver();
 
   Task<> keep_map();
-  Task<bool> read_map(Arena& arena, NodeRef from);
+  std::vector<std::string> who_may_know() const;
+  Task<std::optional<SlotMap>> read_map(std::string from);
   void use(SlotMap map);
 
   Loop& loop_;
@@ -54,6 +61,7 @@ class RedisNodes {
   NodeRef single_;                           // unless it is a Cluster
   std::map<std::string, NodeRef> nodes_;     // of a Cluster
   SlotMap map_;
+  size_t masters_ = 0;  // of the map, as it was read
   BlockPool blocks_{16 * 1024, 1};
   Event is_stale_;
   Task<> map_task_;

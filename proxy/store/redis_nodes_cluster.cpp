@@ -1,6 +1,6 @@
 #include <algorithm>
 
-#include "async/race.h"
+#include "async/first_of.h"
 #include "store/redis_command.h"
 #include "store/redis_nodes.h"
 
@@ -11,13 +11,10 @@ namespace weir::store {
 namespace {
 
 constexpr Duration kMapTimeout = std::chrono::seconds(1);
-constexpr Duration kBetweenMaps = std::chrono::milliseconds(100);  // at least
+constexpr Duration kBetweenQuestions = std::chrono::milliseconds(100);  // while nobody has answered
+constexpr Duration kBetweenMaps = std::chrono::milliseconds(100);       // at least
+constexpr Duration kAfterChange = std::chrono::seconds(1);              // at least: redirections tell what is newer
 constexpr Duration kMapAge = std::chrono::minutes(1);
-
-Task<bool> settled(Event& event) {
-  co_await event.wait();
-  co_return true;
-}
 
 }  // namespace
 
@@ -33,34 +30,48 @@ RedisNodes::NodeRef RedisNodes::node(const std::string& name) {
 Task<> RedisNodes::keep_map() {
   for (;;) {
     is_stale_.clear();
-    std::vector<std::string> names = map_.nodes();
-    for (const auto& seed : shared_.settings.servers) names.push_back(seed.text());
-    bool is_read = false;
-    for (size_t i = 0; i < names.size() && !is_read; ++i) {
-      Arena arena(blocks_);
-      is_read = co_await read_map(arena, node(names[i]));
-    }
-    co_await sleep_for(loop_, kBetweenMaps);
-    if (is_read) co_await before(loop_, loop_.now() + kMapAge, settled(is_stale_));
+    std::vector<Task<std::optional<SlotMap>>> questions;
+    for (auto& name : who_may_know()) questions.push_back(read_map(std::move(name)));
+    const Duration all = kBetweenQuestions * static_cast<int64_t>(questions.size()) + kMapTimeout;
+    auto map = co_await first_of(loop_, loop_.now() + all, kBetweenQuestions, std::move(questions));
+    const bool is_known = map.has_value();
+    const bool is_new = map && *map != map_;
+    if (map) use(std::move(*map));
+    co_await sleep_for(loop_, is_new ? kAfterChange : kBetweenMaps);
+    if (is_known) co_await before(loop_, loop_.now() + kMapAge, detail::until_set(is_stale_));
   }
 }
 
-Task<bool> RedisNodes::read_map(Arena& arena, NodeRef from) {
+/// The masters and, among the first of them, the servers of the settings.
+std::vector<std::string> RedisNodes::who_may_know() const {
+  std::vector<std::string> names = map_.nodes();
+  size_t place = 1;
+  for (const auto& seed : shared_.settings.servers) {
+    if (map_.has(seed.text())) continue;
+    names.insert(names.begin() + static_cast<std::ptrdiff_t>(std::min(place, names.size())), seed.text());
+    place += 2;
+  }
+  return names;
+}
+
+/// Nothing as well when the server does not answer.
+Task<std::optional<SlotMap>> RedisNodes::read_map(std::string from) {
+  const auto asked = node(from);
+  Arena arena(blocks_);
   const auto command = redis_command(arena, {"CLUSTER", "SLOTS"});
-  const auto answer = co_await from->link.ask(arena, command, loop_.now() + kMapTimeout);
-  if (!answer) co_return false;
-  auto map = SlotMap::read(*answer, from->name);
-  if (!map) co_return false;
-  use(std::move(*map));
-  co_return true;
+  const auto answer = co_await asked->link.ask(arena, command, loop_.now() + kMapTimeout);
+  if (!answer) co_return std::nullopt;
+  auto map = SlotMap::read(*answer, asked->name);
+  if (!map && !answer->is_error()) shared_.tell_nonsense(asked->name, "CLUSTER SLOTS", loop_.now());
+  co_return map;
 }
 
 /// Nodes that have no slot any more are let go, with their breakers.
 void RedisNodes::use(SlotMap map) {
   map_ = std::move(map);
-  const auto& names = map_.nodes();
-  const auto is_kept = [&](const std::string& name) { return std::ranges::find(names, name) != names.end(); };
-  for (const auto& name : names) node(name);
+  masters_ = map_.nodes().size();
+  const auto is_kept = [&](const std::string& name) { return map_.has(name); };
+  for (const auto& name : map_.nodes()) node(name);
   std::erase_if(nodes_, [&](const auto& entry) { return !is_kept(entry.first); });
   shared_.health.keep_only(is_kept);
 }

@@ -1,9 +1,6 @@
 #include "store/redis_reply.h"
 
-#include <hiredis/hiredis.h>
-
 #include <array>
-#include <new>
 #include <utility>
 
 namespace weir::store {
@@ -11,20 +8,6 @@ namespace weir::store {
 const Reply& Reply::operator[](size_t index) const {
   static const Reply none;
   return index < items.size() ? items[index] : none;
-}
-
-Reply Reply::copy(const redisReply& from, Arena& arena) {
-  switch (from.type) {
-    case REDIS_REPLY_STRING:
-    case REDIS_REPLY_STATUS: return {.type = Type::text, .text = arena.copy({from.str, from.len})};
-    case REDIS_REPLY_ERROR: return {.type = Type::error, .text = arena.copy({from.str, from.len})};
-    case REDIS_REPLY_INTEGER: return {.type = Type::integer, .integer = from.integer};
-    case REDIS_REPLY_ARRAY: break;
-    default: return {};
-  }
-  auto* items = static_cast<Reply*>(arena.bump(from.elements * sizeof(Reply), alignof(Reply)));
-  for (size_t i = 0; i < from.elements; ++i) new (items + i) Reply(copy(*from.element[i], arena));
-  return {.type = Type::list, .items = {items, from.elements}};
 }
 
 std::string_view name_of(Fault fault) {

@@ -5,13 +5,9 @@
 #include <span>
 #include <string_view>
 
-#include "base/arena.h"
-
-struct redisReply;
-
 namespace weir::store {
 
-/// What Redis answered: a value whose texts and items live in the arena that it was copied to.
+/// What Redis answered: a value whose texts and items live in the arena that it was read into.
 struct Reply {
   enum class Type : uint8_t { nothing, text, integer, list, error } type = Type::nothing;
   int64_t integer = 0;
@@ -21,7 +17,6 @@ struct Reply {
   bool is_error() const { return type == Type::error; }
   /// The item at `index`; an empty reply beyond the last, since a peer decides how many there are.
   const Reply& operator[](size_t index) const;
-  static Reply copy(const redisReply& from, Arena& arena);
 };
 
 /// Why Redis didn't do what it was asked.

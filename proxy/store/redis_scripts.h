@@ -9,6 +9,7 @@ namespace weir::store {
 struct RedisScript {
   std::string_view sha1;
   std::string_view text;
+  std::string_view name;  // for the log
 };
 
 /// scripts/*.lua

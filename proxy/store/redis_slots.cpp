@@ -35,17 +35,32 @@ std::string_view hashed_part(std::string_view key) {
 }
 
 /// A node without a host is the one that was asked, at that port.
-std::optional<std::string> node_name(std::string_view host, std::string_view port, const std::string& asked) {
-  const auto known = RedisAddress::parse_node(asked, 0);
-  const auto number = parse_decimal(port);
-  if (!known || !number || *number == 0 || *number > 65535) return std::nullopt;
+std::optional<std::string> node_name(std::string_view host, uint64_t port, const std::string& asked) {
   RedisAddress node;
-  node.host = host.empty() || host == "?" ? known->host : std::string(host);
-  node.port = static_cast<uint16_t>(*number);
+  if (host.empty() || host == "?") {
+    const auto known = RedisAddress::parse_node(asked, 0);
+    if (!known) return std::nullopt;
+    node.host = known->host;
+  } else {
+    node.host = host;
+  }
+  if (port == 0 || port > 65535 || !is_host(node.host)) return std::nullopt;
+  node.port = static_cast<uint16_t>(port);
   return node.text();
 }
 
+bool is_host_byte(char c) {
+  const char lower = to_lower(c);
+  return (lower >= 'a' && lower <= 'z') || (c >= '0' && c <= '9') || c == '.' || c == '-' || c == '_' || c == ':' ||
+         c == '%';
+}
+
 }  // namespace
+
+bool is_host(std::string_view text) {
+  constexpr size_t kLongestName = 253;
+  return !text.empty() && text.size() <= kLongestName && std::ranges::all_of(text, is_host_byte);
+}
 
 uint16_t slot_of(std::string_view key) { return crc16(hashed_part(key)) % kSlots; }
 
@@ -54,20 +69,24 @@ const std::string* SlotMap::owner(uint16_t slot) const {
 }
 
 uint16_t SlotMap::index_of(const std::string& node) {
-  const auto index = static_cast<size_t>(std::ranges::find(nodes_, node) - nodes_.begin());
-  if (index == nodes_.size()) nodes_.push_back(node);
-  return static_cast<uint16_t>(index);
+  const auto [entry, is_new] = index_.emplace(node, static_cast<uint16_t>(nodes_.size()));
+  if (is_new) nodes_.push_back(node);
+  return entry->second;
 }
 
 std::optional<SlotMap> SlotMap::read(const Reply& answer, const std::string& asked) {
   SlotMap map;
+  size_t slots = 0;  // so that no slot is filled more than once on average
   for (const Reply& range : answer.items) {
     const int64_t first = range[0].integer;
     const int64_t last = range[1].integer;
     const Reply& master = range[2];
-    const auto name = node_name(master[0].text, std::to_string(master[1].integer), asked);
-    if (!name || first < 0 || last < first || last >= static_cast<int64_t>(kSlots)) return std::nullopt;
+    if (first < 0 || last < first || last >= static_cast<int64_t>(kSlots)) return std::nullopt;
+    const auto name = node_name(master[0].text, static_cast<uint64_t>(master[1].integer), asked);
+    slots += static_cast<size_t>(last - first + 1);
+    if (!name || slots > kSlots) return std::nullopt;
     const uint16_t index = map.index_of(*name);
+    if (map.nodes_.size() > kMostMasters) return std::nullopt;
     std::fill(map.owners_.begin() + first, map.owners_.begin() + last + 1, index);
   }
   return map.nodes_.empty() ? std::nullopt : std::optional(std::move(map));
@@ -85,7 +104,8 @@ std::optional<Redirection> Redirection::read(std::string_view error, const std::
   if (colon == std::string_view::npos) return std::nullopt;
   auto host = to.substr(0, colon);
   if (host.starts_with('[') && host.ends_with(']')) host = host.substr(1, host.size() - 2);
-  const auto name = node_name(host, to.substr(colon + 1), asked);
+  const auto port = parse_decimal(to.substr(colon + 1));
+  const auto name = port ? node_name(host, *port, asked) : std::nullopt;
   if (!name) return std::nullopt;
   return Redirection{is_ask ? Kind::ask : Kind::moved, static_cast<uint16_t>(*slot), *name};
 }

@@ -1,10 +1,10 @@
 #include "store/redis_store.h"
 
 #include <algorithm>
-#include <charconv>
 #include <memory>
 
 #include "store/redis_command.h"
+#include "store/redis_decision.h"
 #include "store/redis_keys.h"
 
 namespace weir::store {
@@ -39,42 +39,11 @@ std::string_view microseconds(Caller caller, Duration time) {
   return redis_number(caller.arena, std::chrono::ceil<std::chrono::microseconds>(time).count());
 }
 
-/// A number of a text of numbers, which goes on behind it; false when there is none.
-template <class T>
-bool take_number(std::string_view& text, T& number) {
-  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), number);
-  if (error != std::errc()) return false;
-  text.remove_prefix(static_cast<size_t>(end - text.data()));
-  if (text.starts_with(' ')) text.remove_prefix(1);
-  return true;
-}
-
-/// What scripts/take.lua has replied; nothing when it is no such text.
-std::optional<Decision> read_decision(Arena& arena, std::span<const Take> quotas, std::string_view text) {
-  Decision decision{true, arena.make_list<Quota>(quotas.size())};
-  for (size_t i = 0; i < quotas.size(); ++i) {
-    const Take& take = quotas[i];
-    Quota& quota = decision.quotas[i];
-    int allowed = 0;
-    int64_t retry = 0;
-    int64_t reset = 0;
-    const bool is_whole = take_number(text, allowed) && take_number(text, quota.remaining) &&
-                          take_number(text, retry) && take_number(text, reset);
-    if (!is_whole) return std::nullopt;
-    quota.allowed = allowed == 1;
-    quota.most = most_of(take.limit);
-    quota.is_beyond = take.cost > quota.most;
-    quota.retry_after = std::chrono::microseconds(retry);
-    quota.reset_after = std::chrono::microseconds(reset);
-    decision.allowed &= quota.allowed;
-  }
-  if (!text.empty()) return std::nullopt;
-  return decision;
-}
-
-/// An id as Redis gives them; whatever else comes from another store, and has nothing behind it here.
+/// An id as Redis gives them: two numbers of 64 bits. Whatever else comes from another store, and has nothing behind it
+/// here.
 bool is_entry_id(std::string_view text) {
-  return !text.empty() && text.find_first_not_of("0123456789-") == std::string_view::npos;
+  constexpr size_t kLongest = 41;
+  return !text.empty() && text.size() <= kLongest && text.find_first_not_of("0123456789-") == std::string_view::npos;
 }
 
 }  // namespace
@@ -86,12 +55,12 @@ std::string_view RedisStore::key(Caller caller, std::string_view kind, std::stri
   return plain_key(caller.arena, shared_->settings.prefix, kind, name);
 }
 
-RedisStore::Command RedisStore::plain(Caller caller, std::string_view key,
+RedisStore::Command RedisStore::plain(Caller caller, std::string_view key, Shape shape,
                                       std::initializer_list<std::string_view> words) {
-  return {key, redis_command(caller.arena, words)};
+  return {key, redis_command(caller.arena, words), shape, *words.begin()};
 }
 
-RedisStore::Command RedisStore::scripted(Caller caller, const RedisScript& script, std::string_view key,
+RedisStore::Command RedisStore::scripted(Caller caller, const RedisScript& script, std::string_view key, Shape shape,
                                          std::initializer_list<std::string_view> arguments) {
   const auto words = caller.arena.make_list<std::string_view>(4 + arguments.size());
   words[0] = "EVALSHA";
@@ -99,42 +68,49 @@ RedisStore::Command RedisStore::scripted(Caller caller, const RedisScript& scrip
   words[2] = "1";
   words[3] = key;
   std::ranges::copy(arguments, words.begin() + 4);
-  return {key, redis_command(caller.arena, words), &script};
+  return {key, redis_command(caller.arena, words), shape, script.name, &script};
+}
+
+std::unexpected<Error> RedisStore::nonsense(const Command& command) {
+  shared_->tell_nonsense(nodes_.of(command.key)->name, command.name, loop_.now());
+  return unavailable(Fault::unexpected);
 }
 
 // --- claims
 
 Task<Result<Claim>> RedisStore::claim(Caller caller, std::string_view key, ClaimTerms terms) {
   using State = Claim::State;
-  const auto answer = co_await run(caller, scripted(caller, scripts::claim, this->key(caller, "c", key),
-                                                    {terms.owner, terms.fingerprint, microseconds(caller, terms.lease),
-                                                     milliseconds(caller, std::max(terms.keep, terms.lease)),
-                                                     terms.lapsed == ClaimTerms::Lapsed::take_over ? "1" : "0"}));
+  const auto command = scripted(caller, scripts::claim, this->key(caller, "c", key), Shape::list,
+                                {terms.owner, terms.fingerprint, microseconds(caller, terms.lease),
+                                 milliseconds(caller, std::max(terms.keep, terms.lease)),
+                                 terms.lapsed == ClaimTerms::Lapsed::take_over ? "1" : "0"});
+  const auto answer = co_await run(caller, command);
   if (!answer) co_return unavailable(answer.error());
   const auto state = (*answer)[0].text;
   const auto& second = (*answer)[1];
-  const Duration left = std::chrono::microseconds(second.integer);
-  if (state == "mine") co_return Claim{State::mine, {}, left};
+  // Somebody else's lease may be longer than ours.
+  const Duration left = duration_of(second.integer, kCentury);
+  if (state == "mine") co_return Claim{State::mine, {}, std::min(left, terms.lease)};
   if (state == "running") co_return Claim{State::running, {}, left};
   if (state == "lapsed") co_return Claim{State::lapsed};
   if (state == "finished") co_return Claim{State::finished, second.text};
   if (state == "conflict") co_return Claim{State::conflict};
-  co_return unavailable(Fault::unexpected);
+  co_return nonsense(command);
 }
 
 Task<Result<bool>> RedisStore::renew(Caller caller, std::string_view key, std::string_view owner, Duration lease) {
-  return ask(caller,
-             scripted(caller, scripts::renew, this->key(caller, "c", key), {owner, microseconds(caller, lease)}));
+  return ask(caller, scripted(caller, scripts::renew, this->key(caller, "c", key), Shape::integer,
+                              {owner, microseconds(caller, lease)}));
 }
 
 Task<Result<bool>> RedisStore::complete(Caller caller, std::string_view key, std::string_view owner,
                                         std::string_view result, Duration keep) {
-  return ask(caller, scripted(caller, scripts::complete, this->key(caller, "c", key),
+  return ask(caller, scripted(caller, scripts::complete, this->key(caller, "c", key), Shape::integer,
                               {owner, result, milliseconds(caller, keep)}));
 }
 
 Task<Result<bool>> RedisStore::release(Caller caller, std::string_view key, std::string_view owner) {
-  return ask(caller, scripted(caller, scripts::release, this->key(caller, "c", key), {owner}));
+  return ask(caller, scripted(caller, scripts::release, this->key(caller, "c", key), Shape::integer, {owner}));
 }
 
 Task<Result<bool>> RedisStore::ask(Caller caller, Command command) {
@@ -147,28 +123,29 @@ Task<Result<bool>> RedisStore::ask(Caller caller, Command command) {
 
 Task<Result<std::optional<std::string_view>>> RedisStore::get(Caller caller, std::string_view key) {
   const auto name = this->key(caller, "v", key);
-  const auto answer = co_await run(caller, plain(caller, name, {"GET", name}));
+  const auto answer = co_await run(caller, plain(caller, name, Shape::text_or_nothing, {"GET", name}));
   if (!answer) co_return unavailable(answer.error());
   co_return answer->type == Reply::Type::text ? std::optional(answer->text) : std::nullopt;
 }
 
 Task<Result<>> RedisStore::put(Caller caller, std::string_view key, std::string_view value, Duration keep) {
   const auto name = this->key(caller, "v", key);
-  const auto answer = co_await run(caller, plain(caller, name, {"SET", name, value, "PX", milliseconds(caller, keep)}));
+  const auto answer =
+      co_await run(caller, plain(caller, name, Shape::text, {"SET", name, value, "PX", milliseconds(caller, keep)}));
   if (!answer) co_return unavailable(answer.error());
   co_return Result<>();
 }
 
 Task<Result<bool>> RedisStore::remove(Caller caller, std::string_view key) {
   const auto name = this->key(caller, "v", key);
-  return ask(caller, plain(caller, name, {"DEL", name}));
+  return ask(caller, plain(caller, name, Shape::integer, {"DEL", name}));
 }
 
 // --- logs
 
 Task<Result<std::string_view>> RedisStore::append(Caller caller, std::string_view log, std::string_view value,
                                                   size_t most) {
-  const auto answer = co_await run(caller, scripted(caller, scripts::append, key(caller, "l", log),
+  const auto answer = co_await run(caller, scripted(caller, scripts::append, key(caller, "l", log), Shape::text,
                                                     {value, redis_number(caller.arena, static_cast<int64_t>(most)),
                                                      milliseconds(caller, kLogKeep)}));
   if (!answer) co_return unavailable(answer.error());
@@ -180,19 +157,24 @@ Task<Result<std::span<const Entry>>> RedisStore::read(Caller caller, std::string
   const auto name = key(caller, "l", log);
   const auto from = is_entry_id(after) ? caller.arena.concat({"(", after}) : std::string_view("-");
   const auto most = redis_number(caller.arena, static_cast<int64_t>(count));
-  const auto answer = co_await run(caller, plain(caller, name, {"XRANGE", name, from, "+", "COUNT", most}));
+  const auto command = plain(caller, name, Shape::list, {"XRANGE", name, from, "+", "COUNT", most});
+  const auto answer = co_await run(caller, command);
   if (!answer) co_return unavailable(answer.error());
   const auto found = answer->items;
-  auto* entries = static_cast<Entry*>(caller.arena.bump(found.size() * sizeof(Entry), alignof(Entry)));
-  for (size_t i = 0; i < found.size(); ++i) new (entries + i) Entry{found[i][0].text, found[i][1][1].text};
-  co_return std::span<const Entry>(entries, found.size());
+  if (found.size() > count) co_return nonsense(command);
+  const auto entries = caller.arena.make_list<Entry>(found.size());
+  for (size_t i = 0; i < found.size(); ++i) {
+    entries[i] = {found[i][0].text, found[i][1][1].text};
+    if (!is_entry_id(entries[i].id)) co_return nonsense(command);
+  }
+  co_return std::span<const Entry>(entries);
 }
 
 // --- news
 
 Task<Result<>> RedisStore::publish(Caller caller, std::string_view channel, std::string_view text) {
   const auto name = caller.arena.concat({shared_->settings.prefix, "m:", channel});
-  const auto answer = co_await run(caller, plain(caller, name, {"PUBLISH", name, text}));
+  const auto answer = co_await run(caller, plain(caller, name, Shape::integer, {"PUBLISH", name, text}));
   if (!answer) co_return unavailable(answer.error());
   co_return Result<>();
 }
@@ -200,11 +182,12 @@ Task<Result<>> RedisStore::publish(Caller caller, std::string_view channel, std:
 // --- instances
 
 Task<Result<uint32_t>> RedisStore::beat(Caller caller) {
-  const auto name = key(caller, "i", "instances");
-  const auto answer = co_await run(
-      caller,
-      scripted(caller, scripts::heartbeat, name, {shared_->instance, milliseconds(caller, std::chrono::seconds(5))}));
+  constexpr int64_t kMostInstances = 1'000'000;
+  const auto command = scripted(caller, scripts::heartbeat, key(caller, "i", "instances"), Shape::integer,
+                                {shared_->instance, milliseconds(caller, std::chrono::seconds(5))});
+  const auto answer = co_await run(caller, command);
   if (!answer) co_return unavailable(answer.error());
+  if (answer->integer < 1 || answer->integer > kMostInstances) co_return nonsense(command);
   co_return static_cast<uint32_t>(answer->integer);
 }
 
@@ -244,14 +227,15 @@ RedisStore::Command RedisStore::take_command(Caller caller, std::span<const Take
     terms.number(std::min(take.cost, limit.most + 1));
   }
   command.written(terms.text());
-  return {first_key, command.text(), &scripts::take};
+  return {first_key, command.text(), Shape::text, scripts::take.name, &scripts::take};
 }
 
 Task<Result<Decision>> RedisStore::take(Caller caller, std::span<const Take> quotas) {
-  const auto answer = co_await run(caller, take_command(caller, quotas));
+  const auto command = take_command(caller, quotas);
+  const auto answer = co_await run(caller, command);
   if (!answer) co_return unavailable(answer.error());
   const auto decision = read_decision(caller.arena, quotas, answer->text);
-  if (!decision) co_return unavailable(Fault::unexpected);
+  if (!decision) co_return nonsense(command);
   co_return *decision;
 }
 

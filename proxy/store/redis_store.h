@@ -41,24 +41,31 @@ class RedisStore final : public Store, public std::enable_shared_from_this<Redis
   uint32_t instances() const override { return shared_->instances.load(std::memory_order_relaxed); }
 
  private:
+  /// What an answer to a command must be.
+  enum class Shape : uint8_t { integer, text, text_or_nothing, list };
   /// One command, as it is sent. A script's has its hash for its second word.
   struct Command {
     std::string_view key;  // decides on the server
     std::string_view text;
+    Shape shape;
+    std::string_view name;  // for the log
     const RedisScript* script = nullptr;
   };
-  Command plain(Caller caller, std::string_view key, std::initializer_list<std::string_view> words);
-  Command scripted(Caller caller, const RedisScript& script, std::string_view key,
+  Command plain(Caller caller, std::string_view key, Shape shape, std::initializer_list<std::string_view> words);
+  Command scripted(Caller caller, const RedisScript& script, std::string_view key, Shape shape,
                    std::initializer_list<std::string_view> arguments);
   std::string take_head(size_t quotas);
   Command take_command(Caller caller, std::span<const Take> quotas);
 
-  /// The answer, which is no error reply, within the timeout.
+  /// The answer, which is no error reply and of the command's shape, within the timeout.
   Task<Answer> run(Caller caller, Command command);
   /// All that isn't a single question to a server that is connected; `answer` is what that one came to. `node` becomes
   /// the one that answered.
   Task<Answer> pursue(Caller caller, RedisNodes::NodeRef& node, Command command, Time deadline,
                       std::optional<Answer> answer);
+  static bool fits(const Reply& answer, Shape shape);
+  /// An answer of the right shape that makes no sense nevertheless.
+  std::unexpected<Error> nonsense(const Command& command);
   void count(RedisNodes::Node& node, const Answer& answer);
   /// 1 or 0.
   Task<Result<bool>> ask(Caller caller, Command command);

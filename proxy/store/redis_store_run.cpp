@@ -29,7 +29,7 @@ std::string_view with_text(Arena& arena, std::string_view command, const RedisSc
 Task<Answer> RedisStore::run(Caller caller, Command command) {
   const auto kept = weak_from_this().lock();  // an exchange keeps the snapshot that it began with, not the newest
   auto node = nodes_.of(command.key);
-  if (!node->health.admits(loop_.now())) {
+  if (!node->health->admits(loop_.now())) {
     shared_->observer.called(StoreObserver::Outcome::spared);
     co_return std::unexpected(Fault::not_connected);
   }
@@ -38,6 +38,11 @@ Task<Answer> RedisStore::run(Caller caller, Command command) {
   if (RedisConnection* const connection = node->link.connection())
     answer = co_await connection->call(caller.arena, command.text, deadline);
   if (!answer || (*answer && (*answer)->is_error())) answer = co_await pursue(caller, node, command, deadline, answer);
+  if (*answer && !fits(**answer, command.shape)) {
+    shared_->tell_nonsense(node->name, command.name, loop_.now());
+    shared_->observer.called(StoreObserver::Outcome::failed);
+    co_return std::unexpected(Fault::unexpected);
+  }
   count(*node, *answer);
   co_return *answer;
 }
@@ -59,8 +64,14 @@ Task<Answer> RedisStore::pursue(Caller caller, RedisNodes::NodeRef& node, Comman
     if (!*answer || !(*answer)->is_error()) co_return *answer;
     const Reply error = **std::exchange(answer, std::nullopt);
     if (const auto redirection = Redirection::read(error.text, node->name)) {
+      if (!shared_->settings.is_cluster) {
+        shared_->tell_nonsense(node->name, "a redirection, though store.cluster is not set", loop_.now());
+        co_return std::unexpected(Fault::cluster_down);
+      }
       is_asking = redirection->kind == Redirection::Kind::ask;
-      node = nodes_.follow(*redirection);
+      const auto next = nodes_.follow(*redirection);
+      if (!next) co_return std::unexpected(Fault::cluster_down);
+      node = next;
       continue;
     }
     if (!command.script || !error.text.starts_with("NOSCRIPT")) co_return std::unexpected(fault_of(error));
@@ -70,12 +81,22 @@ Task<Answer> RedisStore::pursue(Caller caller, RedisNodes::NodeRef& node, Comman
   co_return std::unexpected(Fault::cluster_down);
 }
 
+bool RedisStore::fits(const Reply& answer, Shape shape) {
+  switch (shape) {
+    case Shape::integer: return answer.type == Reply::Type::integer;
+    case Shape::text: return answer.type == Reply::Type::text;
+    case Shape::text_or_nothing: return answer.type == Reply::Type::text || answer.type == Reply::Type::nothing;
+    case Shape::list: return answer.type == Reply::Type::list;
+  }
+  return false;
+}
+
 void RedisStore::count(RedisNodes::Node& node, const Answer& answer) {
   using Outcome = StoreObserver::Outcome;
   shared_->observer.called(answer ? Outcome::ok : Outcome::failed);
   // A server that answers, if nonsense, is there.
-  if (answer || answer.error() == Fault::unexpected) shared_->health.succeeded(node.health, loop_.now());
-  else shared_->health.failed(node.health, name_of(answer.error()), loop_.now());
+  if (answer || answer.error() == Fault::unexpected) shared_->health.succeeded(*node.health, loop_.now());
+  else shared_->health.failed(*node.health, name_of(answer.error()), loop_.now());
   if (answer) return;
   shared_->observer.failed(answer.error());
   nodes_.failed(node, answer.error());

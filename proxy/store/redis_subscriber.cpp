@@ -1,6 +1,8 @@
 #include "store/redis_subscriber.h"
 
+#include "async/race.h"
 #include "async/sleep.h"
+#include "base/log.h"
 #include "store/redis_keys.h"
 
 namespace weir::store {
@@ -8,6 +10,12 @@ namespace weir::store {
 namespace {
 
 constexpr Duration kPause = std::chrono::milliseconds(200);
+constexpr Duration kSilence = std::chrono::seconds(5);  // between two signs of life
+
+Task<bool> until_closed(RedisConnection& connection) {
+  co_await connection.closed();
+  co_return true;
+}
 
 }  // namespace
 
@@ -27,9 +35,27 @@ Task<> RedisSubscriber::listen() {
   for (;;) {
     const auto node = nodes_.of(prefix_);
     const auto connection = co_await node->link.ready(loop_.now() + std::chrono::seconds(1));
-    if (connection && (*connection)->subscribe(prefix_ + "*", hear_)) co_await (*connection)->closed();
+    const bool was_subscribed = connection && (*connection)->subscribe(prefix_ + "*", hear_);
+    if (was_subscribed) co_await stay(node, **connection);
     co_await sleep_for(loop_, kPause);
+    if (was_subscribed) tell_lost(*node);
   }
+}
+
+/// Until the connection has ended. It may be gone whenever the link has another one, or none.
+Task<> RedisSubscriber::stay(RedisNodes::NodeRef node, RedisConnection& connection) {
+  while (!co_await before(loop_, loop_.now() + kSilence, until_closed(connection))) {
+    if (node->link.connection() != &connection) co_return;
+    told_.clear();
+    if (!connection.ping()) connection.close("the server gave no sign of life");
+  }
+}
+
+/// Once for each reason: a server may refuse for days.
+void RedisSubscriber::tell_lost(const RedisNodes::Node& node) {
+  if (node.link.why_lost() == told_) return;
+  told_ = node.link.why_lost();
+  log::warn("store_subscription_lost", {{"server", node.name}, {"cause", told_}});
 }
 
 void RedisSubscriber::hear(std::string_view channel, std::string_view text) {

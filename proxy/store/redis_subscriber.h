@@ -9,13 +9,16 @@
 namespace weir::store {
 
 /// Hears what any process publishes in a Redis, over a connection of its own, and tells this process' Channels. What is
-/// said while it isn't connected is lost. One for each process; one thread.
+/// said while it isn't connected is lost. A server that gives no sign of life for some seconds is left. One for each
+/// process; one thread.
 class RedisSubscriber {
  public:
   RedisSubscriber(Loop& loop, std::shared_ptr<RedisShared> shared, Channels& channels);
 
  private:
   Task<> listen();
+  Task<> stay(RedisNodes::NodeRef node, RedisConnection& connection);
+  void tell_lost(const RedisNodes::Node& node);
   void hear(std::string_view channel, std::string_view text);
 
   Loop& loop_;
@@ -24,6 +27,7 @@ class RedisSubscriber {
   const std::string prefix_;
   RedisNodes nodes_;
   RedisConnection::Hear hear_;
+  std::string told_;  // why the last subscription ended, as the log has it; "" = it lasted
   Task<> task_;
 };
 

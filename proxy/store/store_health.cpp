@@ -22,7 +22,7 @@ bool ServerHealth::admits(Time now) {
   return ticks >= due && next_probe_.compare_exchange_strong(due, ticks + kProbeEvery.count());
 }
 
-ServerHealth& StoreHealth::server(const std::string& name) {
+std::shared_ptr<ServerHealth> StoreHealth::server(const std::string& name) {
   const std::lock_guard lock(mutex_);
   auto& entry = servers_[name];
   entry.counts = true;
@@ -57,7 +57,7 @@ StoreState StoreHealth::judge(Time now) const {
   size_t all = 0;
   for (const auto& [name, entry] : servers_) {
     all += entry.counts;
-    open += entry.counts && entry.health.is_open();
+    open += entry.counts && entry.health->is_open();
   }
   if (all > 0 && open == all) return StoreState::down;
   const bool is_calm = now - last_failure_ >= kCalm;
@@ -71,7 +71,8 @@ void StoreHealth::settle(const ServerHealth& server, std::string_view cause, Tim
   const StoreState after = judge(now);
   if (after == before) return;
   state_ = after;
-  const auto found = std::ranges::find_if(servers_, [&](const auto& each) { return &each.second.health == &server; });
+  const auto found =
+      std::ranges::find_if(servers_, [&](const auto& each) { return each.second.health.get() == &server; });
   on_change_(after, found == servers_.end() ? "" : std::string_view(found->first), cause);
 }
 

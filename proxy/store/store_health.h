@@ -2,6 +2,7 @@
 
 #include <atomic>
 #include <map>
+#include <memory>
 #include <mutex>
 #include <string>
 #include <string_view>
@@ -41,13 +42,15 @@ class StoreHealth {
   explicit StoreHealth(OnChange on_change = log_change) : on_change_(on_change) {}
 
   StoreState state() const { return state_.load(std::memory_order_relaxed); }
-  /// The server of this name; it stays.
-  ServerHealth& server(const std::string& name);
+  /// The server of this name: one for all threads, for as long as one of them has it or it counts.
+  std::shared_ptr<ServerHealth> server(const std::string& name);
   /// Those of other names are none of this store's any more.
   template <class IsKept>
   void keep_only(IsKept is_kept) {
     const std::lock_guard lock(mutex_);
     for (auto& [name, entry] : servers_) entry.counts = is_kept(name);
+    std::erase_if(servers_,
+                  [](const auto& each) { return !each.second.counts && each.second.health.use_count() == 1; });
   }
 
   void succeeded(ServerHealth& server, Time now);
@@ -58,7 +61,7 @@ class StoreHealth {
   static constexpr Duration kTroubleWindow = std::chrono::seconds(10);
   static constexpr Duration kCalm = std::chrono::seconds(5);
   struct Entry {
-    ServerHealth health;
+    std::shared_ptr<ServerHealth> health = std::make_shared<ServerHealth>();  // and the threads' that call it
     bool counts = true;
   };
 

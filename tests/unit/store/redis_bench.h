@@ -13,8 +13,10 @@ namespace weir::store {
 struct CountingObserver : StoreObserver {
   std::array<std::atomic<int>, 3> outcomes{};
   std::array<std::atomic<int>, kFaults> faults{};
+  std::atomic<int> breaches{0};
   void called(Outcome outcome) override { ++outcomes[static_cast<size_t>(outcome)]; }
   void failed(Fault fault) override { ++faults[static_cast<size_t>(fault)]; }
+  void protocol_broken() override { ++breaches; }
   int of(Outcome outcome) const { return outcomes[static_cast<size_t>(outcome)]; }
   int of(Fault fault) const { return faults[static_cast<size_t>(fault)]; }
 };

@@ -165,6 +165,7 @@ TEST_CASE("redis connection: a server that speaks without being asked is left") 
   bench.server->send(":1\r\n");
   bench.settle();
   CHECK_FALSE(bench.connection->is_open());
+  CHECK(bench.connection->has_broken_protocol());
 }
 
 TEST_CASE("redis connection: a server that speaks another language is left") {
@@ -184,6 +185,182 @@ TEST_CASE("redis connection: a server that announces a list beyond all sense is 
   bench.settle();
   REQUIRE(waiting.is_done());
   CHECK(waiting.take().error() == Fault::connection_lost);
+}
+
+TEST_CASE("redis connection: more replies than commands are given no further than the commands, and end it") {
+  Bench bench;
+  auto waiting = bench.get("a");
+  bench.settle();
+  bench.server->send("+PONG\r\n+PONG\r\n");
+  bench.settle();
+  REQUIRE(waiting.is_done());
+  CHECK(waiting.take()->text == "PONG");
+  CHECK_FALSE(bench.connection->is_open());
+  CHECK(bench.connection->has_broken_protocol());
+  CHECK(bench.connection->why_closed() == "bytes that no command has asked for");
+}
+
+TEST_CASE("redis connection: a call may be destroyed at any point of its reply, with its arena") {
+  const std::string_view first = "*3\r\n$5\r\nhello\r\n*2\r\n:1\r\n*1\r\n+ok\r\n$-1\r\n";
+  for (size_t cut = 0; cut <= first.size(); ++cut) {
+    Bench bench;
+    BlockPool blocks(4096, 0);
+    auto gone_with = std::make_unique<Arena>(blocks);
+    auto gone =
+        Bench::ask(*bench.connection, *gone_with, redis_command(*gone_with, {"GET", "a"}), bench.loop.now() + 1s);
+    REQUIRE_FALSE(gone.start());
+    auto waiting = bench.get("b");
+    bench.settle();
+    if (cut > 0) bench.server->send(first.substr(0, cut));
+    if (cut % 2) bench.settle();
+    else bench.loop.poll();
+    gone.reset();
+    gone_with.reset();
+    if (cut < first.size()) bench.server->send(first.substr(cut));
+    bench.server->send("$1\r\nb\r\n");
+    bench.settle();
+    REQUIRE(waiting.is_done());
+    CHECK(waiting.take()->text == "b");
+    CHECK(bench.connection->is_open());
+  }
+}
+
+TEST_CASE("redis connection: a call may time out at any point of its reply") {
+  const std::string_view first = "*2\r\n$5\r\nhello\r\n*1\r\n:1\r\n";
+  for (size_t cut = 1; cut < first.size(); ++cut) {
+    Bench bench;
+    auto late = bench.get("a");
+    bench.settle();
+    bench.server->send(first.substr(0, cut));
+    bench.settle();
+    bench.advance(1s);
+    CHECK(late.take().error() == Fault::timeout);
+    auto next = bench.get("b");
+    bench.settle();
+    bench.server->send(std::string(first.substr(cut)) + "$1\r\nb\r\n");
+    bench.settle();
+    CHECK(next.take()->text == "b");
+  }
+}
+
+TEST_CASE("redis connection: it may go at any point of a reply") {
+  const std::string_view reply = "*2\r\n$5\r\nhello\r\n*1\r\n:1\r\n";
+  for (size_t cut = 1; cut < reply.size(); ++cut) {
+    Bench bench;
+    auto waiting = bench.get("a");
+    bench.settle();
+    bench.server->send(reply.substr(0, cut));
+    bench.settle();
+    bench.connection.reset();
+    bench.settle();
+    CHECK(waiting.take().error() == Fault::connection_lost);
+  }
+}
+
+TEST_CASE("redis connection: no more is queued for a server that doesn't read than it has room for") {
+  Bench bench;
+  const std::string large(40 << 20, 'x');
+  std::vector<Task<Answer>> calls;
+  for (int i = 0; i < 2; ++i) calls.push_back(bench.get(large));
+  auto refused = Bench::ask(*bench.connection, bench.arena, "*0\r\n", bench.loop.now() + 1s);
+  REQUIRE(refused.start());
+  CHECK(refused.take().error() == Fault::overloaded);
+}
+
+TEST_CASE("redis connection: no more commands are under way than it has room for, dropped ones too") {
+  Bench bench;
+  for (size_t i = 0; i < RedisConnection::kMostUnanswered; ++i) {
+    Arena arena(bench.blocks);
+    auto call = Bench::ask(*bench.connection, arena, "*1\r\n$4\r\nPING\r\n", bench.loop.now() + 1s);
+    REQUIRE_FALSE(call.start());
+  }
+  auto refused = Bench::ask(*bench.connection, bench.arena, "*0\r\n", bench.loop.now() + 1s);
+  REQUIRE(refused.start());
+  CHECK(refused.take().error() == Fault::overloaded);
+  CHECK(bench.connection->unanswered() == RedisConnection::kMostUnanswered);
+}
+
+namespace {
+
+constexpr std::string_view kConfirmed = "*3\r\n$10\r\npsubscribe\r\n$2\r\na*\r\n:1\r\n";
+
+struct Subscribed : Bench {
+  Names heard;
+  RedisConnection::Hear hear = [this](std::string_view channel, std::string_view text) {
+    heard.push_back(std::string(channel) + "=" + std::string(text));
+  };
+  Subscribed() { REQUIRE(connection->subscribe("a*", hear)); }
+  void say(std::string_view bytes) {
+    server->send(bytes);
+    settle();
+  }
+};
+
+}  // namespace
+
+TEST_CASE("redis connection: a subscriber hears what is published, in whatever fragments it comes") {
+  const auto bytes = std::string(kConfirmed) + "*4\r\n$8\r\npmessage\r\n$2\r\na*\r\n$2\r\nab\r\n$5\r\nhello\r\n" +
+                     "*4\r\n$8\r\npmessage\r\n$2\r\na*\r\n$2\r\nac\r\n$0\r\n\r\n";
+  for (const size_t size : {1UZ, 2UZ, 3UZ, 7UZ, 31UZ, bytes.size()}) {
+    Subscribed bench;
+    for (size_t at = 0; at < bytes.size(); at += size) bench.say(std::string_view(bytes).substr(at, size));
+    CHECK(bench.heard == Names{"ab=hello", "ac="});
+    CHECK(bench.connection->is_open());
+  }
+}
+
+TEST_CASE("redis connection: a subscriber leaves a server whose messages are none") {
+  for (const std::string_view message :
+       {"+OK\r\n", ":1\r\n", "$-1\r\n", "*0\r\n", "*-1\r\n", "*1\r\n:1\r\n", "*3\r\n:1\r\n:2\r\n:3\r\n",
+        "*4\r\n:1\r\n:2\r\n:3\r\n:4\r\n", "*4\r\n$8\r\npmessage\r\n$2\r\na*\r\n$1\r\na\r\n:1\r\n",
+        "*4\r\n$8\r\npmessage\r\n$2\r\nb*\r\n$1\r\na\r\n$1\r\na\r\n", "*4\r\n$8\r\npmessage\r\n$-1\r\n$-1\r\n$-1\r\n",
+        "*4\r\n*0\r\n*0\r\n*0\r\n*0\r\n", "*3\r\n$7\r\nmessage\r\n$1\r\na\r\n$1\r\na\r\n",
+        "*2\r\n$4\r\npong\r\n$0\r\n\r\n", "*5\r\n$8\r\npmessage\r\n$2\r\na*\r\n$1\r\na\r\n$1\r\na\r\n$1\r\na\r\n",
+        "HTTP/1.1 200 OK\r\n\r\n", "*3\r\n$10\r\npsubscribe\r\n$2\r\na*\r\n:1\r\n",
+        "*4\r\n$8\r\npmessage\r\n$99999999999\r\n"}) {
+    for (const bool is_confirmed : {true, false}) {
+      if (!is_confirmed && message == kConfirmed) continue;
+      INFO(message);
+      Subscribed bench;
+      if (is_confirmed) bench.say(kConfirmed);
+      bench.say(message);
+      CHECK_FALSE(bench.connection->is_open());
+      CHECK(bench.connection->has_broken_protocol());
+      CHECK(bench.heard.empty());
+    }
+  }
+}
+
+TEST_CASE("redis connection: a refused subscription is told, and no breach") {
+  Subscribed bench;
+  bench.say("-NOPERM no permissions to access a channel\r\n");
+  CHECK_FALSE(bench.connection->is_open());
+  CHECK_FALSE(bench.connection->has_broken_protocol());
+  CHECK(bench.connection->why_closed() ==
+        "the server refuses the subscription: NOPERM no permissions to access a channel");
+}
+
+TEST_CASE("redis connection: a subscriber owes one pong for each PING, and no other") {
+  Subscribed bench;
+  CHECK_FALSE(bench.connection->ping());  // not before the subscription is confirmed
+  bench.say(kConfirmed);
+  CHECK(bench.connection->ping());
+  CHECK_FALSE(bench.connection->ping());
+  bench.say("*2\r\n$4\r\npong\r\n$0\r\n\r\n");
+  CHECK(bench.connection->ping());
+  CHECK(bench.server->received().ends_with("PING\r\n"));
+  CHECK(bench.connection->is_open());
+}
+
+TEST_CASE("redis connection: a subscriber takes no commands, and a connection with commands no subscription") {
+  Subscribed bench;
+  auto refused = Bench::ask(*bench.connection, bench.arena, "*0\r\n", bench.loop.now() + 1s);
+  REQUIRE(refused.start());
+  CHECK(refused.take().error() == Fault::overloaded);
+  Bench busy;
+  auto waiting = busy.get("a");
+  RedisConnection::Hear nothing = [](std::string_view, std::string_view) {};
+  CHECK_FALSE(busy.connection->subscribe("a*", nothing));
 }
 
 TEST_CASE("redis connection: an answer is its waiter's own, whatever comes behind it") {

@@ -68,6 +68,27 @@ TEST_CASE("redis slots: an answer that makes no sense is no map") {
   CHECK_FALSE(SlotMap::read({}, "b:1").has_value());
 }
 
+TEST_CASE("redis slots: a map with slots of two owners, too many masters or no host for a name is none") {
+  const auto is_map = [](std::vector<Reply> ranges) {
+    return SlotMap::read({.type = Reply::Type::list, .items = ranges}, "b:1").has_value();
+  };
+  SlotsAnswer answer;
+  CHECK_FALSE(is_map({answer.range(0, 16383, "a", 1), answer.range(0, 16383, "a", 2)}));
+  for (const std::string& host :
+       {std::string("a b"), std::string("a\r\nb"), std::string("a/b"), std::string("a\0b", 3)})
+    CHECK_FALSE(is_map({answer.range(0, 1, host, 1)}));
+  CHECK_FALSE(is_map({answer.range(0, 1, std::string(254, 'a'), 1)}));
+  CHECK_FALSE(is_map({answer.range(0, 1, "a", -1)}));
+
+  SlotsAnswer many;
+  many.storage.reserve(40'000);
+  std::vector<Reply> ranges;
+  for (int64_t i = 0; i < 1001; ++i) ranges.push_back(many.range(i, i, "a", i + 1));
+  CHECK_FALSE(is_map(ranges));
+  ranges.pop_back();
+  CHECK(is_map(ranges));
+}
+
 TEST_CASE("redis slots: redirections say where to go") {
   const auto moved = Redirection::read("MOVED 3999 127.0.0.1:6381", "10.0.0.9:1");
   REQUIRE(moved.has_value());

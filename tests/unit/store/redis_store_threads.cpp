@@ -32,7 +32,8 @@ TEST_CASE("redis store: workers that take at once get no more than the limit giv
 
 TEST_CASE("store health: threads that fail and succeed at once leave it in one state") {
   StoreHealth health([](StoreState, std::string_view, std::string_view) {});
-  ServerHealth& server = health.server("a");
+  const auto own = health.server("a");
+  ServerHealth& server = *own;
   const auto work = [&](int seed) {
     for (int i = 0; i < 2000; ++i) {
       const Time now(1h + i * 1ms);

@@ -15,7 +15,8 @@ struct Bench {
   StoreHealth health{[](StoreState state, std::string_view, std::string_view cause) {
     changes.push_back(std::string(name_of(state)) + " " + std::string(cause));
   }};
-  ServerHealth& server = health.server("a");
+  std::shared_ptr<ServerHealth> own = health.server("a");
+  ServerHealth& server = *own;
   Time now{1h};
 
   Bench() { changes.clear(); }
@@ -67,9 +68,20 @@ TEST_CASE("store health: one success closes the breaker; up comes after five qui
         std::vector<std::string>{"degraded timeout", "down timeout", "degraded recovered", "up recovered"});
 }
 
+TEST_CASE("store health: servers that nobody has any more are forgotten, and others kept") {
+  Bench bench;
+  bench.fail(5);
+  for (int i = 0; i < 1000; ++i) bench.fail(5, *bench.health.server(std::to_string(i)));
+  bench.health.keep_only([](const std::string&) { return false; });
+  CHECK(bench.server.is_open());
+  CHECK(bench.health.server("a") == bench.own);
+  CHECK_FALSE(bench.health.server("7")->is_open());
+}
+
 TEST_CASE("store health: one server of several that is gone degrades the store") {
   Bench bench;
-  ServerHealth& other = bench.health.server("b");
+  const auto its_own = bench.health.server("b");
+  ServerHealth& other = *its_own;
   bench.fail(9);
   CHECK(bench.health.state() == StoreState::degraded);
   bench.now += 1min;

@@ -1,0 +1,147 @@
+"""A Redis whose every byte is in the test's hand."""
+
+import socket
+import struct
+import threading
+
+PONG = b"+PONG\r\n"
+
+
+def text(value):
+    value = value.encode() if isinstance(value, str) else value
+    return b"$%d\r\n%s\r\n" % (len(value), value)
+
+
+def items(*values):
+    return b"*%d\r\n" % len(values) + b"".join(values)
+
+
+class Gone(Exception):
+    """The client has closed, or reset, the connection."""
+
+
+class Connection:
+    """One client: reads its commands, says what it is told."""
+
+    def __init__(self, sock):
+        self.sock, self.rest = sock, b""
+
+    def line(self):
+        while b"\r\n" not in self.rest:
+            self.more()
+        line, self.rest = self.rest.split(b"\r\n", 1)
+        return line
+
+    def more(self):
+        try:
+            piece = self.sock.recv(65536)
+        except OSError as error:
+            raise Gone from error
+        if not piece:
+            raise Gone
+        self.rest += piece
+
+    def command(self):
+        words = []
+        for _ in range(int(self.line()[1:])):
+            size = int(self.line()[1:])
+            while len(self.rest) < size + 2:
+                self.more()
+            words.append(self.rest[:size])
+            self.rest = self.rest[size + 2:]
+        return words
+
+    def say(self, data):
+        try:
+            self.sock.sendall(data)
+        except OSError as error:
+            raise Gone from error
+
+    def reset(self):
+        self.sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        self.sock.close()
+        raise Gone
+
+
+class FakeRedis:
+    """Behaves well, but for what `misbehave` changes: `greet(connection)` when a client comes, and `answer(connection,
+    words)` for each command, which returns the bytes to say, or None for the well-behaved ones."""
+
+    def __init__(self, host="127.0.0.1"):
+        self.listener = socket.create_server((host, 0), backlog=512)
+        self.address = "%s:%d" % self.listener.getsockname()
+        self.url = f"redis://{self.address}"
+        self.accepted = 0
+        self.subscribers = []
+        self.behave()
+        self.lock = threading.Lock()
+        self.open = set()
+        threading.Thread(target=self.accept, daemon=True).start()
+
+    def behave(self):
+        self.misbehave()
+
+    def misbehave(self, answer=lambda connection, words: None, greet=lambda connection: None):
+        self.answer, self.greet = answer, greet
+
+    def accept(self):
+        while True:
+            try:
+                sock, _ = self.listener.accept()
+            except OSError:
+                return
+            self.accepted += 1
+            with self.lock:
+                self.open.add(sock)
+            threading.Thread(target=self.serve, args=(sock,), daemon=True).start()
+
+    def serve(self, sock):
+        connection = Connection(sock)
+        try:
+            self.greet(connection)
+            while True:
+                words = connection.command()
+                answer = self.answer(connection, words)
+                connection.say(self.good(connection, words) if answer is None else answer)
+        except (Gone, ValueError, OSError):
+            pass
+        finally:
+            with self.lock:
+                self.open.discard(sock)
+            sock.close()
+
+    def good(self, connection, words):
+        match words[0].upper():
+            case b"PING":
+                return items(text("pong"), text("")) if connection in self.subscribers else PONG
+            case b"PSUBSCRIBE":
+                self.subscribers.append(connection)
+                return items(text("psubscribe"), text(words[1]), b":1\r\n")
+            case b"EVALSHA" | b"EVAL" if is_take(words):
+                return text(" ".join(["1 9 0 1000000"] * int(words[2])))
+            case b"EVALSHA" | b"EVAL":
+                return b":1\r\n"
+            case b"GET":
+                return b"$-1\r\n"
+            case b"XRANGE":
+                return b"*0\r\n"
+            case b"SET":
+                return b"+OK\r\n"
+        return b":1\r\n"
+
+    def drop_all(self):
+        """Ends all connections, so that all that follow meet the behaviour of now."""
+        with self.lock:
+            for sock in self.open:
+                try:
+                    sock.shutdown(socket.SHUT_RDWR)
+                except OSError:
+                    pass
+
+    def stop(self):
+        self.listener.close()
+        self.drop_all()
+
+
+def is_take(words):
+    return words[0].upper() in (b"EVALSHA", b"EVAL") and b":q:" in words[3]
