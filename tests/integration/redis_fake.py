@@ -82,6 +82,7 @@ class FakeRedis:
         self.misbehave()
 
     def misbehave(self, answer=lambda connection, words: None, greet=lambda connection: None):
+        self.met = 0                                # commands that were not answered well, since
         self.answer, self.greet = answer, greet
 
     def accept(self):
@@ -101,7 +102,7 @@ class FakeRedis:
             self.greet(connection)
             while True:
                 words = connection.command()
-                answer = self.answer(connection, words)
+                answer = self.misbehaved(connection, words)
                 connection.say(self.good(connection, words) if answer is None else answer)
         except (Gone, ValueError, OSError):
             pass
@@ -109,6 +110,15 @@ class FakeRedis:
             with self.lock:
                 self.open.discard(sock)
             sock.close()
+
+    def misbehaved(self, connection, words):
+        try:
+            answer = self.answer(connection, words)
+        except Gone:
+            self.met += 1
+            raise
+        self.met += answer is not None
+        return answer
 
     def good(self, connection, words):
         match words[0].upper():
