@@ -18,6 +18,7 @@ namespace weir::store {
 
 namespace {
 
+constexpr ReplyBounds kMessage{1 << 20, 64};
 constexpr size_t kTold = 200;  // bytes of an error text, in a log
 
 /// A server that is gone without a word is found out within half a minute.
@@ -72,8 +73,8 @@ void RedisConnection::break_off(std::string_view breach) {
 
 // --- commands
 
-RedisCall RedisConnection::call(Arena& arena, std::string_view command, Time deadline) {
-  return {*this, arena, command, deadline};
+RedisCall RedisConnection::call(Arena& arena, std::string_view command, Time deadline, ReplyBounds bounds) {
+  return {*this, arena, command, deadline, bounds};
 }
 
 void RedisConnection::write(std::string_view command) {
@@ -144,7 +145,7 @@ bool RedisConnection::take_reply() {
     return false;
   }
   RedisCall* const call = due_.front();
-  const auto reply = reader_.next(call ? &call->arena_ : nullptr);
+  const auto reply = call ? reader_.next(&call->arena_, call->bounds_) : reader_.next(nullptr);
   if (!reply) return false;
   due_.pop();
   if (call) call->answered(*reply);
@@ -171,7 +172,7 @@ bool RedisConnection::ping() {
 bool RedisConnection::take_message() {
   auto& arena = subscription_->message;
   if (!arena) arena.emplace(blocks_);
-  const auto message = reader_.next(&*arena);
+  const auto message = reader_.next(&*arena, kMessage);
   if (!message) return false;
   if (message->is_error())
     close(std::string("the server refuses the subscription: ").append(message->text.substr(0, kTold)));
@@ -198,8 +199,14 @@ bool RedisConnection::understand(const Reply& message) {
 
 // --- the awaiter
 
-RedisCall::RedisCall(RedisConnection& connection, Arena& arena, std::string_view command, Time deadline)
-    : connection_(connection), arena_(arena), command_(command), deadline_(deadline), alarm_(connection.loop_, *this) {}
+RedisCall::RedisCall(RedisConnection& connection, Arena& arena, std::string_view command, Time deadline,
+                     ReplyBounds bounds)
+    : connection_(connection),
+      arena_(arena),
+      command_(command),
+      deadline_(deadline),
+      bounds_(bounds),
+      alarm_(connection.loop_, *this) {}
 
 RedisCall::~RedisCall() {
   if (is_due_) connection_.due_.drop(ticket_);

@@ -38,8 +38,9 @@ class RedisConnection {
   void close(std::string_view why);
 
   /// Sends `command` (redis_command) and waits for the answer until `deadline`. The answer is in `arena`; error replies
-  /// are replies. The command must live until it is awaited, the arena until the answer.
-  RedisCall call(Arena& arena, std::string_view command, Time deadline);
+  /// are replies. The command must live until it is awaited, the arena until the answer. One that is beyond `bounds`
+  /// breaks the protocol.
+  RedisCall call(Arena& arena, std::string_view command, Time deadline, ReplyBounds bounds = kSmallReply);
 
   /// Subscribes to all channels like `pattern`; from then on no command may be called. False: it can't now.
   /// `hear(channel, text)` is called in a turn of the loop, and must not destroy the connection, which it outlives.
@@ -97,7 +98,7 @@ class RedisConnection {
 /// `co_await connection.call(…)`.
 class RedisCall : Waiter {
  public:
-  RedisCall(RedisConnection& connection, Arena& arena, std::string_view command, Time deadline);
+  RedisCall(RedisConnection& connection, Arena& arena, std::string_view command, Time deadline, ReplyBounds bounds);
   RedisCall(const RedisCall&) = delete;
   RedisCall& operator=(const RedisCall&) = delete;
   ~RedisCall();
@@ -115,6 +116,7 @@ class RedisCall : Waiter {
   Arena& arena_;
   std::string_view command_;
   Time deadline_;
+  ReplyBounds bounds_;
   uint64_t ticket_ = 0;
   bool is_due_ = false;
   Answer answer_ = std::unexpected(Fault::not_connected);

@@ -130,14 +130,14 @@ Task<std::expected<RedisConnection*, Fault>> RedisLink::ready(Time deadline) {
   co_return connection_.get();
 }
 
-Task<Answer> RedisLink::ask(Arena& arena, std::string_view command, Time deadline) {
+Task<Answer> RedisLink::ask(Arena& arena, std::string_view command, Time deadline, ReplyBounds bounds) {
   auto* connection = this->connection();
   if (!connection) {
     const auto waited = co_await ready(deadline);
     if (!waited) co_return std::unexpected(waited.error());
     connection = *waited;
   }
-  co_return co_await connection->call(arena, command, deadline);
+  co_return co_await connection->call(arena, command, deadline, bounds);
 }
 
 void RedisLink::drop(std::string_view why) {

@@ -51,7 +51,7 @@ class RedisLink {
   /// Until there is a connection, `deadline`, or an attempt that failed.
   Task<std::expected<RedisConnection*, Fault>> ready(Time deadline);
   /// Sends one command, as soon as there is a connection.
-  Task<Answer> ask(Arena& arena, std::string_view command, Time deadline);
+  Task<Answer> ask(Arena& arena, std::string_view command, Time deadline, ReplyBounds bounds);
   /// The server isn't what it should be: looks for it again.
   void drop(std::string_view why);
   /// What ended the last connection; "" = none has ended yet.

@@ -59,7 +59,7 @@ Task<std::optional<SlotMap>> RedisNodes::read_map(std::string from) {
   const auto asked = node(from);
   Arena arena(blocks_);
   const auto command = redis_command(arena, {"CLUSTER", "SLOTS"});
-  const auto answer = co_await asked->link.ask(arena, command, loop_.now() + kMapTimeout);
+  const auto answer = co_await asked->link.ask(arena, command, loop_.now() + kMapTimeout, kLargeReply);
   if (!answer) co_return std::nullopt;
   auto map = SlotMap::read(*answer, asked->name);
   if (!map && !answer->is_error()) shared_.tell_nonsense(asked->name, "CLUSTER SLOTS", loop_.now());

@@ -2,7 +2,7 @@
 
 #include <hiredis/read.h>
 
-#include <array>
+#include <algorithm>
 #include <new>
 
 #include "base/text.h"
@@ -18,10 +18,10 @@ namespace {
 constexpr size_t kLargeBuffer = 64 << 10;  // hiredis keeps its buffer until it is fed again
 constexpr size_t kLongestLength = 22;      // a sign, 19 digits and the end of the line
 
-constexpr const char* kLongLine = "a line of more than 64 KiB";
+const std::string kLongLine = "a line of more than 64 KiB";
 
 struct OutOfBounds {
-  const char* problem;
+  std::string problem;
 };
 
 }  // namespace
@@ -48,7 +48,9 @@ struct RedisReader::Builder {
   static void* text(const redisReadTask* task, char* text, size_t size) noexcept {
     return build(*task, [&](RedisReader& reader, Reply& item) {
       if (task->type != REDIS_REPLY_STRING && size > kMostLine) throw OutOfBounds{kLongLine};
-      if (size > kMostBytes - reader.bytes_) throw OutOfBounds{"a reply with texts of more than 80 MiB"};
+      const size_t most = reader.bounds_.bytes;
+      if (size > most - std::min(reader.bytes_, most))
+        throw OutOfBounds{"a reply with texts of more than " + std::to_string(most) + " bytes"};
       reader.bytes_ += size;
       if (!reader.arena_) return;
       const auto type = task->type == REDIS_REPLY_ERROR ? Reply::Type::error : Reply::Type::text;
@@ -58,7 +60,9 @@ struct RedisReader::Builder {
   static void* list(const redisReadTask* task, int elements) noexcept {
     return build(*task, [&](RedisReader& reader, Reply& item) {
       const auto count = static_cast<size_t>(elements);
-      if (count > kMostItems - reader.items_) throw OutOfBounds{"a reply of more than 524288 items"};
+      const size_t most = reader.bounds_.items;
+      if (count > most - std::min(reader.items_, most))
+        throw OutOfBounds{"a reply of more than " + std::to_string(most) + " items"};
       reader.items_ += count;
       if (!reader.arena_) return;
       auto* const items = static_cast<Reply*>(reader.arena_->bump(count * sizeof(Reply), alignof(Reply)));
@@ -101,10 +105,11 @@ void RedisReader::feed(std::string_view bytes) {
   if (::redisReaderFeed(parser_.get(), bytes.data(), bytes.size()) != REDIS_OK) break_off("no memory for a reply");
 }
 
-std::optional<Reply> RedisReader::next(Arena* arena) {
+std::optional<Reply> RedisReader::next(Arena* arena, ReplyBounds bounds) {
   if (!problem_.empty()) return std::nullopt;
   arena_ = is_dropping_ ? nullptr : arena;
   is_dropping_ = false;
+  bounds_ = bounds;
   void* built = nullptr;
   if (::redisReaderGetReply(parser_.get(), &built) != REDIS_OK) {
     break_off(parser_->errstr);
@@ -125,7 +130,7 @@ void RedisReader::check_unfinished() {
   const auto rest = unread();
   const auto end = rest.substr(0, kLongestLength).find("\r\n");
   if (const auto length = end == rest.npos ? std::nullopt : parse_decimal(rest.substr(0, end))) {
-    if (*length > kMostBytes) break_off("a text of " + std::to_string(*length) + " bytes");
+    if (*length > bounds_.bytes) break_off("a text of " + std::to_string(*length) + " bytes");
     has_large_buffer_ |= *length > kLargeBuffer;
   } else if (rest.size() > kMostLine + 1) {  // the first half of its end
     break_off(kLongLine);

@@ -19,6 +19,9 @@ namespace weir::store {
 /// before; those of another end, or are destroyed, first.
 class RedisStore final : public Store, public std::enable_shared_from_this<RedisStore> {
  public:
+  /// What an answer to a command must be.
+  enum class Shape : uint8_t { integer, text, text_or_nothing, list };
+
   RedisStore(Loop& loop, std::shared_ptr<RedisShared> shared);
 
   Task<Result<Decision>> take(Caller caller, std::span<const Take> quotas) override;
@@ -41,8 +44,6 @@ class RedisStore final : public Store, public std::enable_shared_from_this<Redis
   uint32_t instances() const override { return shared_->instances.load(std::memory_order_relaxed); }
 
  private:
-  /// What an answer to a command must be.
-  enum class Shape : uint8_t { integer, text, text_or_nothing, list };
   /// One command, as it is sent. A script's has its hash for its second word.
   struct Command {
     std::string_view key;  // decides on the server

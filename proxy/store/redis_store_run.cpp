@@ -14,6 +14,12 @@ Task<> ask_first(RedisConnection& connection, Arena& arena, Time deadline) {
   (void)co_await connection.call(arena, redis_command(arena, {"ASKING"}), deadline);
 }
 
+/// Requests may be slow, and keep what they were answered: none keeps more than it needs.
+ReplyBounds bounds_of(RedisStore::Shape shape) {
+  const bool has_values = shape == RedisStore::Shape::list || shape == RedisStore::Shape::text_or_nothing;
+  return has_values ? kLargeReply : kSmallReply;
+}
+
 /// The same with the script's text in place of its hash: a server that doesn't know it learns it so.
 std::string_view with_text(Arena& arena, std::string_view command, const RedisScript& script) {
   const auto count = command.substr(0, command.find('\n') + 1);
@@ -36,7 +42,7 @@ Task<Answer> RedisStore::run(Caller caller, Command command) {
   const Time deadline = loop_.now() + shared_->settings.timeout;
   std::optional<Answer> answer;
   if (RedisConnection* const connection = node->link.connection())
-    answer = co_await connection->call(caller.arena, command.text, deadline);
+    answer = co_await connection->call(caller.arena, command.text, deadline, bounds_of(command.shape));
   if (!answer || (*answer && (*answer)->is_error())) answer = co_await pursue(caller, node, command, deadline, answer);
   if (*answer && !fits(**answer, command.shape)) {
     shared_->tell_nonsense(node->name, command.name, loop_.now());
@@ -59,7 +65,7 @@ Task<Answer> RedisStore::pursue(Caller caller, RedisNodes::NodeRef& node, Comman
         asking = ask_first(**ready, caller.arena, deadline);
         asking.start();
       }
-      answer = co_await (*ready)->call(caller.arena, command.text, deadline);
+      answer = co_await (*ready)->call(caller.arena, command.text, deadline, bounds_of(command.shape));
     }
     if (!*answer || !(*answer)->is_error()) co_return *answer;
     const Reply error = **std::exchange(answer, std::nullopt);

@@ -87,7 +87,7 @@ TEST_CASE("redis reader: lengths without the bytes behind them cost little memor
         std::string("$9223372036854775807\r\n"), "*7\r\n" + repeated("*70000\r\n", 6)}) {
     Bench bench;
     bench.problem_of(bytes);
-    CHECK(bench.arena.footprint() <= RedisReader::kMostItems * sizeof(Reply) + 64 * 1024);
+    CHECK(bench.arena.footprint() <= kLargeReply.items * sizeof(Reply) + 64 * 1024);
   }
 }
 
@@ -95,13 +95,27 @@ TEST_CASE("redis reader: texts that are together too large are refused before th
   Bench bench;
   constexpr size_t kSize = 8 << 20;
   const auto text = "$" + std::to_string(kSize) + "\r\n" + std::string(kSize, 'x') + "\r\n";
-  CHECK(bench.problem_of("*20\r\n" + repeated(text, 11)) == "a reply with texts of more than 80 MiB");
-  CHECK(bench.arena.footprint() <= RedisReader::kMostBytes + (1 << 20));
+  CHECK(bench.problem_of("*20\r\n" + repeated(text, 11)) == "a reply with texts of more than 83886080 bytes");
+  CHECK(bench.arena.footprint() <= kLargeReply.bytes + (1 << 20));
+}
+
+TEST_CASE("redis reader: a reply is held against the bounds that its reader names") {
+  const auto problem_of = [](std::string_view bytes) {
+    Bench bench;
+    bench.reader.feed(bytes);
+    (void)bench.reader.next(&bench.arena, {.bytes = 10, .items = 3});
+    return bench.reader.problem();
+  };
+  CHECK(problem_of("*3\r\n$5\r\nhello\r\n$5\r\nworld\r\n:1\r\n").empty());
+  CHECK(problem_of("$11\r\n") == "a text of 11 bytes");
+  CHECK(problem_of("*2\r\n$6\r\nhello,\r\n$5\r\nworld\r\n") == "a reply with texts of more than 10 bytes");
+  CHECK(problem_of("*4\r\n") == "a reply of more than 3 items");
+  CHECK(problem_of("*2\r\n*2\r\n") == "a reply of more than 3 items");
 }
 
 TEST_CASE("redis reader: replies up to the bounds are read whole") {
   Bench bench;
-  const std::string large(RedisReader::kMostBytes, 'x');
+  const std::string large(kLargeReply.bytes, 'x');
   CHECK(bench.problem_of("$" + std::to_string(large.size()) + "\r\n" + large + "\r\n").empty());
   Bench lines;
   const std::string line(RedisReader::kMostLine, 'x');
