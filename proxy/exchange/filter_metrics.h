@@ -84,37 +84,58 @@ class FilterMetrics {
     return histograms.samples.try_emplace(std::move(labels), bounds).first->second;
   }
 
-  /// visit(family, kind, help, labels, value), those of a family one after the other.
+  /// visit(family, kind, help, labels, value, samples of the family), those of a family one after the other. Holds no
+  /// lock meanwhile.
   template <class Visit>
   void for_each(Visit visit) const {
-    const std::lock_guard lock(mutex_);
-    for (const auto& [name, family] : families_) {
-      for (const auto& [labels, count] : family.samples) visit(name, family.kind, family.help, labels, count.value());
-    }
+    walk(families_, [&](const std::string& name, const Family& family, const Labels& labels, const SharedCount& count) {
+      visit(name, family.kind, family.help, labels, count.value(), family.size);
+    });
   }
   /// visit(family, help, labels, histogram), in the same way.
   template <class Visit>
   void for_each_histogram(Visit visit) const {
-    const std::lock_guard lock(mutex_);
-    for (const auto& [name, family] : histograms_) {
-      for (const auto& [labels, histogram] : family.samples) visit(name, family.help, labels, histogram);
-    }
+    walk(histograms_, [&](const std::string& name, const Histograms& family, const Labels& labels,
+                          const SharedHistogram& histogram) { visit(name, family.help, labels, histogram); });
   }
 
  private:
   struct Family {
     Kind kind;
     std::string help;
-    std::map<Labels, SharedCount> samples;
+    using Samples = std::map<Labels, SharedCount>;
+    Samples samples;
+    std::atomic<size_t> size = 0;  // of `samples`, for who holds no lock
   };
   struct Histograms {
     std::string help;
-    std::map<Labels, SharedHistogram> samples;
+    using Samples = std::map<Labels, SharedHistogram>;
+    Samples samples;
   };
   SharedCount& find(Kind kind, const std::string& name, const std::string& help, Labels labels) {
     const std::lock_guard lock(mutex_);
-    auto& family = families_.try_emplace(name, Family{kind, help, {}}).first->second;
-    return family.samples[std::move(labels)];
+    auto& family = families_.try_emplace(name, kind, help).first->second;
+    auto& count = family.samples[std::move(labels)];
+    family.size.store(family.samples.size(), std::memory_order_relaxed);
+    return count;
+  }
+
+  /// Piece by piece: whoever asks for a count meanwhile waits for the look at one piece. Samples are never removed, so
+  /// that places in the maps stay valid.
+  template <class Families, class Visit>
+  void walk(const Families& families, Visit visit) const {
+    constexpr size_t kPiece = 256;
+    std::vector<const typename Families::mapped_type::Samples::value_type*> piece;
+    std::unique_lock lock(mutex_);
+    for (const auto& [name, family] : families) {
+      for (auto next = family.samples.begin(); next != family.samples.end();) {
+        piece.clear();
+        for (; next != family.samples.end() && piece.size() < kPiece; ++next) piece.push_back(&*next);
+        lock.unlock();
+        for (const auto* sample : piece) visit(name, family, sample->first, sample->second);
+        lock.lock();
+      }
+    }
   }
 
   mutable std::mutex mutex_;  // of the maps, not of the counts

@@ -7,19 +7,9 @@ namespace weir::observe {
 
 namespace {
 
-/// The label of requests that no route took.
-const std::string kNone = "none";
-
 size_t class_of(uint16_t status) {
   const size_t first = status / 100;
   return first < std::tuple_size_v<StatusClasses> ? first : 0;
-}
-
-template <class Cells>
-Cells* find_or_make(std::map<std::string, std::unique_ptr<Cells>>& cells, const std::string& name) {
-  auto& cell = cells[name];
-  if (!cell) cell = std::make_unique<Cells>();
-  return cell.get();
 }
 
 void count_outcome(UpstreamCells& cells, const Attempt& attempt) {
@@ -35,35 +25,27 @@ void count_outcome(UpstreamCells& cells, const Attempt& attempt) {
 
 }  // namespace
 
-SnapshotCells WorkerMetrics::resolve(const Labels& labels) {
-  const std::lock_guard lock(mutex_);
+void WorkerMetrics::reserve(const CellPlan& plan) {
+  listeners.reserve(plan.listener_slots);
+  routes.reserve(plan.route_slots);
+  upstreams.reserve(plan.upstream_slots);
+}
+
+SnapshotCells WorkerMetrics::resolve(std::shared_ptr<const CellPlan> plan) {
   SnapshotCells snapshot;
   snapshot.worker_ = this;
-  for (const auto& name : labels.listeners) {
-    auto& listener = snapshot.listeners_.emplace_back();
-    listener.name = name;
-    listener.cells = find_or_make(listeners_, name);
-    for (const auto& route_name : labels.routes) listener.routes.push_back(route(name, route_name));
-    listener.routes.push_back(route(name, kNone));
-  }
-  for (const auto& name : labels.upstreams) {
-    snapshot.upstreams_.push_back({name, find_or_make(upstreams_, name)});
-  }
-  std::ranges::sort(snapshot.upstreams_, {}, &SnapshotCells::Upstream::name);
+  snapshot.plan_ = std::move(plan);
   return snapshot;
 }
 
-RouteCells* WorkerMetrics::route(const std::string& listener, const std::string& name) {
-  auto& cells = routes_[{listener, name}];
-  if (!cells) cells = std::make_unique<RouteCells>();
-  return cells.get();
-}
+ListenerCells& SnapshotCells::listener(size_t index) { return worker_->listeners[plan_->listeners[index].slot]; }
 
 void SnapshotCells::observe(const Exchange& exchange) {
   const AccessRecord& record = exchange.record;
-  if (Listener* listener = find_listener(exchange.client.listener)) {
+  if (const auto* listener = find_listener(exchange.client.listener)) {
     const size_t last = listener->routes.size() - 1;
-    RouteCells& cells = *listener->routes[exchange.route ? std::min<size_t>(exchange.route->index, last) : last];
+    const size_t route = exchange.route ? std::min<size_t>(exchange.route->index, last) : last;
+    RouteCells& cells = worker_->routes[listener->routes[route]];
     cells.requests[class_of(record.status)].add();
     // A tunnel's duration says nothing about the route's latency.
     if (record.status != 101) cells.duration.observe(record.finished - record.started);
@@ -87,16 +69,17 @@ void SnapshotCells::observe_attempts(const Attempts& attempts) {
   }
 }
 
-SnapshotCells::Listener* SnapshotCells::find_listener(std::string_view name) {
-  for (auto& listener : listeners_) {
+const CellPlan::Listener* SnapshotCells::find_listener(std::string_view name) const {
+  for (const auto& listener : plan_->listeners) {
     if (listener.name == name) return &listener;
   }
   return nullptr;
 }
 
 UpstreamCells* SnapshotCells::find_upstream(std::string_view name) {
-  const auto found = std::ranges::lower_bound(upstreams_, name, {}, &Upstream::name);
-  return found != upstreams_.end() && found->name == name ? found->cells : nullptr;
+  const auto& upstreams = plan_->upstreams;
+  const auto found = std::ranges::lower_bound(upstreams, name, {}, &CellPlan::Upstream::name);
+  return found != upstreams.end() && found->name == name ? &worker_->upstreams[found->slot] : nullptr;
 }
 
 }  // namespace weir::observe

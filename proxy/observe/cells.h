@@ -1,18 +1,16 @@
 #pragma once
 
 #include <array>
-#include <map>
 #include <memory>
-#include <mutex>
 #include <string>
 #include <string_view>
-#include <utility>
 #include <vector>
 
 #include "base/error.h"
 #include "base/metrics.h"
 #include "exchange/exchange.h"
 #include "net/tls_session.h"
+#include "observe/cell_table.h"
 
 namespace weir::observe {
 
@@ -50,8 +48,27 @@ struct Labels {
   std::vector<std::string> upstreams;
 };
 
-/// One snapshot's view on a worker's cells: names are looked up once, when the worker adopts the snapshot. Kept
-/// beside the snapshot, as long as an exchange of it runs. The worker's thread.
+/// The cells of one snapshot by slot (CellNames), worked out once for all workers. Immutable.
+struct CellPlan {
+  struct Listener {
+    std::string name;
+    uint32_t slot = 0;
+    std::vector<uint32_t> routes;  // the last one is of no route
+  };
+  struct Upstream {
+    std::string name;
+    uint32_t slot = 0;
+  };
+  std::vector<Listener> listeners;
+  std::vector<Upstream> upstreams;  // by name
+  // All slots are below these.
+  uint32_t listener_slots = 0;
+  uint32_t route_slots = 0;
+  uint32_t upstream_slots = 0;
+};
+
+/// One snapshot's view on a worker's cells. Kept beside the snapshot, as long as an exchange of it runs. The
+/// worker's thread.
 class SnapshotCells {
  public:
   /// Counts an exchange that is over, once. No allocation.
@@ -60,33 +77,25 @@ class SnapshotCells {
   void observe_attempts(const Attempts& attempts);
 
   /// The listener's connections; `index` is its position in Labels::listeners.
-  ListenerCells& listener(size_t index) { return *listeners_[index].cells; }
+  ListenerCells& listener(size_t index);
 
  private:
   friend class WorkerMetrics;
-  struct Listener {
-    std::string name;
-    ListenerCells* cells = nullptr;
-    std::vector<RouteCells*> routes;  // the last one is of no route
-  };
-  struct Upstream {
-    std::string name;
-    UpstreamCells* cells = nullptr;
-  };
-  Listener* find_listener(std::string_view name);
+  const CellPlan::Listener* find_listener(std::string_view name) const;
   UpstreamCells* find_upstream(std::string_view name);
 
   class WorkerMetrics* worker_ = nullptr;
-  std::vector<Listener> listeners_;
-  std::vector<Upstream> upstreams_;  // by name
+  std::shared_ptr<const CellPlan> plan_;
 };
 
-/// All that one worker counts. Cells go by name and stay for the life of the process, so that a reload neither
+/// All that one worker counts. Cells go by slot and stay for the life of the process, so that a reload neither
 /// loses nor resets any. The worker's thread writes; a scrape on another one reads.
 class WorkerMetrics {
  public:
-  /// Finds or makes the cells of a snapshot. Any thread.
-  SnapshotCells resolve(const Labels& labels);
+  /// Makes room for the cells of a snapshot, so that the worker itself has nothing to make. One thread at a time.
+  void reserve(const CellPlan& plan);
+  /// The view of a snapshot for which there is room.
+  SnapshotCells resolve(std::shared_ptr<const CellPlan> plan);
 
   Gauge in_flight;  // exchanges
   std::array<Counter, kRefusals> refusals;
@@ -99,30 +108,9 @@ class WorkerMetrics {
   void refused(Refusal why) { refusals[static_cast<size_t>(why)].add(); }
   void failed(ErrorCode code) { failures[static_cast<size_t>(code)].add(); }
 
-  /// For a scrape: visits each cell under the lock that `resolve` takes.
-  template <class Visit>
-  void for_each_route(Visit visit) const {
-    const std::lock_guard lock(mutex_);
-    for (const auto& [key, cells] : routes_) visit(key.first, key.second, *cells);
-  }
-  template <class Visit>
-  void for_each_upstream(Visit visit) const {
-    const std::lock_guard lock(mutex_);
-    for (const auto& [name, cells] : upstreams_) visit(name, *cells);
-  }
-  template <class Visit>
-  void for_each_listener(Visit visit) const {
-    const std::lock_guard lock(mutex_);
-    for (const auto& [name, cells] : listeners_) visit(name, *cells);
-  }
-
- private:
-  RouteCells* route(const std::string& listener, const std::string& name);
-
-  mutable std::mutex mutex_;                                                           // of the maps, not of the cells
-  std::map<std::pair<std::string, std::string>, std::unique_ptr<RouteCells>> routes_;  // listener, route
-  std::map<std::string, std::unique_ptr<UpstreamCells>> upstreams_;
-  std::map<std::string, std::unique_ptr<ListenerCells>> listeners_;
+  CellTable<RouteCells> routes;
+  CellTable<UpstreamCells> upstreams;
+  CellTable<ListenerCells> listeners;
 };
 
 }  // namespace weir::observe

@@ -2,11 +2,11 @@
 
 #include <array>
 #include <cstdint>
-#include <memory>
+#include <initializer_list>
+#include <span>
 #include <string>
 #include <string_view>
 #include <utility>
-#include <vector>
 
 #include "base/metrics.h"
 #include "exchange/filter_metrics.h"
@@ -21,29 +21,53 @@ struct HistogramTotal {
   void add(const Histogram& histogram);
 };
 
-using MetricLabels = std::vector<std::pair<std::string, std::string>>;
-
-/// Metric families as a scrape gathers them; names come without their `weir_`, those of counters without
-/// their `_total`. Samples of one family are added one after the other.
-class Families {
+/// Labels as a sample shows them: `upstream="pool",code="2xx"`.
+class MetricLabels {
  public:
-  Families();
-  ~Families();
+  MetricLabels() = default;
+  MetricLabels(std::initializer_list<std::pair<std::string_view, std::string_view>> labels) {
+    for (const auto& [name, value] : labels) add(name, value);
+  }
+  explicit MetricLabels(const FilterMetrics::Labels& labels) {
+    for (const auto& [name, value] : labels) add(name, value);
+  }
+  void add(std::string_view name, std::string_view value);
+  MetricLabels with(std::string_view name, std::string_view value) const;
 
-  void counter(std::string_view name, std::string_view help, MetricLabels labels, double value);
-  void gauge(std::string_view name, std::string_view help, MetricLabels labels, double value);
-  void histogram(std::string_view name, std::string_view help, MetricLabels labels, const HistogramTotal& total);
-  void histogram(std::string_view name, std::string_view help, MetricLabels labels, const SharedHistogram& histogram);
-  /// A family whose whole name is set by convention: process_open_fds.
-  void plain_gauge(std::string name, std::string_view help, double value);
-  void plain_counter(std::string name, std::string_view help, double value);
-
-  std::string prometheus() const;   // text format 0.0.4
-  std::string openmetrics() const;  // 1.0
+  const std::string& text() const { return text_; }
 
  private:
-  struct Gathered;
-  std::unique_ptr<Gathered> gathered_;
+  std::string text_;
+};
+
+/// Metric families as a scrape gathers them, written as text at once. Names come without their `weir_`, those of
+/// counters without their `_total`. Samples of one family are added one after the other.
+class Families {
+ public:
+  enum class Format : uint8_t { prometheus, openmetrics };  // text format 0.0.4, or OpenMetrics 1.0
+  explicit Families(Format format) : format_(format) {}
+
+  void counter(std::string_view name, std::string_view help, const MetricLabels& labels, double value);
+  void gauge(std::string_view name, std::string_view help, const MetricLabels& labels, double value);
+  void histogram(std::string_view name, std::string_view help, const MetricLabels& labels, const HistogramTotal& total);
+  void histogram(std::string_view name, std::string_view help, const MetricLabels& labels,
+                 const SharedHistogram& histogram);
+  /// A family whose whole name is set by convention: process_open_fds.
+  void plain_gauge(std::string_view name, std::string_view help, double value);
+  void plain_counter(std::string_view name, std::string_view help, double value);
+
+  /// All of it. Nothing is added afterwards.
+  std::string take();
+
+ private:
+  void begin(std::string_view prefix, std::string_view name, std::string_view type, std::string_view help);
+  void sample(std::string_view suffix, const std::string& labels, double value);
+  void histogram_samples(const std::string& labels, std::span<const uint64_t> buckets, std::span<const double> bounds,
+                         double sum);
+
+  const Format format_;
+  std::string family_;  // the one that samples are added to, with its prefix
+  std::string text_;
 };
 
 }  // namespace weir::observe

@@ -3,7 +3,7 @@
 #include <vector>
 
 #include "exchange/filter_metrics.h"
-#include "observe/cells.h"
+#include "observe/cell_names.h"
 #include "observe/families.h"
 #include "observe/metrics.h"
 
@@ -11,7 +11,7 @@ namespace weir::observe {
 
 // What a scrape consists of: each adds its families.
 using Workers = std::vector<const WorkerMetrics*>;
-void gather_workers(const Workers& workers, Families& families);
+void gather_workers(const CellNames& names, const Workers& workers, Families& families);
 void gather_endpoints(const std::vector<EndpointSample>& endpoints, Families& families);
 void gather_certificates(const std::vector<CertificateSample>& certificates, Families& families);
 void gather_filters(const FilterMetrics& metrics, Families& families);

@@ -5,7 +5,7 @@ namespace weir::observe {
 
 void gather_process(Families& families) {
   const ProcessStats stats = process_stats();
-  families.plain_counter("process_cpu_seconds_total", "CPU time, user and system", stats.cpu_seconds);
+  families.plain_counter("process_cpu_seconds", "CPU time, user and system", stats.cpu_seconds);
   families.plain_gauge("process_resident_memory_bytes", "Resident memory", static_cast<double>(stats.resident_bytes));
   families.plain_gauge("process_virtual_memory_bytes", "Virtual memory", static_cast<double>(stats.virtual_bytes));
   families.plain_gauge("process_open_fds", "Open file descriptors", static_cast<double>(stats.open_files));

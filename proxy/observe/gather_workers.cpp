@@ -1,5 +1,3 @@
-#include <map>
-
 #include "observe/gather.h"
 
 namespace weir::observe {
@@ -23,35 +21,47 @@ auto total(const Workers& workers, Pick pick) {
   return static_cast<double>(sum);
 }
 
-void gather_routes(const Workers& workers, Families& families) {
-  struct Total {
+struct RouteTotal {
+  MetricLabels labels;
+  ClassTotals requests{};
+  HistogramTotal duration;
+};
+
+/// Routes that have had a request: the others add nothing.
+std::vector<RouteTotal> total_routes(const CellNames& names, const Workers& workers) {
+  std::vector<RouteTotal> totals;
+  names.for_each_route([&](uint32_t slot, const std::string& listener, const std::string& route) {
     ClassTotals requests{};
-    HistogramTotal duration;
-  };
-  std::map<std::pair<std::string, std::string>, Total> totals;
-  for (const auto* worker : workers) {
-    worker->for_each_route([&](const auto& listener, const auto& route, const RouteCells& cells) {
-      Total& total = totals[{listener, route}];
-      add(total.requests, cells.requests);
-      total.duration.add(cells.duration);
-    });
-  }
-  for (const auto& [key, total] : totals) {
+    for (const auto* worker : workers) {
+      if (const auto* cells = worker->routes.find(slot)) add(requests, cells->requests);
+    }
+    if (requests == ClassTotals{}) return;
+    auto& total = totals.emplace_back(MetricLabels{{"listener", listener}, {"route", route}}, requests);
+    for (const auto* worker : workers) {
+      if (const auto* cells = worker->routes.find(slot)) total.duration.add(cells->duration);
+    }
+  });
+  return totals;
+}
+
+void gather_routes(const CellNames& names, const Workers& workers, Families& families) {
+  const auto totals = total_routes(names, workers);
+  for (const auto& total : totals) {
     for (size_t i = 0; i < total.requests.size(); ++i) {
       if (total.requests[i] == 0) continue;
-      families.counter("requests", "Finished exchanges by status class",
-                       {{"listener", key.first}, {"route", key.second}, {"code", std::string(kClassNames[i])}},
+      families.counter("requests", "Finished exchanges by status class", total.labels.with("code", kClassNames[i]),
                        static_cast<double>(total.requests[i]));
     }
   }
-  for (const auto& [key, total] : totals) {
+  for (const auto& total : totals) {
     if (total.duration.buckets == HistogramTotal{}.buckets) continue;
-    families.histogram("request_duration_seconds", "From a request's first byte to its response's last",
-                       {{"listener", key.first}, {"route", key.second}}, total.duration);
+    families.histogram("request_duration_seconds", "From a request's first byte to its response's last", total.labels,
+                       total.duration);
   }
 }
 
 struct UpstreamTotal {
+  MetricLabels labels;
   ClassTotals requests{};
   HistogramTotal duration;
   uint64_t refused = 0, timed_out = 0, broken = 0, abandoned = 0, retries = 0, reused = 0;
@@ -68,80 +78,96 @@ struct UpstreamTotal {
   }
 };
 
-void gather_upstreams(const Workers& workers, Families& families) {
-  std::map<std::string, UpstreamTotal> totals;
-  for (const auto* worker : workers) {
-    worker->for_each_upstream([&](const auto& name, const UpstreamCells& cells) { totals[name].add(cells); });
-  }
-  for (const auto& [name, total] : totals) {
+/// Upstreams that have had an attempt: the others add nothing.
+std::vector<UpstreamTotal> total_upstreams(const CellNames& names, const Workers& workers) {
+  std::vector<UpstreamTotal> totals;
+  names.for_each_upstream([&](uint32_t slot, const std::string& name) {
+    UpstreamTotal total;
+    for (const auto* worker : workers) {
+      if (const auto* cells = worker->upstreams.find(slot)) total.add(*cells);
+    }
+    if (total.requests == ClassTotals{}) return;
+    total.labels.add("upstream", name);
+    totals.push_back(std::move(total));
+  });
+  return totals;
+}
+
+void gather_upstreams(const CellNames& names, const Workers& workers, Families& families) {
+  const auto totals = total_upstreams(names, workers);
+  for (const auto& total : totals) {
     for (size_t i = 0; i < total.requests.size(); ++i) {
       if (total.requests[i] == 0) continue;
       families.counter("upstream_requests", "Attempts by the status class of their answer",
-                       {{"upstream", name}, {"code", std::string(kClassNames[i])}},
-                       static_cast<double>(total.requests[i]));
+                       total.labels.with("code", kClassNames[i]), static_cast<double>(total.requests[i]));
     }
   }
-  for (const auto& [name, total] : totals) {
+  for (const auto& total : totals) {
     families.histogram("upstream_request_duration_seconds", "From an attempt's start to its response's head",
-                       {{"upstream", name}}, total.duration);
+                       total.labels, total.duration);
   }
-  for (const auto& [name, total] : totals) {
+  for (const auto& total : totals) {
     const auto failed = [&](std::string_view reason, uint64_t count) {
       families.counter("upstream_failures", "Attempts without a whole response head",
-                       {{"upstream", name}, {"reason", std::string(reason)}}, static_cast<double>(count));
+                       total.labels.with("reason", reason), static_cast<double>(count));
     };
     failed("refused", total.refused);
     failed("timed_out", total.timed_out);
     failed("broken", total.broken);
     failed("abandoned", total.abandoned);
   }
-  for (const auto& [name, total] : totals) {
-    families.counter("upstream_retries", "Attempts after an exchange's first", {{"upstream", name}},
+  for (const auto& total : totals) {
+    families.counter("upstream_retries", "Attempts after an exchange's first", total.labels,
                      static_cast<double>(total.retries));
   }
-  for (const auto& [name, total] : totals) {
-    families.counter("upstream_connections_reused", "Attempts over a connection used before", {{"upstream", name}},
+  for (const auto& total : totals) {
+    families.counter("upstream_connections_reused", "Attempts over a connection used before", total.labels,
                      static_cast<double>(total.reused));
   }
 }
 
-void gather_connections(const Workers& workers, Families& families) {
-  std::map<std::string, std::pair<uint64_t, int64_t>> totals;
-  for (const auto* worker : workers) {
-    worker->for_each_listener([&](const auto& name, const ListenerCells& cells) {
-      totals[name].first += cells.accepted.value();
-      totals[name].second += cells.open.value();
-    });
+struct ListenerTotal {
+  MetricLabels labels;
+  uint64_t accepted = 0;
+  int64_t open = 0;
+  std::array<uint64_t, net::kTlsFaults> handshake_failures{};
+};
+
+std::vector<ListenerTotal> total_listeners(const CellNames& names, const Workers& workers) {
+  std::vector<ListenerTotal> totals;
+  names.for_each_listener([&](uint32_t slot, const std::string& name) {
+    auto& total = totals.emplace_back(MetricLabels{{"listener", name}});
+    for (const auto* worker : workers) {
+      const auto* cells = worker->listeners.find(slot);
+      if (!cells) continue;
+      total.accepted += cells->accepted.value();
+      total.open += cells->open.value();
+      for (size_t i = 0; i < net::kTlsFaults; ++i) total.handshake_failures[i] += cells->handshake_failures[i].value();
+    }
+  });
+  return totals;
+}
+
+void gather_connections(const CellNames& names, const Workers& workers, Families& families) {
+  const auto totals = total_listeners(names, workers);
+  for (const auto& total : totals) {
+    families.counter("connections_accepted", "Client connections accepted", total.labels,
+                     static_cast<double>(total.accepted));
   }
-  for (const auto& [name, total] : totals) {
-    families.counter("connections_accepted", "Client connections accepted", {{"listener", name}},
-                     static_cast<double>(total.first));
-  }
-  for (const auto& [name, total] : totals) {
-    families.gauge("connections_open", "Client connections open now", {{"listener", name}},
-                   static_cast<double>(total.second));
+  for (const auto& total : totals) {
+    families.gauge("connections_open", "Client connections open now", total.labels, static_cast<double>(total.open));
   }
   for (size_t i = 0; i < kRefusals; ++i) {
     families.counter("connections_refused", "Client connections closed before their first request",
-                     {{"reason", std::string(kRefusalNames[i])}},
+                     {{"reason", kRefusalNames[i]}},
                      total(workers, [i](const WorkerMetrics& worker) -> auto& { return worker.refusals[i]; }));
   }
-}
-
-void gather_handshakes(const Workers& workers, Families& families) {
-  std::map<std::string, std::array<uint64_t, net::kTlsFaults>> totals;
-  for (const auto* worker : workers) {
-    worker->for_each_listener([&](const auto& name, const ListenerCells& cells) {
-      auto& total = totals[name];
-      for (size_t i = 0; i < total.size(); ++i) total[i] += cells.handshake_failures[i].value();
-    });
-  }
-  for (const auto& [name, total] : totals) {
-    for (size_t i = 0; i < total.size(); ++i) {
-      if (total[i] == 0) continue;
+  for (const auto& total : totals) {
+    for (size_t i = 0; i < net::kTlsFaults; ++i) {
+      if (total.handshake_failures[i] == 0) continue;
       families.counter("tls_handshake_failures", "TLS handshakes with clients that came to nothing",
-                       {{"listener", name}, {"reason", std::string(net::name_of(static_cast<net::TlsFault>(i)))}},
-                       static_cast<double>(total[i]));
+                       total.labels.with("reason", net::name_of(static_cast<net::TlsFault>(i))),
+                       static_cast<double>(total.handshake_failures[i]));
     }
   }
 }
@@ -160,24 +186,23 @@ void gather_failures(const Workers& workers, Families& families) {
     const double count = total(workers, [i](const WorkerMetrics& worker) -> auto& { return worker.failures[i]; });
     if (count == 0) continue;
     families.counter("failures", "Requests that Weir answered with an error of its own, or refused",
-                     {{"reason", std::string(name_of(static_cast<ErrorCode>(i)))}}, count);
+                     {{"reason", name_of(static_cast<ErrorCode>(i))}}, count);
   }
   for (size_t i = 0; i < 32; ++i) {
     const double count = total(workers, [i](const WorkerMetrics& worker) -> auto& { return worker.flags[i]; });
     if (count == 0) continue;
     families.counter("response_flags", "Exchanges by the flag in their log line",
-                     {{"flag", std::string(name_of(static_cast<Flag>(1u << i)))}}, count);
+                     {{"flag", name_of(static_cast<Flag>(1u << i))}}, count);
   }
 }
 
 }  // namespace
 
-void gather_workers(const Workers& workers, Families& families) {
+void gather_workers(const CellNames& names, const Workers& workers, Families& families) {
   if (workers.empty()) return;
-  gather_routes(workers, families);
-  gather_upstreams(workers, families);
-  gather_connections(workers, families);
-  gather_handshakes(workers, families);
+  gather_routes(names, workers, families);
+  gather_upstreams(names, workers, families);
+  gather_connections(names, workers, families);
   gather_traffic(workers, families);
   gather_failures(workers, families);
 }

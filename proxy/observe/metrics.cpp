@@ -11,6 +11,12 @@ WorkerMetrics& Metrics::worker(unsigned index) {
   return *workers_[index];
 }
 
+std::shared_ptr<const CellPlan> Metrics::prepare(const Labels& labels, unsigned workers) {
+  auto plan = names_.plan(labels);
+  for (unsigned i = 0; i < workers; ++i) worker(i).reserve(*plan);
+  return plan;
+}
+
 void Metrics::reload_succeeded(std::chrono::system_clock::time_point when) {
   ++reloads_ok_;
   loaded(when);
@@ -52,18 +58,18 @@ Exposition Metrics::expose(std::string_view accept, const std::vector<EndpointSa
     const std::lock_guard lock(mutex_);
     for (const auto& worker : workers_) workers.push_back(worker.get());
   }
-  Families families;
+  const bool is_open = accept.find("application/openmetrics-text") != std::string_view::npos;
+  Families families(is_open ? Families::Format::openmetrics : Families::Format::prometheus);
   gather_configuration(families);
   gather_logs(families);
-  gather_workers(workers, families);
+  gather_workers(names_, workers, families);
   gather_endpoints(endpoints, families);
   gather_certificates(certificates, families);
   if (filters) gather_filters(*filters, families);
   gather_process(families);
-  if (accept.find("application/openmetrics-text") != std::string_view::npos) {
-    return {"application/openmetrics-text; version=1.0.0; charset=utf-8", families.openmetrics()};
-  }
-  return {"text/plain; version=0.0.4; charset=utf-8", families.prometheus()};
+  return {is_open ? "application/openmetrics-text; version=1.0.0; charset=utf-8"
+                  : "text/plain; version=0.0.4; charset=utf-8",
+          families.take()};
 }
 
 }  // namespace weir::observe

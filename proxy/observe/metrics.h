@@ -10,20 +10,20 @@
 
 #include "base/log_writer.h"
 #include "exchange/filter_metrics.h"
-#include "observe/cells.h"
+#include "observe/cell_names.h"
 
 namespace weir::observe {
 
 class Families;
 
-/// One endpoint at the moment of a scrape, as `upstream/` knows it.
+/// One endpoint at the moment of a scrape, as `upstream/` knows it. Texts outlive the scrape.
 struct EndpointSample {
-  std::string upstream;
-  std::string endpoint;  // "127.0.0.1:9001"
+  std::string_view upstream;
+  std::string_view endpoint;  // "127.0.0.1:9001"
   bool up = true;
-  std::string health = "up";  // or "down", "ejected" …
-  int64_t active = 0;         // attempts under way
-  int64_t connections = 0;    // open, idle ones too
+  std::string_view health = "up";  // or "down", "ejected" …
+  int64_t active = 0;              // attempts under way
+  int64_t connections = 0;         // open, idle ones too
   uint64_t requests = 0;
   uint64_t failures = 0;
 };
@@ -54,6 +54,8 @@ class Metrics {
 
   /// Makes them on first use; a worker that comes back after a reload finds its old ones.
   WorkerMetrics& worker(unsigned index);
+  /// The cells of a snapshot, with room for them on the first `workers` workers. One thread at a time.
+  std::shared_ptr<const CellPlan> prepare(const Labels& labels, unsigned workers);
 
   /// The configuration that the process started with.
   void loaded(std::chrono::system_clock::time_point when);
@@ -63,7 +65,8 @@ class Metrics {
   /// Where writers of the access log count the lines that they drop.
   const DroppedLines& dropped_access_lines() const { return dropped_access_lines_; }
 
-  /// Prometheus text 0.0.4, or OpenMetrics 1.0 when `accept` names it.
+  /// Prometheus text 0.0.4, or OpenMetrics 1.0 when `accept` names it. Endpoints come upstream by upstream. Takes
+  /// milliseconds where there are thousands of routes: not for a thread that serves requests.
   Exposition expose(std::string_view accept, const std::vector<EndpointSample>& endpoints = {},
                     const std::vector<CertificateSample>& certificates = {},
                     const FilterMetrics* filters = nullptr) const;
@@ -73,6 +76,7 @@ class Metrics {
   void gather_logs(Families& families) const;
 
   Build build_;
+  CellNames names_;
   mutable std::mutex mutex_;  // of the list, not of the cells
   std::vector<std::unique_ptr<WorkerMetrics>> workers_;
   std::atomic<uint64_t> reloads_ok_ = 0;

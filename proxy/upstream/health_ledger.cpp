@@ -6,13 +6,14 @@
 namespace weir::upstream {
 
 HealthLedger::HealthLedger(std::string upstream, FilterMetrics& metrics, WaitQueue& queue)
-    : upstream_(std::move(upstream)),
-      metrics_(metrics),
-      queue_(queue),
-      panic_gauge_(metrics.gauge("upstream_panic", "1 while too few endpoints are healthy, so that all are used",
-                                 {{"upstream", upstream_}})),
-      panic_requests_(metrics.counter("upstream_panic_requests", "Attempts that went anywhere for want of health",
-                                      {{"upstream", upstream_}})) {}
+    : upstream_(std::move(upstream)), metrics_(metrics), queue_(queue) {}
+
+SharedCount& HealthLedger::make_panic_requests() {
+  auto& count = metrics_.counter("upstream_panic_requests", "Attempts that went anywhere for want of health",
+                                 {{"upstream", upstream_}});
+  panic_requests_.store(&count, std::memory_order_release);
+  return count;
+}
 
 void HealthLedger::begin(EndpointState& endpoint, Health health, std::string why) {
   const std::lock_guard lock(mutex_);
@@ -75,7 +76,9 @@ void HealthLedger::tell(const EndpointState& endpoint, Health from, Health to, c
 
 void HealthLedger::panic(bool is_panic, uint32_t healthy, uint32_t usable) {
   if (is_panic_.exchange(is_panic) == is_panic) return;
-  panic_gauge_.set(is_panic);
+  metrics_
+      .gauge("upstream_panic", "1 while too few endpoints are healthy, so that all are used", {{"upstream", upstream_}})
+      .set(is_panic);
   log::write(is_panic ? log::Level::error : log::Level::info, is_panic ? "panic_began" : "panic_ended",
              {{"upstream", upstream_}, {"healthy", healthy}, {"endpoints", usable}});
 }

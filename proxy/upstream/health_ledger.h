@@ -42,18 +42,22 @@ class HealthLedger {
 
   /// Too few healthy endpoints are left, or enough again: told when that is news.
   void panic(bool is_panic, uint32_t healthy, uint32_t usable);
-  void count_panic_request() const { panic_requests_.add(); }
+  void count_panic_request() {
+    SharedCount* count = panic_requests_.load(std::memory_order_acquire);
+    (count ? *count : make_panic_requests()).add();
+  }
   const std::string& upstream() const { return upstream_; }
   FilterMetrics& metrics() const { return metrics_; }
 
  private:
+  SharedCount& make_panic_requests();
   void tell(const EndpointState& endpoint, Health from, Health to, const std::string& judge, const std::string& why);
 
   const std::string upstream_;
   FilterMetrics& metrics_;
   WaitQueue& queue_;
-  SharedCount& panic_gauge_;
-  SharedCount& panic_requests_;
+  // Made by the first panic: most upstreams never have one.
+  std::atomic<SharedCount*> panic_requests_{nullptr};
   mutable std::mutex mutex_;  // of every endpoint's EndpointHealth
   std::atomic<uint64_t> version_{1};
   std::atomic<bool> is_panic_{false};

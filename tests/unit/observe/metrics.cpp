@@ -2,7 +2,11 @@
 
 #include <doctest/doctest.h>
 
+#include <algorithm>
+
+#include "observe/families.h"
 #include "unit/exchange_bench.h"
+#include "unit/growth.h"
 
 using namespace weir;
 using namespace weir::observe;
@@ -15,6 +19,9 @@ const Labels kLabels{{"http", "admin"}, {"api", "web"}, {"pool", "backup"}};
 struct Bench {
   Metrics metrics{{"1.2.3", "abc"}};
 
+  SnapshotCells cells(unsigned worker, const Labels& labels) {
+    return metrics.worker(worker).resolve(metrics.prepare(labels, 2));
+  }
   /// One finished exchange of 3 ms on the route with that index; -1 = on none.
   void finish(SnapshotCells& cells, int route, uint16_t status) {
     ExchangeBench bench;
@@ -46,8 +53,8 @@ struct Bench {
 
 TEST_CASE("metrics: finished exchanges are counted by listener, route and status class over all workers") {
   Bench bench;
-  auto first = bench.metrics.worker(0).resolve(kLabels);
-  auto second = bench.metrics.worker(1).resolve(kLabels);
+  auto first = bench.cells(0, kLabels);
+  auto second = bench.cells(1, kLabels);
   bench.finish(first, 0, 200);
   bench.finish(first, 0, 204);
   bench.finish(second, 0, 200);
@@ -61,7 +68,7 @@ TEST_CASE("metrics: finished exchanges are counted by listener, route and status
 
 TEST_CASE("metrics: latency goes into histograms by route and by upstream") {
   Bench bench;
-  auto cells = bench.metrics.worker(0).resolve(kLabels);
+  auto cells = bench.cells(0, kLabels);
   bench.finish(cells, 0, 200);
   CHECK(bench.shows(R"(weir_request_duration_seconds_bucket{listener="http",route="api",le="0.0025"} 0)"));
   CHECK(bench.shows(R"(weir_request_duration_seconds_bucket{listener="http",route="api",le="0.005"} 1)"));
@@ -71,7 +78,7 @@ TEST_CASE("metrics: latency goes into histograms by route and by upstream") {
 
 TEST_CASE("metrics: a failure is counted by its cause") {
   Bench bench;
-  auto cells = bench.metrics.worker(0).resolve(kLabels);
+  auto cells = bench.cells(0, kLabels);
   bench.finish(cells, 0, 502);
   CHECK(bench.shows(R"(weir_failures_total{reason="connect_refused"} 1)"));
   CHECK(bench.shows(R"(weir_response_flags_total{flag="UF"} 1)"));
@@ -80,11 +87,11 @@ TEST_CASE("metrics: a failure is counted by its cause") {
 
 TEST_CASE("metrics: no counter goes back over a reload that moves, drops and brings back a route") {
   Bench bench;
-  auto before = bench.metrics.worker(0).resolve(kLabels);
+  auto before = bench.cells(0, kLabels);
   bench.finish(before, 1, 200);
-  auto without = bench.metrics.worker(0).resolve({{"http"}, {"api"}, {"pool"}});
+  auto without = bench.cells(0, {{"http"}, {"api"}, {"pool"}});
   bench.finish(before, 1, 200);  // an exchange that outlived its snapshot
-  auto after = bench.metrics.worker(0).resolve({{"http"}, {"web", "api"}, {"pool"}});
+  auto after = bench.cells(0, {{"http"}, {"web", "api"}, {"pool"}});
   bench.finish(after, 0, 200);
   CHECK(bench.shows(R"(weir_requests_total{listener="http",route="web",code="2xx"} 3)"));
 }
@@ -92,7 +99,7 @@ TEST_CASE("metrics: no counter goes back over a reload that moves, drops and bri
 TEST_CASE("metrics: connections are counted by listener, refusals by reason") {
   Bench bench;
   auto& worker = bench.metrics.worker(0);
-  auto cells = worker.resolve(kLabels);
+  auto cells = bench.cells(0, kLabels);
   cells.listener(0).accepted.add(3);
   cells.listener(0).open.add(3);
   cells.listener(0).open.subtract();
@@ -192,7 +199,7 @@ TEST_CASE("metrics: histograms of filters, each family's samples together") {
 
 TEST_CASE("metrics: TLS handshakes that failed, by listener and reason; when certificates expire") {
   Metrics metrics({"1.2.3", ""});
-  auto cells = metrics.worker(0).resolve(kLabels);
+  auto cells = metrics.worker(0).resolve(metrics.prepare(kLabels, 1));
   cells.listener(0).handshake_failures[static_cast<size_t>(net::TlsFault::not_tls)].add();
   const std::chrono::system_clock::time_point until(1'800'000'000s);
   const auto text = metrics.expose("", {}, {{"http", "certs/site.pem", until}}).text;
@@ -200,4 +207,76 @@ TEST_CASE("metrics: TLS handshakes that failed, by listener and reason; when cer
   CHECK(shows(R"(weir_tls_handshake_failures_total{listener="http",reason="not_tls"} 1)"));
   CHECK_FALSE(shows(R"(weir_tls_handshake_failures_total{listener="http",reason="timed_out")"));
   CHECK(shows(R"(weir_tls_certificate_expiry_seconds{listener="http",certificate="certs/site.pem"} 1800000000)"));
+}
+
+TEST_CASE("metrics: routes, upstreams and endpoints that nobody uses add few series, filters' counts none") {
+  constexpr int kCount = 1000;
+  Bench bench;
+  Labels labels{{"http"}, {}, {}};
+  std::vector<std::string> names;
+  FilterMetrics filters;
+  for (int i = 0; i < kCount; ++i) {
+    const auto number = std::to_string(i);
+    labels.routes.push_back("route" + number);
+    labels.upstreams.push_back(names.emplace_back("pool" + number));
+    filters.counter("retries_refused", "Refused", {{"route", "route" + number}});
+  }
+  std::vector<EndpointSample> endpoints;
+  for (const auto& name : names) endpoints.push_back({.upstream = name, .endpoint = "a:1"});
+  endpoints[3].requests = 7;
+  endpoints[4].health = "ejected";
+  endpoints[4].up = false;
+  filters.counter("retries_refused", "Refused", {{"route", "route5"}}).add();
+  auto cells = bench.cells(0, labels);
+  bench.finish(cells, 3, 200);
+  const auto text = bench.metrics.expose("", endpoints, {}, &filters).text;
+  CHECK(std::ranges::count(text, '\n') < 4 * kCount + 200);
+  const auto shows = [&](std::string_view line) { return text.find("\n" + std::string(line) + "\n") != text.npos; };
+  CHECK(shows(R"(weir_requests_total{listener="http",route="route3",code="2xx"} 1)"));
+  CHECK(text.find(R"(route="route4")") == text.npos);
+  CHECK(shows(R"(weir_endpoint_requests_total{upstream="pool3"} 7)"));
+  CHECK(text.find(R"(weir_endpoint_requests_total{upstream="pool4"})") == text.npos);
+  CHECK(shows(R"(weir_endpoint_health{upstream="pool4",state="ejected"} 1)"));
+  CHECK(shows(R"(weir_endpoint_health{upstream="pool4",state="up"} 0)"));
+  CHECK(shows(R"(weir_upstream_endpoints_up{upstream="pool4"} 0)"));
+  CHECK(shows(R"(weir_retries_refused_total{route="route5"} 1)"));
+  CHECK(text.find(R"(weir_retries_refused_total{route="route6"})") == text.npos);
+}
+
+TEST_CASE("metrics: a small configuration shows its filters' counts at 0") {
+  FilterMetrics filters;
+  filters.counter("store_errors", "Errors", {{"reason", "timeout"}});
+  CHECK(Metrics({"1", ""}).expose("", {}, {}, &filters).text.find("weir_store_errors_total{reason=\"timeout\"} 0\n") !=
+        std::string::npos);
+}
+
+TEST_CASE("metrics: texts in labels and numbers are written as the format wants them") {
+  Families families(Families::Format::prometheus);
+  families.gauge("a", "One \\ two\nthree", {{"text", "say \"hi\"\n\\"}}, 0.25);
+  families.counter("b", "B", {}, 12345678901234567.0);
+  families.counter("b", "B", {{"x", "y"}}, 5);
+  CHECK(families.take() ==
+        "# HELP weir_a One \\\\ two\\nthree\n"
+        "# TYPE weir_a gauge\n"
+        "weir_a{text=\"say \\\"hi\\\"\\n\\\\\"} 0.25\n"
+        "# HELP weir_b_total B\n"
+        "# TYPE weir_b_total counter\n"
+        "weir_b_total 1.2345678901234568e+16\n"
+        "weir_b_total{x=\"y\"} 5\n");
+}
+
+TEST_CASE("metrics: names cost as much as there are, and so does a scrape of them") {
+  const double factor = growth(2000, [](size_t count) {
+    Metrics metrics({"1", ""});
+    Labels labels{{"http"}, {}, {}};
+    std::vector<EndpointSample> endpoints;
+    for (size_t i = 0; i < count; ++i) {
+      labels.routes.push_back("route" + std::to_string(i));
+      labels.upstreams.push_back("pool" + std::to_string(i));
+    }
+    for (const auto& name : labels.upstreams) endpoints.push_back({.upstream = name, .endpoint = "a:1"});
+    (void)metrics.prepare(labels, 2);
+    CHECK(metrics.expose("", endpoints).text.size() > count);
+  });
+  CHECK(factor < kNearLinear);
 }

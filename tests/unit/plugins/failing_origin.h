@@ -101,7 +101,7 @@ struct FailureBench : FilterBench {
   int64_t counted(const std::string& family, const FilterMetrics::Labels& wanted = {}) const {
     int64_t sum = 0;
     metrics.for_each(
-        [&](const std::string& name, auto, const auto&, const FilterMetrics::Labels& labels, int64_t value) {
+        [&](const std::string& name, auto, const auto&, const FilterMetrics::Labels& labels, int64_t value, size_t) {
           const bool has_all = std::ranges::all_of(
               wanted, [&](const auto& label) { return std::ranges::find(labels, label) != labels.end(); });
           if (name == family && has_all) sum += value;

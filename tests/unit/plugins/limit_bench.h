@@ -115,7 +115,7 @@ struct LimitBench : FilterBench {
   }
   int64_t count(const std::string& family, const std::string& label, const std::string& value) const {
     int64_t sum = 0;
-    metrics.for_each([&](const auto& name, auto, const auto&, const auto& labels, int64_t found) {
+    metrics.for_each([&](const auto& name, auto, const auto&, const auto& labels, int64_t found, size_t) {
       const bool matches = std::ranges::find(labels, std::pair(label, value)) != labels.end();
       if (name == family && matches) sum += found;
     });
