@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "config/located.h"
+#include "config/names.h"
 #include "config/problems.h"
 
 namespace weir::config {
@@ -16,10 +17,12 @@ std::string nearest(std::string_view word, const std::vector<std::string>& candi
 std::string did_you_mean(std::string_view word, const std::vector<std::string>& candidates);
 
 /// A Problem at `name` unless it is one of `known`: "no upstream is named 'apii'".
-void check_known(std::string_view what, const std::string& name, const Location& at,
-                 const std::vector<std::string>& known, Problems& problems);
+void check_known(std::string_view what, const std::string& name, const Location& at, const NameSet& known,
+                 Problems& problems);
 
 /// "rate, burst, key"
 std::string join(const std::vector<std::string>& words);
+/// The same of the first `most`: "rate, burst and 3 more".
+std::string join_first(const std::vector<std::string>& words, size_t most);
 
 }  // namespace weir::config

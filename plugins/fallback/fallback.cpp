@@ -137,7 +137,9 @@ config::Tag<FilterFactory> fallback_filter() {
                                  "add a cache to the route's filters, after the fallback");
           }
           if (step.value.kind != FallbackStep::Kind::upstream) continue;
-          config::check_known("upstream", *upstream, upstream.at, context.upstreams, context.problems);
+          static const config::NameSet kNone;
+          const auto& known = context.upstreams ? *context.upstreams : kNone;
+          config::check_known("upstream", *upstream, upstream.at, known, context.problems);
         }
         return std::make_shared<const Fallback>(settings, context.route, context.metrics);
       });

@@ -8,6 +8,7 @@
 #include <string>
 #include <vector>
 
+#include "config/names.h"
 #include "config/reader.h"
 #include "exchange/filter.h"
 #include "exchange/filter_metrics.h"
@@ -29,7 +30,7 @@ struct FilterContext {
   store::Channels* channels = nullptr;                          // what Store::publish says, here and elsewhere
   store::Announcer* announcer = nullptr;                        // says it; null: nobody would hear
   bool is_store_shared = false;                                 // with other processes
-  std::vector<std::string> upstreams;                           // their names, for filters that go to one
+  const config::NameSet* upstreams = nullptr;                   // for filters that go to one; null: there are none
   std::set<std::string> names;                                  // by which filters of this route know their state
   // What state that routes share by name was asked for with, over all routes: those of one name ask for the same. Null:
   // there are no others.

@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "base/units.h"
+#include "config/names.h"
 #include "config/reader.h"
 #include "exchange/filter_context.h"
 #include "exchange/key_expression.h"
@@ -73,8 +74,8 @@ void decode(config::Reader& r, RouteSettings& out);
 
 /// The names that routes refer to.
 struct KnownNames {
-  std::vector<std::string> upstreams;
-  std::vector<std::string> listeners;
+  config::NameSet upstreams;
+  config::NameSet listeners;
 };
 
 /// What only all routes together tell: gives "route-1" … to those without a name, and adds Problems for names that

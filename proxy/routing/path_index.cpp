@@ -15,14 +15,15 @@ void PathIndex::add(const PathPattern& pattern, Candidate candidate) {
       return prefixes_[pattern.text].push_back(candidate);
     }
     case PathPattern::Kind::regex: {
-      const auto known = std::ranges::find(by_regex_, pattern.text, [](const auto& entry) { return entry.first; });
-      if (known != by_regex_.end()) return known->second.push_back(candidate);
-      by_regex_.push_back({pattern.text, {candidate}});
+      const auto [place, is_new] = regex_places_.try_emplace(pattern.text, by_regex_.size());
+      if (is_new) by_regex_.push_back({pattern.text, {}});
+      by_regex_[place->second].second.push_back(candidate);
     }
   }
 }
 
 void PathIndex::compile() {
+  regex_places_.clear();
   std::vector<Regex> expressions;
   for (const auto& [pattern, candidates] : by_regex_) expressions.push_back(*Regex::compile(pattern));
   regexes_ = RegexSet(std::move(expressions));

@@ -41,6 +41,7 @@ class PathIndex {
   TextMap<Candidates> prefixes_;
   std::vector<bool> depths_;  // [n]: some prefix has n segments
   std::vector<std::pair<std::string, Candidates>> by_regex_;
+  TextMap<size_t> regex_places_;  // in `by_regex_`
   RegexSet regexes_;
 };
 

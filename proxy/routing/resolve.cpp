@@ -1,10 +1,10 @@
 // What only all routes together tell: names, and routes that no request reaches.
 
-#include <algorithm>
 #include <unordered_map>
 
 #include "config/suggest.h"
 #include "routing/config.h"
+#include "routing/coverage.h"
 
 namespace weir::routing {
 
@@ -34,41 +34,17 @@ void check_references(const RouteSettings& route, const KnownNames& known, confi
   }
 }
 
-// Is each of `narrow` within one of `wide`? An empty list admits all.
-template <class T, class Covers>
-bool list_covers(const std::vector<T>& wide, const std::vector<T>& narrow, Covers covers) {
-  if (wide.empty()) return true;
-  return !narrow.empty() && std::ranges::all_of(narrow, [&](const T& item) {
-    return std::ranges::any_of(wide, [&](const T& other) { return covers(other, item); });
-  });
-}
-
-// Conditions on fields must all hold: fewer admit more.
-bool fields_cover(const std::vector<config::Named<FieldPattern>>& wide,
-                  const std::vector<config::Named<FieldPattern>>& narrow) {
-  return std::ranges::all_of(wide, [&](const auto& condition) {
-    return std::ranges::any_of(
-        narrow, [&](const auto& other) { return other.name == condition.name && other.value == condition.value; });
-  });
-}
-
-bool covers(const MatchSettings& wide, const MatchSettings& narrow) {
-  return covers(wide.path, narrow.path) &&
-         list_covers(wide.hosts, narrow.hosts, [](const auto& a, const auto& b) { return covers(a, b); }) &&
-         list_covers(wide.methods, narrow.methods, std::equal_to<>()) &&
-         list_covers(wide.listeners, narrow.listeners, [](const auto& a, const auto& b) { return *a == *b; }) &&
-         fields_cover(wide.headers, narrow.headers) && fields_cover(wide.query, narrow.query);
-}
-
 void check_reached(const std::vector<RouteSettings>& routes, config::Problems& problems) {
-  for (size_t i = 1; i < routes.size(); ++i) {
+  CoverageIndex earlier_routes(routes);
+  for (uint32_t i = 0; i < routes.size(); ++i) {
     const auto& route = routes[i];
-    const auto earlier = std::find_if(routes.begin(), routes.begin() + static_cast<ptrdiff_t>(i),
-                                      [&](const auto& other) { return covers(other.match, route.match); });
-    if (earlier == routes.begin() + static_cast<ptrdiff_t>(i)) continue;
+    const auto found = earlier_routes.first_covering(route.match);
+    earlier_routes.add(i);
+    if (!found) continue;
+    const auto& earlier = routes[*found];
     const auto& at = route.match.at.line ? route.match.at : route.name.at;
-    problems.add(at, "route '" + *route.name + "' is never reached: '" + *earlier->name + "' matches all of it before",
-                 "the first route that matches wins: put this one before '" + *earlier->name + "', or narrow that one");
+    problems.add(at, "route '" + *route.name + "' is never reached: '" + *earlier.name + "' matches all of it before",
+                 "the first route that matches wins: put this one before '" + *earlier.name + "', or narrow that one");
   }
 }
 

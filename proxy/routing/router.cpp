@@ -18,6 +18,7 @@ Router::Router(std::vector<std::pair<RouteSettings, Route>> routes) {
     auto upstream = settings.upstream ? settings.upstream->value : std::string();
     entries_.push_back(std::make_unique<const Entry>(std::move(route), Matcher(settings.match), std::move(upstream),
                                                      std::move(split)));
+    names_.insert(entries_.back()->route.name);
     index(settings.match, place);
   }
   compile();
@@ -34,9 +35,9 @@ PathIndex& Router::index_of(const HostPattern& pattern) {
     case HostPattern::Kind::wildcard: return wildcard_hosts_[pattern.text];
     case HostPattern::Kind::regex: break;
   }
-  const auto known = std::ranges::find(by_regex_, pattern.text, [](const auto& entry) { return entry.first; });
-  if (known != by_regex_.end()) return known->second;
-  return by_regex_.emplace_back(pattern.text, PathIndex()).second;
+  const auto [place, is_new] = regex_places_.try_emplace(pattern.text, by_regex_.size());
+  if (is_new) by_regex_.emplace_back(pattern.text, PathIndex());
+  return by_regex_[place->second].second;
 }
 
 void Router::compile() {
@@ -88,11 +89,7 @@ const Route* Router::find(Exchange& exchange) const {
   return &entry.route;
 }
 
-/// Most routes stay where they were.
-bool Router::has(const Route& route) const {
-  if (route.index < entries_.size() && entries_[route.index]->route.name == route.name) return true;
-  return std::ranges::any_of(entries_, [&](const auto& entry) { return entry->route.name == route.name; });
-}
+bool Router::has(const Route& route) const { return names_.contains(route.name); }
 
 std::vector<Explanation> Router::explain(Exchange& exchange) const {
   std::vector<Explanation> out;

@@ -2,6 +2,8 @@
 
 #include <memory>
 #include <string>
+#include <string_view>
+#include <unordered_set>
 #include <utility>
 #include <vector>
 
@@ -52,10 +54,12 @@ class Router : public RouteTable {
   void visit_hosts(std::string_view host, Visit visit) const;
 
   std::vector<std::unique_ptr<const Entry>> entries_;
+  std::unordered_set<std::string_view> names_;
   PathIndex any_host_;
   TextMap<PathIndex> exact_hosts_;
   TextMap<PathIndex> wildcard_hosts_;  // by ".example.com"
   std::vector<std::pair<std::string, PathIndex>> by_regex_;
+  TextMap<size_t> regex_places_;  // in `by_regex_`
   RegexSet host_regexes_;
 };
 

@@ -4,26 +4,19 @@
 #include <numeric>
 
 #include "base/hash.h"
+#include "base/smooth_round.h"
 
 namespace weir::routing {
 
 namespace {
 
-// Smooth weighted round robin, one whole round: each turn goes to whom the most is owed.
-std::vector<uint16_t> round_of(const std::vector<config::Named<uint32_t>>& weights) {
+// In their lowest terms.
+std::vector<uint32_t> round_of(const std::vector<config::Named<uint32_t>>& weights) {
   uint32_t divisor = 0;
   for (const auto& weight : weights) divisor = std::gcd(divisor, weight.value);
-  std::vector<int64_t> owed(weights.size());
-  int64_t total = 0;
-  for (const auto& weight : weights) total += weight.value / divisor;
-  std::vector<uint16_t> round;
-  for (int64_t turn = 0; turn < total; ++turn) {
-    for (size_t i = 0; i < owed.size(); ++i) owed[i] += weights[i].value / divisor;
-    const auto next = std::ranges::max_element(owed);
-    *next -= total;
-    round.push_back(static_cast<uint16_t>(next - owed.begin()));
-  }
-  return round;
+  std::vector<uint32_t> reduced;
+  for (const auto& weight : weights) reduced.push_back(weight.value / divisor);
+  return smooth_round(reduced);
 }
 
 // Spreads a hash evenly over 0 … n-1.

@@ -29,7 +29,7 @@ class Split {
     uint64_t end;  // of its part of 0 … total
   };
   std::vector<Share> shares_;
-  std::vector<uint16_t> turns_;  // one round of shares
+  std::vector<uint32_t> turns_;  // one round of shares
   KeyExpression key_;
   uint64_t seed_;
   mutable std::atomic<uint64_t> turn_{0};

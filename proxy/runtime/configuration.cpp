@@ -6,6 +6,7 @@
 
 #include <array>
 #include <filesystem>
+#include <unordered_set>
 
 #include "base/hash.h"
 #include "plugins/registry.h"
@@ -36,21 +37,20 @@ std::string pseudonym_of(const std::vector<ListenerSettings>& listeners) {
 }
 
 void check_names(config::Reader& r, const Configuration& out) {
-  for (size_t i = 0; i < out.listeners.size(); ++i) {
-    for (size_t k = 0; k < i; ++k) {
-      if (out.listeners[k].address == out.listeners[i].address && out.listeners[i].address.size() > 0) {
-        r.problems().add(out.listeners[i].bind.at, "another listener has this address",
-                         "one listener serves all routes; give each its own port");
-        break;
-      }
-      if (out.listeners[k].name == out.listeners[i].name) {
-        r.problems().add(out.listeners[i].bind.at, "another listener has the name '" + out.listeners[i].name + "'");
-        break;
-      }
+  std::unordered_set<std::string> names, addresses;
+  const auto admin = out.admin && out.admin->address.size() > 0 ? out.admin->address.text() : std::string();
+  for (const auto& listener : out.listeners) {
+    const bool has_address = listener.address.size() > 0;
+    const auto address = has_address ? listener.address.text() : std::string();
+    const bool is_new = names.insert(listener.name).second;
+    if (has_address && !addresses.insert(address).second) {
+      r.problems().add(listener.bind.at, "another listener has this address",
+                       "one listener serves all routes; give each its own port");
+    } else if (!is_new) {
+      r.problems().add(listener.bind.at, "another listener has the name '" + listener.name + "'");
     }
-    if (out.admin && out.admin->address == out.listeners[i].address && out.admin->address.size() > 0) {
+    if (has_address && address == admin)
       r.problems().add(out.admin->bind.at, "a listener has this address", "keep the admin API on a port of its own");
-    }
   }
 }
 
@@ -138,8 +138,8 @@ Loaded load(const std::string& path, config::Problems& problems) {
   if (!document.root()) return loaded;
   loaded.configuration = config::decode_document<Configuration>(document, problems, tables(), &loaded.effective);
   routing::KnownNames known;
-  for (const auto& upstream : loaded.configuration.upstreams) known.upstreams.push_back(upstream.name);
-  for (const auto& listener : loaded.configuration.listeners) known.listeners.push_back(listener.name);
+  for (const auto& upstream : loaded.configuration.upstreams) known.upstreams.add(upstream.name);
+  for (const auto& listener : loaded.configuration.listeners) known.listeners.add(listener.name);
   routing::resolve(loaded.configuration.routes, known, problems);
   return loaded;
 }

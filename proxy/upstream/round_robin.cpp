@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <numeric>
 
+#include "base/smooth_round.h"
+
 namespace weir::upstream {
 
 namespace {
@@ -10,37 +12,18 @@ namespace {
 constexpr uint64_t kLongestRound = 16384;
 
 /// The weights in their lowest terms; rounded when even those make too long a round.
-std::vector<int64_t> reduced_weights(std::span<const Endpoint> endpoints) {
+std::vector<uint32_t> reduced_weights(std::span<const Endpoint> endpoints) {
   uint64_t divisor = 0;
   uint64_t sum = 0;
   for (const auto& endpoint : endpoints) divisor = std::gcd(divisor, uint64_t{endpoint.weight});
   for (const auto& endpoint : endpoints) sum += endpoint.weight / divisor;
-  std::vector<int64_t> weights;
+  std::vector<uint32_t> weights;
   for (const auto& endpoint : endpoints) {
     uint64_t weight = endpoint.weight / divisor;
     if (sum > kLongestRound) weight = std::max<uint64_t>(1, (weight * kLongestRound + sum / 2) / sum);
-    weights.push_back(static_cast<int64_t>(weight));
+    weights.push_back(static_cast<uint32_t>(weight));
   }
   return weights;
-}
-
-/// Every turn each endpoint earns its weight; the richest is chosen and pays what all have earned. After as many
-/// turns as the weights sum to all are at zero again: the round.
-std::vector<uint32_t> smooth_round(const std::vector<int64_t>& weights) {
-  const int64_t sum = std::accumulate(weights.begin(), weights.end(), int64_t{0});
-  std::vector<uint32_t> round(static_cast<size_t>(sum));
-  if (round.size() == weights.size()) {  // all equal
-    std::iota(round.begin(), round.end(), 0);
-    return round;
-  }
-  std::vector<int64_t> earned(weights.size());
-  for (auto& turn : round) {
-    for (size_t i = 0; i < weights.size(); ++i) earned[i] += weights[i];
-    const auto richest = std::ranges::max_element(earned);
-    *richest -= sum;
-    turn = static_cast<uint32_t>(richest - earned.begin());
-  }
-  return round;
 }
 
 }  // namespace

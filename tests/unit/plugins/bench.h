@@ -29,7 +29,8 @@ struct FilterBench : ExchangeBench {
     if (!problems.empty()) return;
     std::vector<Chain::Link> links;
     FilterContext context{problems, slots, metrics, "test"};
-    context.upstreams = {"api", "spare"};
+    const config::NameSet upstreams{"api", "spare"};
+    context.upstreams = &upstreams;
     for (const auto& filter : list.filters) links.push_back({filter.name, filter.value(context)});
     chain = Chain(std::move(links), origin);
   }
