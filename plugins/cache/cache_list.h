@@ -6,6 +6,7 @@
 #include <string>
 #include <vector>
 
+#include "base/sweep.h"
 #include "plugins/cache/purge_feed.h"
 #include "plugins/cache/storage/shelf.h"
 
@@ -36,6 +37,7 @@ class CacheList {
   };
   mutable std::mutex mutex_;
   std::map<std::string, std::vector<Entry>> caches_;
+  Sweep sweep_;
 };
 
 }  // namespace weir::plugins

@@ -18,7 +18,10 @@ std::shared_ptr<Breaker> newest(const std::vector<std::weak_ptr<Breaker>>& break
 
 void BreakerList::add(const std::shared_ptr<Breaker>& breaker) {
   const std::lock_guard lock(mutex_);
-  std::erase_if(breakers_, [](const auto& entry) { return !newest(entry.second); });
+  if (sweep_.is_due(breakers_.size())) {
+    std::erase_if(breakers_, [](const auto& entry) { return !newest(entry.second); });
+    sweep_.done(breakers_.size());
+  }
   auto& namesakes = breakers_[breaker->name()];
   if (newest(namesakes) == breaker) return;
   std::erase_if(namesakes, [](const auto& other) { return other.expired(); });

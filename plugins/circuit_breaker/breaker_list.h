@@ -6,6 +6,7 @@
 #include <string>
 #include <vector>
 
+#include "base/sweep.h"
 #include "plugins/circuit_breaker/breaker.h"
 
 namespace weir::plugins {
@@ -25,6 +26,7 @@ class BreakerList {
  private:
   mutable std::mutex mutex_;
   std::map<std::string, std::vector<std::weak_ptr<Breaker>>> breakers_;
+  Sweep sweep_;
 };
 
 }  // namespace weir::plugins

@@ -1,6 +1,7 @@
 #include "downstream/tls_listener.h"
 
 #include <algorithm>
+#include <unordered_set>
 
 #include "config/suggest.h"
 
@@ -78,13 +79,11 @@ std::shared_ptr<const TlsListener> make_tls(const TlsSettings& settings, const T
   auto listener = std::make_shared<TlsListener>();
   listener->handshake_timeout = settings.handshake_timeout;
   net::TlsServer::Settings server{.min_version = settings.min_version, .client_auth = settings.client_auth.mode};
+  std::unordered_set<std::string> files_seen;
   for (const auto& named : settings.certificates) {
     auto certificate = files.certificate(named);
     if (!certificate) continue;
-    if (std::ranges::find(listener->expiries, *named.cert, &TlsListener::Expiry::certificate) ==
-        listener->expiries.end()) {
-      listener->expiries.push_back({*named.cert, certificate->not_after()});
-    }
+    if (files_seen.insert(*named.cert).second) listener->expiries.push_back({*named.cert, certificate->not_after()});
     server.certificates.push_back(std::move(*certificate));
   }
   if (settings.client_auth.mode != ClientAuth::off)

@@ -31,10 +31,6 @@ std::string wildcard_of(std::string_view host) {
   return dot == std::string_view::npos ? std::string() : "*" + std::string(host.substr(dot));
 }
 
-bool has_name(const TlsCertificate& certificate, std::string_view name) {
-  return std::ranges::find(certificate.names(), name) != certificate.names().end();
-}
-
 const EVP_CIPHER* ticket_cipher() {
   static const EVP_CIPHER* const cipher = EVP_CIPHER_fetch(nullptr, "AES-256-CBC", nullptr);  // for good
   return cipher;
@@ -124,6 +120,9 @@ TlsServer::TlsServer(Settings settings, std::shared_ptr<TicketKeys> tickets)
   const auto& authorities = settings_.client_authorities;
   session_id_context_ = digest_of({{&auth, 1}, authorities ? authorities->digest() : std::string()});
 
+  for (const auto& certificate : settings_.certificates) {
+    for (const auto& name : certificate.names()) certificates_[name].push_back(&certificate);
+  }
   const auto& first = settings_.certificates.front();
   auto standard = first.names().empty() ? Certificates{} : certificates_for(first.names().front());
   if (std::ranges::find(standard, &first) == standard.end()) standard = {&first};
@@ -140,10 +139,12 @@ TlsServer::~TlsServer() = default;
 TlsServer::Certificates TlsServer::certificates_for(std::string_view name) const {
   Certificates found;
   const auto collect = [&](std::string_view wanted) {
-    for (const auto& certificate : settings_.certificates) {
+    const auto known = certificates_.find(wanted);
+    if (known == certificates_.end()) return;
+    for (const auto* certificate : known->second) {
       const bool is_new =
-          std::ranges::none_of(found, [&](const auto* other) { return other->key_type() == certificate.key_type(); });
-      if (is_new && has_name(certificate, wanted)) found.push_back(&certificate);
+          std::ranges::none_of(found, [&](const auto* other) { return other->key_type() == certificate->key_type(); });
+      if (is_new) found.push_back(certificate);
     }
   };
   collect(name);
@@ -152,12 +153,12 @@ TlsServer::Certificates TlsServer::certificates_for(std::string_view name) const
 }
 
 TlsServer::Site& TlsServer::site_of(const Certificates& certificates) {
-  for (const auto& site : sites_) {
-    if (site->certificates == certificates) return *site;
-  }
+  Site*& known = sites_by_certificates_[certificates];
+  if (known) return *known;
   sites_.push_back(std::make_unique<Site>(this, certificates, new_context(TLS_server_method())));
-  prepare(*sites_.back());
-  return *sites_.back();
+  known = sites_.back().get();
+  prepare(*known);
+  return *known;
 }
 
 void TlsServer::prepare(Site& site) {

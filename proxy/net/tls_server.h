@@ -1,5 +1,6 @@
 #pragma once
 
+#include <map>
 #include <memory>
 #include <optional>
 #include <string>
@@ -62,6 +63,8 @@ class TlsServer {
   std::shared_ptr<TicketKeys> tickets_;
   std::string protocol_list_;
   std::string session_id_context_;
+  std::unordered_map<std::string_view, Certificates> certificates_;  // by each of their names, in order
+  std::map<Certificates, Site*> sites_by_certificates_;
   std::vector<std::unique_ptr<Site>> sites_;              // the first is the default
   std::unordered_map<std::string, const Site*> by_name_;  // "example.com", "*.example.com"
 };

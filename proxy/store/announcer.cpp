@@ -34,7 +34,10 @@ void Announcer::append(std::string log, std::string value, size_t most, std::str
 LogFollower::Subscription Announcer::follow(std::string log, LogEars ears) {
   auto listener = std::make_shared<LogFollower::Listener>(std::move(ears));
   loop_.post([this, log = std::move(log), listener]() mutable {
-    std::erase_if(followers_, [](const auto& follower) { return !follower->is_listened_to(); });
+    if (sweep_.is_due(followers_.size())) {
+      std::erase_if(followers_, [](const auto& follower) { return !follower->is_listened_to(); });
+      sweep_.done(followers_.size());
+    }
     followers_.push_back(std::make_unique<LogFollower>(loop_, channels_, blocks_, std::move(log), std::move(listener)));
     if (store_) followers_.back()->follow(*store_);
   });

@@ -6,6 +6,7 @@
 
 #include "async/task_group.h"
 #include "base/arena.h"
+#include "base/sweep.h"
 #include "store/channels.h"
 #include "store/log_follower.h"
 #include "store/log_writer.h"
@@ -58,6 +59,7 @@ class Announcer {
   BlockPool blocks_{4096, 1};
   LogWriter log_writer_;
   std::vector<std::unique_ptr<LogFollower>> followers_;
+  Sweep sweep_;
   TaskGroup tasks_;
 };
 

@@ -6,6 +6,11 @@ namespace weir::upstream {
 
 namespace {
 
+constexpr size_t kPlaces = 1024;  // endpoints known; above, those without a connection are forgotten
+// By one turn of the loop, when endpoints are gone:
+constexpr size_t kLooked = 512;  // endpoints looked at
+constexpr size_t kClosed = 64;   // connections closed
+
 bool is_used_up(const Connection& connection, const ConnectionPool::Keep& keep) {
   return connection.predates_outage() || (keep.requests != 0 && connection.requests() >= keep.requests);
 }
@@ -37,6 +42,8 @@ Connection* first_with_room(List<Connection>& connections, const ConnectionPool:
 ConnectionPool::ConnectionPool(WorkerContext& worker) : worker_(worker) {
   retirement_.pool = this;
   retirement_.run = [](Ready& self) { static_cast<Retirement&>(self).pool->bury(); };
+  clearing_.pool = this;
+  clearing_.run = [](Ready& self) { static_cast<Clearing&>(self).pool->clear_some(); };
 }
 
 ConnectionPool::~ConnectionPool() {
@@ -137,42 +144,68 @@ void ConnectionPool::remove_idle(Connection& connection) {
   --place(connection.endpoint()).size;
 }
 
-void ConnectionPool::close_idle(Place& place) {
-  for (Connection& connection : place.idle) connection.is_idle = false;
-  place.size = 0;
-  retired_.splice(place.idle);
-  while (Connection* connection = place.shared.pop_front()) {
-    (connection->is_unused() ? retired_ : lent_).push_back(*connection);
+size_t ConnectionPool::close_idle(Place& place, size_t most) {
+  size_t closed = 0;
+  for (; closed < most && !place.idle.is_empty(); ++closed) {
+    Connection& connection = *place.idle.pop_front();
+    --place.size;
+    connection.is_idle = false;
+    retired_.push_back(connection);
   }
-  worker_.loop.at_end_of_tick(retirement_);
+  for (; closed < most && !place.shared.is_empty(); ++closed) {
+    Connection& connection = *place.shared.pop_front();
+    (connection.is_unused() ? retired_ : lent_).push_back(connection);
+  }
+  if (closed > 0) worker_.loop.at_end_of_tick(retirement_);
+  return closed;
 }
 
 bool ConnectionPool::is_abandoned(const Place& place) {
   return place.size == 0 && place.shared.is_empty() && place.making == 0 && !place.made.is_awaited();
 }
 
-void ConnectionPool::keep_only(const std::function<bool(const EndpointState&)>& is_wanted) {
-  for (auto& [endpoint, place] : places_) {
-    if (!is_wanted(*endpoint)) close_idle(place);
+void ConnectionPool::keep_only(std::function<bool(const EndpointState&)> is_wanted) {
+  clearing_.is_wanted = std::move(is_wanted);
+  clearing_.left.clear();
+  for (const auto& [endpoint, place] : places_) clearing_.left.push_back(endpoint);
+  worker_.loop.at_end_of_tick(clearing_);
+}
+
+void ConnectionPool::clear_some() {
+  auto& left = clearing_.left;
+  size_t closed = 0;
+  for (size_t looked = 0; looked < kLooked && closed < kClosed && !left.empty(); ++looked) {
+    const auto found = places_.find(left.back());
+    if (found == places_.end() || clearing_.is_wanted(*found->first)) {
+      left.pop_back();
+      continue;
+    }
+    Place& place = found->second;
+    closed += close_idle(place, kClosed - closed);
+    if (closed == kClosed) break;  // there may be more
+    left.pop_back();
+    if (is_abandoned(place)) places_.erase(found);
   }
-  forget_if(is_wanted);
+  if (left.empty()) clearing_.is_wanted = {};
+  else worker_.loop.at_end_of_tick(clearing_);
 }
 
 void ConnectionPool::close_idle() {
-  keep_only([](const EndpointState&) { return false; });
+  for (auto& [endpoint, place] : places_) close_idle(place, SIZE_MAX);
+  forget_abandoned();
 }
 
 void ConnectionPool::bury() {
   while (Connection* connection = retired_.pop_front()) delete connection;
   // Names that resolve anew leave endpoints behind.
-  if (places_.size() > 1024) forget_if([](const EndpointState&) { return false; });
+  if (places_.size() <= kPlaces || !sweep_.is_due(places_.size())) return;
+  forget_abandoned();
+  sweep_.done(places_.size());
 }
 
 /// What is held or awaited stays until it isn't.
-void ConnectionPool::forget_if(const std::function<bool(const EndpointState&)>& is_wanted) {
-  for (auto it = places_.begin(); it != places_.end();) {
-    it = !is_wanted(*it->first) && is_abandoned(it->second) ? places_.erase(it) : std::next(it);
-  }
+void ConnectionPool::forget_abandoned() {
+  std::erase_if(places_, [](const auto& entry) { return is_abandoned(entry.second); });
 }
 
 }  // namespace weir::upstream

@@ -2,7 +2,9 @@
 
 #include <functional>
 #include <unordered_map>
+#include <vector>
 
+#include "base/sweep.h"
 #include "upstream/connection.h"
 
 namespace weir::upstream {
@@ -64,8 +66,10 @@ class ConnectionPool {
   /// Destroys it at the end of this tick: it may be on the stack now.
   void retire(Connection& connection);
 
-  /// Closes what idles at endpoints that `is_wanted` doesn't know any more.
-  void keep_only(const std::function<bool(const EndpointState&)>& is_wanted);
+  /// Closes what idles at endpoints that `is_wanted` doesn't know any more: some in each turn of the loop, since there
+  /// may be thousands. A later call takes the place of one that isn't done.
+  void keep_only(std::function<bool(const EndpointState&)> is_wanted);
+  /// All at once.
   void close_idle();
 
  private:
@@ -83,13 +87,20 @@ class ConnectionPool {
   struct Retirement : EndOfTick {
     ConnectionPool* pool;
   };
+  struct Clearing : EndOfTick {
+    ConnectionPool* pool;
+    std::function<bool(const EndpointState&)> is_wanted;
+    std::vector<const EndpointState*> left;  // endpoints not looked at yet; some may be gone from `places_`
+  };
   Place& place(EndpointState& endpoint) { return places_.try_emplace(&endpoint, worker_.loop).first->second; }
   void share(Connection& connection);
   Connection* take_shared(Place& place);
   Connection* take_idle(Place& place);
-  void close_idle(Place& place);
+  /// Closes up to `most` connections, and returns how many that were.
+  size_t close_idle(Place& place, size_t most);
+  void clear_some();
   static bool is_abandoned(const Place& place);
-  void forget_if(const std::function<bool(const EndpointState&)>& is_wanted);
+  void forget_abandoned();
   void bury();
   void remove_idle(Connection& connection);
 
@@ -98,6 +109,8 @@ class ConnectionPool {
   List<Connection> lent_;
   List<Connection> retired_;
   Retirement retirement_;
+  Clearing clearing_;
+  Sweep sweep_;
 };
 
 }  // namespace weir::upstream

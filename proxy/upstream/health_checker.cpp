@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <random>
+#include <unordered_set>
 
 #include "async/sleep.h"
 #include "upstream/health_header.h"
@@ -42,9 +43,9 @@ void HealthChecker::follow_endpoints() {
   auto set = upstream_.endpoints();
   if (set == set_) return;
   set_ = std::move(set);
-  std::erase_if(watched_, [&](const auto& entry) {
-    return std::ranges::none_of(set_->all(), [&](const Endpoint& e) { return e.state.get() == entry.first; });
-  });
+  std::unordered_set<const EndpointState*> present;
+  for (const Endpoint& endpoint : set_->all()) present.insert(endpoint.state.get());
+  std::erase_if(watched_, [&](const auto& entry) { return !present.contains(entry.first); });
   for (const Endpoint& endpoint : set_->all()) {
     auto& watched = watched_[endpoint.state.get()];
     if (watched) continue;

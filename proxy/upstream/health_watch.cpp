@@ -24,20 +24,25 @@ HealthWatch::HealthWatch(WorkerContext& worker, const Upstream& upstream) : work
 void HealthWatch::forget_judges() {
   auto& ledger = upstream_.state().health;
   const auto& settings = upstream_.settings();
+  std::vector<Judge> unasked;
+  if (!settings.outlier_detection) unasked.push_back(Judge::outlier);
+  if (settings.health_header.empty()) unasked.push_back(Judge::backend);
+  if (!settings.health_check) unasked.push_back(Judge::check);
+  if (unasked.empty()) return;
   const auto set = upstream_.endpoints();
-  const auto forget = [&](EndpointState& endpoint, Judge judge) {
-    ledger.judge(endpoint, judge, Health::up, "it isn't asked any more", worker_.loop.now());
-  };
   for (const Endpoint& endpoint : set->all()) {
     EndpointState& state = *endpoint.state;
-    if (!settings.outlier_detection) forget(state, Judge::outlier);
-    if (settings.health_header.empty()) forget(state, Judge::backend);
-    if (settings.health_check) continue;
-    forget(state, Judge::check);
-    ledger.with(state, [](EndpointHealth& known) {
+    std::vector<Judge> against;  // nearly always none
+    ledger.with(state, [&](EndpointHealth& known) {
+      for (const Judge judge : unasked) {
+        if (known.of(judge).health != Health::up) against.push_back(judge);
+      }
+      if (settings.health_check) return;
       known.tally = {};
       known.last_check.reset();
     });
+    for (const Judge judge : against)
+      ledger.judge(state, judge, Health::up, "it isn't asked any more", worker_.loop.now());
   }
 }
 

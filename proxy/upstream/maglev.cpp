@@ -48,8 +48,12 @@ std::vector<Permutation> permutations(std::span<const Endpoint> endpoints, uint6
 
 }  // namespace
 
-Maglev::Maglev(std::span<const Endpoint> endpoints, uint32_t size)
-    : endpoints_(endpoints), table_(prime_from(std::max<uint64_t>(size, kSlotsPerEndpoint * endpoints.size())), kFree) {
+Maglev::Maglev(std::span<const Endpoint> endpoints, uint32_t size) : endpoints_(endpoints) {
+  if (endpoints.size() == 1) {  // thousands of upstreams may have just one
+    table_.push_back(0);
+    return;
+  }
+  table_.assign(prime_from(std::max<uint64_t>(size, kSlotsPerEndpoint * endpoints.size())), kFree);
   auto all = permutations(endpoints, table_.size());
   const uint64_t heaviest = std::ranges::max(all, {}, &Permutation::weight).weight;
   size_t filled = 0;

@@ -1,6 +1,7 @@
 #include "upstream/name_watch.h"
 
 #include <algorithm>
+#include <unordered_set>
 
 #include "async/sleep.h"
 
@@ -85,9 +86,9 @@ void NameWatch::publish() { upstream_.publish(specs(), loop_.now()); }
 /// In the order of the configuration; an address that several lines lead to counts once, by the first.
 std::vector<EndpointSpec> NameWatch::specs() const {
   std::vector<EndpointSpec> specs;
+  std::unordered_set<std::string> addresses;
   const auto add = [&](EndpointSpec spec) {
-    const auto same = [&](const EndpointSpec& other) { return other.address == spec.address; };
-    if (std::ranges::none_of(specs, same)) specs.push_back(std::move(spec));
+    if (addresses.insert(spec.address.text()).second) specs.push_back(std::move(spec));
   };
   auto name = names_.begin();
   for (const auto& endpoint : upstream_.settings().endpoints) {

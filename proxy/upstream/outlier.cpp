@@ -101,14 +101,19 @@ void Outlier::judge(EndpointState& endpoint, Outcome outcome, uint16_t status, T
   }
 }
 
-bool Outlier::may_eject(EndpointState& endpoint) const {
+void Outlier::count_ejected(const std::shared_ptr<const EndpointSet>& set) {
   auto& ledger = upstream_.state().health;
-  if (is_ejected(ledger, endpoint)) return false;
+  counted_ = set;
+  ejected_now_ = static_cast<size_t>(
+      std::ranges::count_if(set->all(), [&](const Endpoint& e) { return is_ejected(ledger, *e.state); }));
+}
+
+bool Outlier::may_eject(EndpointState& endpoint) {
+  if (is_ejected(upstream_.state().health, endpoint)) return false;
   const auto set = upstream_.endpoints();
-  const auto all = set->all();
-  const auto gone = std::ranges::count_if(all, [&](const Endpoint& e) { return is_ejected(ledger, *e.state); });
-  const auto most = static_cast<ptrdiff_t>(settings_.max_ejection_percent.value * static_cast<double>(all.size()));
-  if (gone < std::max<ptrdiff_t>(1, most)) return true;
+  if (set != counted_) count_ejected(set);
+  const auto most = static_cast<size_t>(settings_.max_ejection_percent.value * static_cast<double>(set->all().size()));
+  if (ejected_now_ < std::max<size_t>(1, most)) return true;
   withheld_.add();
   return false;
 }
@@ -126,6 +131,7 @@ void Outlier::eject(EndpointState& endpoint, Cause cause, std::string why, Time 
     known.ejected_until = now + how_long;
   });
   endpoint.outlier.forget_rows();
+  ++ejected_now_;
   ejected_[static_cast<size_t>(cause)]->add();
   ledger.judge(endpoint, Judge::outlier, Health::ejected,
                fmt::format("{}: {}, for {}", kCauseNames[static_cast<size_t>(cause)], why,
@@ -136,6 +142,7 @@ void Outlier::eject(EndpointState& endpoint, Cause cause, std::string why, Time 
 void Outlier::release(EndpointState& endpoint, std::string why, Time now) {
   const std::lock_guard lock(mutex_);
   endpoint.outlier.forget_rows();
+  if (ejected_now_ > 0 && is_ejected(upstream_.state().health, endpoint)) --ejected_now_;
   upstream_.state().health.judge(endpoint, Judge::outlier, Health::up, std::move(why), now);
 }
 
@@ -149,6 +156,8 @@ void Outlier::release_due(Time now) {
     });
     if (is_due) release(*endpoint.state, "its ejection is over", now);
   }
+  const std::lock_guard lock(mutex_);
+  count_ejected(set);
 }
 
 void Outlier::check_passed(EndpointState& endpoint, Time now) {

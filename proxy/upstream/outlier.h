@@ -1,6 +1,7 @@
 #pragma once
 
 #include <array>
+#include <memory>
 #include <mutex>
 #include <string>
 
@@ -12,6 +13,7 @@
 namespace weir::upstream {
 
 struct EndpointState;
+class EndpointSet;
 class Upstream;
 
 /// Puts endpoints of an upstream aside for what they answer, as Envoy's outlier detection does: too many failures in
@@ -43,7 +45,8 @@ class Outlier {
 
   void judge(EndpointState& endpoint, Outcome outcome, uint16_t status, Time now);
   void eject(EndpointState& endpoint, Cause cause, std::string why, Time now);
-  bool may_eject(EndpointState& endpoint) const;
+  bool may_eject(EndpointState& endpoint);
+  void count_ejected(const std::shared_ptr<const EndpointSet>& set);
   void release(EndpointState& endpoint, std::string why, Time now);
   void compare_success(std::vector<Sample>& samples, Time now);
   void compare_failures(std::vector<Sample>& samples, Time now);
@@ -54,6 +57,10 @@ class Outlier {
   SharedCount& withheld_;
   std::mutex mutex_;  // one ejection at a time
   Random random_;     // under it
+  // Under it, too: how many endpoints of `counted_` are ejected. Counted again from time to time, since a snapshot
+  // before this one and an operator change that, too.
+  std::shared_ptr<const EndpointSet> counted_;
+  size_t ejected_now_ = 0;
 };
 
 }  // namespace weir::upstream

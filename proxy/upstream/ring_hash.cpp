@@ -15,13 +15,22 @@ constexpr size_t kPatience = 64;  // points passed by before asking whether ther
 }  // namespace
 
 RingHash::RingHash(std::span<const Endpoint> endpoints) : endpoints_(endpoints) {
+  if (endpoints.size() == 1) {  // thousands of upstreams may have just one
+    ring_.push_back({0, 0});
+    return;
+  }
   const size_t size = std::clamp(endpoints.size() * kPointsPerEndpoint, kLeastPoints, kMostPoints);
   double weights = 0;
   for (const auto& endpoint : endpoints) weights += endpoint.weight;
   for (uint32_t i = 0; i < endpoints.size(); ++i) {
     const auto points = static_cast<size_t>(std::ceil(endpoints[i].weight / weights * static_cast<double>(size)));
-    const std::string name = endpoints[i].state->text + "_";
-    for (size_t point = 0; point < points; ++point) ring_.push_back({hash(name + std::to_string(point)), i});
+    std::string name = endpoints[i].state->text + "_";
+    const size_t stem = name.size();
+    for (size_t point = 0; point < points; ++point) {
+      name.resize(stem);
+      name += std::to_string(point);
+      ring_.push_back({hash(name), i});
+    }
   }
   // Two points on one place: the name decides, not the order in the file.
   std::ranges::sort(ring_, [&](const Point& a, const Point& b) {

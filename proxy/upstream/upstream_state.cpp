@@ -10,15 +10,12 @@ UpstreamState::UpstreamState(const std::string& name, FilterMetrics& metrics)
 std::shared_ptr<EndpointState> UpstreamState::endpoint(const net::Address& address, Time now, Health initial) {
   const std::string text = address.text();
   const std::lock_guard lock(mutex_);
-  if (const auto found = endpoints_.find(text); found != endpoints_.end()) {
-    if (auto known = found->second.lock()) return known;
-  }
-  std::erase_if(endpoints_, [](const auto& entry) { return entry.second.expired(); });
+  if (auto known = endpoints_.find(text)) return known;
   auto made = std::make_shared<EndpointState>(text, address);
   made->faults = faults_;
   if (is_settled_) made->up_since = now;
   if (initial != Health::up) health.begin(*made, initial, "no check has passed yet");
-  endpoints_[text] = made;
+  endpoints_.add(text, made);
   return made;
 }
 
@@ -35,10 +32,9 @@ void UpstreamState::remember(const std::string& name, const net::Resolution& ans
 
 std::shared_ptr<UpstreamState> UpstreamStates::find(const std::string& name) {
   const std::lock_guard lock(mutex_);
-  if (auto known = states_[name].lock()) return known;
-  std::erase_if(states_, [](const auto& entry) { return entry.second.expired(); });
+  if (auto known = states_.find(name)) return known;
   auto made = std::make_shared<UpstreamState>(name, metrics_);
-  states_[name] = made;
+  states_.add(name, made);
   return made;
 }
 

@@ -6,13 +6,38 @@
 #include <mutex>
 #include <optional>
 #include <string>
+#include <unordered_map>
 
 #include "async/wait_queue.h"
+#include "base/sweep.h"
 #include "net/resolver.h"
 #include "upstream/endpoint.h"
 #include "upstream/health_ledger.h"
 
 namespace weir::upstream {
+
+/// States by name, as long as somebody holds them. Not thread-safe.
+template <class State>
+class WeakStates {
+ public:
+  std::shared_ptr<State> find(const std::string& name) const {
+    const auto found = states_.find(name);
+    return found == states_.end() ? nullptr : found->second.lock();
+  }
+  void add(const std::string& name, const std::shared_ptr<State>& state) {
+    if (sweep_.is_due(states_.size())) {
+      std::erase_if(states_, [](const auto& entry) { return entry.second.expired(); });
+      sweep_.done(states_.size());
+    }
+    states_[name] = state;
+  }
+  /// Those that nobody holds any more among them.
+  size_t size() const { return states_.size(); }
+
+ private:
+  std::unordered_map<std::string, std::weak_ptr<State>> states_;
+  Sweep sweep_;
+};
 
 /// What an upstream keeps over reloads, found by its name. Shared by all workers; thread-safe.
 class UpstreamState {
@@ -37,7 +62,7 @@ class UpstreamState {
  private:
   const std::shared_ptr<ConnectionFaults> faults_;
   mutable std::mutex mutex_;  // guards the maps
-  std::map<std::string, std::weak_ptr<EndpointState>> endpoints_;
+  WeakStates<EndpointState> endpoints_;
   std::map<std::string, net::Resolution> answers_;
   std::atomic<bool> is_settled_{false};
 };
@@ -53,7 +78,7 @@ class UpstreamStates {
 
  private:
   std::mutex mutex_;
-  std::map<std::string, std::weak_ptr<UpstreamState>> states_;
+  WeakStates<UpstreamState> states_;
   FilterMetrics unseen_;
   FilterMetrics& metrics_;
 };

@@ -1,5 +1,7 @@
 #include "upstream/connection_pool.h"
 
+#include <deque>
+
 #include "unit/upstream/backend.h"
 
 namespace weir::upstream {
@@ -214,6 +216,33 @@ TEST_CASE("connection pool: what idles at endpoints that are gone is closed, the
   bench.settle();
   CHECK(bench.ends(peer));
   CHECK(bench.endpoint().connections == 0);
+}
+
+TEST_CASE(
+    "connection pool: hundreds of connections to an endpoint that is gone close some in each turn, all in the end") {
+  constexpr size_t kConnections = 300;
+  ForwardBench bench;
+  std::deque<Request> requests;
+  std::vector<Peer> peers;
+  for (size_t i = 0; i < kConnections; ++i) {
+    requests.emplace_back(bench).start();
+    peers.push_back(bench.accept());
+  }
+  for (size_t i = 0; i < kConnections; ++i) {
+    bench.receive(peers[i]);
+    peers[i].send(kHello);
+    CHECK(requests[i].text() == "hello");
+  }
+  REQUIRE(bench.endpoint().connections == kConnections);
+  bench.pool.keep_only([](const EndpointState&) { return false; });
+  size_t most = 0;
+  for (int turn = 0; bench.endpoint().connections > 0; ++turn) {
+    REQUIRE(turn < 100);
+    const size_t before = bench.endpoint().connections;
+    bench.loop.poll();
+    most = std::max<size_t>(most, before - bench.endpoint().connections);
+  }
+  CHECK(most <= 256);  // a poll has up to four ends of a turn
 }
 
 TEST_CASE("connection pool: takes lent connections with it as well") {
