@@ -24,9 +24,10 @@ Json to_json(const CacheList::Cache& cache) {
   };
 }
 
+std::string text_of(const Json& json) { return json.dump(2, ' ', false, Json::error_handler_t::replace) + "\n"; }
+
 void respond(Exchange& exchange, const Json& json) {
-  const auto text = json.dump(2, ' ', false, Json::error_handler_t::replace) + "\n";
-  exchange.respond(200, "application/json", exchange.arena().copy(text));
+  exchange.respond(200, "application/json", exchange.arena().copy(text_of(json)));
   exchange.response.head.headers.add("cache-control", "no-store");
 }
 
@@ -47,20 +48,12 @@ class Page final : public Origin {
       else refuse_method(exchange, "POST");
     } else if (path != kPath) {
       exchange.fail({ErrorCode::no_route, Side::client, "there are GET /cache and POST /cache/purge"});
-    } else if (method == http::Method::get || method == http::Method::head) {
-      list(exchange);
     } else {
       refuse_method(exchange, "GET, HEAD");
     }
   }
 
  private:
-  void list(Exchange& exchange) const {
-    Json all = Json::array();
-    for (const auto& cache : caches_->all()) all.push_back(to_json(cache));
-    respond(exchange, {{"caches", std::move(all)}});
-  }
-
   Task<> purge(Exchange& exchange) const {
     const auto body = co_await exchange.request_body->whole(kMostBody);
     if (!body) co_return exchange.fail(body.error());
@@ -88,13 +81,20 @@ class Page final : public Origin {
   std::shared_ptr<CacheList> caches_;
 };
 
+std::string list(const CacheList& caches) {
+  Json all = Json::array();
+  for (const auto& cache : caches.all()) all.push_back(to_json(cache));
+  return text_of({{"caches", std::move(all)}});
+}
+
 }  // namespace
 
 AdminPage cache_page(StateSlots& slots) {
+  auto caches = slots.find<CacheList>("caches", {});
   return {std::string(kPath),
           "GET  /cache          the caches, and what they hold\n"
           "POST /cache/purge    ?url=, prefix=, tag= or all; soft: makes stale; name=: in one cache only\n",
-          std::make_shared<Page>(slots.find<CacheList>("caches", {}))};
+          std::make_shared<Page>(caches), [caches](const Clock&) { return list(*caches); }};
 }
 
 }  // namespace weir::plugins

@@ -19,19 +19,19 @@ int64_t milliseconds(Duration duration) {
 }
 
 /// RFC 3339, of a moment on the monotonic clock; null when it was there from the start.
-Json wall_time(Time time, Loop& loop) {
+Json wall_time(Time time, const Clock& clock) {
   if (time == Time::min()) return nullptr;
-  const auto passed = std::chrono::duration_cast<std::chrono::system_clock::duration>(loop.now() - time);
-  return fmt::format("{:%FT%TZ}", std::chrono::floor<std::chrono::seconds>(loop.clock().wall() - passed));
+  const auto passed = std::chrono::duration_cast<std::chrono::system_clock::duration>(clock.now() - time);
+  return fmt::format("{:%FT%TZ}", std::chrono::floor<std::chrono::seconds>(clock.wall() - passed));
 }
 
-Json to_json(const Breaker& breaker, Loop& loop) {
-  const auto status = breaker.status(loop.now());
+Json to_json(const Breaker& breaker, const Clock& clock) {
+  const auto status = breaker.status(clock.now());
   return {
       {"name", breaker.name()},
       {"state", name_of(status.state)},
       {"forced", is_forced(status.state)},
-      {"since", wall_time(status.since, loop)},
+      {"since", wall_time(status.since, clock)},
       {"cause", status.cause},
       {"attempts", status.counts.all},
       {"failed", status.counts.failed},
@@ -42,9 +42,10 @@ Json to_json(const Breaker& breaker, Loop& loop) {
   };
 }
 
+std::string text_of(const Json& json) { return json.dump(2, ' ', false, Json::error_handler_t::replace) + "\n"; }
+
 void respond(Exchange& exchange, const Json& json) {
-  const auto text = json.dump(2, ' ', false, Json::error_handler_t::replace) + "\n";
-  exchange.respond(200, "application/json", exchange.arena().copy(text));
+  exchange.respond(200, "application/json", exchange.arena().copy(text_of(json)));
   exchange.response.head.headers.add("cache-control", "no-store");
 }
 
@@ -66,11 +67,8 @@ class Page final : public Origin {
 
   Task<> handle(Exchange& exchange) const override {
     const auto method = exchange.request.method;
-    const bool is_whole = exchange.request.path == kPath;
-    if (is_whole && method != http::Method::get && method != http::Method::head) {
+    if (exchange.request.path == kPath) {
       refuse_method(exchange, "GET, HEAD");
-    } else if (is_whole) {
-      list(exchange);
     } else if (method != http::Method::post) {
       refuse_method(exchange, "POST");
     } else {
@@ -80,12 +78,6 @@ class Page final : public Origin {
   }
 
  private:
-  void list(Exchange& exchange) const {
-    Json all = Json::array();
-    for (const auto& breaker : breakers_->all()) all.push_back(to_json(*breaker, exchange.loop()));
-    respond(exchange, {{"circuit_breakers", std::move(all)}});
-  }
-
   /// /circuit_breakers/NAME/VERB; a name may have slashes and, escaped, anything.
   void force(Exchange& exchange) const {
     const auto rest = exchange.request.path.substr(kPath.size() + 1);
@@ -98,19 +90,26 @@ class Page final : public Origin {
                             breaker ? "write /open, /close or /auto" : "GET /circuit_breakers lists the names"});
     }
     breaker->force(*state, exchange.loop().now());
-    respond(exchange, to_json(*breaker, exchange.loop()));
+    respond(exchange, to_json(*breaker, exchange.loop().clock()));
   }
 
   std::shared_ptr<BreakerList> breakers_;
 };
 
+std::string list(const BreakerList& breakers, const Clock& clock) {
+  Json all = Json::array();
+  for (const auto& breaker : breakers.all()) all.push_back(to_json(*breaker, clock));
+  return text_of({{"circuit_breakers", std::move(all)}});
+}
+
 }  // namespace
 
 AdminPage circuit_breakers_page(StateSlots& slots) {
+  auto breakers = slots.find<BreakerList>("circuit_breakers", {});
   return {std::string(kPath),
           "GET  /circuit_breakers                         states, causes and counts\n"
           "POST /circuit_breakers/NAME/open|close|auto    forces a state, or gives it back\n",
-          std::make_shared<Page>(slots.find<BreakerList>("circuit_breakers", {}))};
+          std::make_shared<Page>(breakers), [breakers](const Clock& clock) { return list(*breakers, clock); }};
 }
 
 }  // namespace weir::plugins

@@ -49,12 +49,7 @@ void show_readiness(Exchange& exchange, const Console& console) {
   respond(exchange, readiness.state == Readiness::State::not_ready ? 503 : 200, kJson, json.dump() + "\n");
 }
 
-void show_metrics(Exchange& exchange, const Console& console) {
-  const Page page = console.metrics(exchange.request.headers.joined("accept").value_or(""));
-  respond(exchange, 200, page.content_type, page.text);
-}
-
-/// What there is to see, by path.
+/// What there is to see, by path: at once, and by the renderer.
 struct View {
   std::string_view path;
   void (*show)(Exchange& exchange, const Console& console);
@@ -62,11 +57,22 @@ struct View {
 constexpr View kViews[] = {
     {"/livez", [](Exchange& exchange, const Console&) { respond(exchange, 200, kJson, "{\"status\":\"live\"}\n"); }},
     {"/readyz", show_readiness},
-    {"/metrics", show_metrics},
-    {"/upstreams", [](Exchange& exchange, const Console& c) { respond(exchange, 200, kJson, c.upstreams_json()); }},
-    {"/config", [](Exchange& exchange, const Console& c) { respond(exchange, 200, kJson, c.config_json()); }},
     {"/version", [](Exchange& exchange, const Console& c) { respond(exchange, 200, kJson, c.version_json()); }},
 };
+struct RenderedView {
+  std::string_view path;
+  Page (*render)(const Console& console, std::string_view accept);
+};
+constexpr RenderedView kRenderedViews[] = {
+    {"/metrics", [](const Console& c, std::string_view accept) { return c.metrics(accept); }},
+    {"/upstreams", [](const Console& c, std::string_view) { return Page{std::string(kJson), c.upstreams_json()}; }},
+    {"/config", [](const Console& c, std::string_view) { return Page{std::string(kJson), c.config_json()}; }},
+};
+
+bool is_reading(const Exchange& exchange) {
+  const auto method = exchange.request.method;
+  return method == http::Method::get || method == http::Method::head;
+}
 
 void refuse_method(Exchange& exchange, std::string_view allowed) {
   exchange.fail({ErrorCode::method_not_allowed, Side::client, "this path takes another method"});
@@ -102,8 +108,7 @@ void log_level(Exchange& exchange) {
 }
 
 void show_index(Exchange& exchange, std::string_view index) {
-  const auto method = exchange.request.method;
-  if (method != http::Method::get && method != http::Method::head) return refuse_method(exchange, "GET, HEAD");
+  if (!is_reading(exchange)) return refuse_method(exchange, "GET, HEAD");
   respond(exchange, 200, "text/plain; charset=utf-8", index);
 }
 
@@ -135,8 +140,8 @@ void order(Exchange& exchange, Console& console) {
 
 }  // namespace
 
-AdminOrigin::AdminOrigin(Console& console, std::vector<AdminPage> pages)
-    : console_(console), pages_(std::move(pages)), index_(kIndex) {
+AdminOrigin::AdminOrigin(Console& console, Renderer& renderer, std::vector<AdminPage> pages)
+    : console_(console), renderer_(renderer), pages_(std::move(pages)), index_(kIndex) {
   for (const auto& page : pages_) index_ += page.about;
 }
 
@@ -145,6 +150,11 @@ const AdminPage* AdminOrigin::page_at(std::string_view path) const {
     if (path.starts_with(page.path) && (path.size() == page.path.size() || path[page.path.size()] == '/')) return &page;
   }
   return nullptr;
+}
+
+Task<> AdminOrigin::show(Exchange& exchange, std::function<Page()> work) const {
+  if (!is_reading(exchange)) co_return refuse_method(exchange, "GET, HEAD");
+  respond_with(exchange, co_await renderer_.render(exchange, std::move(work)));
 }
 
 Task<> AdminOrigin::handle(Exchange& exchange) const {
@@ -162,10 +172,21 @@ Task<> AdminOrigin::handle(Exchange& exchange) const {
   }
   for (const View& view : kViews) {
     if (view.path != path) continue;
-    if (method != http::Method::get && method != http::Method::head) co_return refuse_method(exchange, "GET, HEAD");
+    if (!is_reading(exchange)) co_return refuse_method(exchange, "GET, HEAD");
     co_return view.show(exchange, console_);
   }
-  if (const auto* page = page_at(path)) co_return co_await page->origin->handle(exchange);
+  for (const RenderedView& view : kRenderedViews) {
+    if (view.path != path) continue;
+    const std::string accept(exchange.request.headers.joined("accept").value_or(""));
+    co_return co_await show(exchange, [this, &view, accept] { return view.render(console_, accept); });
+  }
+  if (const auto* page = page_at(path)) {
+    if (page->list && path == page->path) {
+      const Clock& clock = exchange.loop().clock();
+      co_return co_await show(exchange, [page, &clock] { return Page{std::string(kJson), page->list(clock)}; });
+    }
+    co_return co_await page->origin->handle(exchange);
+  }
   exchange.fail({ErrorCode::no_route, Side::client, "the admin API has no such path; GET / lists them"});
 }
 

@@ -1,10 +1,12 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <string>
 #include <string_view>
 #include <vector>
 
+#include "admin/renderer.h"
 #include "exchange/admin_page.h"
 #include "exchange/exchange.h"
 
@@ -24,22 +26,17 @@ struct ReloadOutcome {
 /// What an operator may want of an endpoint.
 enum class EndpointOrder : uint8_t { drain, up };
 
-/// A text with its media type.
-struct Page {
-  std::string content_type;
-  std::string text;
-};
-
 /// What the admin API shows and does: the running program, as `runtime/` knows it. Called on the worker that serves
-/// the admin listener; only `reload` and `order` change anything.
+/// the admin listener, unless told otherwise; only `reload` and `order` change anything.
 class Console {
  public:
   virtual ~Console() = default;
   virtual Readiness readiness() const = 0;
+  virtual std::string version_json() const = 0;
+  // On the renderer's thread: these take as long as the configuration is large.
   virtual Page metrics(std::string_view accept) const = 0;
   virtual std::string upstreams_json() const = 0;  // upstreams_json.h renders it
   virtual std::string config_json() const = 0;     // in effect, secrets masked
-  virtual std::string version_json() const = 0;
   /// False when there is no such endpoint.
   virtual bool order(std::string_view upstream, std::string_view endpoint, EndpointOrder order) = 0;
   /// Loads the configuration again; the answer is sent when it is done.
@@ -51,14 +48,16 @@ class Console {
 /// POST /upstreams/NAME/endpoints/ADDRESS/drain and …/up, and the pages of plugins. GET never changes anything.
 class AdminOrigin : public Origin {
  public:
-  /// `pages`: what plugins bring.
-  explicit AdminOrigin(Console& console, std::vector<AdminPage> pages = {});
+  /// `pages`: what plugins bring. Console and renderer outlive it.
+  AdminOrigin(Console& console, Renderer& renderer, std::vector<AdminPage> pages = {});
   Task<> handle(Exchange& exchange) const override;
 
  private:
   const AdminPage* page_at(std::string_view path) const;
+  Task<> show(Exchange& exchange, std::function<Page()> work) const;
 
   Console& console_;
+  Renderer& renderer_;
   std::vector<AdminPage> pages_;
   std::string index_;
 };

@@ -5,26 +5,32 @@
 #include "runtime/supervisor.h"
 #include "runtime/version.h"
 
-// What the admin API asks of the supervisor, on the thread of the worker that serves it.
+// What the admin API asks of the supervisor, on the thread of the worker that serves it, or of the renderer.
 
 namespace weir::runtime {
 
 namespace {
 
-std::vector<observe::EndpointSample> samples_of(const Snapshot& snapshot) {
-  std::vector<observe::EndpointSample> samples;
+/// The endpoints of all upstreams as they are now, and what keeps their texts.
+struct Samples {
+  std::vector<observe::EndpointSample> endpoints;
+  std::vector<std::shared_ptr<const upstream::EndpointSet>> sets;
+};
+
+Samples samples_of(const Snapshot& snapshot) {
+  Samples samples;
   for (const auto& upstream : snapshot.upstreams()) {
-    const auto endpoints = upstream->endpoints();
-    for (const auto& endpoint : endpoints->all()) {
+    const auto& set = samples.sets.emplace_back(upstream->endpoints());
+    for (const auto& endpoint : set->all()) {
       const auto& state = *endpoint.state;
-      samples.push_back({.upstream = upstream->name(),
-                         .endpoint = state.text,
-                         .up = state.is_up(),
-                         .health = std::string(upstream::name_of(state.health.load(std::memory_order_relaxed))),
-                         .active = state.active.load(std::memory_order_relaxed),
-                         .connections = state.connections.load(std::memory_order_relaxed),
-                         .requests = state.requests.load(std::memory_order_relaxed),
-                         .failures = state.failures.load(std::memory_order_relaxed)});
+      samples.endpoints.push_back({.upstream = upstream->name(),
+                                   .endpoint = state.text,
+                                   .up = state.is_up(),
+                                   .health = upstream::name_of(state.health.load(std::memory_order_relaxed)),
+                                   .active = state.active.load(std::memory_order_relaxed),
+                                   .connections = state.connections.load(std::memory_order_relaxed),
+                                   .requests = state.requests.load(std::memory_order_relaxed),
+                                   .failures = state.failures.load(std::memory_order_relaxed)});
     }
   }
   return samples;
@@ -102,8 +108,9 @@ admin::Page Supervisor::metrics(std::string_view accept) const {
   const auto& redis = snapshot->redis();
   lasting_.store_metrics.show(redis ? redis->health.state() : store::StoreState::up,
                               redis ? redis->instances.load() : 1);
+  const auto samples = samples_of(*snapshot);
   auto exposition =
-      lasting_.metrics.expose(accept, samples_of(*snapshot), certificates_of(*snapshot), &lasting_.filter_metrics);
+      lasting_.metrics.expose(accept, samples.endpoints, certificates_of(*snapshot), &lasting_.filter_metrics);
   return {std::move(exposition.content_type), std::move(exposition.text)};
 }
 

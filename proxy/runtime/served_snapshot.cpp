@@ -3,8 +3,12 @@
 namespace weir::runtime {
 
 ServedSnapshot::ServedSnapshot(std::shared_ptr<const Snapshot> snapshot, observe::WorkerMetrics& metrics,
-                               observe::WorkerAccessLog& log)
-    : snapshot_(std::move(snapshot)), metrics_(metrics), log_(log), cells_(metrics.resolve(snapshot_->labels())) {
+                               observe::WorkerAccessLog& log, Teardown* teardown)
+    : snapshot_(std::move(snapshot)),
+      metrics_(metrics),
+      log_(log),
+      teardown_(teardown),
+      cells_(metrics.resolve(snapshot_->cells())) {
   policy = &snapshot_->configuration().policy;
   routes = &snapshot_->router();
   observer = this;
@@ -12,6 +16,10 @@ ServedSnapshot::ServedSnapshot(std::shared_ptr<const Snapshot> snapshot, observe
   detached_over = [](KeptSnapshot& snapshot, const Exchange& exchange) {
     static_cast<ServedSnapshot&>(snapshot).cells_.observe_attempts(exchange.attempts);
   };
+}
+
+ServedSnapshot::~ServedSnapshot() {
+  if (teardown_) teardown_->add(std::move(snapshot_));
 }
 
 void ServedSnapshot::use_store(Loop& loop, const ServedSnapshot* before) {

@@ -14,8 +14,10 @@ namespace weir::runtime {
 /// neither the worker nor an exchange refers to it any more. The worker's thread.
 class ServedSnapshot final : public downstream::Serving, downstream::ExchangeObserver {
  public:
+  /// All outlive it; `teardown` destroys the snapshot when this was its last owner.
   ServedSnapshot(std::shared_ptr<const Snapshot> snapshot, observe::WorkerMetrics& metrics,
-                 observe::WorkerAccessLog& log);
+                 observe::WorkerAccessLog& log, Teardown* teardown);
+  ~ServedSnapshot();
 
   const Snapshot& snapshot() const { return *snapshot_; }
   /// Null: the embedded one. The one of `before` when that is the same Redis.
@@ -30,6 +32,7 @@ class ServedSnapshot final : public downstream::Serving, downstream::ExchangeObs
   std::shared_ptr<const Snapshot> snapshot_;
   observe::WorkerMetrics& metrics_;
   observe::WorkerAccessLog& log_;
+  Teardown* teardown_;
   observe::SnapshotCells cells_;
   std::shared_ptr<store::RedisStore>
       store_;  // shared with the next: calls of exchanges that began here may be under way

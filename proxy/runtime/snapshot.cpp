@@ -9,10 +9,18 @@ namespace weir::runtime {
 
 namespace {
 
+/// What the filters of all routes are built with.
+struct Shared {
+  const Configuration& configuration;
+  Lasting& lasting;
+  config::Problems& problems;
+  config::NameSet upstreams{};
+  std::map<std::string, std::string> agreed{};
+};
+
 /// The global filters, then the route's own.
-std::vector<Chain::Link> build_filters(const Configuration& configuration, const routing::RouteSettings& route,
-                                       Lasting& lasting, config::Problems& problems,
-                                       std::map<std::string, std::string>& agreed) {
+std::vector<Chain::Link> build_filters(const routing::RouteSettings& route, Shared& shared) {
+  auto& [configuration, lasting, problems, upstreams, agreed] = shared;
   std::vector<Chain::Link> links;
   FilterContext context{problems,
                         lasting.slots,
@@ -21,9 +29,9 @@ std::vector<Chain::Link> build_filters(const Configuration& configuration, const
                         configuration.store.on_failure,
                         &lasting.store.channels(),
                         lasting.announcer,
-                        !configuration.store.is_embedded()};
+                        !configuration.store.is_embedded(),
+                        &upstreams};
   context.agreed = &agreed;
-  for (const auto& upstream : configuration.upstreams) context.upstreams.push_back(upstream.name);
   for (const auto* filters : {&configuration.filters, &route.filters}) {
     for (const auto& filter : *filters) context.behind.push_back(filter.name);
   }
@@ -66,7 +74,9 @@ std::shared_ptr<Snapshot> Snapshot::build(Loaded loaded, Lasting& lasting, unsig
   snapshot->build_listeners(lasting, files);
   snapshot->build_upstreams(lasting, workers, files);
   snapshot->build_routes(lasting, problems);
-  return problems.empty() ? snapshot : nullptr;
+  if (!problems.empty()) return nullptr;
+  snapshot->cells_ = lasting.metrics.prepare(snapshot->labels_, workers);
+  return snapshot;
 }
 
 /// The one before, with all that it knows, when nothing about it has changed.
@@ -102,15 +112,16 @@ void Snapshot::build_upstreams(Lasting& lasting, unsigned workers, const TlsFile
 void Snapshot::build_routes(Lasting& lasting, config::Problems& problems) {
   const auto forward = std::make_shared<upstream::Forward>(upstreams_);
   std::vector<std::pair<routing::RouteSettings, Route>> routes;
-  std::map<std::string, std::string> agreed;
+  routes.reserve(configuration_.routes.size());
+  Shared shared{configuration_, lasting, problems};
+  for (const auto& upstream : configuration_.upstreams) shared.upstreams.add(upstream.name);
   for (const auto& settings : configuration_.routes) {
     Route route;
     route.name = *settings.name;
     route.timeout = settings.timeout;
     route.max_body = settings.max_body ? settings.max_body->count : UINT64_MAX;
     route.takes_early_data = settings.early_data;
-    route.chain = Chain(build_filters(configuration_, settings, lasting, problems, agreed),
-                        routing::make_origin(settings, forward));
+    route.chain = Chain(build_filters(settings, shared), routing::make_origin(settings, forward));
     labels_.routes.push_back(route.name);
     routes.emplace_back(settings, std::move(route));
   }

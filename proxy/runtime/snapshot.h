@@ -13,6 +13,7 @@
 #include "routing/router.h"
 #include "runtime/configuration.h"
 #include "runtime/store_metrics.h"
+#include "runtime/teardown.h"
 #include "store/announcer.h"
 #include "store/memory_store.h"
 #include "upstream/forward.h"
@@ -36,6 +37,7 @@ struct Lasting {
   StoreMetrics store_metrics{filter_metrics};
   store::MemoryStore store;                  // this process' own
   store::Announcer* announcer = nullptr;     // the supervisor's; null: nothing is served
+  Teardown* teardown = nullptr;              // the supervisor's; as here
   std::weak_ptr<store::RedisShared> redis;   // of the last snapshot that names one
   std::function<void()> trim_heap = [] {};   // soon, on a thread that serves nobody; any thread
   std::shared_ptr<net::TicketKeys> tickets;  // shared with every TLS listener of every snapshot
@@ -56,6 +58,8 @@ class Snapshot {
   /// Null: the store is embedded.
   const std::shared_ptr<store::RedisShared>& redis() const { return redis_; }
   const observe::Labels& labels() const { return labels_; }
+  /// Where its exchanges are counted; every worker that serves it has room for them.
+  const std::shared_ptr<const observe::CellPlan>& cells() const { return cells_; }
   /// Of a listener, by its position in the configuration; null: it is plain.
   const std::shared_ptr<const downstream::TlsListener>& tls(size_t listener) const { return tls_[listener]; }
   /// The configuration in effect as JSON, secrets masked.
@@ -76,6 +80,7 @@ class Snapshot {
   std::unique_ptr<routing::Router> router_;
   std::shared_ptr<observe::AccessLog> access_log_;
   observe::Labels labels_;
+  std::shared_ptr<const observe::CellPlan> cells_;
 };
 
 }  // namespace weir::runtime

@@ -53,6 +53,7 @@ Supervisor::Supervisor(RunOptions options)
     : options_(std::move(options)),
       lasting_(clock_),
       loop_(clock_),
+      teardown_(loop_),
       checking_(loop_, lasting_),
       announcer_(loop_, lasting_.store.channels()),
       sockets_(options_.join),
@@ -63,11 +64,14 @@ Supervisor::Supervisor(RunOptions options)
   lasting_.trim_heap = [this] {
     if (!is_trim_due_.exchange(true)) loop_.post([this] { trim_heap(); });
   };
+  lasting_.teardown = &teardown_;
 }
 
 Supervisor::~Supervisor() {
   tasks_.cancel();
+  renderer_.stop();
   workers_.clear();
+  teardown_.empty();
 }
 
 int Supervisor::run() {
@@ -81,7 +85,9 @@ int Supervisor::run() {
   loop_.run();
   signals_.reset();
   tasks_.cancel();
+  renderer_.stop();
   workers_.clear();
+  teardown_.empty();
   if (reign_) {
     reign_->health.clear();
     reign_->watches.clear();
@@ -166,7 +172,7 @@ Task<> Supervisor::publish(std::unique_ptr<Reign> reign) {
   const auto& configuration = reign->snapshot->configuration();
   const unsigned count = configuration.worker_count();
   while (workers_.size() < count) {
-    workers_.push_back(std::make_unique<Worker>(static_cast<unsigned>(workers_.size()), lasting_, *this));
+    workers_.push_back(std::make_unique<Worker>(static_cast<unsigned>(workers_.size()), lasting_, *this, renderer_));
     workers_.back()->start();
   }
   auto assignments = sockets_.assign(configuration, count);
@@ -175,12 +181,17 @@ Task<> Supervisor::publish(std::unique_ptr<Reign> reign) {
     const std::lock_guard lock(current_mutex_);
     current_ = reign->snapshot;
   }
-  std::set<int> kept;
+  auto adoption = std::make_shared<Adoption>(reign->snapshot);
   for (const auto& worker : assignments) {
-    for (const auto& assignment : worker) kept.insert(assignment.fd);
+    for (const auto& assignment : worker) adoption->kept.insert(assignment.fd);
   }
+  for (const auto& upstream : reign->snapshot->upstreams()) {
+    const auto set = upstream->endpoints();
+    for (const auto& endpoint : set->all()) adoption->endpoints.insert(endpoint.state.get());
+  }
+  reign->adoption = adoption;
   co_await ask_workers(
-      [&](size_t i, Worker::Done done) { workers_[i]->adopt(reign->snapshot, assignments[i], kept, std::move(done)); });
+      [&](size_t i, Worker::Done done) { workers_[i]->adopt(adoption, assignments[i], std::move(done)); });
   sockets_.keep_only(configuration);
   observe::use_process_log(configuration.process_log,
                            reign_ ? &reign_->snapshot->configuration().process_log : nullptr);

@@ -43,6 +43,7 @@ class Supervisor final : public admin::Console {
     std::vector<std::unique_ptr<upstream::NameWatch>> watches;
     std::unique_ptr<net::Resolver> resolver;
     std::vector<std::unique_ptr<upstream::HealthWatch>> health;
+    std::shared_ptr<const Adoption> adoption;  // kept, so that no worker destroys it
   };
   /// What health checks are made with: a worker's means on this thread's loop.
   struct Checking {
@@ -78,19 +79,22 @@ class Supervisor final : public admin::Console {
   void trim_heap();
   std::shared_ptr<const Snapshot> current() const;
 
-  // What the admin API asks, on a worker's thread.
+  // What the admin API asks, on a worker's thread …
   admin::Readiness readiness() const override;
-  admin::Page metrics(std::string_view accept) const override;
-  std::string upstreams_json() const override;
-  std::string config_json() const override;
   std::string version_json() const override;
   bool order(std::string_view upstream, std::string_view endpoint, admin::EndpointOrder order) override;
   Task<admin::ReloadOutcome> reload(Exchange& exchange) override;
+  // … and on the renderer's.
+  admin::Page metrics(std::string_view accept) const override;
+  std::string upstreams_json() const override;
+  std::string config_json() const override;
 
   RunOptions options_;
   SteadyClock clock_;
   Lasting lasting_;
   Loop loop_;
+  Teardown teardown_;
+  admin::Renderer renderer_;
   Checking checking_;
   store::Announcer announcer_;
   SocketSet sockets_;

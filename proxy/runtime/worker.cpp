@@ -3,6 +3,8 @@
 #include <pthread.h>
 
 #include <algorithm>
+#include <unordered_map>
+#include <unordered_set>
 
 #include "base/log.h"
 
@@ -85,9 +87,9 @@ struct Worker::Counted final : downstream::ConnectionObserver {
 /// The admin API as a gateway serves it: one route, no filters, nothing counted.
 class Worker::AdminSite final : public RouteTable, downstream::ExchangeObserver {
  public:
-  AdminSite(admin::Console& console, const std::vector<AdminPage>& pages) {
+  AdminSite(admin::Console& console, admin::Renderer& renderer, const std::vector<AdminPage>& pages) {
     route_.name = "admin";
-    route_.chain = Chain({}, std::make_shared<admin::AdminOrigin>(console, pages));
+    route_.chain = Chain({}, std::make_shared<admin::AdminOrigin>(console, renderer, pages));
     route_.max_body = 64 * 1024;
     serving_.policy = &policy_;
     serving_.routes = this;
@@ -106,7 +108,7 @@ class Worker::AdminSite final : public RouteTable, downstream::ExchangeObserver 
   downstream::Serving serving_;
 };
 
-Worker::Worker(unsigned index, Lasting& lasting, admin::Console& console)
+Worker::Worker(unsigned index, Lasting& lasting, admin::Console& console, admin::Renderer& renderer)
     : index_(index),
       lasting_(lasting),
       loop_(lasting.clock),
@@ -122,7 +124,7 @@ Worker::Worker(unsigned index, Lasting& lasting, admin::Console& console)
                .index = index,
                .background = &background_},
       connections_(std::make_unique<upstream::ConnectionPool>(context_)),
-      admin_(std::make_unique<AdminSite>(console, lasting.admin_pages)),
+      admin_(std::make_unique<AdminSite>(console, renderer, lasting.admin_pages)),
       trimming_(loop_, *this) {
   context_.connections = connections_.get();
 }
@@ -149,11 +151,9 @@ void Worker::run() {
   context_.reading = {};
 }
 
-void Worker::adopt(std::shared_ptr<const Snapshot> snapshot, std::vector<Assignment> assignments, std::set<int> kept,
-                   Done done) {
-  loop_.post([this, snapshot = std::move(snapshot), assignments = std::move(assignments), kept = std::move(kept),
-              done = std::move(done)] {
-    do_adopt(snapshot, assignments, kept);
+void Worker::adopt(std::shared_ptr<const Adoption> adoption, std::vector<Assignment> assignments, Done done) {
+  loop_.post([this, adoption = std::move(adoption), assignments = std::move(assignments), done = std::move(done)] {
+    do_adopt(adoption, assignments);
     done();
   });
 }
@@ -217,49 +217,52 @@ void Worker::trim() {
   if (!is_over || !is_kept) trimming_.start(kTrimming);
 }
 
-void Worker::do_adopt(std::shared_ptr<const Snapshot> snapshot, const std::vector<Assignment>& assignments,
-                      const std::set<int>& kept) {
-  auto* served = new ServedSnapshot(std::move(snapshot), metrics_, access_log_);
+void Worker::do_adopt(const std::shared_ptr<const Adoption>& adoption, const std::vector<Assignment>& assignments) {
+  auto* served = new ServedSnapshot(adoption->snapshot, metrics_, access_log_, lasting_.teardown);
   served->use_store(loop_, served_);
   store_.use(served->store() ? static_cast<store::Store&>(*served->store()) : lasting_.store);
   serving_ = downstream::ServingRef(served);
   served_ = served;
   access_log_.use(served->snapshot().access_log());
-  close_doors(kept, [&](const Door& door) {
-    return std::ranges::none_of(assignments, [&](const Assignment& a) { return a == door.assignment(); });
+  std::unordered_map<int, const Assignment*> assigned;  // a descriptor once
+  for (const auto& assignment : assignments) assigned.emplace(assignment.fd, &assignment);
+  close_doors(adoption->kept, [&](const Door& door) {
+    const auto found = assigned.find(door.assignment().fd);
+    return found == assigned.end() || *found->second != door.assignment();
   });
   open_doors(assignments);
   // A listener that is gone, or that other workers have now, answers what it has and closes.
-  const auto& names = served->snapshot().labels().listeners;
+  std::unordered_map<std::string_view, size_t> places;  // in the configuration
+  for (const auto& name : served->snapshot().labels().listeners) places.emplace(name, places.size());
+  std::unordered_set<std::string_view> open;
+  for (const auto& door : doors_) open.insert(door->assignment().listener);
   for (auto& [name, counted] : gateways_) {
     if (counted->is_admin) continue;
+    const auto place = places.find(name);
+    const bool is_gone = place == places.end();
     counted->gateway.serve(serving_);
-    const bool is_gone = std::ranges::find(names, name) == names.end();
-    counted->gateway.drain(
-        std::ranges::none_of(doors_, [&](const auto& door) { return door->assignment().listener == name; }));
+    counted->gateway.drain(!open.contains(name));
     counted->gateway.part_strays_after(served->snapshot().configuration().stream_grace);
     counted->gateway.cut_after(is_gone ? std::optional(served->snapshot().configuration().stream_grace) : std::nullopt);
     counted->gateway.expect_proxy_header(nullptr);
     if (is_gone) continue;
-    const auto index = static_cast<size_t>(std::ranges::find(names, name) - names.begin());
+    const size_t index = place->second;
     counted->cells = &served->listener(index);
     const auto& proxy_protocol = served->snapshot().configuration().listeners[index].proxy_protocol;
     if (proxy_protocol) counted->gateway.expect_proxy_header(&*proxy_protocol);
     counted->gateway.use_tls(served->snapshot().tls(index));
   }
-  connections_->keep_only([&](const upstream::EndpointState& state) {
-    return std::ranges::any_of(served->snapshot().upstreams(), [&](const auto& upstream) {
-      return std::ranges::any_of(upstream->endpoints()->all(),
-                                 [&](const auto& endpoint) { return endpoint.state.get() == &state; });
-    });
-  });
+  connections_->keep_only(
+      [adoption](const upstream::EndpointState& state) { return adoption->endpoints.contains(&state); });
 }
 
 void Worker::open_doors(const std::vector<Assignment>& assignments) {
+  std::unordered_set<int> open;
+  for (const auto& door : doors_) open.insert(door->assignment().fd);
   for (const auto& assignment : assignments) {
     auto& home = gateway(assignment);
     home.serve(assignment.is_admin ? admin_->serving() : serving_);
-    if (std::ranges::any_of(doors_, [&](const auto& door) { return door->assignment() == assignment; })) continue;
+    if (!open.insert(assignment.fd).second) continue;
     doors_.push_back(std::make_unique<Door>(loop_, assignment, home, metrics_));
   }
 }

@@ -6,6 +6,7 @@
 #include <set>
 #include <string>
 #include <thread>
+#include <unordered_set>
 #include <vector>
 
 #include "admin/admin.h"
@@ -36,11 +37,18 @@ struct Load {
   size_t background = 0;  // what runs without a client
 };
 
+/// What all workers are told when a snapshot is published.
+struct Adoption {
+  std::shared_ptr<const Snapshot> snapshot;
+  std::set<int> kept;                                            // sockets that some worker listens on
+  std::unordered_set<const upstream::EndpointState*> endpoints;  // of the snapshot: connections to others are closed
+};
+
 /// One thread, one loop, its own accept sockets and idle upstream connections. Lives from its first snapshot to the
 /// end of the process; a reload to fewer workers leaves it without listeners. The supervisor talks to it by mail.
 class Worker {
  public:
-  Worker(unsigned index, Lasting& lasting, admin::Console& console);
+  Worker(unsigned index, Lasting& lasting, admin::Console& console, admin::Renderer& renderer);
   Worker(const Worker&) = delete;
   Worker& operator=(const Worker&) = delete;
   /// Ends the thread; what is still in flight is cut off.
@@ -50,10 +58,10 @@ class Worker {
 
   // Any thread: done on the worker's own, then `done` is called there.
   using Done = std::function<void()>;
-  /// Serves `snapshot` on these listeners and no others. Sockets that aren't `kept`, by this worker or another, stop
-  /// listening; connections of listeners that are gone are drained, and cut after `stream_grace`.
-  void adopt(std::shared_ptr<const Snapshot> snapshot, std::vector<Assignment> assignments, std::set<int> kept,
-             Done done);
+  /// Serves its snapshot on these listeners and no others. Sockets that aren't `kept`, by this worker or another, stop
+  /// listening; connections of listeners that are gone are drained, and cut after `stream_grace`. Takes no longer for
+  /// a large configuration.
+  void adopt(std::shared_ptr<const Adoption> adoption, std::vector<Assignment> assignments, Done done);
   /// Accepts what waits, then no more; but for the admin listener.
   void drain(Done done);
   void close_idle(Done done);
@@ -63,8 +71,7 @@ class Worker {
 
  private:
   void run();
-  void do_adopt(std::shared_ptr<const Snapshot> snapshot, const std::vector<Assignment>& assignments,
-                const std::set<int>& kept);
+  void do_adopt(const std::shared_ptr<const Adoption>& adoption, const std::vector<Assignment>& assignments);
   void do_drain();
   void open_doors(const std::vector<Assignment>& assignments);
   void close_doors(const std::set<int>& kept, const std::function<bool(const Door&)>& goes);

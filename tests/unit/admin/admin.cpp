@@ -2,10 +2,13 @@
 
 #include <doctest/doctest.h>
 
+#include <thread>
+
 #include "unit/exchange_bench.h"
 
 using namespace weir;
 using namespace weir::admin;
+using namespace std::chrono_literals;
 
 namespace {
 
@@ -32,15 +35,27 @@ struct StubConsole : Console {
 
 struct Bench : ExchangeBench {
   StubConsole console;
-  AdminOrigin origin{console};
+  Renderer renderer;
+  AdminOrigin origin{console, renderer};
 
-  uint16_t send(std::string_view method, std::string_view path) {
+  uint16_t send(std::string_view method, std::string_view path) { return send(origin, method, path); }
+  uint16_t send(const AdminOrigin& to, std::string_view method, std::string_view path) {
     exchange.request.method = http::method_of(method);
     exchange.request.path = path;
-    auto task = origin.handle(exchange);
-    REQUIRE(task.start());
+    auto task = to.handle(exchange);
+    task.start();
+    wait_for(task);
     task.take();
     return exchange.response.head.status;
+  }
+  /// The renderer's thread may take its time.
+  template <class T>
+  void wait_for(Task<T>& task) {
+    for (const auto end = std::chrono::steady_clock::now() + 60s; !task.is_done();) {
+      REQUIRE(std::chrono::steady_clock::now() < end);
+      std::this_thread::sleep_for(1ms);
+      loop.poll();
+    }
   }
 };
 
@@ -111,15 +126,9 @@ TEST_CASE("admin: a plugin's page answers for its path and below it, and the ind
     }
   };
   Bench bench;
-  const AdminOrigin origin(bench.console, {{"/things", "GET  /things     all of them\n", std::make_shared<Stub>()}});
-  const auto send = [&](std::string_view path) {
-    bench.exchange.request.method = http::Method::get;
-    bench.exchange.request.path = path;
-    auto task = origin.handle(bench.exchange);
-    REQUIRE(task.start());
-    task.take();
-    return bench.exchange.response.head.status;
-  };
+  const AdminOrigin origin(bench.console, bench.renderer,
+                           {{"/things", "GET  /things     all of them\n", std::make_shared<Stub>()}});
+  const auto send = [&](std::string_view path) { return bench.send(origin, "GET", path); };
   for (const auto* path : {"/things", "/things/", "/things/one"}) {
     CHECK(send(path) == 200);
     CHECK(bench.body() == path);
@@ -149,4 +158,72 @@ TEST_CASE("admin: an order to an endpoint that isn't there, or that nobody knows
     CHECK(bench.send("POST", path) == 404);
   }
   CHECK(bench.console.ordered.empty());
+}
+
+TEST_CASE("admin: what is as long as the configuration is rendered on a thread of its own") {
+  struct Watching : StubConsole {
+    mutable std::vector<std::thread::id> threads;
+    Page metrics(std::string_view) const override { return {"text/plain", seen("metrics")}; }
+    std::string upstreams_json() const override { return seen("upstreams"); }
+    std::string config_json() const override { return seen("config"); }
+    std::string seen(const char* what) const {
+      threads.push_back(std::this_thread::get_id());
+      return what;
+    }
+  };
+  Bench bench;
+  Watching console;
+  const auto list = [&](const Clock&) { return console.seen("list"); };
+  const AdminOrigin origin(console, bench.renderer, {{"/things", "", nullptr, list}});
+  for (const auto* path : {"/metrics", "/upstreams", "/config", "/things"}) {
+    CHECK(bench.send(origin, "GET", path) == 200);
+    CHECK(bench.body() == (path == std::string_view("/things") ? "list" : path + 1));
+  }
+  REQUIRE(console.threads.size() == 4);
+  for (const auto& thread : console.threads) CHECK(thread != std::this_thread::get_id());
+}
+
+TEST_CASE("admin: a large page leaves in pieces, one for each turn of the loop") {
+  struct Large : StubConsole {
+    Page metrics(std::string_view) const override { return {"text/plain", std::string(1'000'000, 'x')}; }
+  };
+  Bench bench;
+  const Large console;
+  const AdminOrigin origin(const_cast<Large&>(console), bench.renderer);
+  CHECK(bench.send(origin, "GET", "/metrics") == 200);
+  auto& body = *bench.exchange.response.body;
+  CHECK(body.size() == http::BodySize::known(1'000'000));
+  size_t bytes = 0;
+  for (bool is_first = true;; is_first = false) {
+    auto reading = body.read();
+    CHECK(reading.start() == (is_first || bytes == 1'000'000));
+    bench.wait_for(reading);
+    const auto chunk = reading.take();
+    REQUIRE(chunk);
+    if (chunk->is_end) break;
+    CHECK(chunk->data.size() <= 64 * 1024);
+    bytes += chunk->data.size();
+  }
+  CHECK(bytes == 1'000'000);
+}
+
+TEST_CASE("admin: a client that leaves while its page is rendered takes nothing with it") {
+  Bench bench;
+  bench.exchange.request.path = "/metrics";
+  {
+    auto task = bench.origin.handle(bench.exchange);
+    CHECK_FALSE(task.start());
+  }
+  CHECK(bench.send("GET", "/metrics") == 200);
+}
+
+TEST_CASE("admin: a page that can't be rendered is an exception of its exchange, and the next is rendered") {
+  struct Broken : StubConsole {
+    std::string config_json() const override { throw std::runtime_error("no"); }
+  };
+  Bench bench;
+  Broken console;
+  const AdminOrigin origin(console, bench.renderer);
+  CHECK_THROWS_AS(bench.send(origin, "GET", "/config"), std::runtime_error);
+  CHECK(bench.send(origin, "GET", "/upstreams") == 200);
 }

@@ -40,6 +40,7 @@ struct Bench : FilterBench {
     for (int i = 0; i < 4; ++i) send();
     backend->status = 200;
   }
+  std::string list() { return page.list(clock); }
   std::string admin(std::string_view method, std::string_view path) {
     exchange.request.method = http::method_of(method);
     exchange.request.path = path;
@@ -81,7 +82,7 @@ TEST_CASE("circuit_breaker: when its time is over probes close it again") {
   bench.trip();
   bench.advance(6s);
   for (int i = 0; i < 4; ++i) CHECK(bench.send() == 200);
-  CHECK(bench.admin("GET", "/circuit_breakers").find(R"("state": "closed")") != std::string::npos);
+  CHECK(bench.list().find(R"("state": "closed")") != std::string::npos);
 }
 
 TEST_CASE("circuit_breaker: what the upstream did wrong counts, what the client did or Weir refused doesn't") {
@@ -111,7 +112,7 @@ TEST_CASE("circuit_breaker: a request given up while it is under way says nothin
 
 TEST_CASE("circuit_breaker: the admin API shows and forces states") {
   Bench bench;
-  CHECK(bench.admin("GET", "/circuit_breakers").find(R"("name": "route/test")") != std::string::npos);
+  CHECK(bench.list().find(R"("name": "route/test")") != std::string::npos);
   CHECK(bench.admin("POST", "/circuit_breakers/route/test/open").find(R"("forced": true)") != std::string::npos);
   CHECK(bench.send() == 503);
   bench.admin("POST", "/circuit_breakers/route/test/close");
@@ -119,7 +120,7 @@ TEST_CASE("circuit_breaker: the admin API shows and forces states") {
   bench.admin("POST", "/circuit_breakers/route%2Fte%73t/auto");
   bench.trip();
   CHECK(bench.send() == 503);
-  const auto shown = bench.admin("GET", "/circuit_breakers");
+  const auto shown = bench.list();
   CHECK(shown.find(R"("cause": "4 of 4 attempts failed in 10s")") != std::string::npos);
   CHECK(shown.find(R"("rejected": 2)") != std::string::npos);
   CHECK(shown.find(R"("since": "1994-11-06T)") != std::string::npos);
