@@ -33,8 +33,8 @@ std::string reason(int error) {
 void remove_stale(const Address& address) {
   const auto* path = reinterpret_cast<const sockaddr_un*>(address.get())->sun_path;
   struct stat info{};
-  if (path[0] == '\0' || ::stat(path, &info) != 0 || !S_ISSOCK(info.st_mode)) return;
-  const int probe = ::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+  if (path[0] == '\0' || ::lstat(path, &info) != 0 || !S_ISSOCK(info.st_mode)) return;
+  const int probe = ::socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);  // its queue may be full
   if (::connect(probe, address.get(), address.size()) != 0 && errno == ECONNREFUSED) ::unlink(path);
   ::close(probe);
 }
@@ -60,7 +60,7 @@ std::expected<int, std::string> replace_unix(const Address& address, const Liste
   const std::string path = reinterpret_cast<const sockaddr_un*>(address.get())->sun_path;
   const std::string fresh = path + ".new";
   ::unlink(fresh.c_str());
-  const auto fd = open_listener(Address::unix_path(fresh), {.backlog = options.backlog});
+  const auto fd = open_listener(Address::unix_path(fresh), {.backlog = options.backlog, .access = options.access});
   if (fd && ::rename(fresh.c_str(), path.c_str()) != 0) {
     const int error = errno;
     ::close(*fd);
@@ -76,6 +76,14 @@ std::expected<int, std::string> open_listener(const Address& address, const List
   if (address.is_unix()) remove_stale(address);
   const auto fd = bind_socket(address, options.reuse_port);
   if (!fd) return fd;
+  // Before it listens: nobody gets in whom the mode keeps out.
+  if (const auto path = file_of(address); !path.empty()) {
+    if (const auto set = set_access(path, options.access); !set) {
+      ::unlink(path.c_str());
+      ::close(*fd);
+      return std::unexpected(set.error());
+    }
+  }
   if (::listen(*fd, options.backlog) == 0) return fd;
   const int error = errno;
   ::close(*fd);

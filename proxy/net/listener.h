@@ -6,6 +6,7 @@
 #include "async/fd_watch.h"
 #include "async/task.h"
 #include "net/address.h"
+#include "net/socket_file.h"
 
 namespace weir::net {
 
@@ -14,6 +15,7 @@ struct ListenOptions {
   int backlog = 4096;
   bool reuse_port = true;  // one socket a worker on the same address; unix sockets have one for all
   bool take_over = false;  // of another process: a unix socket is put in the old one's place
+  SocketAccess access{};   // of a unix socket's file
 };
 
 /// A bound, listening, non-blocking descriptor; else why not, for the engineer ("address already in use").

@@ -1,14 +1,18 @@
 #include "runtime/configuration.h"
 
 #include <fmt/core.h>
+#include <grp.h>
+#include <pwd.h>
 #include <sched.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <array>
 #include <filesystem>
 #include <unordered_set>
 
 #include "base/hash.h"
+#include "base/text.h"
 #include "plugins/registry.h"
 
 namespace weir::runtime {
@@ -25,6 +29,52 @@ net::Address read_bind(config::Reader& r, config::Located<std::string>& bind, st
   if (address) return *address;
   r.problem_at("bind", "'" + *bind + "' is not an address to listen on", std::string(kBindHint));
   return {};
+}
+
+std::optional<mode_t> parse_mode(std::string_view text) {
+  const auto is_octal = [](char c) { return c >= '0' && c <= '7'; };
+  if (text.size() < 3 || text.size() > 4 || !std::ranges::all_of(text, is_octal)) return std::nullopt;
+  mode_t mode = 0;
+  for (const char c : text) mode = mode * 8 + static_cast<mode_t>(c - '0');
+  return mode <= 0777 ? std::optional(mode) : std::nullopt;
+}
+
+std::optional<uid_t> find_user(const std::string& name) {
+  if (const auto number = parse_decimal(name); number && *number < UINT32_MAX) return static_cast<uid_t>(*number);
+  const passwd* entry = ::getpwnam(name.c_str());
+  return entry ? std::optional(entry->pw_uid) : std::nullopt;
+}
+
+std::optional<gid_t> find_group(const std::string& name) {
+  if (const auto number = parse_decimal(name); number && *number < UINT32_MAX) return static_cast<gid_t>(*number);
+  const ::group* entry = ::getgrnam(name.c_str());
+  return entry ? std::optional(entry->gr_gid) : std::nullopt;
+}
+
+/// `mode`, `owner` and `group` of a unix socket's file.
+void read_access(config::Reader& r, const net::Address& address, net::SocketAccess& out) {
+  std::optional<std::string> mode, owner, group;
+  r.optional("mode", mode, "of a unix socket's file, octal: clients need the right to write");
+  r.optional("owner", owner, "of a unix socket's file: a user's name or number; left out: Weir's own at the start");
+  r.optional("group", group, "of a unix socket's file");
+  if (r.is_describing()) return;
+  const bool has_file = address.is_unix() && !address.text().starts_with("unix:@");
+  for (const auto& [key, value] : {std::pair("mode", &mode), std::pair("owner", &owner), std::pair("group", &group)}) {
+    if (*value && !has_file && address.size() > 0)
+      return r.problem_at(key, std::string("only the file of a unix socket has a") + (*key == 'o' ? "n " : " ") + key,
+                          "bind: unix:/run/weir.sock");
+  }
+  if (mode) {
+    if (const auto parsed = parse_mode(*mode)) {
+      out.mode = *parsed;
+    } else {
+      r.problem_at("mode", "'" + *mode + "' is not a mode", "write three or four octal digits: \"0660\"");
+    }
+  }
+  if (owner && !(out.owner = find_user(*owner)))
+    r.problem_at("owner", "there is no user '" + *owner + "' on this machine");
+  if (group && !(out.group = find_group(*group)))
+    r.problem_at("group", "there is no group '" + *group + "' on this machine");
 }
 
 /// What Via calls this Weir when nothing is set: another name on each host and address, so that two in a row aren't
@@ -73,11 +123,13 @@ void decode(config::Reader& r, ListenerSettings& out) {
   r.optional("proxy_protocol", out.proxy_protocol,
              "connections begin with a PROXY header, version 1 or 2, which tells the client's address");
   r.optional("tls", out.tls, "left out: clients come in the clear");
+  read_access(r, out.address, out.access);
 }
 
 void decode(config::Reader& r, AdminSettings& out) {
   r.shorthand("bind");
   out.address = read_bind(r, out.bind, "where the admin API listens; keep it private");
+  read_access(r, out.address, out.access);
 }
 
 void decode(config::Reader& r, MemorySettings& out) {

@@ -9,6 +9,7 @@
 #include "downstream/policy.h"
 #include "downstream/tls_listener.h"
 #include "exchange/filter_context.h"
+#include "net/socket_file.h"
 #include "observe/access_log.h"
 #include "observe/process_log.h"
 #include "routing/config.h"
@@ -22,12 +23,14 @@ struct ListenerSettings {
   std::string name;                   // left out: the address
   std::optional<downstream::ProxyProtocol> proxy_protocol;
   net::Address address;
+  net::SocketAccess access;  // of a unix socket
   std::optional<downstream::TlsSettings> tls;
 };
 
 struct AdminSettings {
   config::Located<std::string> bind;
   net::Address address;
+  net::SocketAccess access{.mode = 0600};
 };
 
 struct ShutdownSettings {

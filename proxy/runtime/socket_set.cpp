@@ -14,8 +14,9 @@ SocketSet::~SocketSet() {
   }
 }
 
-bool SocketSet::open_address(const net::Address& address, const config::Location& at, unsigned count,
-                             config::Problems& problems, std::vector<std::pair<std::string, int>>& fresh) {
+bool SocketSet::open_address(const net::Address& address, const net::SocketAccess& access, const config::Location& at,
+                             unsigned count, config::Problems& problems,
+                             std::vector<std::pair<std::string, int>>& fresh) {
   const auto name = address.text();
   Opened& opened = sockets_[name];
   opened.is_shared = address.is_unix();
@@ -29,26 +30,44 @@ bool SocketSet::open_address(const net::Address& address, const config::Location
     }
   }
   while (opened.fds.size() < wanted) {
-    const auto fd = net::open_listener(address, {.take_over = join_ == Join::yes});
+    const auto fd = net::open_listener(address, {.take_over = join_ == Join::yes, .access = access});
     if (!fd) {
       problems.add(at, "can't listen on " + name + ": " + fd.error());
       return false;
     }
     opened.fds.push_back(*fd);
+    opened.access = access;
+    if (const auto path = net::file_of(address); !path.empty()) opened.file = std::make_unique<net::SocketFile>(path);
     fresh.emplace_back(name, *fd);
   }
   return true;
+}
+
+bool SocketSet::change_access(const Configuration& configuration, config::Problems& problems) {
+  const size_t before = problems.size();
+  const auto change = [&](const net::Address& address, const net::SocketAccess& access, const config::Location& at) {
+    Opened& opened = sockets_.at(address.text());
+    if (!opened.file || opened.access == access || !opened.file->is_there()) return;
+    if (const auto set = net::set_access(opened.file->path(), access); !set)
+      return problems.add(at, "can't change " + address.text() + ": " + set.error());
+    opened.access = access;
+  };
+  for (const auto& listener : configuration.listeners) change(listener.address, listener.access, listener.bind.at);
+  if (const auto& admin = configuration.admin) change(admin->address, admin->access, admin->bind.at);
+  return problems.size() == before;
 }
 
 bool SocketSet::open(const Configuration& configuration, unsigned workers, config::Problems& problems) {
   std::vector<std::pair<std::string, int>> fresh;
   bool ok = true;
   for (const auto& listener : configuration.listeners) {
-    ok = open_address(listener.address, listener.bind.at, workers, problems, fresh) && ok;
+    ok = open_address(listener.address, listener.access, listener.bind.at, workers, problems, fresh) && ok;
   }
   if (configuration.admin)
-    ok = open_address(configuration.admin->address, configuration.admin->bind.at, 1, problems, fresh) && ok;
-  if (ok) return true;
+    ok = open_address(configuration.admin->address, configuration.admin->access, configuration.admin->bind.at, 1,
+                      problems, fresh) &&
+         ok;
+  if (ok && change_access(configuration, problems)) return true;
   for (const auto& [name, fd] : fresh) {
     ::close(fd);
     std::erase(sockets_[name].fds, fd);

@@ -1,17 +1,19 @@
 #pragma once
 
 #include <map>
+#include <memory>
 #include <string>
 #include <vector>
 
 #include "config/problems.h"
+#include "net/socket_file.h"
 #include "runtime/configuration.h"
 #include "runtime/worker.h"
 
 namespace weir::runtime {
 
 /// The listening sockets of the process: one for each address and worker, kept over reloads; a unix socket is one
-/// for all workers. The supervisor's thread.
+/// for all workers, whose file is removed with it. The supervisor's thread.
 class SocketSet {
  public:
   enum class Join : bool { no, yes };
@@ -33,9 +35,13 @@ class SocketSet {
   struct Opened {
     std::vector<int> fds;
     bool is_shared = false;
+    net::SocketAccess access;               // of a unix socket
+    std::unique_ptr<net::SocketFile> file;  // goes with the socket
   };
-  bool open_address(const net::Address& address, const config::Location& at, unsigned count, config::Problems& problems,
-                    std::vector<std::pair<std::string, int>>& fresh);
+  bool open_address(const net::Address& address, const net::SocketAccess& access, const config::Location& at,
+                    unsigned count, config::Problems& problems, std::vector<std::pair<std::string, int>>& fresh);
+  /// Gives unix sockets that are open already the access that `configuration` wants.
+  bool change_access(const Configuration& configuration, config::Problems& problems);
 
   Join join_;
   std::map<std::string, Opened> sockets_;  // by address

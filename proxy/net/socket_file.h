@@ -1,0 +1,45 @@
+#pragma once
+
+#include <sys/types.h>
+
+#include <expected>
+#include <optional>
+#include <string>
+
+#include "net/address.h"
+
+namespace weir::net {
+
+/// Who may connect to a unix socket: mode and owner of its file. Connecting needs the right to write.
+struct SocketAccess {
+  mode_t mode = 0666;
+  std::optional<uid_t> owner{};
+  std::optional<gid_t> group{};
+  bool operator==(const SocketAccess&) const = default;
+};
+
+/// The path of a unix socket; "" for an abstract or any other address.
+std::string file_of(const Address& address);
+
+/// Sets mode and owner of the socket file at `path`; a symbolic link is not followed. Otherwise the reason.
+std::expected<void, std::string> set_access(const std::string& path, const SocketAccess& access);
+
+/// The file of a listening unix socket, removed with this object unless another process has put its own socket there.
+class SocketFile {
+ public:
+  explicit SocketFile(std::string path);
+  SocketFile(const SocketFile&) = delete;
+  SocketFile& operator=(const SocketFile&) = delete;
+  ~SocketFile();
+
+  const std::string& path() const { return path_; }
+  /// False when the file is gone or another socket's.
+  bool is_there() const;
+
+ private:
+  std::string path_;
+  dev_t device_ = 0;
+  ino_t inode_ = 0;
+};
+
+}  // namespace weir::net
