@@ -53,9 +53,12 @@ bool ends_with_a_line(const std::string& path) {
 
 }  // namespace
 
+bool LogTarget::is_stream(std::string_view path) {
+  return path == "stdout" || path == "stderr" || path == "/dev/stdout" || path == "/dev/stderr";
+}
+
 std::expected<LogTarget, std::string> LogTarget::open(const std::string& path) {
-  if (path == "stdout" || path == "/dev/stdout") return LogTarget(STDOUT_FILENO, "");
-  if (path == "stderr" || path == "/dev/stderr") return LogTarget(STDERR_FILENO, "");
+  if (is_stream(path)) return LogTarget(path.ends_with("stdout") ? STDOUT_FILENO : STDERR_FILENO, "");
   const int fd = ::open(path.c_str(), kFlags, 0644);
   if (fd < 0 && !(errno == ENXIO && is_named_pipe(path)))
     return std::unexpected("'" + path + "' can't be opened: " + std::strerror(errno));

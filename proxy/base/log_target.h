@@ -16,6 +16,8 @@ class LogTarget {
   /// `stdout`, `stderr` or a path. A file is created if it does not exist. A named pipe that nobody reads is opened
   /// by a later write. Otherwise the reason, for the engineer.
   static std::expected<LogTarget, std::string> open(const std::string& path);
+  /// Whether a path means a standard stream.
+  static bool is_stream(std::string_view path);
   /// Takes over `fd`, to be opened again by `path`. With "" the descriptor stays the caller's.
   LogTarget(int fd, std::string path);
   LogTarget(LogTarget&& other) noexcept;

@@ -40,6 +40,10 @@ void decode(config::Reader& r, AccessLogSettings& settings) {
   }
 }
 
+std::string AccessLogSettings::file() const {
+  return *path == "off" || LogTarget::is_stream(*path) ? std::string() : *path;
+}
+
 AccessLog::AccessLog(LogFormat format, LogTarget target, DroppedLines dropped)
     : format_(std::move(format)),
       is_stream_(target.path().empty()),

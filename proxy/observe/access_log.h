@@ -15,6 +15,9 @@ namespace weir::observe {
 struct AccessLogSettings {
   config::Located<std::string> path{"stdout"};  // stdout, stderr, off, or a file
   config::Located<std::string> format{"json"};  // json, combined, or a template
+
+  /// The path of a file; "" for a standard stream or none.
+  std::string file() const;
 };
 void decode(config::Reader& r, AccessLogSettings& settings);
 

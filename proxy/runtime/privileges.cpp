@@ -14,11 +14,6 @@ namespace weir::runtime {
 
 namespace {
 
-struct Identity {
-  uid_t user = 0;
-  gid_t group = 0;
-};
-
 std::optional<Identity> find_identity(const Configuration& configuration, config::Problems& problems) {
   Identity identity{::getuid(), ::getgid()};
   if (!configuration.user->empty()) {
@@ -48,6 +43,13 @@ bool keep_only_bind_service() {
 }
 
 }  // namespace
+
+std::optional<Identity> wanted_identity(const Configuration& configuration, config::Problems& problems) {
+  if (configuration.user->empty() && configuration.group->empty()) return std::nullopt;
+  const auto identity = find_identity(configuration, problems);
+  if (identity && identity->user == ::getuid() && identity->group == ::getgid()) return std::nullopt;
+  return identity;
+}
 
 void drop_privileges(const Configuration& configuration, config::Problems& problems) {
   if (configuration.user->empty() && configuration.group->empty()) return;

@@ -1,9 +1,22 @@
 #pragma once
 
+#include <sys/types.h>
+
+#include <optional>
+
 #include "config/problems.h"
 #include "runtime/configuration.h"
 
 namespace weir::runtime {
+
+/// Whom the process becomes: `user:` and `group:`.
+struct Identity {
+  uid_t user = 0;
+  gid_t group = 0;
+};
+
+/// Nothing when the file asks for no change. A name that this machine doesn't know is a Problem.
+std::optional<Identity> wanted_identity(const Configuration& configuration, config::Problems& problems);
 
 /// Becomes `user:` and `group:`, when the file asks for it, and keeps CAP_NET_BIND_SERVICE alone, so that a reload can
 /// still bind a low port. Before any thread is started: capabilities are a thread's own. What fails is a Problem.

@@ -2,12 +2,14 @@
 
 #include <malloc.h>
 #include <sys/resource.h>
+#include <unistd.h>
 
 #include <csignal>
 
 #include "async/sleep.h"
 #include "base/log.h"
 #include "runtime/last_resort.h"
+#include "runtime/log_ownership.h"
 #include "runtime/notify.h"
 #include "runtime/privileges.h"
 #include "runtime/started_event.h"
@@ -120,11 +122,18 @@ Task<> Supervisor::begin() {
 }
 
 std::shared_ptr<observe::AccessLog> Supervisor::open_log(const Configuration& configuration,
+                                                         const std::optional<Identity>& becoming,
                                                          config::Problems& problems) {
   if (reign_) {
     const auto& before = reign_->snapshot->configuration().access_log;
     const auto& now = configuration.access_log;
     if (*before.path == *now.path && *before.format == *now.format) return reign_->snapshot->access_log();
+  }
+  std::optional<FilesAs> as_user;
+  if (becoming && ::geteuid() == 0) {
+    if (const auto file = configuration.access_log.file(); !file.empty())
+      give_log_to(file, becoming->user, becoming->group);
+    as_user.emplace(becoming->user, becoming->group);
   }
   return observe::AccessLog::open(configuration.access_log, problems, lasting_.metrics.dropped_access_lines());
 }
@@ -133,7 +142,9 @@ Task<std::unique_ptr<Supervisor::Reign>> Supervisor::prepare(config::Problems& p
   auto loaded = load(options_.file, problems);
   if (!problems.empty()) co_return nullptr;
   const unsigned workers = loaded.configuration.worker_count();
-  auto log = open_log(loaded.configuration, problems);
+  const auto becoming =
+      state_ == State::starting ? wanted_identity(loaded.configuration, problems) : std::optional<Identity>();
+  auto log = open_log(loaded.configuration, becoming, problems);
   auto reign = std::make_unique<Reign>();
   const auto threads = std::max<size_t>(workers, workers_.size());
   reign->snapshot =

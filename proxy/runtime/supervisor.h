@@ -10,6 +10,7 @@
 #include "async/event.h"
 #include "async/signals.h"
 #include "async/task_group.h"
+#include "runtime/privileges.h"
 #include "runtime/socket_set.h"
 #include "runtime/worker.h"
 #include "store/announcer.h"
@@ -74,7 +75,9 @@ class Supervisor final : public admin::Console {
   /// Asks every worker; until all have answered.
   template <class Ask>
   Task<> ask_workers(Ask ask);
-  std::shared_ptr<observe::AccessLog> open_log(const Configuration& configuration, config::Problems& problems);
+  /// `becoming`: the user who has to be able to open the log again.
+  std::shared_ptr<observe::AccessLog> open_log(const Configuration& configuration,
+                                               const std::optional<Identity>& becoming, config::Problems& problems);
   void on_signal(int number);
   void trim_heap();
   std::shared_ptr<const Snapshot> current() const;

@@ -2,6 +2,7 @@
 
 import json
 import os
+import pwd
 import re
 import signal
 import unittest
@@ -103,6 +104,86 @@ class Logs(WeirCase):
     def test_a_log_that_cannot_be_opened_is_an_error_at_start(self):
         told = self.refused_start({"routes": [settings.answers(200)], **settings.access_log("/nonexistent/access.log")})
         self.assertIn("/nonexistent/access.log", told)
+
+
+@unittest.skipUnless(os.getuid() == 0, "needs root")
+class AsAnotherUser(WeirCase):
+    """With `user:` the log can be opened again after root is given up."""
+
+    def setUp(self):
+        self.nobody = pwd.getpwnam("nobody").pw_uid
+        self.place = self.folder()
+        os.chmod(self.place, 0o755)
+        self.logs = os.path.join(self.place, "logs")
+        self.file = os.path.join(self.logs, "access.log")
+
+    def as_nobody(self, file=None):
+        return {"user": "nobody", "routes": [settings.answers(200)], **settings.access_log(file or self.file)}
+
+    def logged(self, target, file=None):
+        def has_it():
+            if not os.path.exists(file or self.file):
+                return False
+            with open(file or self.file) as log:
+                return target in log.read()
+        eventually(has_it, f"the line of {target}")
+
+    def owner(self, path):
+        return os.lstat(path).st_uid
+
+    def test_the_file_and_its_directory_are_the_users_and_a_rotation_works(self):
+        os.mkdir(self.logs, 0o755)
+        with open(self.file, "w"):                      # root's, of a start before
+            pass
+        weir = self.weir(self.as_nobody(), folder=self.place)
+        self.assertEqual([self.nobody] * 2, [self.owner(self.file), self.owner(self.logs)])
+        self.fetch(weir, target="/before")
+        self.logged("/before")
+        os.rename(self.file, self.file + ".1")
+        weir.signal(signal.SIGUSR1)
+        weir.says("access_log_reopened")
+        self.fetch(weir, target="/after")
+        self.logged("/after")
+        self.assertEqual(self.nobody, self.owner(self.file))
+
+    def test_a_missing_directory_is_created_for_the_user(self):
+        self.weir(self.as_nobody(), folder=self.place)
+        self.assertEqual([self.nobody] * 2, [self.owner(self.file), self.owner(self.logs)])
+
+    def test_a_failed_reopening_is_told_and_the_old_file_stays_in_use(self):
+        weir = self.weir(self.as_nobody(), folder=self.place)
+        os.chown(self.logs, 0, 0)                       # somebody takes the right away
+        os.rename(self.file, self.file + ".1")
+        weir.signal(signal.SIGUSR1)
+        weir.says("access_log_reopen_failed .*Permission denied")
+        self.assertNotIn("access_log_reopened", weir.stderr())
+        self.fetch(weir, target="/still")
+        self.logged("/still", self.file + ".1")
+
+    def test_root_gives_nothing_away_by_a_link(self):
+        secret = os.path.join(self.place, "secret")
+        with open(secret, "w"):
+            pass
+        os.chmod(secret, 0o600)
+        os.mkdir(self.logs)
+        for link in (os.symlink, os.link):
+            with self.subTest(link.__name__):
+                link(secret, self.file)
+                self.assertIn("Permission denied", self.refused_start(self.as_nobody(), folder=self.open_folder()))
+                self.assertEqual(0, self.owner(secret))
+                os.remove(self.file)
+
+    def test_a_directory_of_the_whole_system_stays_as_it_is(self):
+        file = f"/var/tmp/weir-test-{os.getpid()}.log"
+        self.addCleanup(lambda: os.path.exists(file) and os.remove(file))
+        before = self.owner("/var/tmp")
+        self.weir(self.as_nobody(file), folder=self.open_folder())
+        self.assertEqual([before, self.nobody], [self.owner("/var/tmp"), self.owner(file)])
+
+    def open_folder(self):
+        folder = self.folder()
+        os.chmod(folder, 0o755)
+        return folder
 
 
 if __name__ == "__main__":
