@@ -19,6 +19,7 @@ constexpr size_t kBatches = 8;  // 1 MiB
 constexpr LineLimits kLimits{.value = 4 * 1024, .values = 24 * 1024};
 using Room = std::array<char, 32 * 1024>;  // 8 KiB for the names of fields
 constinit std::atomic<Format> current_format{Format::text};
+constinit std::atomic<bool> is_used{false};  // else no thread is started for the end of the process
 
 bool needs_quotes(std::string_view value) {
   return value.empty() || std::ranges::any_of(value, [](char c) {
@@ -36,14 +37,14 @@ class ProcessLog {
   }
 
   void write(std::string_view lines) {
-    is_used_.store(true, std::memory_order_relaxed);
+    is_used.store(true, std::memory_order_relaxed);
     if (writer_) return writer_->write(lines);
     const std::unique_lock lock(mutex_, std::try_to_lock);
     if (!lock || direct_.write(lines).count != lines.size()) dropped_->fetch_add(1, std::memory_order_relaxed);
   }
   uint64_t dropped() const { return dropped_->load(std::memory_order_relaxed); }
   void finish(Duration most) {
-    if (writer_ && is_used_) writer_->wait_until_written(most);
+    if (writer_) writer_->wait_until_written(most);
   }
 
  private:
@@ -60,7 +61,6 @@ class ProcessLog {
   }
 
   DroppedLines dropped_ = std::make_shared<std::atomic<uint64_t>>(0);
-  std::atomic<bool> is_used_ = false;
   std::unique_ptr<LogWriter> writer_;
   std::mutex mutex_;
   LogTarget direct_{STDERR_FILENO, ""};
@@ -171,7 +171,7 @@ void finish(Duration most) {
   const auto begun = std::chrono::steady_clock::now();
   const auto lines = LogWriter::wait_for_ended(most * 3 / 4);
   if (lines > 0) warn("access_log_cut_off", {{"lines", lines}});
-  ProcessLog::get().finish(most - (std::chrono::steady_clock::now() - begun));
+  if (is_used) ProcessLog::get().finish(most - (std::chrono::steady_clock::now() - begun));
 }
 
 }  // namespace weir::log
