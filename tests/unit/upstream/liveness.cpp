@@ -61,7 +61,7 @@ struct LiveBench : ForwardBench {
       : ForwardBench({.timeouts = {.response = 10s}, .protocol = Protocol::http2, .pings = pings}) {}
   int64_t faults(const std::string& reason) {
     int64_t found = 0;
-    metrics.for_each([&](const auto& name, auto, const auto&, const auto& labels, int64_t value) {
+    metrics.for_each([&](const auto& name, auto, const auto&, const auto& labels, int64_t value, size_t) {
       if (name == "upstream_connection_faults" && labels[1].second == reason) found += value;
     });
     return found;
