@@ -43,7 +43,7 @@ class PurgeFeed {
   const std::string id_;  // whose orders are obeyed already when they are heard
   store::Announcer* const announcer_;
   bool has_marked_ = false;  // the follower's thread
-  Paced not_understood_;     // events in the log
+  Paced not_understood_;     // log lines
   Purges purges_{{}};
   std::mutex telling_;  // so that all hear the orders as they were numbered
   store::LogFollower::Subscription following_;

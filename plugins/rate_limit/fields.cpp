@@ -15,7 +15,7 @@ using Algorithm = store::Limit::Algorithm;
 
 constexpr size_t kMostDigits = 20;
 
-/// Differences of what a store has said may be below zero.
+/// Whole seconds, rounded up. Differences of a store's numbers may be negative: 0 then.
 uint64_t seconds_of(Duration time) {
   return static_cast<uint64_t>(std::chrono::ceil<std::chrono::seconds>(std::max(time, Duration::zero())).count());
 }

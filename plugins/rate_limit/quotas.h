@@ -33,8 +33,8 @@ class RateQuota {
   const store::Limit& stretched() const { return stretched_; }
   /// How a quota of `stretched` stands in terms of `limit`.
   store::Quota unstretched(store::Quota quota) const;
-  /// How long a request that `stretched` has let in must wait to be in time: never longer than what it was stretched
-  /// by, whatever the store says.
+  /// The delay of a request admitted by `stretched`: at most the time by which the limit was stretched, whatever the
+  /// store says.
   Duration delay(const store::Quota& quota) const;
 
   /// This process' share while the store is gone: the rate, over so many, and no burst.

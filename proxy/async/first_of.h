@@ -10,7 +10,7 @@ namespace weir {
 
 namespace detail {
 
-/// What the tasks of one `first_of` have come to so far.
+/// Results of the tasks of one `first_of` so far.
 template <class T>
 struct Findings {
   explicit Findings(Loop& loop) : changed(loop) {}
@@ -34,9 +34,9 @@ inline Task<bool> until_set(Event& event) {
 
 }  // namespace detail
 
-/// The first value that one of `tasks` comes to; nothing when all have come to none, or at `deadline`. They are started
-/// `apart` from each other, and the next one at once when another has come to none. Those still running are destroyed
-/// before this returns. The tasks must not throw.
+/// The first value of any of `tasks`; nothing after `deadline`, or when all tasks ended without a value. Tasks start
+/// `apart` from each other, and at once after another task ended without a value. Running tasks are destroyed before
+/// the return. Tasks must not throw.
 template <class T>
 Task<std::optional<T>> first_of(Loop& loop, Time deadline, Duration apart, std::vector<Task<std::optional<T>>> tasks) {
   detail::Findings<T> findings(loop);

@@ -8,13 +8,13 @@
 
 namespace weir {
 
-/// Lets one event a second of its kind into the log, so that a peer decides what is told but not how often. Any thread.
+/// Admits one event a second: limits the log lines that a peer can cause. Any thread.
 class Paced {
  public:
   struct Turn {
-    uint64_t untold;  // events since the last one that was told
+    uint64_t untold;  // refused events since the last admitted event
   };
-  /// Nothing: this event is not told now.
+  /// Nothing: the event is refused.
   std::optional<Turn> turn(Time now) {
     auto due = due_.load(std::memory_order_relaxed);
     const auto ticks = now.time_since_epoch().count();

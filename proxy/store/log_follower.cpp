@@ -45,7 +45,7 @@ Task<> LogFollower::run(Store& store) {
     const auto outcome = co_await read_on(store);
     if (outcome == Outcome::more) continue;
     if (outcome == Outcome::lost) {
-      // A store that answers each time as if it were another one isn't asked as fast as it answers.
+      // A store that presents another log each time is read once a second only.
       if (std::exchange(has_lost_, true)) co_await sleep_for(loop_, kInterval);
       continue;
     }

@@ -10,18 +10,17 @@
 
 #include "store/redis_command.h"
 
-// Invariants. While `socket_` is there the connection is open: every resumption looks first. Replies resume nobody,
-// they put an answer where the loop finds it; so no call ends within `take_replies`, and only `hear` runs code of
-// others.
+// Invariants. The connection is open while `socket_` has a value; every resumption checks that first. A reply schedules
+// the waiting call for the loop, so no call ends within `take_replies`, and only `hear` runs foreign code.
 
 namespace weir::store {
 
 namespace {
 
 constexpr ReplyBounds kMessage{1 << 20, 64};
-constexpr size_t kTold = 200;  // bytes of an error text, in a log
+constexpr size_t kTold = 200;  // bytes of an error text in the log
 
-/// A server that is gone without a word is found out within half a minute.
+/// Detects a vanished server within half a minute.
 void keep_alive(int fd) {
   const auto set = [&](int level, int name, int value) { ::setsockopt(fd, level, name, &value, sizeof value); };
   set(SOL_SOCKET, SO_KEEPALIVE, 1);
@@ -114,7 +113,7 @@ Task<> RedisConnection::write_all() {
 Task<> RedisConnection::read_all() {
   while (socket_) {
     co_await socket_->readable();
-    if (socket_) read_some();  // the writer, woken in the same turn, may have seen the end
+    if (socket_) read_some();  // the writer may have closed in the same turn
   }
 }
 
@@ -138,7 +137,7 @@ void RedisConnection::take_replies() {
   if (socket_ && !reader_.problem().empty()) break_off(reader_.problem());
 }
 
-/// False: there is no whole one.
+/// False: no whole reply is available.
 bool RedisConnection::take_reply() {
   if (due_.is_empty()) {
     break_off("bytes that no command has asked for");
@@ -181,7 +180,7 @@ bool RedisConnection::take_message() {
   return true;
 }
 
-/// What a server may say: that the pattern is subscribed, once; a pong for each PING; messages.
+/// Accepts one confirmation of the subscription, one pong for each PING, and messages; false for anything else.
 bool RedisConnection::understand(const Reply& message) {
   auto& [pattern, hear, is_confirmed, owes_pong, arena] = *subscription_;
   const auto is_text = [](const Reply& item) { return item.type == Reply::Type::text; };
@@ -233,7 +232,7 @@ void RedisCall::answered(Answer answer) {
 }
 
 void RedisCall::too_late() {
-  if (!is_due_) return;  // the answer came in the same turn
+  if (!is_due_) return;  // answered in the same turn
   is_due_ = false;
   connection_.due_.drop(ticket_);
   answer_ = std::unexpected(Fault::timeout);

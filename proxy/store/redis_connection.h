@@ -15,10 +15,9 @@
 
 namespace weir::store {
 
-/// One connection to a Redis server, from its beginning to its end. The commands of one loop turn leave in one write;
-/// replies are read into the arena of the call that waits. A late reply to a call that was destroyed is dropped. The
-/// first bytes that no command has asked for, or that break the protocol, end the connection. One thread; its calls end
-/// before it or are told `connection_lost` at the next turn.
+/// One connection to a Redis server. The commands of one loop turn leave in one write; replies are read into the arena
+/// of the waiting call. A late reply to a destroyed call is dropped. The first unsolicited or malformed bytes close the
+/// connection. One thread; pending calls fail with `connection_lost` at the turn after the close.
 class RedisConnection {
  public:
   /// Begins to connect; commands may be called at once.
@@ -28,31 +27,32 @@ class RedisConnection {
   ~RedisConnection();
 
   bool is_open() const { return socket_.has_value(); }
-  /// What ended it: "connection refused", "the server closed the connection".
+  /// Reason of the close: "connection refused", "the server closed the connection".
   const std::string& why_closed() const { return why_closed_; }
-  /// The server's bytes ended it: `why_closed` names the breach.
+  /// True if unsolicited or malformed bytes caused the close; `why_closed` describes the breach.
   bool has_broken_protocol() const { return has_broken_protocol_; }
-  /// Until it has ended.
+  /// Waits until closed.
   Event::Awaiter closed() { return closed_.wait(); }
-  /// Ends it; whoever waits for an answer is told.
+  /// Closes the connection; pending calls fail.
   void close(std::string_view why);
 
   /// Sends `command` (redis_command) and waits for the answer until `deadline`. The answer is in `arena`; error replies
-  /// are replies. The command must live until it is awaited, the arena until the answer. One that is beyond `bounds`
-  /// breaks the protocol.
+  /// are replies. The command must live until awaited, the arena until the answer. An answer beyond `bounds` is a
+  /// breach of the protocol.
   RedisCall call(Arena& arena, std::string_view command, Time deadline, ReplyBounds bounds = kSmallReply);
 
-  /// Subscribes to all channels like `pattern`; from then on no command may be called. False: it can't now.
-  /// `hear(channel, text)` is called in a turn of the loop, and must not destroy the connection, which it outlives.
+  /// Subscribes to all channels matching `pattern`; later calls are refused. False: closed, or replies are due.
+  /// `hear(channel, text)` runs in a turn of the loop, outlives the connection and must not destroy the connection.
   using Hear = std::function<void(std::string_view channel, std::string_view text)>;
   bool subscribe(std::string_view pattern, Hear& hear);
-  /// Asks the server of a subscription for a sign of life. False: it still owes the last one, or the subscription.
+  /// Sends PING on a subscribed connection. False: the last pong, or the confirmation of the subscription, is still
+  /// due.
   bool ping();
 
-  /// Commands whose answer is due, dropped ones too.
+  /// Commands with an answer due, including those of destroyed calls.
   size_t unanswered() const { return due_.size(); }
   static constexpr size_t kMostUnanswered = 10'000;
-  static constexpr size_t kMostUnsent = 64 << 20;  // bytes; beyond them no further command is taken
+  static constexpr size_t kMostUnsent = 64 << 20;  // bytes; further commands are refused
 
  private:
   friend RedisCall;
@@ -64,7 +64,7 @@ class RedisConnection {
     Hear& hear;
     bool is_confirmed = false;
     bool owes_pong = false;
-    std::optional<Arena> message;  // the one that is being read
+    std::optional<Arena> message;  // holds the current message
   };
 
   bool can_send() const { return socket_ && !subscription_ && due_.size() < kMostUnanswered; }
@@ -92,7 +92,7 @@ class RedisConnection {
   Event closed_;
   Flush flush_;
   Task<> receiving_;
-  Task<> sending_;  // until it is connected, and while the socket takes nothing
+  Task<> sending_;  // while connecting, and while the socket is not writable
 };
 
 /// `co_await connection.call(…)`.
@@ -112,7 +112,7 @@ class RedisCall : Waiter {
   void answered(Answer answer);
   void too_late();
 
-  RedisConnection& connection_;  // only while the reply is due: it may go before
+  RedisConnection& connection_;  // may be destroyed once the reply is not due
   Arena& arena_;
   std::string_view command_;
   Time deadline_;

@@ -9,7 +9,7 @@ namespace weir::store {
 
 namespace {
 
-/// A number of a text of numbers, which goes on behind it; false when there is none.
+/// Removes the first number from a text of numbers; false when the text starts with no number.
 template <class T>
 bool take_number(std::string_view& text, T& number) {
   const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), number);
@@ -22,11 +22,11 @@ bool take_number(std::string_view& text, T& number) {
 }  // namespace
 
 Duration duration_of(int64_t microseconds, Duration most) {
-  constexpr int64_t kNanoseconds = 1000;  // in one
+  constexpr int64_t kNanoseconds = 1000;  // per microsecond
   return Duration(std::clamp<int64_t>(microseconds, 0, most.count() / kNanoseconds) * kNanoseconds);
 }
 
-/// The burst comes back within a century (Limit), one more within another; a window slides out of sight with the next.
+/// A burst takes a century at most (Limit), one more request another; a sliding window counts for two periods.
 Duration longest_wait(const Limit& limit) {
   if (limit.algorithm != Limit::Algorithm::gcra) return 2 * std::min(limit.per, kCentury);
   const auto interval = std::min(limit.per, kCentury) / static_cast<int64_t>(limit.count) + Duration(1);

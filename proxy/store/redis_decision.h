@@ -9,15 +9,15 @@
 
 namespace weir::store {
 
-/// So many microseconds as a server has named them: from 0 to `most`, whatever they are.
+/// A server's number of microseconds, clamped to 0 ... `most`.
 Duration duration_of(int64_t microseconds, Duration most);
 
-/// The longest that a quota of this limit can take to be whole again, or to give what was asked: less than three
-/// centuries, so that sums with a point in time don't overflow. Whatever a server says lies within.
+/// The longest time until a quota of this limit is whole again, or admits a refused request: at most two centuries, so
+/// that adding a point in time cannot overflow.
 Duration longest_wait(const Limit& limit);
 
-/// What scripts/take.lua has replied; nothing when it is no such text. No number in it is trusted: what remains is at
-/// most what there is, and times are at most `longest_wait`.
+/// Decodes a reply of scripts/take.lua; nothing when malformed. Numbers are clamped: the remainder to the quota, times
+/// to `longest_wait`.
 std::optional<Decision> read_decision(Arena& arena, std::span<const Take> quotas, std::string_view text);
 
 }  // namespace weir::store

@@ -8,8 +8,8 @@ namespace weir::store {
 
 class RedisCall;
 
-/// Who gets the replies that a server owes, in the order of the commands: a ring that grows to the largest number ever
-/// due at once. Null: nobody waits for the reply any more.
+/// Calls with replies due, in the order of the commands: a ring, grown to the largest number due at once. Null: the
+/// call was destroyed, and the reply is dropped.
 class DueCalls {
  public:
   bool is_empty() const { return first_ == end_; }
@@ -21,10 +21,10 @@ class DueCalls {
     at(end_) = &call;
     return end_++;
   }
-  /// Only when there is one.
+  /// Only when not empty.
   RedisCall* front() { return at(first_); }
   RedisCall* pop() { return at(first_++); }
-  /// The call is gone. Only with the ticket of one whose reply is due.
+  /// The call is destroyed. Only with the ticket of a call with a reply due.
   void drop(uint64_t ticket) { at(ticket) = nullptr; }
 
  private:
@@ -36,7 +36,7 @@ class DueCalls {
     ring_.swap(larger);
   }
 
-  std::vector<RedisCall*> ring_;  // its size is a power of two
+  std::vector<RedisCall*> ring_;  // size: a power of two
   uint64_t first_ = 0;            // tickets
   uint64_t end_ = 0;
 };

@@ -61,7 +61,7 @@ Task<> RedisLink::keep_connected() {
   }
 }
 
-/// `fault`: what those who wait are told; none: the next attempt begins at once.
+/// `fault`: result of pending `ready` calls; without a fault they wait for the next attempt, which starts at once.
 void RedisLink::let_go(std::optional<Fault> fault) {
   if (connection_ && !connection_->is_open()) {
     why_lost_ = connection_->why_closed();

@@ -31,9 +31,9 @@ class NamedServer final : public RedisFinder {
   net::Resolver* resolver_;
 };
 
-/// A connection to one server that is made again whenever it ends: at once when it has lasted for a second, else after
-/// a pause that grows to half a second, with jitter; so no server causes more than a few connections a second. Logs in
-/// and chooses the database before anybody may use it. One thread.
+/// Keeps a connection to one server. Reconnects at once after a connection of at least one second, else after a pause
+/// with jitter, growing to half a second: at most a few connections a second. Logs in and selects the database before
+/// the connection is available. One thread.
 class RedisLink {
  public:
   enum class Expect : uint8_t { any, master };
@@ -42,7 +42,7 @@ class RedisLink {
     std::string password;
     uint32_t database = 0;
   };
-  /// `name` is the server's in the log; it and `shared` outlive the link.
+  /// `name` is the server's name in the log; `name` and `shared` outlive the link.
   RedisLink(Loop& loop, RedisShared& shared, const std::string& name, std::unique_ptr<RedisFinder> finder, Login login,
             Expect expect = Expect::any);
 
@@ -54,7 +54,7 @@ class RedisLink {
   Task<Answer> ask(Arena& arena, std::string_view command, Time deadline, ReplyBounds bounds);
   /// The server isn't what it should be: looks for it again.
   void drop(std::string_view why);
-  /// What ended the last connection; "" = none has ended yet.
+  /// Reason for the end of the last connection; "" = no connection has ended.
   const std::string& why_lost() const { return why_lost_; }
 
  private:
@@ -75,7 +75,7 @@ class RedisLink {
   bool is_ready_ = false;
   std::string why_lost_;
   std::optional<Fault> fault_;  // of the last attempt; none before the first, and while connected
-  unsigned failures_ = 0;       // in a row: attempts, and connections that did not last
+  unsigned failures_ = 0;       // in a row: failed attempts and connections of less than a second
   Signal changed_;
   std::minstd_rand random_{std::random_device()()};
   Task<> task_;

@@ -23,8 +23,7 @@ RedisNodes::NodeRef RedisNodes::of(std::string_view key) {
   return node(owner ? *owner : shared_.settings.servers.front().text());
 }
 
-/// A server that sends calls here and there makes no more than a few connections: what the map does not have goes with
-/// the next map that is read.
+/// Limits the connections that redirections can cause: nodes outside the map are dropped when the next map is read.
 RedisNodes::NodeRef RedisNodes::follow(const Redirection& redirection) {
   constexpr size_t kMostStrangers = 16;
   const auto& to = redirection.node;

@@ -25,7 +25,7 @@ class RedisNodes {
           link(loop, shared, this->name, std::move(finder), login, expect) {}
 
     const std::string name;                      // "host:port"
-    const std::shared_ptr<ServerHealth> health;  // shared with the other threads' nodes of this name
+    const std::shared_ptr<ServerHealth> health;  // shared by the nodes of this name on all threads
     RedisLink link;
   };
   using NodeRef = std::shared_ptr<Node>;  // shared with the calls under way, which may outlast its place in the Cluster
@@ -36,7 +36,7 @@ class RedisNodes {
 
   /// Who has `key`, as far as is known.
   NodeRef of(std::string_view key);
-  /// Who a node of a Cluster has sent us to; null when that is one too many that the map does not have.
+  /// The target of a redirection; null when too many nodes outside the map exist already.
   NodeRef follow(const Redirection& redirection);
   /// What a call to it came to: whether the map, or the master, may have changed.
   void failed(Node& node, Fault fault);
@@ -61,7 +61,7 @@ class RedisNodes {
   NodeRef single_;                           // unless it is a Cluster
   std::map<std::string, NodeRef> nodes_;     // of a Cluster
   SlotMap map_;
-  size_t masters_ = 0;  // of the map, as it was read
+  size_t masters_ = 0;  // of the map when last read
   BlockPool blocks_{16 * 1024, 1};
   Event is_stale_;
   Task<> map_task_;

@@ -11,9 +11,9 @@ namespace weir::store {
 namespace {
 
 constexpr Duration kMapTimeout = std::chrono::seconds(1);
-constexpr Duration kBetweenQuestions = std::chrono::milliseconds(100);  // while nobody has answered
+constexpr Duration kBetweenQuestions = std::chrono::milliseconds(100);  // while no answer has arrived
 constexpr Duration kBetweenMaps = std::chrono::milliseconds(100);       // at least
-constexpr Duration kAfterChange = std::chrono::seconds(1);              // at least: redirections tell what is newer
+constexpr Duration kAfterChange = std::chrono::seconds(1);              // at least; redirections cover newer changes
 constexpr Duration kMapAge = std::chrono::minutes(1);
 
 }  // namespace
@@ -42,7 +42,7 @@ Task<> RedisNodes::keep_map() {
   }
 }
 
-/// The masters and, among the first of them, the servers of the settings.
+/// The masters, and the servers of the settings between the first masters.
 std::vector<std::string> RedisNodes::who_may_know() const {
   std::vector<std::string> names = map_.nodes();
   size_t place = 1;
@@ -54,7 +54,7 @@ std::vector<std::string> RedisNodes::who_may_know() const {
   return names;
 }
 
-/// Nothing as well when the server does not answer.
+/// Nothing also when the server does not answer.
 Task<std::optional<SlotMap>> RedisNodes::read_map(std::string from) {
   const auto asked = node(from);
   Arena arena(blocks_);

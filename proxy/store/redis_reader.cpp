@@ -7,16 +7,16 @@
 
 #include "base/text.h"
 
-// Invariants. hiredis calls the builder for each item, a list before its items, and keeps pointers to lists that are
-// not complete. A list's room is taken when its length is known; its items are written as they come, in order, and
-// nobody sees the list before the last one is there. Without an arena the builder follows no pointer.
+// Invariants. hiredis calls the builder for each item, a list before the list's items, and keeps pointers to incomplete
+// lists. The memory of a list is taken when the length is known; items are written in order as they arrive, and a list
+// is returned only when complete. Without an arena, the builder follows no pointer.
 
 namespace weir::store {
 
 namespace {
 
-constexpr size_t kLargeBuffer = 64 << 10;  // hiredis keeps its buffer until it is fed again
-constexpr size_t kLongestLength = 22;      // a sign, 19 digits and the end of the line
+constexpr size_t kLargeBuffer = 64 << 10;  // hiredis frees the buffer only when fed again
+constexpr size_t kLongestLength = 22;      // sign, 19 digits, end of line
 
 const std::string kLongLine = "a line of more than 64 KiB";
 
@@ -26,7 +26,7 @@ struct OutOfBounds {
 
 }  // namespace
 
-/// The functions that hiredis calls. Null ends the parsing.
+/// Functions for hiredis to call. Null ends the parsing.
 struct RedisReader::Builder {
   static void* build(const redisReadTask& task, auto&& write) noexcept {
     auto& reader = *static_cast<RedisReader*>(task.privdata);
@@ -124,20 +124,20 @@ std::optional<Reply> RedisReader::next(Arena* arena, ReplyBounds bounds) {
   return arena_ ? root_ : Reply{};
 }
 
-/// hiredis waits for all of an item, however long: for the end of a line, which it looks for from the item's start each
-/// time, or for the bytes of a text, which begins with its length.
+/// hiredis waits for the whole item without a limit: for the end of a line, searched from the item's start at each
+/// call, or for the bytes of a text. The unread bytes of an incomplete text start with the length.
 void RedisReader::check_unfinished() {
   const auto rest = unread();
   const auto end = rest.substr(0, kLongestLength).find("\r\n");
   if (const auto length = end == rest.npos ? std::nullopt : parse_decimal(rest.substr(0, end))) {
     if (*length > bounds_.bytes) break_off("a text of " + std::to_string(*length) + " bytes");
     has_large_buffer_ |= *length > kLargeBuffer;
-  } else if (rest.size() > kMostLine + 1) {  // the first half of its end
+  } else if (rest.size() > kMostLine + 1) {  // + CR
     break_off(kLongLine);
   }
 }
 
-/// The builder has said why it refused an item; hiredis takes that for a lack of memory.
+/// Keeps the builder's reason: hiredis reports a refused item as a lack of memory.
 void RedisReader::break_off(std::string problem) {
   if (problem_.empty()) problem_ = std::move(problem);
 }

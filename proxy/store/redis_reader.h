@@ -12,7 +12,7 @@ struct redisReader;
 
 namespace weir::store {
 
-/// How large a reply may be: the bytes of its texts, and the items of its lists, together.
+/// Limits of one reply: bytes of all texts, items of all lists.
 struct ReplyBounds {
   size_t bytes;
   size_t items;
@@ -20,8 +20,8 @@ struct ReplyBounds {
 inline constexpr ReplyBounds kSmallReply{64 << 10, 64};       // a number, a decision, an error
 inline constexpr ReplyBounds kLargeReply{80 << 20, 1 << 19};  // a stored value (64 MiB and a head), a map of a Cluster
 
-/// Reads replies (RESP2) from the bytes of a server with hiredis' parser, each into the arena of its own reader. Checks
-/// what the parser does not: lengths are refused before memory is spent on them. One thread.
+/// Reads RESP2 replies from a server's bytes with hiredis' parser, each reply into the arena of its caller. Refuses
+/// excessive lengths before allocating memory. One thread.
 class RedisReader {
  public:
   static constexpr size_t kMostLine = 64 << 10;  // bytes of a status, an error or an integer
@@ -32,13 +32,13 @@ class RedisReader {
   ~RedisReader();
 
   void feed(std::string_view bytes);
-  /// Bytes were fed that belong to no reply yet.
+  /// True if bytes were fed beyond the last whole reply.
   bool has_unread() const;
-  /// The next whole reply, whose texts and items are in `arena`. Nothing while it is incomplete, and after a breach of
-  /// the protocol (`problem`), which a reply beyond `bounds` is, too. All calls for one reply name the same arena until
-  /// one names none: from then on the rest of this reply is dropped, whatever is named, and the arena may be gone.
+  /// The next whole reply, with texts and items in `arena`. Nothing while the reply is incomplete, or after a protocol
+  /// breach (`problem`); a reply beyond `bounds` is a breach. Calls for the same reply pass the same arena, until a
+  /// call passes null: the rest of the reply is then dropped, and the arena may be destroyed.
   std::optional<Reply> next(Arena* arena, ReplyBounds bounds = kLargeReply);
-  /// The breach of the protocol; "" = none. Nothing can be read after one.
+  /// Description of the protocol breach; "" = no breach. No reply can be read after a breach.
   const std::string& problem() const { return problem_; }
 
  private:
@@ -53,11 +53,11 @@ class RedisReader {
   void break_off(std::string problem);
 
   std::unique_ptr<redisReader, Free> parser_;
-  Reply root_;                // of the reply that is being read
-  Arena* arena_ = nullptr;    // null: it is dropped
-  bool is_dropping_ = false;  // it is incomplete, and the rest is dropped, too
+  Reply root_;                // of the current reply
+  Arena* arena_ = nullptr;    // null: the current reply is dropped
+  bool is_dropping_ = false;  // the current reply is incomplete and dropped
   ReplyBounds bounds_ = kLargeReply;
-  size_t bytes_ = 0;  // of it, so far
+  size_t bytes_ = 0;  // of the current reply so far
   size_t items_ = 0;
   bool has_large_buffer_ = false;
   std::string problem_;

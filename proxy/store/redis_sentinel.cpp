@@ -37,7 +37,7 @@ Task<std::expected<net::Address, Fault>> SentinelFinder::find() {
   co_return *last_;
 }
 
-/// Nothing as well when it is the last one again.
+/// Nothing also for the last result, confirmed in `round`.
 Task<std::optional<net::Address>> SentinelFinder::ask(Sentinel& sentinel, Round& round) {
   const auto address = co_await sentinel.finder->find();
   if (!address) {
@@ -54,7 +54,7 @@ Task<std::optional<net::Address>> SentinelFinder::ask(Sentinel& sentinel, Round&
     co_return std::nullopt;
   }
   if (answer->type == Reply::Type::nothing) {
-    round.fault = Fault::not_connected;  // knows no such master
+    round.fault = Fault::not_connected;  // unknown master
     co_return std::nullopt;
   }
   const auto master = read_master(*answer);

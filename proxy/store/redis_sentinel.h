@@ -9,12 +9,11 @@
 
 namespace weir::store {
 
-/// A master that sentinels know: whenever the link to it is lost, all are asked at once where it is now, so that no
-/// number of hanging ones keeps another from being asked. The first who names another address than the last one is
-/// believed, and the last one is given again when nobody does.
+/// Finds a master through sentinels. Asks all sentinels at once, so that hanging sentinels do not delay the others. The
+/// first answer with an address other than the last result wins; without one, the last result is confirmed.
 class SentinelFinder final : public RedisFinder {
  public:
-  /// `sentinels`: where each is found, and its login.
+  /// `sentinels`: address and login of each.
   struct Sentinel {
     std::unique_ptr<RedisFinder> finder;
     RedisAddress address;
@@ -24,7 +23,7 @@ class SentinelFinder final : public RedisFinder {
   Task<std::expected<net::Address, Fault>> find() override;
 
  private:
-  /// What one round of questions has come to so far, beside another address.
+  /// Results of one round of questions so far.
   struct Round {
     Time deadline;
     Fault fault = Fault::timeout;

@@ -23,7 +23,7 @@ class StoreObserver {
   virtual ~StoreObserver() = default;
   virtual void called(Outcome outcome) = 0;
   virtual void failed(Fault fault) = 0;
-  /// A server's bytes were no answer: the connection was closed.
+  /// A connection was closed for unsolicited or malformed bytes.
   virtual void protocol_broken() = 0;
 };
 
@@ -32,16 +32,16 @@ class StoreObserver {
 struct RedisShared {
   RedisShared(RedisSettings settings, StoreObserver& observer) : settings(std::move(settings)), observer(observer) {}
 
-  /// A server's bytes broke the protocol (RedisConnection::has_broken_protocol): counts it, and logs it.
+  /// Counts and logs a breach of the protocol (RedisConnection::has_broken_protocol).
   void tell_breach(std::string_view server, std::string_view breach, Time now);
-  /// A whole answer made no sense: counts it, and logs it.
+  /// Counts and logs a well-formed answer without a meaning.
   void tell_nonsense(std::string_view server, std::string_view command, Time now);
 
   const RedisSettings settings;
   StoreObserver& observer;
   StoreHealth health;
   std::atomic<uint32_t> instances{1};  // processes that share it, as last known
-  Paced breaches;                      // events in the log
+  Paced breaches;                      // log lines
   Paced nonsense;
   const std::string instance = std::to_string(std::random_device()()) + std::to_string(std::random_device()());
 };

@@ -76,7 +76,7 @@ uint16_t SlotMap::index_of(const std::string& node) {
 
 std::optional<SlotMap> SlotMap::read(const Reply& answer, const std::string& asked) {
   SlotMap map;
-  size_t slots = 0;  // so that no slot is filled more than once on average
+  size_t slots = 0;  // of all ranges: overlapping ranges exceed kSlots
   for (const Reply& range : answer.items) {
     const int64_t first = range[0].integer;
     const int64_t last = range[1].integer;

@@ -15,7 +15,7 @@ namespace weir::store {
 inline constexpr size_t kSlots = 16384;
 inline constexpr size_t kMostMasters = 1000;  // of a map; Redis recommends no more nodes
 
-/// A name or an IP address, as a server may name another one.
+/// True for a host name or an IP address.
 bool is_host(std::string_view text);
 
 /// The slot of a key in a Redis Cluster: CRC16 (XMODEM) of what stands between its first braces, or of all of it.
@@ -27,7 +27,7 @@ class SlotMap {
   SlotMap() : owners_(kSlots, kNobody) {}
 
   /// From the answer to CLUSTER SLOTS. `asked` is who answered: nodes that don't know their own address stand for it.
-  /// Nothing when it is no such answer: slots have two owners, masters have no host, or are more than kMostMasters.
+  /// Nothing when malformed: slots with two owners, masters without a host, or more than kMostMasters masters.
   static std::optional<SlotMap> read(const Reply& answer, const std::string& asked);
 
   /// The master that has it, "host:port"; null when nobody is known to.

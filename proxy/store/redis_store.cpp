@@ -39,8 +39,7 @@ std::string_view microseconds(Caller caller, Duration time) {
   return redis_number(caller.arena, std::chrono::ceil<std::chrono::microseconds>(time).count());
 }
 
-/// An id as Redis gives them: two numbers of 64 bits. Whatever else comes from another store, and has nothing behind it
-/// here.
+/// True for an id of a Redis stream: two 64-bit numbers. Ids of another store have no entries here.
 bool is_entry_id(std::string_view text) {
   constexpr size_t kLongest = 41;
   return !text.empty() && text.size() <= kLongest && text.find_first_not_of("0123456789-") == std::string_view::npos;

@@ -19,7 +19,7 @@ namespace weir::store {
 /// before; those of another end, or are destroyed, first.
 class RedisStore final : public Store, public std::enable_shared_from_this<RedisStore> {
  public:
-  /// What an answer to a command must be.
+  /// The required type of an answer.
   enum class Shape : uint8_t { integer, text, text_or_nothing, list };
 
   RedisStore(Loop& loop, std::shared_ptr<RedisShared> shared);
@@ -65,7 +65,7 @@ class RedisStore final : public Store, public std::enable_shared_from_this<Redis
   Task<Answer> pursue(Caller caller, RedisNodes::NodeRef& node, Command command, Time deadline,
                       std::optional<Answer> answer);
   static bool fits(const Reply& answer, Shape shape);
-  /// An answer of the right shape that makes no sense nevertheless.
+  /// Counts and logs an answer of the right shape with a meaningless content.
   std::unexpected<Error> nonsense(const Command& command);
   void count(RedisNodes::Node& node, const Answer& answer);
   /// 1 or 0.

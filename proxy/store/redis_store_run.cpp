@@ -14,7 +14,7 @@ Task<> ask_first(RedisConnection& connection, Arena& arena, Time deadline) {
   (void)co_await connection.call(arena, redis_command(arena, {"ASKING"}), deadline);
 }
 
-/// Requests may be slow, and keep what they were answered: none keeps more than it needs.
+/// An answer stays in the request's arena until the request ends: small answers have a small bound.
 ReplyBounds bounds_of(RedisStore::Shape shape) {
   const bool has_values = shape == RedisStore::Shape::list || shape == RedisStore::Shape::text_or_nothing;
   return has_values ? kLargeReply : kSmallReply;

@@ -10,7 +10,7 @@ namespace weir::store {
 namespace {
 
 constexpr Duration kPause = std::chrono::milliseconds(200);
-constexpr Duration kSilence = std::chrono::seconds(5);  // between two signs of life
+constexpr Duration kSilence = std::chrono::seconds(5);  // between two PINGs
 
 Task<bool> until_closed(RedisConnection& connection) {
   co_await connection.closed();
@@ -42,7 +42,7 @@ Task<> RedisSubscriber::listen() {
   }
 }
 
-/// Until the connection has ended. It may be gone whenever the link has another one, or none.
+/// Waits until the connection has ended. `connection` is valid only while the link returns the same connection.
 Task<> RedisSubscriber::stay(RedisNodes::NodeRef node, RedisConnection& connection) {
   while (!co_await before(loop_, loop_.now() + kSilence, until_closed(connection))) {
     if (node->link.connection() != &connection) co_return;
@@ -51,7 +51,7 @@ Task<> RedisSubscriber::stay(RedisNodes::NodeRef node, RedisConnection& connecti
   }
 }
 
-/// Once for each reason: a server may refuse for days.
+/// Logs each reason once: a server may refuse for days.
 void RedisSubscriber::tell_lost(const RedisNodes::Node& node) {
   if (node.link.why_lost() == told_) return;
   told_ = node.link.why_lost();

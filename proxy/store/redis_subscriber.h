@@ -9,7 +9,7 @@
 namespace weir::store {
 
 /// Hears what any process publishes in a Redis, over a connection of its own, and tells this process' Channels. What is
-/// said while it isn't connected is lost. A server that gives no sign of life for some seconds is left. One for each
+/// said while it isn't connected is lost. A server without a sign of life for some seconds is left. One for each
 /// process; one thread.
 class RedisSubscriber {
  public:
@@ -27,7 +27,7 @@ class RedisSubscriber {
   const std::string prefix_;
   RedisNodes nodes_;
   RedisConnection::Hear hear_;
-  std::string told_;  // why the last subscription ended, as the log has it; "" = it lasted
+  std::string told_;  // last logged reason; cleared by a subscription of some seconds
   Task<> task_;
 };
 

@@ -42,7 +42,7 @@ class StoreHealth {
   explicit StoreHealth(OnChange on_change = log_change) : on_change_(on_change) {}
 
   StoreState state() const { return state_.load(std::memory_order_relaxed); }
-  /// The server of this name: one for all threads, for as long as one of them has it or it counts.
+  /// The server of this name, one for all threads; kept while a thread holds a reference or the server counts.
   std::shared_ptr<ServerHealth> server(const std::string& name);
   /// Those of other names are none of this store's any more.
   template <class IsKept>
@@ -61,7 +61,7 @@ class StoreHealth {
   static constexpr Duration kTroubleWindow = std::chrono::seconds(10);
   static constexpr Duration kCalm = std::chrono::seconds(5);
   struct Entry {
-    std::shared_ptr<ServerHealth> health = std::make_shared<ServerHealth>();  // and the threads' that call it
+    std::shared_ptr<ServerHealth> health = std::make_shared<ServerHealth>();  // also owned by the nodes of each thread
     bool counts = true;
   };
 

@@ -112,7 +112,7 @@ Object::Terms unpack_terms(Reader& in, Duration& took, const Moments& at) {
   return terms;
 }
 
-/// Fields that others have stored go to clients: none ends a line, and none frames the response.
+/// Stored fields go to clients: refuses fields that end a line or frame the response.
 bool may_be_sent(const http::Header& header) {
   return http::is_token(header.name) && http::count_field_bytes(header.value) == header.value.size() &&
          !http::is_connection_specific(header.field) && header.field != http::Field::content_length;
