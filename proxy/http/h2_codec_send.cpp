@@ -82,8 +82,8 @@ void H2Codec::send_data(StreamId id, Slice data) {
   resume(*stream);
 }
 
-/// Few short pieces are packed among those of other streams. Many pieces of one stream, and pieces that would pin a large
-/// buffer while many bytes wait, are copied into blocks of the stream.
+/// Few short pieces are packed among those of other streams. Many pieces of one stream, and pieces that would pin a
+/// large buffer while many bytes wait, are copied into blocks of the stream.
 void H2Codec::hold(Stream& stream, Slice data) {
   const bool is_short = data.size() <= kShort;
   if (is_short && stream.held.pieces() < kMostPacked) return stream.held.append(packer_.pack(data.view()));
