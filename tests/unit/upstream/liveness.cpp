@@ -31,12 +31,14 @@ struct Endpoint2 {
   /// Until this is what has arrived.
   bool gets(const std::string& expected) {
     std::string all;
-    return bench.until([&] {
+    const bool is_expected = bench.until([&] {
       const auto more = frames();
       remember_ping();
       if (!more.empty()) all += (all.empty() ? "" : ", ") + more;
       return all == expected;
     });
+    if (!is_expected) MESSAGE("came: " << all);
+    return is_expected;
   }
   void pong() { say(h2::frame(NGHTTP2_PING, NGHTTP2_FLAG_ACK, 0, payload)); }
   bool has_ended() { return bench.ends(peer); }
