@@ -68,7 +68,7 @@ class LogReaders(WeirCase):
         for _ in range(600):
             for word in ("drain", "up"):
                 self.assertEqual(200, with_connection.request("POST", order + word).status)
-        self.assertTrue(weir.is_full())
+        eventually(weir.is_full, "the pipe is full")
 
     def ends_in_time(self, weir, signals=1):
         begun = time.monotonic()
