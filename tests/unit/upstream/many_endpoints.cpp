@@ -99,7 +99,7 @@ TEST_CASE(
       bench.upstream->outlier()->observe(*endpoint.state, Outcome::answered, 500, bench.loop.now());
     CHECK(std::ranges::all_of(set->all(), [](const Endpoint& e) { return e.state->health == Health::ejected; }));
   };
-  CHECK(growth(400, fail) < kNearLinear);
+  CHECK(growth(2000, fail) < kNearLinear);
 }
 
 }  // namespace weir::upstream
