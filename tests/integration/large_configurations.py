@@ -159,6 +159,14 @@ class LargeConfigurations(ReleaseCase):
                 each = (self.worker_seconds(weir) - before) / 5
                 self.assertLess(each, 0.002 + 0.002 * size / 5 / 1e6, "seconds: more than it takes to send the bytes")
 
+    def test_a_reload_takes_little_of_a_worker(self):
+        weir = self.serve(ROUTES, one_each(ROUTES)).start()
+        before = self.worker_seconds(weir)
+        for _ in range(3):
+            self.assertEqual(200, fetch(weir.admin, "POST", "/reload").status)
+            self.assertEqual(200, fetch(weir.address, target="/hot").status)
+        self.assertLess((self.worker_seconds(weir) - before) / 3, 0.003)
+
     def worker_seconds(self, weir):
         """The CPU time of the only worker, whoever else uses the cores."""
         for task in os.listdir(f"/proc/{weir.pid}/task"):
