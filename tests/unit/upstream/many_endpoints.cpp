@@ -54,7 +54,7 @@ TEST_CASE("many endpoints: states that nobody holds are forgotten before they ar
 }
 
 TEST_CASE("many endpoints: every policy's table is built at about the cost of its endpoints") {
-  const auto specs = addresses(4 * 1500);
+  const auto specs = addresses(4 * 600);
   for (const auto policy : {Policy::round_robin, Policy::least_connections, Policy::random_two, Policy::peak_ewma,
                             Policy::ring, Policy::rendezvous, Policy::maglev}) {
     CAPTURE(static_cast<int>(policy));
@@ -66,7 +66,7 @@ TEST_CASE("many endpoints: every policy's table is built at about the cost of it
       const EndpointSet set(settings, {specs.begin(), specs.begin() + static_cast<std::ptrdiff_t>(count)}, state, {});
       CHECK(set.all().size() == count);
     };
-    CHECK(growth(1500, build) < kNearLinear);
+    CHECK(growth(600, build) < kNearLinear);  // more would measure the caches
   }
 }
 
