@@ -3,7 +3,6 @@
 #include <algorithm>
 #include <chrono>
 #include <cstddef>
-#include <limits>
 
 namespace weir {
 
@@ -24,12 +23,13 @@ double growth(size_t size, Work work) {
     }
     return std::chrono::duration<double>(least).count();
   };
-  double factor = std::numeric_limits<double>::max();
-  for (int round = 0; round < 8 && factor >= kNearLinear; ++round) {
-    const double small = best(size);
-    factor = std::min(factor, best(4 * size) / small);
+  double small = best(size);
+  double large = best(4 * size);
+  for (int round = 1; round < 8 && large / small >= kNearLinear; ++round) {
+    small = std::min(small, best(size));
+    large = std::min(large, best(4 * size));
   }
-  return factor;
+  return large / small;
 }
 
 }  // namespace weir
