@@ -92,6 +92,10 @@ constexpr std::string_view kMark = "...[+";
 template <class Next>
 void Line::add_value(std::string_view text, Next next) {
   const size_t share = std::min(limits_.value, limits_.values);
+  if (text.size() + kMarkSize <= share && std::ranges::all_of(text, is_plain)) {  // most values
+    limits_.values -= text.size();
+    return add(text);
+  }
   const size_t most = share > kMarkSize ? share - kMarkSize : 0;
   const char* const from = at_;
   const auto size = [&] { return static_cast<size_t>(at_ - from); };
