@@ -140,6 +140,7 @@ std::shared_ptr<observe::AccessLog> Supervisor::open_log(const Configuration& co
 
 Task<std::unique_ptr<Supervisor::Reign>> Supervisor::prepare(config::Problems& problems) {
   auto loaded = load(options_.file, problems);
+  if (state_ == State::starting) observe::use_process_log(loaded.configuration.process_log, nullptr);
   if (!problems.empty()) co_return nullptr;
   const unsigned workers = loaded.configuration.worker_count();
   const auto becoming =

@@ -93,6 +93,11 @@ class ProcessLog(WeirCase):
         self.assertRegex(started["ts"], r"^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z$")
         self.assertTrue(any(line["event"] == "configuration_problem" for line in lines))
 
+    def test_a_refused_start_tells_its_problems_as_json_as_well(self):
+        told = self.refused_start({"log": {"format": "json"}, "workers": "many", "routes": [settings.answers(200)]})
+        problem = json.loads(told)
+        self.assertEqual(("configuration_problem", "workers"), (problem["event"], problem["setting"]))
+
     def test_each_problem_of_a_failed_reload_is_one_event(self):
         weir = self.in_front_of(self.backend())
         text = read(weir.file)
