@@ -36,10 +36,11 @@ class Unread(Weir):
         return "(unread)"
 
     def is_full(self):
-        """Whether the pipe takes no more bytes."""
+        """Whether the pipe takes no more: a write that does not fit into the rest of a page begins another, so that up to
+        half of each page stays empty."""
         count = array.array("i", [0])
         fcntl.ioctl(self.reader, termios.FIONREAD, count)
-        return count[0] > 56 * 1024
+        return count[0] > 30 * 1024
 
     def drained(self):
         """All that is read from here to the end of the process."""
