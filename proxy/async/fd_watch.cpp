@@ -5,15 +5,20 @@
 namespace weir {
 
 FdWatch::FdWatch(Loop& loop, int fd) : loop_(loop), handle_(new uv_poll_t) {
-  uv_poll_init(loop.uv(), handle_, fd);
-  handle_->data = this;
+  error_ = -uv_poll_init(loop.uv(), handle_, fd);
+  if (error_ == 0) {
+    handle_->data = this;
+    return;
+  }
+  delete handle_;
+  handle_ = nullptr;
 }
 
 void FdWatch::release() {
-  if (!handle_) return;
   if (reader_) reader_->watch_ = nullptr;
   if (writer_) writer_->watch_ = nullptr;
   reader_ = writer_ = nullptr;
+  if (!handle_) return;
   handle_->data = nullptr;
   uv_close(reinterpret_cast<uv_handle_t*>(handle_),
            [](uv_handle_t* handle) { delete reinterpret_cast<uv_poll_t*>(handle); });
@@ -32,6 +37,7 @@ void FdWatch::Awaiter::await_suspend(std::coroutine_handle<> awaiter) {
 
 void FdWatch::arm(int events) {
   armed_ = events;
+  if (!handle_) return;
   if (events == 0) {
     uv_poll_stop(handle_);
     return;

@@ -8,7 +8,8 @@ namespace weir {
 
 /// Readiness of one file descriptor, for at most one reader and one writer at a time. Interest is armed when
 /// somebody waits and disarmed lazily, when an event finds nobody waiting: a steady stream of requests on one
-/// connection costs no epoll_ctl. Doesn't own the descriptor; destroy it before closing that. One thread.
+/// connection costs no epoll_ctl. Doesn't own the descriptor; destroy it before closing that. A descriptor that the
+/// kernel refuses to watch (`error`) never turns ready: deadlines end what waits for it. One thread.
 class FdWatch {
  public:
   FdWatch(Loop& loop, int fd);
@@ -42,6 +43,8 @@ class FdWatch {
   Awaiter readable_once_writable() { return {*this, UV_READABLE, UV_WRITABLE}; }
   /// No wait at all.
   Awaiter at_once() { return {}; }
+  /// The errno with which the kernel refused to watch the descriptor, or 0.
+  int error() const { return error_; }
   /// Somebody waits for bytes now.
   bool is_read() const { return reader_ != nullptr; }
 
@@ -53,6 +56,7 @@ class FdWatch {
   Loop& loop_;
   uv_poll_t* handle_;
   int armed_ = 0;
+  int error_ = 0;
   Awaiter* reader_ = nullptr;
   Awaiter* writer_ = nullptr;
 };

@@ -1,6 +1,11 @@
 #include "async/loop.h"
 
+#include <fcntl.h>
+#include <unistd.h>
+
 #include <cassert>
+#include <cerrno>
+#include <system_error>
 
 namespace weir {
 
@@ -11,16 +16,33 @@ constexpr int kRounds = 2;  // of ends of a turn before sockets are looked at ag
 
 Loop& loop_of(const uv_handle_t* handle) { return *static_cast<Loop*>(handle->loop->data); }
 
+[[noreturn]] void refuse(int error) {
+  throw std::system_error(error, std::generic_category(), "can't make an event loop");
+}
+
+/// libuv ends the process when it cannot open its first pipe, so the descriptors are tried out before.
+void check_descriptors() {
+  int pipe[2];
+  if (::pipe2(pipe, O_CLOEXEC) != 0) refuse(errno);
+  const int third = ::fcntl(pipe[0], F_DUPFD_CLOEXEC, 0);
+  const int error = errno;
+  for (const int fd : pipe) ::close(fd);
+  if (third < 0) refuse(error);
+  ::close(third);
+}
+
 }  // namespace
 
 Loop::Loop(const Clock& clock) : clock_(clock), start_(clock.now()), now_(start_) {
-  uv_loop_init(&uv_);
+  check_descriptors();
+  if (const int error = uv_loop_init(&uv_)) refuse(-error);
   uv_.data = this;
   uv_timer_init(&uv_, &timer_);
   uv_prepare_init(&uv_, &prepare_);
   uv_prepare_start(&prepare_,
                    [](uv_prepare_t* handle) { loop_of(reinterpret_cast<uv_handle_t*>(handle)).finish_tick(); });
   uv_idle_init(&uv_, &restless_);
+  // Takes no descriptor: the loop has one for all of its bells.
   uv_async_init(&uv_, &bell_, [](uv_async_t* handle) { loop_of(reinterpret_cast<uv_handle_t*>(handle)).deliver(); });
 }
 
@@ -41,6 +63,7 @@ Loop::~Loop() {
 void Loop::run() {
   drain();
   uv_run(&uv_, UV_RUN_DEFAULT);
+  if (meter_ && meter_->is_running()) meter_->end(clock_.now());  // `stop` ended the turn
 }
 
 void Loop::poll() {
@@ -76,6 +99,7 @@ void Loop::finish_tick() {
   } else {
     uv_idle_start(&restless_, [](uv_idle_t*) {});  // the loop doesn't sleep
   }
+  if (meter_ && meter_->is_running()) meter_->end(clock_.now());
 }
 
 uint64_t Loop::tick_of(Time time) const {

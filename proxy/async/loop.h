@@ -11,6 +11,7 @@
 #include "async/clock.h"
 #include "async/ready.h"
 #include "async/timer_wheel.h"
+#include "async/turn_meter.h"
 
 namespace weir {
 
@@ -21,6 +22,7 @@ struct EndOfTick : Ready {};
 /// and a mailbox for other threads. Everything but `post` belongs to the loop's own thread.
 class Loop {
  public:
+  /// Throws std::system_error when the kernel refuses what a loop needs (descriptors, memory).
   explicit Loop(const Clock& clock);
   Loop(const Loop&) = delete;
   Loop& operator=(const Loop&) = delete;
@@ -31,6 +33,8 @@ class Loop {
   /// Handles what is there now, without waiting.
   void poll();
   void stop();
+  /// Every turn from here on is measured; `meter` outlives the loop.
+  void measure(TurnMeter& meter) { meter_ = &meter; }
 
   /// Read once per callback: all that one event causes happens at one time.
   Time now() {
@@ -54,7 +58,10 @@ class Loop {
   /// Every libuv callback is one of these: forgets the time, and runs what it made ready.
   class Dispatch {
    public:
-    explicit Dispatch(Loop& loop) : loop_(loop) { loop_.now_is_read_ = false; }
+    explicit Dispatch(Loop& loop) : loop_(loop) {
+      loop_.now_is_read_ = false;
+      if (loop_.meter_ && !loop_.meter_->is_running()) loop_.meter_->begin(loop_.now());
+    }
     Dispatch(const Dispatch&) = delete;
     Dispatch& operator=(const Dispatch&) = delete;
     ~Dispatch() { loop_.drain(); }
@@ -83,6 +90,7 @@ class Loop {
   List<EndOfTick> end_of_tick_;
   TimerWheel wheel_{0};
   uint64_t armed_ = UINT64_MAX;
+  TurnMeter* meter_ = nullptr;  // none: nobody measures
 
   uv_loop_t uv_;
   uv_timer_t timer_;

@@ -1,6 +1,7 @@
 #include "async/fd_watch.h"
 
 #include <doctest/doctest.h>
+#include <fcntl.h>
 
 #include <cstdio>
 #include <fstream>
@@ -153,6 +154,19 @@ TEST_CASE("fd watch: who gives up waiting isn't resumed") {
   bench.peer.send("x");
   bench.settle();
   CHECK(bench.reads == 0);
+}
+
+TEST_CASE("fd watch: a descriptor that the kernel refuses to watch is never ready, and says why") {
+  const int file = ::open("/proc/self/exe", O_RDONLY | O_CLOEXEC);  // epoll takes no files
+  Bench bench({file, connected_pair().first});
+  CHECK(bench.watch->error() == EPERM);
+  auto reading = bench.read_once();
+  auto writing = bench.write_once();
+  reading.start();
+  writing.start();
+  bench.settle();
+  CHECK(bench.reads == 0);
+  CHECK(bench.writes == 0);
 }
 
 }  // namespace weir
