@@ -116,29 +116,16 @@ int family_of(RecordType type) {
 /// coroutines of the sockets; so a socket that goes is only put aside and destroyed on the next turn.
 class Resolver::Channel {
  public:
-  Channel(Loop& loop, const ResolverSettings& settings) : loop_(loop), alarm_(loop, *this) {
-    static const int library = ares_library_init(ARES_LIB_INIT_ALL);
-    (void)library;
+  Channel(Loop& loop, ResolverSettings settings) : loop_(loop), settings_(std::move(settings)), alarm_(loop, *this) {
     sweep_.run = [](Ready& self) { static_cast<Sweep&>(self).channel->gone_.clear(); };
     sweep_.channel = this;
-    ares_options options{};
-    options.timeout = static_cast<int>(settings.timeout / std::chrono::milliseconds(1));
-    options.tries = static_cast<int>(settings.tries);
-    options.sock_state_cb = [](void* self, ares_socket_t fd, int reads, int writes) noexcept {
-      static_cast<Channel*>(self)->watch(fd, reads != 0, writes != 0);
-    };
-    options.sock_state_cb_data = this;
-    if (ares_init_options(&ares_, &options, ARES_OPT_TIMEOUTMS | ARES_OPT_TRIES | ARES_OPT_SOCK_STATE_CB) !=
-        ARES_SUCCESS) {
-      throw std::bad_alloc();
-    }
-    std::string servers;
-    for (const auto& server : settings.servers) servers += (servers.empty() ? "" : ",") + server.text();
-    if (!servers.empty()) ares_set_servers_ports_csv(ares_, servers.c_str());
   }
-  ~Channel() { ares_destroy(ares_); }
+  ~Channel() {
+    if (ares_) ares_destroy(ares_);
+  }
 
   Task<Result<Resolution>> addresses(std::string name, RecordType type) {
+    if (const int status = open(); status != ARES_SUCCESS) co_return failure(status);
     Answer answer(loop_);
     const ares_addrinfo_hints hints{.ai_flags = ARES_AI_NOSORT, .ai_family = family_of(type)};
     ares_getaddrinfo(ares_, name.c_str(), nullptr, &hints, on_addresses, answer.slot());
@@ -151,6 +138,7 @@ class Resolver::Channel {
   }
 
   Task<Result<Resolution>> services(std::string name) {
+    if (const int status = open(); status != ARES_SUCCESS) co_return failure(status);
     Answer answer(loop_);
     ares_query(ares_, name.c_str(), kInternet, kSrv, on_srv, answer.slot());
     set_alarm();
@@ -181,6 +169,30 @@ class Resolver::Channel {
   struct Sweep : Ready {
     Channel* channel;
   };
+
+  /// With the first question; a failure (c-ares reads files) answers that question alone, and the next tries again.
+  int open() {
+    if (ares_) return ARES_SUCCESS;
+    static const int library = ares_library_init(ARES_LIB_INIT_ALL);
+    (void)library;
+    ares_options options{};
+    options.timeout = static_cast<int>(settings_.timeout / std::chrono::milliseconds(1));
+    options.tries = static_cast<int>(settings_.tries);
+    options.sock_state_cb = [](void* self, ares_socket_t fd, int reads, int writes) noexcept {
+      static_cast<Channel*>(self)->watch(fd, reads != 0, writes != 0);
+    };
+    options.sock_state_cb_data = this;
+    const int status =
+        ares_init_options(&ares_, &options, ARES_OPT_TIMEOUTMS | ARES_OPT_TRIES | ARES_OPT_SOCK_STATE_CB);
+    if (status != ARES_SUCCESS) {
+      ares_ = nullptr;
+      return status;
+    }
+    std::string servers;
+    for (const auto& server : settings_.servers) servers += (servers.empty() ? "" : ",") + server.text();
+    if (!servers.empty()) ares_set_servers_ports_csv(ares_, servers.c_str());
+    return ARES_SUCCESS;
+  }
 
   void watch(ares_socket_t fd, bool reads, bool writes) {
     const auto found = sockets_.find(fd);
@@ -224,6 +236,7 @@ class Resolver::Channel {
   }
 
   Loop& loop_;
+  const ResolverSettings settings_;
   ares_channel ares_ = nullptr;
   std::map<ares_socket_t, std::unique_ptr<Socket>> sockets_;
   std::vector<std::unique_ptr<Socket>> gone_;
