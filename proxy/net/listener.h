@@ -1,8 +1,5 @@
 #pragma once
 
-#include <expected>
-#include <string>
-
 #include "async/fd_watch.h"
 #include "async/task.h"
 #include "net/address.h"
@@ -10,20 +7,7 @@
 
 namespace weir::net {
 
-/// How a listening socket is opened.
-struct ListenOptions {
-  int backlog = 4096;
-  bool reuse_port = true;  // one socket a worker on the same address; unix sockets have one for all
-  bool take_over = false;  // of another process: a unix socket is put in the old one's place
-  SocketAccess access{};   // of a unix socket's file
-};
-
-/// A bound, listening, non-blocking descriptor; else why not, for the engineer ("address already in use").
-std::expected<int, std::string> open_listener(const Address& address, const ListenOptions& options);
-/// Whether somebody else holds the address: tries to bind it without SO_REUSEPORT. "" when it is free.
-std::string why_taken(const Address& address);
-
-/// Accepts on one listening descriptor on one worker. Doesn't own the descriptor.
+/// Accepts on one listening descriptor on one worker, from `start` on. Doesn't own the descriptor.
 class Listener {
  public:
   class Acceptor {
@@ -36,10 +20,13 @@ class Listener {
   };
 
   Listener(Loop& loop, int fd, Acceptor& acceptor);
+  void start();
   /// Accepts all that waits in the queue and listens no more, at once: the kernel resets what waits in the queue of a
   /// socket that stops listening.
   void finish();
   int fd() const { return fd_; }
+  /// The errno with which the kernel refused to watch the descriptor, or 0.
+  int error() const { return watch_.error(); }
 
  private:
   Task<> accept_loop();
@@ -49,6 +36,7 @@ class Listener {
   Loop& loop_;
   int fd_;
   int last_error_ = 0;
+  bool has_ended_ = false;  // it listens no more
   Acceptor& acceptor_;
   FdWatch watch_;
   Task<> task_;

@@ -9,6 +9,8 @@
 #include <array>
 #include <cerrno>
 
+#include "base/log.h"
+
 namespace weir::net {
 
 namespace {
@@ -59,6 +61,12 @@ Error connect_error(int error) {
 }
 
 }  // namespace
+
+Socket::Socket(Loop& loop, int fd) : fd_(fd), watch_(loop, fd) {
+  if (watch_.error() == 0) return;
+  log::error("connection_not_watched", {{"errno", watch_.error()}});
+  ::shutdown(fd, SHUT_RDWR);  // the peer knows at once; our side ends by its deadline
+}
 
 Socket::~Socket() {
   watch_.release();

@@ -19,8 +19,8 @@ namespace weir::net {
 /// readiness; by TLS' calls once it is secure. One thread.
 class Socket {
  public:
-  /// Takes ownership of a non-blocking descriptor.
-  Socket(Loop& loop, int fd) : fd_(fd), watch_(loop, fd) {}
+  /// Takes ownership of a non-blocking descriptor. The connection ends here when the kernel refuses to watch it.
+  Socket(Loop& loop, int fd);
   Socket(const Socket&) = delete;
   Socket& operator=(const Socket&) = delete;
   ~Socket();

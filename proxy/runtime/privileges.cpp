@@ -42,28 +42,29 @@ bool keep_only_bind_service() {
   return ::syscall(SYS_capset, &header, data) == 0;
 }
 
+const config::Location& asked_at(const Configuration& configuration) {
+  return configuration.user->empty() ? configuration.group.at : configuration.user.at;
+}
+
 }  // namespace
 
 std::optional<Identity> wanted_identity(const Configuration& configuration, config::Problems& problems) {
   if (configuration.user->empty() && configuration.group->empty()) return std::nullopt;
   const auto identity = find_identity(configuration, problems);
-  if (identity && identity->user == ::getuid() && identity->group == ::getgid()) return std::nullopt;
-  return identity;
+  if (!identity || (identity->user == ::getuid() && identity->group == ::getgid())) return std::nullopt;
+  if (::geteuid() == 0) return identity;
+  problems.add(asked_at(configuration), "only root can become somebody else",
+               "start weir as root, or leave user: and group: out");
+  return std::nullopt;
 }
 
-void drop_privileges(const Configuration& configuration, config::Problems& problems) {
-  if (configuration.user->empty() && configuration.group->empty()) return;
-  const auto& at = configuration.user->empty() ? configuration.group.at : configuration.user.at;
-  const auto identity = find_identity(configuration, problems);
-  if (!identity) return;
-  if (identity->user == ::getuid() && identity->group == ::getgid()) return;
-  if (::geteuid() != 0)
-    return problems.add(at, "only root can become somebody else", "start weir as root, or leave user: and group: out");
+void drop_privileges(const Configuration& configuration, const Identity& identity, config::Problems& problems) {
+  const auto& at = asked_at(configuration);
   ::prctl(PR_SET_KEEPCAPS, 1, 0, 0, 0);
   const bool done =
-      ::setgroups(1, &identity->group) == 0 && ::setgid(identity->group) == 0 && ::setuid(identity->user) == 0;
+      ::setgroups(1, &identity.group) == 0 && ::setgid(identity.group) == 0 && ::setuid(identity.user) == 0;
   if (!done) return problems.add(at, std::string("can't become that user: ") + std::strerror(errno));
-  if (identity->user != 0 && !keep_only_bind_service())
+  if (identity.user != 0 && !keep_only_bind_service())
     problems.add(at, std::string("can't keep CAP_NET_BIND_SERVICE: ") + std::strerror(errno));
 }
 

@@ -15,11 +15,12 @@ struct Identity {
   gid_t group = 0;
 };
 
-/// Nothing when the file asks for no change. A name that this machine doesn't know is a Problem.
+/// Nothing when the file asks for no change. A name that this machine doesn't know, or a process that may not change
+/// its user, is a Problem.
 std::optional<Identity> wanted_identity(const Configuration& configuration, config::Problems& problems);
 
-/// Becomes `user:` and `group:`, when the file asks for it, and keeps CAP_NET_BIND_SERVICE alone, so that a reload can
-/// still bind a low port. Before any thread is started: capabilities are a thread's own. What fails is a Problem.
-void drop_privileges(const Configuration& configuration, config::Problems& problems);
+/// Becomes that user and group and keeps CAP_NET_BIND_SERVICE alone, so that a reload can still bind a low port.
+/// Threads that run already lose all capabilities, which belong to single threads. What fails is a Problem.
+void drop_privileges(const Configuration& configuration, const Identity& identity, config::Problems& problems);
 
 }  // namespace weir::runtime

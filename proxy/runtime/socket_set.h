@@ -2,46 +2,81 @@
 
 #include <map>
 #include <memory>
+#include <optional>
+#include <set>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "config/problems.h"
-#include "net/socket_file.h"
+#include "net/listening_socket.h"
 #include "runtime/configuration.h"
 #include "runtime/worker.h"
 
 namespace weir::runtime {
 
 /// The listening sockets of the process: one for each address and worker, kept over reloads; a unix socket is one
-/// for all workers, whose file is removed with it. The supervisor's thread.
+/// for all workers. The supervisor's thread.
 class SocketSet {
  public:
   enum class Join : bool { no, yes };
+  /// The new sockets of a configuration, which do not listen yet. Dropped, they are closed, and nothing has changed.
+  struct Bound {
+    struct Socket {
+      net::Address address;
+      config::Location at;
+      std::unique_ptr<net::BoundSocket> socket;
+      net::SocketAccess access;
+    };
+    std::vector<Socket> sockets;
+  };
+
   /// With `Join::yes` an address that another process listens on is shared, not an error.
   explicit SocketSet(Join join) : join_(join) {}
   SocketSet(const SocketSet&) = delete;
   SocketSet& operator=(const SocketSet&) = delete;
   ~SocketSet();
 
-  /// Opens what `configuration` needs and isn't there yet. What can't be opened becomes a Problem at its line, and then
+  /// Binds what `configuration` needs and isn't there yet. The sockets belong to `owner`; none: to this process' user.
+  /// What can't be bound becomes a Problem at its line.
+  std::optional<Bound> bind(const Configuration& configuration, unsigned workers, std::optional<uid_t> owner,
+                            config::Problems& problems) const;
+  /// The sockets of a configuration, `bound` included, worker by worker. A socket whose worker is gone goes to another;
+  /// workers without a socket of their own share one. The sockets of an address that the configuration no longer names
+  /// serve on as long as a wildcard address of the configuration covers that address.
+  std::vector<std::vector<Assignment>> assign(const Configuration& configuration, unsigned workers,
+                                              const Bound& bound = {}) const;
+  /// Clients reach the new sockets from here on. False, with a Problem, when one does not listen: drop `bound` then.
+  static bool listen(const Bound& bound, config::Problems& problems);
+  /// Puts taken-over unix sockets in place and keeps all. False, with a Problem, when a path can't be taken over; the
+  /// sockets after that one stay in `bound`.
+  bool keep(Bound& bound, config::Problems& problems);
+  /// Gives unix sockets that are open already the access that `configuration` wants. What fails is a Problem, and then
   /// nothing has changed.
-  bool open(const Configuration& configuration, unsigned workers, config::Problems& problems);
-  /// The sockets of a configuration that was opened, worker by worker. A socket whose worker is gone goes to another.
-  std::vector<std::vector<Assignment>> assign(const Configuration& configuration, unsigned workers) const;
-  /// Closes what `configuration` doesn't name. Once no worker watches it.
-  void keep_only(const Configuration& configuration);
+  bool change_access(const Configuration& configuration, config::Problems& problems);
+  /// Closes all but these, once no worker watches the others.
+  void keep_only(const std::set<int>& kept);
 
  private:
   struct Opened {
+    net::Address address;
     std::vector<int> fds;
-    bool is_shared = false;
     net::SocketAccess access;               // of a unix socket
     std::unique_ptr<net::SocketFile> file;  // goes with the socket
   };
-  bool open_address(const net::Address& address, const net::SocketAccess& access, const config::Location& at,
-                    unsigned count, config::Problems& problems, std::vector<std::pair<std::string, int>>& fresh);
-  /// Gives unix sockets that are open already the access that `configuration` wants.
-  bool change_access(const Configuration& configuration, config::Problems& problems);
+  /// An address that a configuration listens on.
+  struct Wanted {
+    net::Address address;
+    config::Location at;
+    Assignment use;
+    unsigned count;  // of sockets
+    net::SocketAccess access;
+  };
+  std::vector<Wanted> wanted_by(const Configuration& configuration, unsigned workers) const;
+  size_t opened_at(const net::Address& address) const;
+  void bind(const Wanted& wanted, std::optional<uid_t> owner, Bound& bound, config::Problems& problems) const;
+  std::optional<uid_t> owner_to_join(const net::Address& address, std::optional<uid_t> owner) const;
+  std::vector<int> overlapping(const net::Address& address, const Bound& bound) const;
 
   Join join_;
   std::map<std::string, Opened> sockets_;  // by address

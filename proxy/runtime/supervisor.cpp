@@ -5,6 +5,8 @@
 #include <unistd.h>
 
 #include <csignal>
+#include <cstring>
+#include <system_error>
 
 #include "async/sleep.h"
 #include "base/log.h"
@@ -39,6 +41,13 @@ void log_problems(const config::Problems& problems) {
     log::error("configuration_problem",
                {{"at", place}, {"setting", problem.at.path}, {"problem", problem.message}, {"hint", problem.hint}});
   });
+}
+
+/// A process gives up its privileges once.
+void warn_of_other_user(const Configuration& before, const Configuration& now) {
+  if (*before.user == *now.user && *before.group == *now.group) return;
+  log::warn("user_not_changed",
+            {{"user", *before.user}, {"wanted", *now.user}, {"hint", "restart, or start a second weir with --join"}});
 }
 
 void log_exception(std::exception_ptr exception) {
@@ -103,8 +112,7 @@ int Supervisor::run() {
 Task<> Supervisor::begin() {
   config::Problems problems;
   auto reign = co_await prepare(problems);
-  if (reign) drop_privileges(reign->snapshot->configuration(), problems);
-  if (!reign || !problems.empty()) {
+  if (!reign) {
     if (log::format() == log::Format::json) {
       log_problems(problems);
     } else {
@@ -114,7 +122,14 @@ Task<> Supervisor::begin() {
     loop_.stop();
     co_return;
   }
-  co_await publish(std::move(reign));
+  try {
+    co_await publish(std::move(reign));
+  } catch (const std::exception& error) {
+    log::error("start_failed", {{"reason", error.what()}});
+    exit_code_ = 1;
+    loop_.stop();
+    co_return;
+  }
   state_ = State::serving;
   lasting_.metrics.loaded(clock_.wall());
   log_started(*reign_->snapshot, options_.file, workers_.size());
@@ -135,17 +150,38 @@ std::shared_ptr<observe::AccessLog> Supervisor::open_log(const Configuration& co
       give_log_to(file, becoming->user, becoming->group);
     as_user.emplace(becoming->user, becoming->group);
   }
-  return observe::AccessLog::open(configuration.access_log, problems, lasting_.metrics.dropped_access_lines());
+  try {
+    return observe::AccessLog::open(configuration.access_log, problems, lasting_.metrics.dropped_access_lines());
+  } catch (const std::system_error& error) {
+    problems.add(configuration.access_log.path.at, std::string("the log's thread can't be started: ") + error.what());
+    return nullptr;
+  }
 }
 
 Task<std::unique_ptr<Supervisor::Reign>> Supervisor::prepare(config::Problems& problems) {
+  const size_t workers_before = workers_.size();
+  std::unique_ptr<Reign> reign;
+  try {
+    reign = co_await build(problems);
+    if (reign) co_await staff(*reign, problems);
+    if (problems.empty()) begin_listening(*reign, problems);
+    if (problems.empty() && becoming_) drop_privileges(reign->snapshot->configuration(), *becoming_, problems);
+    becoming_.reset();
+  } catch (const std::exception& error) {
+    problems.add({}, error.what());
+  }
+  if (problems.empty()) co_return reign;
+  co_await dismiss(workers_before);
+  co_return nullptr;
+}
+
+Task<std::unique_ptr<Supervisor::Reign>> Supervisor::build(config::Problems& problems) {
   auto loaded = load(options_.file, problems);
   if (state_ == State::starting) observe::use_process_log(loaded.configuration.process_log, nullptr);
   if (!problems.empty()) co_return nullptr;
+  if (state_ == State::starting) becoming_ = wanted_identity(loaded.configuration, problems);
   const unsigned workers = loaded.configuration.worker_count();
-  const auto becoming =
-      state_ == State::starting ? wanted_identity(loaded.configuration, problems) : std::optional<Identity>();
-  auto log = open_log(loaded.configuration, becoming, problems);
+  auto log = open_log(loaded.configuration, becoming_, problems);
   auto reign = std::make_unique<Reign>();
   const auto threads = std::max<size_t>(workers, workers_.size());
   reign->snapshot =
@@ -157,8 +193,62 @@ Task<std::unique_ptr<Supervisor::Reign>> Supervisor::prepare(config::Problems& p
     reign->watches.push_back(std::make_unique<upstream::NameWatch>(loop_, *reign->resolver, *upstream));
     co_await reign->watches.back()->ready(problems);
   }
-  if (!problems.empty() || !sockets_.open(configuration, workers, problems)) co_return nullptr;
+  if (!problems.empty()) co_return nullptr;
+  const auto owner = becoming_ ? std::optional(becoming_->user) : std::nullopt;
+  auto bound = sockets_.bind(configuration, workers, owner, problems);
+  if (!bound) co_return nullptr;
+  reign->sockets = std::move(*bound);
   co_return reign;
+}
+
+Task<> Supervisor::staff(const Reign& reign, config::Problems& problems) {
+  const auto& configuration = reign.snapshot->configuration();
+  const unsigned count = configuration.worker_count();
+  hire(count, problems);
+  if (!problems.empty()) co_return;
+  auto assignments = sockets_.assign(configuration, count, reign.sockets);
+  assignments.resize(workers_.size());
+  const auto refusal = std::make_shared<std::atomic<int>>(0);
+  co_await ask_workers([&](size_t i, Worker::Done done) {
+    workers_[i]->prepare(assignments[i], [refusal, done](int error) {
+      if (error != 0) *refusal = error;
+      done();
+    });
+  });
+  if (*refusal != 0) problems.add({}, std::string("can't watch the listening sockets: ") + std::strerror(*refusal));
+}
+
+void Supervisor::hire(unsigned count, config::Problems& problems) {
+  std::string who;
+  try {
+    while (workers_.size() < count) {
+      who = "worker " + std::to_string(workers_.size() + 1) + " of " + std::to_string(count);
+      auto worker = std::make_unique<Worker>(static_cast<unsigned>(workers_.size()), lasting_, *this, renderer_);
+      worker->start();
+      workers_.push_back(std::move(worker));
+    }
+  } catch (const std::system_error& error) {
+    config::Location at;
+    at.path = "workers";
+    problems.add(
+        at, who + " can't be started: " + error.what(),
+        "raise the limit that was met (threads: ulimit -u, pids.max, TasksMax; files: ulimit -n), or set fewer "
+        "workers");
+  }
+}
+
+void Supervisor::begin_listening(Reign& reign, config::Problems& problems) {
+  // While the workers made ready, the process may have been told to stop.
+  if (state_ != State::starting && state_ != State::serving) return problems.add({}, "shutting down");
+  if (!SocketSet::listen(reign.sockets, problems)) return;
+  if (!sockets_.keep(reign.sockets, problems)) return;
+  sockets_.change_access(reign.snapshot->configuration(), problems);
+}
+
+Task<> Supervisor::dismiss(size_t workers_before) {
+  co_await ask_workers([&](size_t i, Worker::Done done) { workers_[i]->forget(std::move(done)); });
+  workers_.resize(workers_before);
+  sockets_.keep_only(reign_ ? reign_->adoption->kept : std::set<int>());
 }
 
 template <class Ask>
@@ -183,10 +273,6 @@ Task<> Supervisor::ask_workers(Ask ask) {
 Task<> Supervisor::publish(std::unique_ptr<Reign> reign) {
   const auto& configuration = reign->snapshot->configuration();
   const unsigned count = configuration.worker_count();
-  while (workers_.size() < count) {
-    workers_.push_back(std::make_unique<Worker>(static_cast<unsigned>(workers_.size()), lasting_, *this, renderer_));
-    workers_.back()->start();
-  }
   auto assignments = sockets_.assign(configuration, count);
   assignments.resize(workers_.size());
   {
@@ -204,7 +290,7 @@ Task<> Supervisor::publish(std::unique_ptr<Reign> reign) {
   reign->adoption = adoption;
   co_await ask_workers(
       [&](size_t i, Worker::Done done) { workers_[i]->adopt(adoption, assignments[i], std::move(done)); });
-  sockets_.keep_only(configuration);
+  sockets_.keep_only(adoption->kept);
   observe::use_process_log(configuration.process_log,
                            reign_ ? &reign_->snapshot->configuration().process_log : nullptr);
   watch_store(reign->snapshot->redis());
@@ -237,14 +323,7 @@ Task<admin::ReloadOutcome> Supervisor::reload_now() {
   if (state_ != State::serving) co_return admin::ReloadOutcome{false, "not serving\n"};
   notify_reloading();
   config::Problems problems;
-  std::unique_ptr<Reign> reign;
-  std::string exception;
-  try {
-    reign = co_await prepare(problems);
-  } catch (const std::exception& error) {
-    exception = error.what();
-  }
-  if (!exception.empty()) problems.add({}, exception);
+  auto reign = co_await prepare(problems);
   if (!reign) {
     lasting_.metrics.reload_failed();
     log_problems(problems);
@@ -252,8 +331,13 @@ Task<admin::ReloadOutcome> Supervisor::reload_now() {
     notify_service_manager("READY=1\nSTATUS=the last reload failed: the configuration before it is served");
     co_return admin::ReloadOutcome{false, problems.text()};
   }
-  if (state_ != State::serving) co_return admin::ReloadOutcome{false, "shutting down\n"};
-  co_await publish(std::move(reign));
+  warn_of_other_user(reign_->snapshot->configuration(), reign->snapshot->configuration());
+  try {
+    co_await publish(std::move(reign));
+  } catch (const std::exception& error) {  // of memory: whatever can be refused was asked for before
+    log::error("reload_broken_off", {{"file", options_.file}, {"reason", error.what()}});
+    co_return admin::ReloadOutcome{false, std::string("broken off: ") + error.what() + "\n"};
+  }
   lasting_.metrics.reload_succeeded(clock_.wall());
   log::info("reloaded", {{"file", options_.file}});
   notify_service_manager("READY=1\nSTATUS=");

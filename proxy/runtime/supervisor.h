@@ -38,9 +38,10 @@ class Supervisor final : public admin::Console {
   int run();
 
  private:
-  /// A snapshot with what keeps it up to date.
+  /// A snapshot with what keeps it up to date, and the new sockets that it brings.
   struct Reign {
     std::shared_ptr<Snapshot> snapshot;
+    SocketSet::Bound sockets;
     std::vector<std::unique_ptr<upstream::NameWatch>> watches;
     std::unique_ptr<net::Resolver> resolver;
     std::vector<std::unique_ptr<upstream::HealthWatch>> health;
@@ -64,8 +65,16 @@ class Supervisor final : public admin::Console {
   enum class State : uint8_t { starting, serving, draining, stopped };
 
   Task<> begin();
-  /// Loads, checks, builds, binds and resolves, and changes nothing that serves.
+  /// Takes all steps that may fail: loads, checks, builds, binds, resolves, starts threads, drops privileges, listens.
+  /// Null, and nothing that serves has changed, when one does. What a step throws is a Problem.
   Task<std::unique_ptr<Reign>> prepare(config::Problems& problems);
+  Task<std::unique_ptr<Reign>> build(config::Problems& problems);
+  /// Threads and their readiness to accept.
+  Task<> staff(const Reign& reign, config::Problems& problems);
+  void hire(unsigned count, config::Problems& problems);
+  void begin_listening(Reign& reign, config::Problems& problems);
+  /// Takes back what `staff` and `begin_listening` did.
+  Task<> dismiss(size_t workers_before);
   void watch_store(const std::shared_ptr<store::RedisShared>& redis);
   Task<> publish(std::unique_ptr<Reign> reign);
   Task<admin::ReloadOutcome> reload_now();
@@ -101,6 +110,7 @@ class Supervisor final : public admin::Console {
   Checking checking_;
   store::Announcer announcer_;
   SocketSet sockets_;
+  std::optional<Identity> becoming_;  // while starting: the user that the process is about to become
   std::atomic<State> state_{State::starting};
   std::atomic<bool> is_trim_due_ = false;
   int exit_code_ = 0;

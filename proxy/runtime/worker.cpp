@@ -26,24 +26,29 @@ void report_escaped(std::exception_ptr exception) {
 
 }  // namespace
 
-/// One listening socket of this worker, and where its connections go.
+/// One listening socket of this worker, and where its connections go once the door is open.
 class Door final : public net::Listener::Acceptor {
  public:
-  Door(Loop& loop, const Assignment& assignment, downstream::Gateway& gateway, observe::WorkerMetrics& metrics)
-      : assignment_(assignment), gateway_(gateway), metrics_(metrics), listener_(loop, assignment.fd, *this) {}
+  Door(Loop& loop, const Assignment& assignment, observe::WorkerMetrics& metrics)
+      : assignment_(assignment), metrics_(metrics), listener_(loop, assignment.fd, *this) {}
 
   const Assignment& assignment() const { return assignment_; }
+  int error() const { return listener_.error(); }
+  void open(downstream::Gateway& gateway) {
+    gateway_ = &gateway;
+    listener_.start();
+  }
   void finish() { listener_.finish(); }
 
  private:
-  void accepted(int fd, const net::Address& peer) override { gateway_.open(fd, peer); }
+  void accepted(int fd, const net::Address& peer) override { gateway_->open(fd, peer); }
   void accept_failed(int error) override {
     metrics_.refused(observe::Refusal::out_of_files);
     log::error("accept_failed", {{"listener", assignment_.listener}, {"errno", error}});
   }
 
   Assignment assignment_;
-  downstream::Gateway& gateway_;
+  downstream::Gateway* gateway_ = nullptr;
   observe::WorkerMetrics& metrics_;
   net::Listener listener_;
 };
@@ -142,6 +147,7 @@ void Worker::start() {
 
 void Worker::run() {
   loop_.run();
+  prepared_.clear();
   doors_.clear();
   gateways_.clear();
   background_.cancel();
@@ -154,6 +160,17 @@ void Worker::run() {
 void Worker::adopt(std::shared_ptr<const Adoption> adoption, std::vector<Assignment> assignments, Done done) {
   loop_.post([this, adoption = std::move(adoption), assignments = std::move(assignments), done = std::move(done)] {
     do_adopt(adoption, assignments);
+    done();
+  });
+}
+
+void Worker::prepare(std::vector<Assignment> assignments, std::function<void(int)> tell) {
+  loop_.post([this, assignments = std::move(assignments), tell = std::move(tell)] { tell(do_prepare(assignments)); });
+}
+
+void Worker::forget(Done done) {
+  loop_.post([this, done = std::move(done)] {
+    prepared_.clear();
     done();
   });
 }
@@ -256,6 +273,18 @@ void Worker::do_adopt(const std::shared_ptr<const Adoption>& adoption, const std
       [adoption](const upstream::EndpointState& state) { return adoption->endpoints.contains(&state); });
 }
 
+int Worker::do_prepare(const std::vector<Assignment>& assignments) {
+  std::unordered_set<int> open;  // a loop watches a descriptor once
+  for (const auto& door : doors_) open.insert(door->assignment().fd);
+  for (const auto& assignment : assignments) {
+    if (!open.insert(assignment.fd).second) continue;
+    auto door = std::make_unique<Door>(loop_, assignment, metrics_);
+    if (door->error() != 0) return door->error();
+    prepared_.emplace(assignment.fd, std::move(door));
+  }
+  return 0;
+}
+
 void Worker::open_doors(const std::vector<Assignment>& assignments) {
   std::unordered_set<int> open;
   for (const auto& door : doors_) open.insert(door->assignment().fd);
@@ -263,8 +292,16 @@ void Worker::open_doors(const std::vector<Assignment>& assignments) {
     auto& home = gateway(assignment);
     home.serve(assignment.is_admin ? admin_->serving() : serving_);
     if (!open.insert(assignment.fd).second) continue;
-    doors_.push_back(std::make_unique<Door>(loop_, assignment, home, metrics_));
+    doors_.push_back(take_prepared(assignment));
+    doors_.back()->open(home);
   }
+  prepared_.clear();
+}
+
+std::unique_ptr<Door> Worker::take_prepared(const Assignment& assignment) {
+  auto found = prepared_.extract(assignment.fd);
+  if (found && found.mapped()->assignment() == assignment) return std::move(found.mapped());
+  return std::make_unique<Door>(loop_, assignment, metrics_);
 }
 
 downstream::Gateway& Worker::gateway(const Assignment& assignment) {

@@ -6,6 +6,7 @@
 #include <set>
 #include <string>
 #include <thread>
+#include <unordered_map>
 #include <unordered_set>
 #include <vector>
 
@@ -48,16 +49,23 @@ struct Adoption {
 /// end of the process; a reload to fewer workers leaves it without listeners. The supervisor talks to it by mail.
 class Worker {
  public:
+  /// Throws std::system_error when the kernel refuses what a loop needs.
   Worker(unsigned index, Lasting& lasting, admin::Console& console, admin::Renderer& renderer);
   Worker(const Worker&) = delete;
   Worker& operator=(const Worker&) = delete;
   /// Ends the thread; what is still in flight is cut off.
   ~Worker();
 
+  /// Throws std::system_error when the kernel refuses a thread.
   void start();
 
   // Any thread: done on the worker's own, then `done` is called there.
   using Done = std::function<void()>;
+  /// Makes ready to accept on listeners that the worker does not have yet, and tells the errno of the first that the
+  /// kernel refuses to watch, or 0. The sockets stay open until `adopt` or `forget` is done.
+  void prepare(std::vector<Assignment> assignments, std::function<void(int)> tell);
+  /// Undoes `prepare`.
+  void forget(Done done);
   /// Serves its snapshot on these listeners and no others. Sockets that aren't `kept`, by this worker or another, stop
   /// listening; connections of listeners that are gone are drained, and cut after `stream_grace`. Takes no longer for
   /// a large configuration.
@@ -71,9 +79,11 @@ class Worker {
 
  private:
   void run();
+  int do_prepare(const std::vector<Assignment>& assignments);
   void do_adopt(const std::shared_ptr<const Adoption>& adoption, const std::vector<Assignment>& assignments);
   void do_drain();
   void open_doors(const std::vector<Assignment>& assignments);
+  std::unique_ptr<Door> take_prepared(const Assignment& assignment);
   void close_doors(const std::set<int>& kept, const std::function<bool(const Door&)>& goes);
   downstream::Gateway& gateway(const Assignment& assignment);
   Load load() const;
@@ -98,6 +108,7 @@ class Worker {
   struct Counted;
   std::map<std::string, std::unique_ptr<Counted>> gateways_;  // by listener
   std::vector<std::unique_ptr<Door>> doors_;
+  std::unordered_map<int, std::unique_ptr<Door>> prepared_;  // not open yet, by descriptor
   Alarm<Worker, &Worker::trim> trimming_;
   size_t freed_ = 0;  // bytes, or so, since the heap was last trimmed
   std::thread thread_;

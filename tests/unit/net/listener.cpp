@@ -6,6 +6,7 @@
 #include <cstdlib>
 #include <filesystem>
 
+#include "net/listening_socket.h"
 #include "net/socket.h"
 #include "unit/loop_bench.h"
 #include "unit/peer.h"
@@ -60,7 +61,8 @@ struct Bench : LoopBench {
 
 TEST_CASE("listener: hands over each connection with its peer's address") {
   Bench bench;
-  const Listener listener(bench.loop, bench.fd, bench.guests);
+  Listener listener(bench.loop, bench.fd, bench.guests);
+  listener.start();
   auto first = bench.connect();
   auto second = bench.connect();
   REQUIRE(bench.until([&] { return bench.guests.peers.size() == 2; }));
@@ -71,7 +73,8 @@ TEST_CASE("listener: hands over each connection with its peer's address") {
 
 TEST_CASE("listener: more than one go's worth are all accepted") {
   Bench bench;
-  const Listener listener(bench.loop, bench.fd, bench.guests);
+  Listener listener(bench.loop, bench.fd, bench.guests);
+  listener.start();
   std::vector<Peer> peers;
   for (int i = 0; i < 150; ++i) peers.push_back(bench.connect());
   CHECK(bench.until([&] { return bench.guests.peers.size() == 150; }));
@@ -80,6 +83,7 @@ TEST_CASE("listener: more than one go's worth are all accepted") {
 TEST_CASE("listener: it finishes with what waits in the queue, and listens no more") {
   Bench bench;
   Listener listener(bench.loop, bench.fd, bench.guests);
+  listener.start();
   const auto first = bench.connect();
   const auto second = bench.connect();
   listener.finish();
@@ -93,12 +97,14 @@ TEST_CASE("listener: it finishes with what waits in the queue, and listens no mo
 TEST_CASE("listener: destroyed, it accepts no more, and the descriptor stays open") {
   Bench bench;
   {
-    const Listener listener(bench.loop, bench.fd, bench.guests);
+    Listener listener(bench.loop, bench.fd, bench.guests);
+    listener.start();
   }
   const auto peer = bench.connect();
   bench.settle();
   CHECK(bench.guests.peers.empty());
-  const Listener another(bench.loop, bench.fd, bench.guests);
+  Listener another(bench.loop, bench.fd, bench.guests);
+  another.start();
   CHECK(bench.until([&] { return bench.guests.peers.size() == 1; }));
 }
 
@@ -154,7 +160,8 @@ TEST_CASE("listener: taking over a unix socket, whoever connects from then on co
   REQUIRE_MESSAGE(fd.has_value(), fd.error());
   LoopBench ours;
   Guests guests;
-  const Listener listener(ours.loop, *fd, guests);
+  Listener listener(ours.loop, *fd, guests);
+  listener.start();
   const auto connecting = start_connect(directory.socket());
   REQUIRE(connecting.has_value());
   const Peer peer(connecting->fd);

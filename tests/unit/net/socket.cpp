@@ -3,7 +3,7 @@
 #include <doctest/doctest.h>
 #include <netinet/tcp.h>
 
-#include "net/listener.h"
+#include "net/listening_socket.h"
 #include "unit/loop_bench.h"
 #include "unit/peer.h"
 

@@ -7,7 +7,8 @@
 #include <filesystem>
 #include <set>
 
-#include "net/listener.h"
+#include "net/listening_socket.h"
+#include "net/port_holders.h"
 
 namespace weir::runtime {
 namespace {
@@ -57,7 +58,13 @@ struct Stranger {
 struct Bench {
   explicit Bench(SocketSet::Join join = SocketSet::Join::no) : sockets(join) {}
   bool open(const Configuration& configuration, unsigned workers) {
-    return sockets.open(configuration, workers, problems);
+    auto bound = sockets.bind(configuration, workers, std::nullopt, problems);
+    return bound && sockets.listen(*bound, problems) && sockets.keep(*bound, problems);
+  }
+  /// What a published configuration leaves open.
+  void keep_only(const Configuration& configuration, unsigned workers) {
+    const auto all = descriptors(sockets.assign(configuration, workers));
+    sockets.keep_only({all.begin(), all.end()});
   }
   config::Problems problems;
   SocketSet sockets;
@@ -130,7 +137,7 @@ TEST_CASE("socket set: an address that somebody else holds is a problem, and not
   CHECK_FALSE(bench.open(listening({kAny, "[::1]:0", stranger.address}), 1));
   CHECK(bench.problems.all().at(0).message == "can't listen on " + stranger.address + ": address already in use");
   CHECK(bench.sockets.assign(listening({kAny}), 1)[0].size() == 1);
-  CHECK_THROWS(bench.sockets.assign(listening({"[::1]:0"}), 1));
+  CHECK(bench.sockets.assign(listening({"[::1]:0"}), 1)[0].empty());
 }
 
 TEST_CASE("socket set: joining, it shares the address of a process that shares it") {
@@ -146,9 +153,93 @@ TEST_CASE("socket set: what a configuration doesn't name is closed, the rest sta
   const auto both = listening({kAny, "[::1]:0"});
   REQUIRE(bench.open(both, 1));
   const auto assignments = bench.sockets.assign(both, 1);
-  bench.sockets.keep_only(listening({kAny}));
+  bench.keep_only(listening({kAny}), 1);
   CHECK(is_open(assignments[0][0].fd));
   CHECK_FALSE(is_open(assignments[0][1].fd));
+}
+
+TEST_CASE("socket set: a socket listens only once it is told to, and leaves no trace when dropped") {
+  const std::string address = Stranger().address;
+  Bench bench;
+  {
+    const auto bound = bench.sockets.bind(listening({address}), 2, std::nullopt, bench.problems);
+    REQUIRE_MESSAGE(bound.has_value(), bench.problems.text());
+    CHECK(bound->sockets.size() == 2);
+    CHECK(net::port_holders(*Address::parse(address))->empty());
+  }
+  CHECK(net::why_taken(*Address::parse(address)) == "");
+}
+
+TEST_CASE("socket set: every address of a port takes over the sockets of one of them, and back") {
+  const std::string narrow = Stranger().address;
+  const std::string wide = "0.0.0.0" + narrow.substr(narrow.rfind(':'));
+  Bench bench;
+  REQUIRE(bench.open(listening({narrow}), 2));
+  const auto narrow_fds = descriptors(bench.sockets.assign(listening({narrow}), 2));
+
+  REQUIRE_MESSAGE(bench.open(listening({wide}), 2), bench.problems.text());
+  bench.keep_only(listening({wide}), 2);
+  const auto wide_fds = descriptors(bench.sockets.assign(listening({wide}), 2));
+  CHECK(wide_fds.size() == 4);
+  for (const int fd : narrow_fds) CHECK(wide_fds.contains(fd));
+
+  REQUIRE_MESSAGE(bench.open(listening({narrow}), 2), bench.problems.text());
+  bench.keep_only(listening({narrow}), 2);
+  CHECK(descriptors(bench.sockets.assign(listening({narrow}), 2)) == narrow_fds);
+}
+
+TEST_CASE("socket set: an address of its own port that a stranger shares is still the stranger's") {
+  const Stranger stranger(true);
+  const auto port = stranger.address.substr(stranger.address.rfind(':'));
+  Bench bench;
+  REQUIRE_MESSAGE(bench.open(listening({"127.0.0.9" + port}), 1), bench.problems.text());
+  CHECK_FALSE(bench.open(listening({"0.0.0.0" + port}), 1));
+  CHECK(bench.problems.all().at(0).message == "can't listen on 0.0.0.0" + port + ": address already in use");
+}
+
+TEST_CASE("socket set: workers without a socket of their own share one") {
+  if (::geteuid() != 0) {
+    MESSAGE("skipped: only root opens sockets of another user");
+    return;
+  }
+  const std::string address = Stranger().address;
+  const uid_t other = 54321;
+  Bench bench;
+  auto bound = bench.sockets.bind(listening({address}), 1, other, bench.problems);
+  REQUIRE(bound.has_value());
+  REQUIRE(bench.sockets.listen(*bound, bench.problems));
+  REQUIRE(bench.sockets.keep(*bound, bench.problems));
+  CHECK(net::port_holders(*Address::parse(address))->at(0).owner == other);
+
+  REQUIRE(bench.open(listening({address}), 3));  // as root, whose sockets may not join
+  const auto all = descriptors(bench.sockets.assign(listening({address}), 3));
+  CHECK(all.size() == 3);
+  CHECK(std::set<int>(all.begin(), all.end()).size() == 1);
+}
+
+TEST_CASE("socket set: an admin address that was a listener's keeps one socket") {
+  const std::string address = Stranger().address;
+  Bench bench;
+  REQUIRE(bench.open(listening({address}), 3));
+  const auto now = listening({kAny}, address);
+  REQUIRE(bench.open(now, 3));
+  bench.keep_only(now, 3);
+  CHECK(net::port_holders(*Address::parse(address))->size() == 1);
+}
+
+TEST_CASE("socket set: a path is taken over only in the end") {
+  const std::string path = "/tmp/weir-take-over-" + std::to_string(::getpid());
+  const int first = *net::open_listener(Address::unix_path(path), {});
+  Bench joining(SocketSet::Join::yes);
+  {
+    const auto bound = joining.sockets.bind(listening({"unix:" + path}), 1, std::nullopt, joining.problems);
+    REQUIRE_MESSAGE(bound.has_value(), joining.problems.text());
+    REQUIRE(joining.sockets.listen(*bound, joining.problems));
+  }
+  CHECK_FALSE(std::filesystem::exists(path + ".new"));
+  CHECK(net::open_listener(Address::unix_path(path), {}).error() == "address already in use");
+  ::close(first);
+  std::filesystem::remove(path);
 }
 
 }  // namespace weir::runtime

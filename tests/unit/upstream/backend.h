@@ -1,6 +1,6 @@
 #pragma once
 
-#include "net/listener.h"
+#include "net/listening_socket.h"
 #include "unit/loop_bench.h"
 #include "unit/peer.h"
 #include "unit/upstream/bench.h"

@@ -1,0 +1,79 @@
+/* Preloaded into the binary under test: lets single calls to the kernel fail, or wait, as another process says in the
+ * file that FAULTS names (one `struct fault` for each call, in the order of `enum call`). */
+#define _GNU_SOURCE
+#include <dlfcn.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <pthread.h>
+#include <stdatomic.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/epoll.h>
+#include <sys/eventfd.h>
+#include <sys/mman.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+enum call { PTHREAD_CREATE, EPOLL_CREATE, EVENTFD, SOCKET, BIND, LISTEN, WATCH, RENAME, OPEN, ACCEPT, CALLS };
+
+struct fault {
+  _Atomic int countdown; /* the call that brings it to 0 fails */
+  int error;
+  _Atomic int waits; /* calls do not return while it is 1 */
+};
+
+static struct fault none[CALLS];
+static struct fault* faults = none;
+
+__attribute__((constructor)) static void start(void) {
+  const char* path = getenv("FAULTS");
+  if (!path) return;
+  int fd = open(path, O_RDWR | O_CLOEXEC);
+  if (fd < 0) return;
+  void* shared = mmap(NULL, sizeof none, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+  close(fd);
+  if (shared != MAP_FAILED) faults = shared;
+}
+
+static int fails(enum call call) {
+  struct fault* fault = &faults[call];
+  if (atomic_load(&fault->countdown) <= 0 || atomic_fetch_sub(&fault->countdown, 1) != 1) return 0;
+  errno = fault->error;
+  return 1;
+}
+
+#define REAL(name) ((__typeof__(&name))dlsym(RTLD_NEXT, #name))
+
+int pthread_create(pthread_t* thread, const pthread_attr_t* attributes, void* (*routine)(void*), void* argument) {
+  if (fails(PTHREAD_CREATE)) return faults[PTHREAD_CREATE].error;
+  return REAL(pthread_create)(thread, attributes, routine, argument);
+}
+
+int epoll_create1(int flags) { return fails(EPOLL_CREATE) ? -1 : REAL(epoll_create1)(flags); }
+
+int eventfd(unsigned int value, int flags) { return fails(EVENTFD) ? -1 : REAL(eventfd)(value, flags); }
+
+int socket(int domain, int type, int protocol) { return fails(SOCKET) ? -1 : REAL(socket)(domain, type, protocol); }
+
+int bind(int fd, const struct sockaddr* address, socklen_t size) {
+  return fails(BIND) ? -1 : REAL(bind)(fd, address, size);
+}
+
+int listen(int fd, int backlog) { return fails(LISTEN) ? -1 : REAL(listen)(fd, backlog); }
+
+int rename(const char* from, const char* to) { return fails(RENAME) ? -1 : REAL(rename)(from, to); }
+
+FILE* fopen(const char* path, const char* mode) { return fails(OPEN) ? NULL : REAL(fopen)(path, mode); }
+
+FILE* fopen64(const char* path, const char* mode) { return fails(OPEN) ? NULL : REAL(fopen64)(path, mode); }
+
+/* libuv tries out each descriptor, and marks the trial with -1. */
+int epoll_ctl(int epoll, int operation, int fd, struct epoll_event* event) {
+  if (operation == EPOLL_CTL_ADD && event->data.fd == -1 && fails(WATCH)) return -1;
+  return REAL(epoll_ctl)(epoll, operation, fd, event);
+}
+
+int accept4(int fd, struct sockaddr* peer, socklen_t* size, int flags) {
+  while (atomic_load(&faults[ACCEPT].waits)) usleep(1000);
+  return REAL(accept4)(fd, peer, size, flags);
+}

@@ -1,0 +1,127 @@
+"""A Weir that gave up root can do all that a reload and a take-over ask for."""
+
+import os
+import pwd
+import signal
+import socket
+import unittest
+
+from harness import WeirCase, eventually, fetch, free_address, settings
+from settings import answers
+
+USER = {"user": "nobody", **settings.access_log("off")}
+ROUNDS = 24                                         # new connections: each worker gets some
+
+
+def threads_named(weir, prefix):
+    names = []
+    for task in os.listdir(f"/proc/{weir.pid}/task"):
+        with open(f"/proc/{weir.pid}/task/{task}/comm") as file:
+            names.append(file.read().strip())
+    return [name for name in names if name.startswith(prefix)]
+
+
+def listening_sockets(address):
+    """The owner of each socket that listens there."""
+    host, _, port = address.rpartition(":")
+    wanted = "".join(f"{byte:02X}" for byte in reversed(socket.inet_aton(host))) + f":{int(port):04X}"
+    with open("/proc/net/tcp") as table:
+        rows = [line.split() for line in table]
+    return [int(row[7]) for row in rows if row[1] == wanted and row[3] == "0A"]
+
+
+@unittest.skipUnless(os.getuid() == 0, "needs root")
+class Privileged(WeirCase):
+    def dropped(self, config, **how):
+        """A Weir that is nobody by now, whose file nobody can read."""
+        folder = self.folder()
+        os.chmod(folder, 0o755)
+        weir = self.weir({**USER, **config}, folder=folder, **how)
+        nobody = pwd.getpwnam("nobody").pw_uid
+        with open(f"/proc/{weir.pid}/status") as status:
+            self.assertIn(f"Uid:\t{nobody}\t{nobody}\t{nobody}", status.read())
+        return weir
+
+    def said(self, address):
+        return {fetch(address).body.decode() for _ in range(ROUNDS)}
+
+    def more(self, weir, text, workers, *extra):
+        """Another configuration of the same Weir."""
+        binds = [settings.listener(address) for address in (weir.addresses[0], *extra)]
+        return {**USER, "workers": workers, "listeners": binds, "routes": [answers(200, text)]}
+
+
+class Reload(Privileged):
+    def test_a_reload_adds_workers(self):
+        weir = self.dropped({"workers": 1, "routes": [answers(200, "one")]})
+        weir.reload(self.more(weir, "three", 3))
+        self.assertEqual({"three"}, self.said(weir.address))
+        self.assertEqual(3, len(threads_named(weir, "weir-") ) - len(threads_named(weir, "weir-watchdog")))
+        self.assertEqual(3, len(listening_sockets(weir.address)), "a worker has no socket of its own")
+        weir.reload(self.more(weir, "four", 4))
+        self.assertEqual({"four"}, self.said(weir.address))
+        self.assertEqual(4, len(listening_sockets(weir.address)))
+
+    def test_a_reload_adds_a_listener_and_the_next_adds_workers(self):
+        weir, second = self.dropped({"workers": 1, "routes": [answers(200, "one")]}), free_address()
+        weir.reload(self.more(weir, "two", 1, second))
+        weir.reload(self.more(weir, "three", 2, second))
+        for address in (weir.address, second):
+            self.assertEqual({"three"}, self.said(address))
+            self.assertEqual(2, len(listening_sockets(address)))
+
+    def test_sockets_of_the_start_and_of_a_reload_have_one_owner(self):
+        weir = self.dropped({"workers": 2, "routes": [answers(200, "one")]})
+        weir.reload(self.more(weir, "two", 3))
+        self.assertEqual({pwd.getpwnam("nobody").pw_uid}, set(listening_sockets(weir.address)))
+
+    def test_another_user_in_a_reload_is_told_to_need_a_restart(self):
+        weir = self.dropped({"routes": [answers(200, "one")]})
+        weir.reload({**self.more(weir, "two", 1), "user": "daemon"})
+        self.assertIn("user_not_changed", weir.stderr())
+        self.assertEqual({"two"}, self.said(weir.address))
+
+
+class TakeOver(Privileged):
+    def taken_over(self, first, config):
+        second = self.dropped({"workers": 2, **config}, arguments=["--join"])
+        first.signal(signal.SIGTERM)
+        self.assertEqual(0, first.wait(), first.stderr())
+        return second
+
+    def test_a_second_process_joins_after_a_reload_added_a_listener(self):
+        first, extra = self.dropped({"workers": 2, "routes": [answers(200, "first")]}), free_address()
+        first.reload(self.more(first, "first", 2, extra))
+        second = self.taken_over(first, self.more(first, "second", 2, extra))
+        for address in (first.addresses[0], extra):
+            self.assertEqual({"second"}, self.said(address))
+        second.reload({**self.more(second, "third", 4, extra)})
+        self.assertEqual({"third"}, self.said(extra))
+
+    def test_a_reload_adds_a_listener_and_workers_after_a_second_process_joined(self):
+        first, extra = self.dropped({"workers": 2, "routes": [answers(200, "first")]}), free_address()
+        second = self.dropped({"workers": 2, "listeners": [settings.listener(first.address)],
+                               "routes": [answers(200, "second")]}, arguments=["--join"])
+        second.reload(self.more(second, "second", 3, extra))
+        first.reload(self.more(first, "first", 3))
+        first.signal(signal.SIGTERM)
+        self.assertEqual(0, first.wait())
+        for address in (second.address, extra):
+            self.assertEqual({"second"}, self.said(address))
+        third = self.taken_over(second, self.more(second, "third", 3, extra))
+        for address in (third.address, extra):
+            self.assertEqual({"third"}, self.said(address))
+
+    def test_a_process_of_root_is_taken_over_by_one_that_drops_root(self):
+        first = self.weir({"workers": 2, "routes": [answers(200, "first")]})
+        second = self.taken_over(first, {"listeners": [settings.listener(first.address)],
+                                         "routes": [answers(200, "second")]})
+        self.assertEqual({"second"}, self.said(second.address))
+        # The sockets of root can't be added to by nobody: the new workers share those that are there.
+        second.reload(self.more(second, "third", 4))
+        eventually(lambda: "listening_sockets_shared" in second.stderr(), "the event")
+        self.assertEqual({"third"}, self.said(second.address))
+
+
+if __name__ == "__main__":
+    unittest.main()

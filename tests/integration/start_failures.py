@@ -1,0 +1,188 @@
+"""A start, reload or take-over that fails half-way says why and leaves everything as it was."""
+
+import os
+import socket
+import unittest
+
+from faults import CALLS, LIBRARY, Faults
+from harness import REPORT, Weir, WeirCase, eventually, fetch, free_address, settings
+from settings import answers
+from wire import Closed, Cut
+
+HELLO = {"routes": [answers(200, "hello")]}
+MOST = 40                                           # calls of one kind in one start
+STRANGER = 54321                                    # a user id without processes
+
+
+def threads_of(weir):
+    return len(os.listdir(f"/proc/{weir.pid}/task"))
+
+
+def is_refused(address):
+    host, _, port = address.rpartition(":")
+    with socket.socket() as probe:
+        return probe.connect_ex((host, int(port))) != 0
+
+
+def stop_quietly(weir):
+    if weir.process and weir.process.poll() is None:
+        weir.process.kill()
+        weir.process.wait()
+    if weir.process:
+        weir.discard()
+
+
+@unittest.skipUnless(LIBRARY, "FAULTS_LIBRARY names no library")
+class Faulty(WeirCase):
+    def faults(self):
+        return Faults(self.folder())
+
+    def started(self, config, **how):
+        """A Weir that is ready, or one that has ended."""
+        weir = Weir(config, **how)
+        weir.spawn()
+        self.addCleanup(stop_quietly, weir)
+        eventually(weir.is_ready_or_dead, f"ready, or ended:\n{weir.stderr()}")
+        return weir
+
+    def assert_all_served(self, address, body=b"hello", count=12):
+        """Each worker gets its share of new connections."""
+        for _ in range(count):
+            self.assertEqual(body, bytes(fetch(address).body))
+
+    def assert_refused_with_reason(self, weir):
+        told = weir.stderr()
+        self.assertEqual(1, weir.process.returncode, told)
+        self.assertNotRegex(told, REPORT)
+        self.assertNotRegex(told, "terminate called|abort")
+        self.assertRegex(told, r"can't|in use|descriptor|open|resource|space|denied")
+        weir.discard()
+
+
+class Start(Faulty):
+    def test_whatever_call_fails_the_process_serves_or_ends_with_the_reason(self):
+        for call in set(CALLS) - {"accept"}:
+            for nth in range(1, MOST):
+                faults = self.faults()
+                faults.fail(call, nth)
+                with self.subTest(call=call, nth=nth):
+                    weir = self.started({"workers": 2, **HELLO}, environment=faults.environment)
+                    has_failed = faults.has_failed(call)
+                    faults.clear()
+                    if weir.process.poll() is None:
+                        self.assert_all_served(weir.address)
+                        weir.stop()
+                    else:
+                        self.assertTrue(has_failed)
+                        self.assert_refused_with_reason(weir)
+                if not has_failed:
+                    break
+
+    def test_a_worker_that_cannot_be_started_is_named(self):
+        faults = self.faults()
+        told = ""
+        for nth in range(1, MOST):                  # the log's thread comes first
+            faults.fail("pthread_create", nth)
+            weir = self.started({"workers": 4, **HELLO}, environment=faults.environment)
+            if weir.process.poll() is None:
+                break
+            told += weir.stderr()
+            weir.discard()
+        for worker in range(1, 5):
+            self.assertRegex(told, f"workers: worker {worker} of 4 can't be started: .*[Rr]esource")
+
+    @unittest.skipUnless(os.getuid() == 0, "needs root")
+    def test_a_limit_of_threads_ends_the_start_with_1(self):
+        folder = self.folder()
+        os.chmod(folder, 0o777)
+        weir = Weir({"workers": 4, **settings.access_log("off"), **HELLO},
+                    environment=self.faults().environment,
+                    launcher=["setpriv", f"--reuid={STRANGER}", "--clear-groups", "prlimit", "--nproc=3"])
+        os.chmod(weir.folder, 0o755)
+        self.addCleanup(stop_quietly, weir)
+        weir.spawn()
+        self.assertEqual(1, weir.wait(), weir.stderr())
+        self.assertRegex(weir.stderr(), r"worker \d of 4 can't be started: .*[Rr]esource")
+
+    @unittest.skipUnless(os.getuid() == 0, "needs root")
+    def test_a_limit_of_threads_of_the_user_fails_a_reload_and_changes_nothing(self):
+        weir = Weir({"workers": 1, "user": "nobody", **settings.access_log("off"), **HELLO},
+                    environment=self.faults().environment,
+                    launcher=["prlimit", "--nproc=1"])  # holds for nobody, not for root
+        os.chmod(weir.folder, 0o755)
+        self.addCleanup(stop_quietly, weir)
+        weir.start()
+        before = threads_of(weir)
+        weir.reload({"workers": 3, "user": "nobody", **settings.access_log("off"), **HELLO}, expect="failure")
+        self.assertIn("worker 2 of 3 can't be started", weir.stderr())
+        self.assertEqual(before, threads_of(weir))
+        self.assert_all_served(weir.address)
+
+
+class Reload(Faulty):
+    def test_whatever_call_fails_nothing_is_half_published(self):
+        for call in set(CALLS) - {"accept", "rename"}:
+            for nth in range(1, MOST):
+                with self.subTest(call=call, nth=nth):
+                    if not self.reload_with(call, nth):
+                        break
+
+    def reload_with(self, call, nth):
+        """To more workers and one more listener. False when the call came less than `nth` times."""
+        faults = self.faults()
+        weir = self.weir({"workers": 1, **HELLO}, environment=faults.environment)
+        first, second, before = weir.address, free_address(), threads_of(weir)
+        more = {"workers": 3, "listeners": [settings.listener(first), settings.listener(second)],
+                **{"routes": [answers(200, "more")]}}
+        reloads = weir.reloads()
+        weir.configure(more)
+        faults.fail(call, nth)
+        try:
+            told = fetch(weir.admin, "POST", "/reload", fields=[("content-length", "0")])
+        except (OSError, Closed, Cut):
+            told = None                             # the fault met the admin connection
+        has_failed = faults.has_failed(call)
+        faults.clear()
+        if told is None:
+            self.assertTrue(has_failed)
+            weir.reload(more)
+        eventually(lambda: sum(weir.reloads().values()) > sum(reloads.values()), "the end of the reload")
+        if weir.reloads()["failure"] > reloads["failure"]:
+            self.assertTrue(has_failed)
+            self.assertIn("reload_failed", weir.stderr())
+            self.assert_all_served(first)
+            self.assertTrue(is_refused(second), "a listener of a failed reload accepts")
+            self.assertEqual(before, threads_of(weir))
+            weir.reload(more)
+        self.assert_all_served(first, b"more")
+        self.assert_all_served(second, b"more")
+        weir.stop()
+        return has_failed
+
+
+class TakeOver(Faulty):
+    def test_a_take_over_that_fails_leaves_the_path_to_the_first(self):
+        for call in ("pthread_create", "listen", "watch", "rename"):
+            path = "unix:" + os.path.join(self.folder(), "weir.sock")
+            self.weir({"listeners": [settings.listener(path)], "routes": [answers(200, "first")]})
+            failed = 0
+            for nth in range(1, MOST):
+                faults = self.faults()
+                faults.fail(call, nth)
+                second = Weir({"listeners": [settings.listener(path)], "workers": 2, **HELLO},
+                              arguments=["--join"], environment=faults.environment)
+                self.addCleanup(stop_quietly, second)
+                second.spawn()
+                eventually(second.is_ready_or_dead, f"ready, or ended:\n{second.stderr()}")
+                if second.process.poll() is None:
+                    break
+                with self.subTest(call=call, nth=nth):
+                    failed += 1
+                    self.assert_refused_with_reason(second)
+                    self.assert_all_served(path, b"first", 4)
+            self.assertGreater(failed, 0, call)
+            self.assert_all_served(path)
+
+
+if __name__ == "__main__":
+    unittest.main()
