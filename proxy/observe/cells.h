@@ -6,6 +6,7 @@
 #include <string_view>
 #include <vector>
 
+#include "async/turn_meter.h"
 #include "base/error.h"
 #include "base/metrics.h"
 #include "exchange/exchange.h"
@@ -104,6 +105,8 @@ class WorkerMetrics {
   std::array<Counter, 32> flags;  // by the Flag's bit
   Counter request_bytes;
   Counter response_bytes;
+  TurnMeter turns;      // of the worker's loop
+  Counter stuck_turns;  // turns that the watchdog found too long; its thread counts
 
   void refused(Refusal why) { refusals[static_cast<size_t>(why)].add(); }
   void failed(ErrorCode code) { failures[static_cast<size_t>(code)].add(); }

@@ -63,6 +63,7 @@ Exposition Metrics::expose(std::string_view accept, const std::vector<EndpointSa
   gather_configuration(families);
   gather_logs(families);
   gather_workers(names_, workers, families);
+  gather_turns(workers, families);
   gather_endpoints(endpoints, families);
   gather_certificates(certificates, families);
   if (filters) gather_filters(*filters, families);

@@ -164,6 +164,7 @@ void decode(config::Reader& r, Configuration& out) {
   r.optional("shutdown", out.shutdown, "how SIGTERM and SIGINT end the process");
   r.optional("stream_grace", out.stream_grace,
              "how long a connection may outlive the listener that a reload took away");
+  r.optional("watchdog", out.watchdog, "what to do when a worker no longer finishes its work");
   r.optional("user", out.user, "drop to this user once the listeners are bound");
   r.optional("group", out.group, "drop to this group; the user's own when left out");
   if (r.is_describing()) return;

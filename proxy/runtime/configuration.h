@@ -14,6 +14,7 @@
 #include "observe/process_log.h"
 #include "routing/config.h"
 #include "runtime/store_settings.h"
+#include "runtime/watchdog_settings.h"
 #include "upstream/config.h"
 
 namespace weir::runtime {
@@ -58,6 +59,7 @@ struct Configuration {
   MemorySettings memory;
   ShutdownSettings shutdown;
   Duration stream_grace = std::chrono::minutes(5);
+  WatchdogSettings watchdog;
   config::Located<std::string> user;
   config::Located<std::string> group;
 

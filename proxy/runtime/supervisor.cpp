@@ -5,6 +5,7 @@
 #include <unistd.h>
 
 #include <csignal>
+#include <cstdlib>
 #include <cstring>
 #include <system_error>
 
@@ -41,6 +42,22 @@ void log_problems(const config::Problems& problems) {
     log::error("configuration_problem",
                {{"at", place}, {"setting", problem.at.path}, {"problem", problem.message}, {"hint", problem.hint}});
   });
+}
+
+/// On the watchdog's thread.
+void tell_of_stuck(const WatchdogEvent& event) {
+  const auto ms = std::chrono::duration_cast<std::chrono::milliseconds>(event.lasted).count();
+  if (event.what == WatchdogEvent::What::recovered)
+    return log::warn("worker_recovered", {{"worker", event.worker}, {"stuck_ms", ms}});
+  const bool ends = event.action == StuckAction::abort;
+  log::error("worker_stuck", {{"worker", event.worker},
+                              {"stuck_ms", ms},
+                              {"thread", event.thread_state},
+                              {"stack", event.stack},
+                              {"action", ends ? "abort" : "log"}});
+  if (!ends) return;
+  log::finish(std::chrono::seconds(1));
+  std::abort();
 }
 
 /// A process gives up its privileges once.
@@ -81,6 +98,7 @@ Supervisor::Supervisor(RunOptions options)
 Supervisor::~Supervisor() {
   tasks_.cancel();
   renderer_.stop();
+  watchdog_.reset();
   workers_.clear();
   teardown_.empty();
 }
@@ -97,6 +115,7 @@ int Supervisor::run() {
   signals_.reset();
   tasks_.cancel();
   renderer_.stop();
+  watchdog_.reset();
   workers_.clear();
   teardown_.empty();
   if (reign_) {
@@ -219,8 +238,9 @@ Task<> Supervisor::staff(const Reign& reign, config::Problems& problems) {
 }
 
 void Supervisor::hire(unsigned count, config::Problems& problems) {
-  std::string who;
+  std::string who = "the watchdog";
   try {
+    if (!watchdog_) watchdog_ = std::make_unique<Watchdog>(tell_of_stuck);
     while (workers_.size() < count) {
       who = "worker " + std::to_string(workers_.size() + 1) + " of " + std::to_string(count);
       auto worker = std::make_unique<Worker>(static_cast<unsigned>(workers_.size()), lasting_, *this, renderer_);
@@ -291,6 +311,9 @@ Task<> Supervisor::publish(std::unique_ptr<Reign> reign) {
   co_await ask_workers(
       [&](size_t i, Worker::Done done) { workers_[i]->adopt(adoption, assignments[i], std::move(done)); });
   sockets_.keep_only(adoption->kept);
+  for (const auto& worker : workers_)
+    watchdog_->watch({worker->index(), worker->thread_id(), worker->turns(), worker->stuck_turns()});
+  watchdog_->use(configuration.watchdog);
   observe::use_process_log(configuration.process_log,
                            reign_ ? &reign_->snapshot->configuration().process_log : nullptr);
   watch_store(reign->snapshot->redis());

@@ -12,6 +12,7 @@
 #include "async/task_group.h"
 #include "runtime/privileges.h"
 #include "runtime/socket_set.h"
+#include "runtime/watchdog.h"
 #include "runtime/worker.h"
 #include "store/announcer.h"
 #include "store/redis_heartbeat.h"
@@ -124,6 +125,7 @@ class Supervisor final : public admin::Console {
   TaskGroup tasks_;
   std::unique_ptr<Signals> signals_;
   std::vector<std::unique_ptr<Worker>> workers_;
+  std::unique_ptr<Watchdog> watchdog_;  // watches the workers, so goes before them
 };
 
 }  // namespace weir::runtime

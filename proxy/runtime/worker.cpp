@@ -1,6 +1,7 @@
 #include "runtime/worker.h"
 
 #include <pthread.h>
+#include <unistd.h>
 
 #include <algorithm>
 #include <unordered_map>
@@ -132,6 +133,7 @@ Worker::Worker(unsigned index, Lasting& lasting, admin::Console& console, admin:
       admin_(std::make_unique<AdminSite>(console, renderer, lasting.admin_pages)),
       trimming_(loop_, *this) {
   context_.connections = connections_.get();
+  loop_.measure(metrics_.turns);
 }
 
 Worker::~Worker() {
@@ -146,6 +148,7 @@ void Worker::start() {
 }
 
 void Worker::run() {
+  thread_id_ = ::gettid();
   loop_.run();
   prepared_.clear();
   doors_.clear();

@@ -1,5 +1,8 @@
 #pragma once
 
+#include <sys/types.h>
+
+#include <atomic>
 #include <functional>
 #include <map>
 #include <memory>
@@ -58,6 +61,11 @@ class Worker {
 
   /// Throws std::system_error when the kernel refuses a thread.
   void start();
+  unsigned index() const { return index_; }
+  /// The kernel's id of the thread, once the thread has answered anything.
+  pid_t thread_id() const { return thread_id_; }
+  const TurnMeter& turns() const { return metrics_.turns; }
+  Counter& stuck_turns() { return metrics_.stuck_turns; }
 
   // Any thread: done on the worker's own, then `done` is called there.
   using Done = std::function<void()>;
@@ -111,6 +119,7 @@ class Worker {
   std::unordered_map<int, std::unique_ptr<Door>> prepared_;  // not open yet, by descriptor
   Alarm<Worker, &Worker::trim> trimming_;
   size_t freed_ = 0;  // bytes, or so, since the heap was last trimmed
+  std::atomic<pid_t> thread_id_ = 0;
   std::thread thread_;
 };
 

@@ -144,4 +144,15 @@ TEST_CASE("configuration: it describes itself, filters too, for the schema and t
   CHECK(config::reference_markdown(description).find("drain_timeout") != std::string::npos);
 }
 
+TEST_CASE("configuration: the watchdog watches for 5 s unless told otherwise") {
+  const auto of = [](const std::string& text) { return Read("listeners: [127.0.0.1:8080]\n" + text).value.watchdog; };
+  CHECK(of("").after == 5s);
+  CHECK(of("").action == StuckAction::log);
+  CHECK(of("watchdog: 2s\n").after == 2s);
+  CHECK(of("watchdog: 0\n").after == 0s);
+  CHECK(of("watchdog: { after: 1m, action: abort }\n").after == 1min);
+  CHECK(of("watchdog: { after: 1m, action: abort }\n").action == StuckAction::abort);
+  CHECK(Read("listeners: [127.0.0.1:8080]\nwatchdog: { action: restart }\n").problem() != "");
+}
+
 }  // namespace weir::runtime
