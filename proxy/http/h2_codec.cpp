@@ -19,6 +19,7 @@ constexpr std::array<uint8_t, 8> kLifePing{'l', 'i', 'v', 'i', 'n', 'g', '?', ' 
 H2Codec::H2Codec(Role role, const HeadLimits& limits, CodecEvents& events, Output& output, const H2Limits& h2_limits)
     : Codec(true),
       limits_(limits),
+      first_window_(h2_limits.stream_window),
       events_(events),
       output_(output),
       recycler_(kKeptStreams),

@@ -135,6 +135,7 @@ class H2Codec final : public Codec {
   void reset_refused();
 
   const HeadLimits limits_;
+  const uint32_t first_window_;  // bytes, of each stream, by our SETTINGS
   CodecEvents& events_;
   Output& output_;
   H2Memory memory_;

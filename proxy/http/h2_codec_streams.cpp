@@ -122,15 +122,16 @@ void H2Codec::consumed(StreamId id, size_t bytes) {
 
 void H2Codec::widen(StreamId id, uint32_t bytes) {
   auto* const stream = find_open(id);
-  if (!stream || stream->incoming == Stream::Message::whole) return;
+  if (!stream || stream->incoming == Stream::Message::whole || bytes <= first_window_) return;
   stream->window = bytes;
   if (stream->has_left) open_window(*stream);
 }
 
-/// nghttp2 has no stream before its HEADERS have left.
+/// nghttp2 has no stream before its HEADERS have left. The window is opened by a difference: until the peer has
+/// acknowledged our SETTINGS, nghttp2 takes a stream's window for 65,535 bytes, and a size below that would shrink it.
 void H2Codec::open_window(Stream& stream) {
-  nghttp2_session_set_local_window_size(session_, NGHTTP2_FLAG_NONE, static_cast<int32_t>(stream.id),
-                                        static_cast<int32_t>(stream.window));
+  nghttp2_submit_window_update(session_, NGHTTP2_FLAG_NONE, static_cast<int32_t>(stream.id),
+                               static_cast<int32_t>(stream.window - first_window_));
 }
 
 void H2Codec::receive_reset(Stream& stream, uint32_t code) {

@@ -110,6 +110,22 @@ class Backpressure(WeirCase):
         self.assertEqual([digest(body)], received)
         self.assertLess(weir.memory("VmHWM") - before, GROWTH)
 
+    def test_each_of_several_responses_over_new_connections_arrives_whole(self):
+        """The later ones are promised less room; their endpoints have not acknowledged any settings yet."""
+        def script(connection):
+            server = H2Server(connection)
+            stream, _ = server.request()
+            server.answer(stream, pattern(100_000))
+            server.is_closed(30)
+        servers = [self.scripted(script) for _ in range(5)]
+        weir = self.weir({
+            "upstreams": {f"api{index}": settings.upstream(server) | {"protocol": "http2"} for index, server in enumerate(servers)},
+            "routes": [settings.route(f"/{index}", f"api{index}") for index in range(len(servers))],
+        })
+        client = self.h2_client(weir)
+        streams = [client.ask(target=f"/{index}") for index in range(len(servers))]
+        self.assertEqual([100_000] * len(servers), [len(client.response(stream).body) for stream in streams])
+
     def test_a_slow_http_1_backend_holds_an_upload_at_its_client(self):
         go, received = threading.Event(), []
 
