@@ -67,6 +67,9 @@ class Inflater:
         self.state = ctypes.c_void_p()
         self.library.nghttp2_hd_inflate_new(ctypes.byref(self.state))
 
+    def __del__(self):
+        self.library.nghttp2_hd_inflate_del(self.state)
+
     def fields(self, data):
         found, field, flags = [], _Field(), ctypes.c_int(0)
         data = bytes(data)
