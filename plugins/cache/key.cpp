@@ -1,11 +1,11 @@
 #include "plugins/cache/key.h"
 
 #include <algorithm>
+#include <cstdint>
 #include <utility>
 
 #include "base/arena_text.h"
 #include "base/text.h"
-#include "exchange/arena_list.h"
 #include "http/query.h"
 #include "http/target.h"
 
@@ -83,18 +83,28 @@ bool CacheKey::takes(std::string_view parameter, Arena& arena) const {
 
 std::string_view CacheKey::query_of(const http::RequestHead& request, Arena& arena) const {
   if (query_.allow.empty() && query_.deny.empty() && !query_.sort) return request.query;
-  ArenaList<std::string_view> taken(arena);
-  for_each_parameter(request.query, [&](std::string_view parameter) {
-    if (takes(parameter, arena)) taken.add(parameter);
+  const std::string_view query = request.query;
+  struct Part {  // of the query: small, since two bytes may be a parameter
+    uint32_t at;
+    uint32_t size;
+  };
+  const auto most = static_cast<size_t>(std::ranges::count(query, '&')) + 1;
+  const auto parts = arena.make_list<Part>(most);
+  size_t count = 0;
+  for_each_parameter(query, [&](std::string_view parameter) {
+    if (!takes(parameter, arena)) return;
+    parts[count++] = {static_cast<uint32_t>(parameter.data() - query.data()), static_cast<uint32_t>(parameter.size())};
   });
+  const auto taken = parts.first(count);
+  const auto text_of = [&](const Part& part) { return query.substr(part.at, part.size); };
   if (query_.sort) {  // values of one name keep their order
-    const auto rank = [](std::string_view parameter) {
-      return std::pair(parameter.substr(0, parameter.find('=')), parameter.data());
-    };
-    std::ranges::sort(taken.begin(), taken.end(), {}, rank);
+    std::ranges::sort(taken, {}, [&](const Part& part) {
+      const auto parameter = text_of(part);
+      return std::pair(parameter.substr(0, parameter.find('=')), part.at);
+    });
   }
-  ArenaText text(arena, request.query.size());
-  for (const auto parameter : taken) text << (text.empty() ? "" : "&") << parameter;
+  ArenaText text(arena, query.size());
+  for (const Part& part : taken) text << (text.empty() ? "" : "&") << text_of(part);
   return text.text();
 }
 

@@ -135,10 +135,10 @@ class CostlierMemory(tls.TlsCase, ReleaseCase):
 
 class MemoryAfterAFlood(ReleaseCase):
     def flood(self, weir):
-        """Until nothing more comes in: all the room that there is for them is full."""
+        """Until nothing more comes in: all the room that there is for them is full. In chunks, which pass no kernel pipe."""
         clients = [RawClient(weir.address, receive_buffer=4096) for _ in range(FLOOD)]
         for client in clients:
-            client.send(request_bytes(target="/bytes/3000000"))
+            client.send(request_bytes(target="/chunked/3000000"))
         eventually(lambda: weir.metric(settings.ENDPOINT_ACTIVE) == FLOOD, "all are answered")
         sizes = []
 
