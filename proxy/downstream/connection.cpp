@@ -227,8 +227,23 @@ Task<> Connection::wait_drained() {
   wait_idle();
 }
 
+/// Whether the kernel still sends to the client, which has the write timeout for each step. A connection that is closed
+/// meanwhile answers the client's next frame with a reset, and the client's kernel drops what was not read yet.
+bool Connection::is_delivering() {
+  const auto left = static_cast<uint32_t>(socket_.undelivered());
+  if (left == 0 || !codec_->is_multiplexed()) return false;
+  looks_ = left == undelivered_ ? looks_ + 1 : 0;
+  undelivered_ = left;
+  if (looks_ * kLinger >= gateway_.serving()->policy->timeouts.write) return false;
+  alarm_.start(kLinger);
+  return true;
+}
+
 void Connection::on_alarm() {
-  if (state_ == State::lingering) return close();
+  if (state_ == State::lingering) {
+    if (!is_delivering()) close();
+    return;
+  }
   if (streams_.is_empty()) return idled();
   const Time now = gateway_.worker().loop.now();
   for (auto at = streams_.begin(); at != streams_.end();) {
@@ -244,6 +259,7 @@ void Connection::on_alarm() {
 /// A request may be on its way: over HTTP/2 its client can be told that it won't be looked at.
 void Connection::idled() {
   if (codec_->is_multiplexed() && wire_.is_backed_up()) return wait_idle();
+  if (is_delivering()) return;
   if (!codec_->is_multiplexed() || we_close_) return close();
   drain();
 }

@@ -1,6 +1,8 @@
 #include "net/socket.h"
 
+#include <linux/sockios.h>
 #include <netinet/tcp.h>
+#include <sys/ioctl.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
 #include <unistd.h>
@@ -110,6 +112,11 @@ ssize_t Socket::write(std::span<iovec> vectors) const {
   message.msg_iov = vectors.data();
   message.msg_iovlen = vectors.size();
   return ::sendmsg(fd_, &message, MSG_NOSIGNAL);
+}
+
+size_t Socket::undelivered() const {
+  int bytes = 0;
+  return ::ioctl(fd_, SIOCOUTQ, &bytes) == 0 && bytes > 0 ? static_cast<size_t>(bytes) : 0;
 }
 
 void Socket::finish_writing() {

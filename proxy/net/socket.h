@@ -44,6 +44,8 @@ class Socket {
   void finish_writing();
   /// The close that follows resets the connection: the peer must not take it for an orderly end.
   void reset_on_close();
+  /// Bytes sent that the peer's kernel has not acknowledged yet. One system call.
+  size_t undelivered() const;
   int fd() const { return fd_; }
 
   /// From here on all goes by TLS; `net::shake_hands` comes first.
