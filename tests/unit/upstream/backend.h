@@ -1,5 +1,7 @@
 #pragma once
 
+#include <netinet/tcp.h>
+
 #include "net/listening_socket.h"
 #include "unit/loop_bench.h"
 #include "unit/peer.h"
@@ -31,6 +33,8 @@ class Backend {
   std::optional<Peer> accept() {
     const int fd = ::accept4(fd_, nullptr, nullptr, SOCK_NONBLOCK | SOCK_CLOEXEC);
     if (fd < 0) return std::nullopt;
+    const int on = 1;
+    ::setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);  // what is sent arrives at once
     return Peer(fd);
   }
 
