@@ -109,7 +109,7 @@ class AddressChanges(WeirCase):
             other.bind(("127.0.0.9", int(port)))
             other.listen()
             weir.reload(self.bound(f"0.0.0.0:{port}"), expect="failure")
-            self.assertIn("address already in use", weir.stderr())
+            eventually(lambda: "address already in use" in weir.stderr(), "the reason")
         weir.reload(self.bound(f"0.0.0.0:{port}"))
 
     def test_the_admin_address_and_a_listener_change_places(self):

@@ -78,7 +78,7 @@ class Reload(Privileged):
     def test_another_user_in_a_reload_is_told_to_need_a_restart(self):
         weir = self.dropped({"routes": [answers(200, "one")]})
         weir.reload({**self.more(weir, "two", 1), "user": "daemon"})
-        self.assertIn("user_not_changed", weir.stderr())
+        eventually(lambda: "user_not_changed" in weir.stderr(), "the event")
         self.assertEqual({"two"}, self.said(weir.address))
 
 

@@ -114,7 +114,7 @@ class Start(Faulty):
         weir.start()
         before = threads_of(weir)
         weir.reload({"workers": 3, "user": "nobody", **settings.access_log("off"), **HELLO}, expect="failure")
-        self.assertIn("worker 2 of 3 can't be started", weir.stderr())
+        eventually(lambda: "worker 2 of 3 can't be started" in weir.stderr(), "the reason")
         self.assertEqual(before, threads_of(weir))
         self.assert_all_served(weir.address)
 
@@ -149,7 +149,7 @@ class Reload(Faulty):
         eventually(lambda: sum(weir.reloads().values()) > sum(reloads.values()), "the end of the reload")
         if weir.reloads()["failure"] > reloads["failure"]:
             self.assertTrue(has_failed)
-            self.assertIn("reload_failed", weir.stderr())
+            eventually(lambda: "reload_failed" in weir.stderr(), "the event")
             self.assert_all_served(first)
             self.assertTrue(is_refused(second), "a listener of a failed reload accepts")
             self.assertEqual(before, threads_of(weir))
