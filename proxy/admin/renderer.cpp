@@ -4,7 +4,10 @@
 #include <sys/resource.h>
 
 #include <optional>
+#include <system_error>
 #include <utility>
+
+#include "base/log.h"
 
 namespace weir::admin {
 
@@ -22,6 +25,7 @@ struct Renderer::Answer {
 };
 
 Task<RenderedPage> Renderer::render(Exchange& exchange, std::function<Page()> work) {
+  if (!has_thread()) co_return RenderedPage(work());
   auto answer = std::make_shared<Answer>(exchange.loop());
   add({answer, &exchange.loop(), std::move(work)});
   co_await answer->arrived.wait();
@@ -29,13 +33,22 @@ Task<RenderedPage> Renderer::render(Exchange& exchange, std::function<Page()> wo
   co_return std::move(*answer->page);
 }
 
+bool Renderer::has_thread() {
+  const std::lock_guard lock(mutex_);
+  if (is_stopped_ || thread_.joinable()) return true;
+  try {
+    thread_ = std::thread([this] { run(); });
+  } catch (const std::system_error& error) {
+    log::warn("admin_thread_refused", {{"reason", error.what()}});
+    return false;
+  }
+  ::pthread_setname_np(thread_.native_handle(), "weir-admin");
+  return true;
+}
+
 void Renderer::add(Job job) {
   const std::lock_guard lock(mutex_);
   if (is_stopped_) return;
-  if (!thread_.joinable()) {
-    thread_ = std::thread([this] { run(); });
-    ::pthread_setname_np(thread_.native_handle(), "weir-admin");
-  }
   jobs_.push_back(std::move(job));
   is_wanted_.notify_one();
 }

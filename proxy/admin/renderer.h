@@ -13,7 +13,8 @@
 namespace weir::admin {
 
 /// A thread of its own, of low priority, that renders the pages of the admin API one after another: with thousands of
-/// routes that takes longer than a worker may stop. Begins with the first page.
+/// routes that takes longer than a worker may stop. Begins with the first page. Where the system refuses the thread,
+/// the worker renders: a page that comes late tells an operator more than an error.
 class Renderer {
  public:
   Renderer() = default;
@@ -34,6 +35,7 @@ class Renderer {
     Loop* asker;
     std::function<Page()> work;
   };
+  bool has_thread();
   void add(Job job);
   void run();
 

@@ -15,7 +15,12 @@ STRANGER = 54321                                    # a user id without processe
 
 
 def threads_of(weir):
-    return len(os.listdir(f"/proc/{weir.pid}/task"))
+    """All but those that start when they are needed first: for the pages of the admin API, and for each log."""
+    names = []
+    for task in os.listdir(f"/proc/{weir.pid}/task"):
+        with open(f"/proc/{weir.pid}/task/{task}/comm") as file:
+            names.append(file.read().strip())
+    return sorted(name for name in names if name not in ("weir-admin", "log-writer"))
 
 
 def is_refused(address):
