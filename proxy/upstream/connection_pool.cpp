@@ -133,6 +133,10 @@ void ConnectionPool::share(Connection& connection) {
 }
 
 void ConnectionPool::retire(Connection& connection) {
+  // Requests that wait for what the endpoint says on this connection look for another.
+  if (const auto found = places_.find(&connection.endpoint()); found != places_.end() && !connection.has_heard()) {
+    found->second.made.notify();
+  }
   remove_idle(connection);
   connection.unlink();
   retired_.push_back(connection);
@@ -196,7 +200,13 @@ void ConnectionPool::close_idle() {
 }
 
 void ConnectionPool::bury() {
-  while (Connection* connection = retired_.pop_front()) delete connection;
+  List<Connection> kept;
+  while (Connection* connection = retired_.pop_front()) {
+    // A request may have been on its way to a connection that an outage retired: it ends with that request.
+    if (connection->is_unused()) delete connection;
+    else kept.push_back(*connection);
+  }
+  lent_.splice(kept);
   // Names that resolve anew leave endpoints behind.
   if (places_.size() <= kPlaces || !sweep_.is_due(places_.size())) return;
   forget_abandoned();

@@ -141,6 +141,8 @@ Task<Result<Connection*>> suit_tunnel(Exchange& exchange, const Upstream& upstre
     if (has_heard && connection->capacity() > 0 && connection->codec().can_tunnel()) break;
     if (!has_heard || connection->requests() == 0 || !connection->codec().can_tunnel()) {
       failure = is_late ? Outcome::timed_out : connection->is_closed() ? Outcome::broken : Outcome::abandoned;
+      // Taken for this request: idle again from here on.
+      if (!connection->is_closed() && connection->is_unused()) exchange.worker.connections->put(*connection);
       co_return fail(ErrorCode::protocol_error, Side::upstream, "the endpoint takes no WebSockets over HTTP/2");
     }
     // Others who waited have filled it.

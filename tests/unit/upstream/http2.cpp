@@ -376,4 +376,30 @@ TEST_CASE("forward: an HTTP/1.1 endpoint is read no further ahead than the clien
   CHECK(ahead > 0);
 }
 
+TEST_CASE("forward: a request whose connection was made while its endpoint went down gets its response") {
+  Http2Bench bench;
+  Request request(bench);
+  request.start();
+  ++bench.endpoint().outages;
+  Server server(bench);
+  server.await(1);
+  bench.settle();
+  server.respond(1, 200, "response");
+  CHECK(request.text() == "response");
+  bench.settle();
+  CHECK(bench.endpoint().connections.load() == 0);  // no further request uses it
+}
+
+TEST_CASE("forward: a call whose request stays open ends after the tunnel timeout") {
+  Http2Bench bench;
+  Request request(bench, http::Method::post);
+  request.exchange.request.headers.add("content-type", "application/grpc");
+  request.exchange.request_body = make_in<Unending>(request.arena, request.arena, bench.loop);
+  request.start();
+  Server server(bench);
+  server.await(1);
+  bench.advance(std::chrono::hours(1) + 1s);
+  CHECK(request.failure() == ErrorCode::response_timeout);
+}
+
 }  // namespace weir::upstream
