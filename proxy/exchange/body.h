@@ -9,6 +9,8 @@
 
 namespace weir {
 
+class Backlog;
+
 namespace net {
 class SplicePipe;
 }
@@ -39,6 +41,9 @@ class Body {
   /// Whoever reads takes chunks that the kernel holds, too, and drains each before the next `read`. A body that
   /// wraps another doesn't pass this on: it has to see the bytes.
   virtual void allow_splice() {}
+  /// From here on the response is read for a client of a multiplexed connection; null: for any other. Only what reads
+  /// ahead listens.
+  virtual void limit_by(Backlog*) {}
   /// After its end: nothing came behind it that belongs to no message. Else who sent it may have meant something else.
   virtual bool is_exact() const { return true; }
   /// Back to the start, when nothing has been taken yet or all that was can be had again; else false.

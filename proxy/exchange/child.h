@@ -30,10 +30,12 @@ class Child final : ClientSide {
   }
   net::Address local_address() const override { return local_address_; }
   Backlog* backlog() override { return backlog_; }
+  bool has_reader() const override { return has_reader_; }
 
   SnapshotRef snapshot_;  // of one that is detached
   net::Address local_address_;
   Backlog* const backlog_;  // of the parent's client; null when detached
+  const bool has_reader_;   // false when detached: a cache may store the response, or hand it over
   Exchange* informed_ = nullptr;
   bool is_untold_ = false;
   Arena arena_;

@@ -91,6 +91,7 @@ Exchange::ChildPtr Exchange::detach(const Mark& mark) {
 void Exchange::adopt(ChildPtr child) {
   Exchange& winner = child->exchange;
   response.body = std::move(winner.response.body);
+  if (response.body) response.body->limit_by(backlog());
   response.head = winner.response.head;
   failure = winner.failure;
   facts.set_all(winner.facts);

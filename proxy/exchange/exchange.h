@@ -114,6 +114,8 @@ class ClientSide {
   /// What limits how far the response may be read ahead of the client, over all streams of the client's connection.
   /// Null: the connection carries one stream, which its own limits hold.
   virtual Backlog* backlog() { return nullptr; }
+  /// False while nobody is known to read the response.
+  virtual bool has_reader() const { return true; }
 };
 
 /// One request and its response: gathers the parts, each of which has its own state. Lives in the arena of
@@ -143,6 +145,7 @@ class Exchange {
 
   /// What limits how far the response is read ahead of the client; null: nothing but the response's own limits.
   Backlog* backlog() const { return client_side_ ? client_side_->backlog() : nullptr; }
+  bool has_reader() const { return !client_side_ || client_side_->has_reader(); }
   /// Ends a tunnel with a word to both ends; false when this is none. Who must end still has to be cut.
   bool part() { return client_side_ && client_side_->part(); }
 

@@ -8,6 +8,12 @@ Pipe::~Pipe() {
   if (backlog_) backlog_->remove(queue_.bytes());
 }
 
+void Pipe::limit_by(Backlog* backlog) {
+  if (backlog_) backlog_->remove(queue_.bytes());
+  backlog_ = backlog;
+  if (backlog_) backlog_->add(queue_.bytes());
+}
+
 size_t Pipe::room() const {
   if (is_held() || queue_.bytes() >= kEnough) return 0;
   return backlog_ ? std::min(backlog_->room(queue_.bytes()), kEnough) : kEnough;

@@ -33,7 +33,7 @@ class Pipe {
   net::SplicePipe* splice() const { return splice_.get(); }
 
   /// Counts what is in the pipe as read ahead for a client of a multiplexed connection, and is bound by that.
-  void limit_by(Backlog* backlog) { backlog_ = backlog; }
+  void limit_by(Backlog* backlog);
 
   /// Bytes that may be pushed now.
   size_t room() const;

@@ -217,6 +217,7 @@ Task<Result<>> Wire::send_spliced(const Body& body, http::StreamId stream, net::
 
 Task<Result<>> send_body(Body& body, Wire& wire, http::StreamId stream, Duration patience, uint64_t& bytes) {
   auto& codec = wire.codec();
+  const auto size = body.size();
   if (!wire.socket().tls() && codec.may_pass_out(stream) >= kWorthSplicing) body.allow_splice();
   for (;;) {
     auto reading = body.read();
@@ -245,7 +246,9 @@ Task<Result<>> send_body(Body& body, Wire& wire, http::StreamId stream, Duration
     }
     bytes += chunk->data.size();
     codec.send_data(stream, std::move(chunk->data));
-    if (wire.output().bytes() + codec.held_back(stream) >= (wire.is_crowded() ? 1 : kEnough)) {
+    // The end leaves with the last bytes where these are known to be the last: a closed window would keep it back.
+    const bool is_whole = size.kind == http::BodySize::Kind::known && bytes >= size.bytes;
+    if (!is_whole && wire.output().bytes() + codec.held_back(stream) >= (wire.is_crowded() ? 1 : kEnough)) {
       if (auto flushed = co_await wire.flush(body, stream, patience); !flushed) co_return flushed;
     }
   }

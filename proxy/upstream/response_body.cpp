@@ -53,7 +53,7 @@ void ResponseBody::send(Connection& connection) {
   connection_ = &connection;
   waits_since_ = exchange_.loop().now();
   connection.lend(*this);
-  pipe_.limit_by(exchange_.backlog());
+  limit_by(exchange_.backlog());
   const auto& rule = upstream_.settings().host;
   auto& request = exchange_.request;
   const auto asked = request.authority;
@@ -61,11 +61,12 @@ void ResponseBody::send(Connection& connection) {
   if (rule.from == HostRule::From::fixed) request.authority = rule.name;
   stream_ = connection.codec().send_request(request, exchange_.request_body->size());
   request.authority = asked;
-  widen();
+  if (exchange_.has_reader()) widen();
   if (send_at_once()) return;
   upload_ = upload();
   if (upload_.start()) return;
   if (!exchange_.request.protocol.empty()) return await_head();  // a tunnel's request is out with its head
+  if (is_call_) return arm(upstream_.settings().timeouts.tunnel);
   watch_deadline();
 }
 
@@ -73,12 +74,18 @@ void ResponseBody::send(Connection& connection) {
 void ResponseBody::widen() {
   if (granted_ > 0 || !connection_->codec().is_multiplexed()) return;
   constexpr size_t kMost = 256 * 1024 - kFirstWindow;
-  auto* const backlog = exchange_.backlog();
-  const size_t more = backlog ? std::min(backlog->room_to_promise() / 2, kMost) : kMost;
+  const size_t more = backlog_ ? std::min(backlog_->room_to_promise() / 2, kMost) : kMost;
   if (more < kFirstWindow) return;
   granted_ = more;
-  if (backlog) backlog->promise(more);
+  if (backlog_) backlog_->promise(more);
   connection_->codec().widen(stream_, static_cast<uint32_t>(kFirstWindow + more));
+}
+
+void ResponseBody::limit_by(Backlog* backlog) {
+  pipe_.limit_by(backlog);
+  if (backlog_) backlog_->take_back(granted_);
+  backlog_ = backlog;
+  if (backlog_) backlog_->promise(granted_);
 }
 
 /// Without a body a request is one write, nearly always. False: it has one, or the socket doesn't take all of it now.
@@ -275,8 +282,8 @@ void ResponseBody::release() {
   alarm_.stop();
   const bool upload_is_over = !upload_ || upload_.is_done();
   upload_.reset();  // it writes to the connection: it must not outlive the loan
-  if (auto* const backlog = exchange_.backlog(); backlog && granted_ > 0)
-    backlog->take_back(std::exchange(granted_, 0));
+  if (backlog_) backlog_->take_back(granted_);
+  granted_ = 0;
   if (auto* connection = std::exchange(connection_, nullptr)) {
     connection->give_back(*this, upload_is_over && pipe_.is_finished());
   }

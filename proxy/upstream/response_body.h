@@ -38,6 +38,7 @@ class ResponseBody final : public ListNode, public Body {
   http::BodySize size() const override { return size_; }
   bool is_exact() const override { return !has_excess_; }
   void allow_splice() override;
+  void limit_by(Backlog* backlog) override;
 
   // From the connection.
   http::ResponseHead& begin_head();
@@ -97,10 +98,11 @@ class ResponseBody final : public ListNode, public Body {
   bool has_excess_ = false;  // more came than the answer
   bool has_parted_ = false;  // a tunnel that was silent for too long
   bool is_over_ = false;
-  const bool is_call_;     // gRPC: head and messages come when the application has any
-  uint64_t sent_ = 0;      // bytes of the request's body
-  uint64_t received_ = 0;  // bytes of the response's body
-  size_t granted_ = 0;     // bytes of the stream's window beyond the first, promised by the client's backlog
+  const bool is_call_;          // gRPC: head and messages come when the application has any
+  uint64_t sent_ = 0;           // bytes of the request's body
+  uint64_t received_ = 0;       // bytes of the response's body
+  size_t granted_ = 0;          // bytes of the stream's window beyond the first, promised by the client's backlog
+  Backlog* backlog_ = nullptr;  // of the client that reads the response
   uint64_t sent_when_armed_ = 0;
   Time waits_since_{};
   Time deadline_;
