@@ -492,6 +492,7 @@ void Connection::linger() {
   resume_.notify();
   if (codec_->is_multiplexed()) (void)wire_.write();  // GOAWAY, acknowledgements
   if (!wire_.is_backed_up()) return finish_writing();
+  wire_.send_soon();  // goes on writing when the socket has room
   drained_ = wait_drained();
   drained_.start();
 }
