@@ -1,11 +1,13 @@
 #include "net/listening_socket.h"
 
+#include <fcntl.h>
 #include <sys/fsuid.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #include <algorithm>
 #include <cerrno>
+#include <cstdio>
 #include <cstring>
 #include <utility>
 
@@ -139,8 +141,23 @@ std::expected<void, std::string> BoundSocket::listen() {
   return std::unexpected(reason(errno));
 }
 
+/// Swaps the two files, so that the other process's can be put back.
+bool BoundSocket::take_place() {
+  struct stat info{};
+  if (::lstat(target_.c_str(), &info) == 0 && !S_ISSOCK(info.st_mode)) {
+    errno = EEXIST;  // a file or a directory of somebody's stays where it is
+    return false;
+  }
+  if (::renameat2(AT_FDCWD, path_.c_str(), AT_FDCWD, target_.c_str(), RENAME_EXCHANGE) == 0) {
+    replaced_ = path_;
+    return true;
+  }
+  const bool has_no_other = errno == ENOENT || errno == EINVAL || errno == ENOSYS;  // or the file system knows no swap
+  return has_no_other && ::rename(path_.c_str(), target_.c_str()) == 0;
+}
+
 std::expected<int, std::string> BoundSocket::publish() {
-  if (!target_.empty() && ::rename(path_.c_str(), target_.c_str()) != 0) return std::unexpected(reason(errno));
+  if (!target_.empty() && !take_place()) return std::unexpected(reason(errno));
   return std::exchange(fd_, -1);
 }
 
@@ -148,7 +165,9 @@ std::expected<int, std::string> open_listener(const Address& address, const List
   const auto bound = BoundSocket::open(address, options);
   if (!bound) return std::unexpected(bound.error());
   if (const auto listening = (*bound)->listen(); !listening) return std::unexpected(listening.error());
-  return (*bound)->publish();
+  const auto fd = (*bound)->publish();
+  if (!(*bound)->replaced().empty()) ::unlink((*bound)->replaced().c_str());
+  return fd;
 }
 
 std::string why_taken(const Address& address, std::span<const int> own) {

@@ -39,14 +39,19 @@ class BoundSocket {
   std::expected<void, std::string> listen();
   /// Puts a taken-over unix socket in place and gives the descriptor to the caller.
   std::expected<int, std::string> publish();
+  /// After `publish`: where the file is whose place was taken; "" when there was none.
+  const std::string& replaced() const { return replaced_; }
 
  private:
   BoundSocket(int fd, const ListenOptions& options) : fd_(fd), backlog_(options.backlog) {}
+
+  bool take_place();
 
   int fd_;
   int backlog_;
   std::string path_;    // of the unix socket file
   std::string target_;  // the path to take over; empty: `path_` stays
+  std::string replaced_;
 };
 
 /// Binds, listens and publishes.

@@ -38,12 +38,22 @@ std::expected<void, std::string> set_access(const std::string& path, const Socke
   const gid_t group = access.group.value_or(info->st_gid);
   const bool changes_owner = owner != info->st_uid || group != info->st_gid;
   if (changes_owner && ::lchown(path.c_str(), owner, group) != 0) return reason("owner and group can't be set");
-  if ((info->st_mode & 07777) != access.mode && ::chmod(path.c_str(), access.mode) != 0)
-    return reason("the mode can't be set");
-  return {};
+  if ((info->st_mode & 07777) == access.mode) return {};
+  // chmod follows symbolic links, and the directory may be another user's: the mode is set on what was looked at.
+  const int fd = ::open(path.c_str(), O_PATH | O_NOFOLLOW | O_CLOEXEC);
+  if (fd < 0) return reason("the mode can't be set");
+  struct stat opened{};
+  const bool is_same = ::fstat(fd, &opened) == 0 && opened.st_dev == info->st_dev && opened.st_ino == info->st_ino;
+  const bool is_set = is_same && ::chmod(("/proc/self/fd/" + std::to_string(fd)).c_str(), access.mode) == 0;
+  const int error = is_same ? errno : ENOENT;
+  ::close(fd);
+  if (is_set) return {};
+  errno = error;
+  return reason("the mode can't be set");
 }
 
-SocketFile::SocketFile(std::string path) : path_(std::move(path)) {
+SocketFile::SocketFile(std::string path, std::string replaced)
+    : path_(std::move(path)), replaced_(std::move(replaced)) {
   if (const auto info = look_at(path_)) {
     device_ = info->st_dev;
     inode_ = info->st_ino;
@@ -55,7 +65,12 @@ bool SocketFile::is_there() const {
   return info && info->st_dev == device_ && info->st_ino == inode_;
 }
 
+void SocketFile::settle() {
+  if (!replaced_.empty()) ::unlink(std::exchange(replaced_, {}).c_str());
+}
+
 SocketFile::~SocketFile() {
+  if (!replaced_.empty() && is_there() && ::rename(replaced_.c_str(), path_.c_str()) == 0) return;
   if (!is_there() || ::unlink(path_.c_str()) == 0) return;
   log::warn("socket_file_not_removed", {{"path", path_}, {"error", std::strerror(errno)}});
 }

@@ -25,19 +25,25 @@ std::string file_of(const Address& address);
 std::expected<void, std::string> set_access(const std::string& path, const SocketAccess& access);
 
 /// The file of a listening unix socket, removed with this object unless another process has put its own socket there.
+/// The file of a process whose place this one takes waits beside it until `settle`: before that, destruction puts it
+/// back.
 class SocketFile {
  public:
-  explicit SocketFile(std::string path);
+  /// `replaced`: where the other process's file is; "" when there is none.
+  explicit SocketFile(std::string path, std::string replaced = {});
   SocketFile(const SocketFile&) = delete;
   SocketFile& operator=(const SocketFile&) = delete;
   ~SocketFile();
 
   const std::string& path() const { return path_; }
+  /// The place is taken for good.
+  void settle();
   /// False when the file is gone or another socket's.
   bool is_there() const;
 
  private:
   std::string path_;
+  std::string replaced_;
   dev_t device_ = 0;
   ino_t inode_ = 0;
 };

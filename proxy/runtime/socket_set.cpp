@@ -149,9 +149,15 @@ bool SocketSet::keep(Bound& bound, config::Problems& problems) {
     opened.fds.push_back(*fd);
     opened.access = fresh.access;
     if (const auto path = net::file_of(fresh.address); !path.empty())
-      opened.file = std::make_unique<net::SocketFile>(path);
+      opened.file = std::make_unique<net::SocketFile>(path, fresh.socket->replaced());
   }
   return true;
+}
+
+void SocketSet::settle() {
+  for (auto& [name, opened] : sockets_) {
+    if (opened.file) opened.file->settle();
+  }
 }
 
 bool SocketSet::change_access(const Configuration& configuration, config::Problems& problems) {

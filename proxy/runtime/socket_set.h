@@ -54,6 +54,8 @@ class SocketSet {
   /// Gives unix sockets that are open already the access that `configuration` wants. What fails is a Problem, and then
   /// nothing has changed.
   bool change_access(const Configuration& configuration, config::Problems& problems);
+  /// What was taken over from another process is kept for good: until then a failure gives it back.
+  void settle();
   /// Closes all but these, once no worker watches the others.
   void keep_only(const std::set<int>& kept);
 

@@ -63,6 +63,10 @@ int listen(int fd, int backlog) { return fails(LISTEN) ? -1 : REAL(listen)(fd, b
 
 int rename(const char* from, const char* to) { return fails(RENAME) ? -1 : REAL(rename)(from, to); }
 
+int renameat2(int at, const char* from, int to_at, const char* to, unsigned flags) {
+  return fails(RENAME) ? -1 : REAL(renameat2)(at, from, to_at, to, flags);
+}
+
 FILE* fopen(const char* path, const char* mode) { return fails(OPEN) ? NULL : REAL(fopen)(path, mode); }
 
 FILE* fopen64(const char* path, const char* mode) { return fails(OPEN) ? NULL : REAL(fopen64)(path, mode); }

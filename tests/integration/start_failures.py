@@ -188,6 +188,22 @@ class TakeOver(Faulty):
             self.assertGreater(failed, 0, call)
             self.assert_all_served(path)
 
+    def test_a_path_that_was_taken_over_is_given_back_when_another_cannot_be(self):
+        path = "unix:" + os.path.join(self.folder(), "weir.sock")
+        barred = os.path.join(self.folder(), "barred.sock")
+        os.mkdir(barred)
+        with open(os.path.join(barred, "kept"), "w"):
+            pass
+        self.weir({"listeners": [settings.listener(path)], "routes": [answers(200, "first")]})
+        second = Weir({"listeners": [settings.listener(path), settings.listener("unix:" + barred)], **HELLO},
+                      arguments=["--join"])
+        self.addCleanup(stop_quietly, second)
+        second.spawn()
+        eventually(second.is_ready_or_dead, "ready, or ended")
+        self.assertEqual(1, second.wait(), second.stderr())
+        self.assert_all_served(path, b"first", 4)
+        self.assertEqual(["weir.sock"], os.listdir(os.path.dirname(path[5:])))
+
 
 if __name__ == "__main__":
     unittest.main()
