@@ -28,6 +28,12 @@ extern "C" void count_signal(int number) {
 
 }  // namespace
 
+void LastResort::end_after(Duration time) {
+  if (count.load() < 2) ::alarm(static_cast<unsigned>(std::chrono::ceil<std::chrono::seconds>(time).count()));
+}
+
+void LastResort::call_off() { ::alarm(0); }
+
 LastResort::LastResort(std::initializer_list<int> numbers) {
   count.store(0);
   struct sigaction alarm{};

@@ -57,12 +57,16 @@ bool is_directory(const struct stat& info) { return S_ISDIR(info.st_mode); }
 
 }  // namespace
 
-void give_log_to(const std::string& path, uid_t user, gid_t group) {
+void give_log_to(const std::string& path, const std::string& configuration, uid_t user, gid_t group) {
   const auto directory = fs::absolute(path).parent_path();
   std::error_code error;
   fs::create_directories(directory, error);
   if (error) tell_failure(directory, error.message());
-  if (!is_shared(directory)) give(directory, user, group, is_directory);
+  if (fs::equivalent(directory, fs::absolute(configuration).parent_path(), error)) {
+    tell_failure(directory, "it holds the configuration, which that user could replace then: write the log elsewhere");
+  } else if (!is_shared(directory)) {
+    give(directory, user, group, is_directory);
+  }
   give(path, user, group, is_file);
 }
 

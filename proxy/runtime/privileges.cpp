@@ -68,4 +68,11 @@ void drop_privileges(const Configuration& configuration, const Identity& identit
     problems.add(at, std::string("can't keep CAP_NET_BIND_SERVICE: ") + std::strerror(errno));
 }
 
+void drop_capabilities_of_thread() {
+  if (::geteuid() == 0) return;
+  __user_cap_header_struct header{_LINUX_CAPABILITY_VERSION_3, 0};
+  const __user_cap_data_struct none[2]{};
+  ::syscall(SYS_capset, &header, none);
+}
+
 }  // namespace weir::runtime

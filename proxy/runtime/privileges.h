@@ -23,4 +23,7 @@ std::optional<Identity> wanted_identity(const Configuration& configuration, conf
 /// Threads that run already lose all capabilities, which belong to single threads. What fails is a Problem.
 void drop_privileges(const Configuration& configuration, const Identity& identity, config::Problems& problems);
 
+/// Takes all capabilities from the calling thread, unless the process is root's.
+void drop_capabilities_of_thread();
+
 }  // namespace weir::runtime

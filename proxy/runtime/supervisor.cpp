@@ -22,6 +22,7 @@ namespace weir::runtime {
 namespace {
 
 constexpr Duration kDrainStep = std::chrono::milliseconds(20);
+constexpr Duration kPatience = std::chrono::seconds(5);   // beyond the drain, with a worker that hangs
 constexpr Duration kIdleGrace = std::chrono::seconds(1);  // for requests that were on their way when the drain began
 
 /// Every connection takes a descriptor: as many as the machine allows.
@@ -112,6 +113,7 @@ int Supervisor::run() {
   const LastResort last_resort({SIGTERM, SIGINT, SIGQUIT});
   tasks_.spawn(begin());
   loop_.run();
+  LastResort::call_off();
   signals_.reset();
   tasks_.cancel();
   renderer_.stop();
@@ -166,7 +168,7 @@ std::shared_ptr<observe::AccessLog> Supervisor::open_log(const Configuration& co
   std::optional<FilesAs> as_user;
   if (becoming && ::geteuid() == 0) {
     if (const auto file = configuration.access_log.file(); !file.empty())
-      give_log_to(file, becoming->user, becoming->group);
+      give_log_to(file, options_.file, becoming->user, becoming->group);
     as_user.emplace(becoming->user, becoming->group);
   }
   try {
@@ -310,6 +312,7 @@ Task<> Supervisor::publish(std::unique_ptr<Reign> reign) {
   reign->adoption = adoption;
   co_await ask_workers(
       [&](size_t i, Worker::Done done) { workers_[i]->adopt(adoption, assignments[i], std::move(done)); });
+  sockets_.settle();
   sockets_.keep_only(adoption->kept);
   for (const auto& worker : workers_)
     watchdog_->watch({worker->index(), worker->thread_id(), worker->turns(), worker->stuck_turns()});
@@ -415,6 +418,7 @@ Task<Load> Supervisor::total_load() {
 Task<> Supervisor::stop() {
   notify_service_manager("STOPPING=1");
   const auto settings = reign_->snapshot->configuration().shutdown;
+  LastResort::end_after(settings.delay + settings.drain_timeout + kPatience);
   log::info(
       "draining",
       {{"delay_ms",

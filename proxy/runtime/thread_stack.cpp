@@ -94,6 +94,8 @@ void prepare_stacks() {
 }
 
 std::string stack_of(pid_t thread, Duration patience) {
+  auto late = Stage::answered;  // an answer that came after its time
+  request.stage.compare_exchange_strong(late, Stage::none);
   auto free = Stage::none;
   request.thread = thread;
   if (!request.stage.compare_exchange_strong(free, Stage::asked)) return "";

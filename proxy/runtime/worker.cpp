@@ -8,6 +8,7 @@
 #include <unordered_set>
 
 #include "base/log.h"
+#include "runtime/privileges.h"
 
 namespace weir::runtime {
 
@@ -149,6 +150,7 @@ void Worker::start() {
 
 void Worker::run() {
   thread_id_ = ::gettid();
+  drop_capabilities_of_thread();  // of the main thread, which binds low ports
   loop_.run();
   prepared_.clear();
   doors_.clear();
