@@ -1,7 +1,10 @@
 #include "admin/renderer.h"
 
 #include <pthread.h>
+#include <sched.h>
 #include <sys/resource.h>
+#include <sys/syscall.h>
+#include <unistd.h>
 
 #include <optional>
 #include <system_error>
@@ -14,6 +17,26 @@ namespace weir::admin {
 namespace {
 
 constexpr int kNice = 10;  // workers go first where cores are short
+
+/// struct sched_attr of the kernel (sched_setattr(2)), which glibc 2.36 does not declare.
+struct SchedulingAttributes {
+  uint32_t size = sizeof(SchedulingAttributes);
+  uint32_t policy = SCHED_OTHER;
+  uint64_t flags = 0;
+  int32_t nice = 0;
+  uint32_t priority = 0;
+  uint64_t runtime = 0;  // nanoseconds
+  uint64_t deadline = 0;
+  uint64_t period = 0;
+};
+
+/// A worker that wakes on the renderer's core waits for the rest of its time slice (EEVDF, Linux 6.12 and later: 3 ms
+/// by default). Kernels that know no such setting take the niceness alone.
+void step_back() {
+  const SchedulingAttributes attributes{.nice = kNice, .runtime = 100'000};
+  if (::syscall(SYS_sched_setattr, 0, &attributes, 0) == 0) return;
+  ::setpriority(PRIO_PROCESS, static_cast<id_t>(::gettid()), kNice);  // on Linux: of this thread alone
+}
 
 }  // namespace
 
@@ -64,7 +87,7 @@ void Renderer::stop() {
 }
 
 void Renderer::run() {
-  ::setpriority(PRIO_PROCESS, static_cast<id_t>(::gettid()), kNice);  // on Linux: of this thread alone
+  step_back();
   for (;;) {
     std::unique_lock lock(mutex_);
     is_wanted_.wait(lock, [this] { return is_stopped_ || !jobs_.empty(); });
