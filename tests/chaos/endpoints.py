@@ -156,7 +156,7 @@ class Http1End:
             reading = asyncio.ensure_future(self.upload(script, message))
         try:
             await pause(script.delay)
-            goes_on = await self.play(script, method)
+            goes_on = await self.play(script, method, reading)
             if reading and goes_on:
                 await reading
             return goes_on and (reading is not None or message.is_complete)
@@ -164,10 +164,16 @@ class Http1End:
             if reading:
                 reading.cancel()
 
-    async def play(self, script, method):
+    async def hold(self, reading):
+        """Sends nothing more until the connection ends. Only one of two readers at a time: the request's body comes first."""
+        if reading:
+            await reading
+        await self.link.until_closed()
+
+    async def play(self, script, method, reading):
         ending, send = script.ending, self.link.send
         if ending == "freeze" or ending == "silent":
-            await self.link.until_closed()
+            await self.hold(reading)
             return False
         if ending == "junk":
             await send(b"HTTP/1.1 200 OK\r\nContent-Length: 5, 6\r\n\r\nab\r\n\0")
@@ -198,7 +204,7 @@ class Http1End:
             self.link.reset()
             return False
         if ending == "stall":
-            await self.link.until_closed()
+            await self.hold(reading)
             return False
         if is_chunked and not is_bodiless:
             await send(b"0\r\n" + (b"X-Trailer: 1\r\n" if script.trailers else b"") + b"\r\n")

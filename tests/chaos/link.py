@@ -149,6 +149,8 @@ class Link:
 
     async def receive(self, limit=1 << 16):
         """b"" at the end of the stream."""
+        if self.receiving.locked():                  # each of two readers would lack what the other got
+            raise RuntimeError("the connection is being read already")
         async with self.receiving:
             return await self._receive(limit)
 
