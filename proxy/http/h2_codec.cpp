@@ -20,6 +20,8 @@ H2Codec::H2Codec(Role role, const HeadLimits& limits, CodecEvents& events, Outpu
     : Codec(true),
       limits_(limits),
       first_window_(h2_limits.stream_window),
+      widest_window_(h2_limits.widest_window),
+      spare_window_(h2_limits.spare_window),
       events_(events),
       output_(output),
       recycler_(kKeptStreams),

@@ -13,12 +13,15 @@ struct nghttp2_session;
 
 namespace weir::http {
 
-/// What we let an HTTP/2 peer send. Both windows bound what is buffered for it: a stream's is opened again as its
-/// bytes are consumed, and so is the connection's, which all streams share.
+/// What an HTTP/2 peer may send. Both windows bound what is buffered for the peer, and open again as bytes are consumed.
+/// The stream windows are the bound in practice: the connection window is twice the sum of all that streams can have, so
+/// that streams whose bytes nobody consumes leave the others their flow (a window opens again once half of it is used).
 struct H2Limits {
-  uint32_t stream_window = 256 * 1024;       // bytes; up to 2^31-1
-  uint32_t connection_window = 1024 * 1024;  // bytes; 65535 at least
-  uint32_t streams = 128;                    // server: open at once
+  uint32_t stream_window = 16 * 1024;            // bytes of each stream at first; up to 2^31-1
+  uint32_t widest_window = 256 * 1024;           // bytes of a stream whose bytes are consumed as they come
+  uint32_t spare_window = 1024 * 1024;           // bytes by which all streams together may exceed `stream_window`
+  uint32_t connection_window = 6 * 1024 * 1024;  // bytes; 65535 at least
+  uint32_t streams = 128;                        // server: open at once
   uint32_t header_table = 4096;              // bytes of HPACK state
   uint32_t frame = 16 * 1024;                // bytes; 16 KiB to 16 MiB - 1
 };
@@ -97,7 +100,8 @@ class H2Codec final : public Codec {
   void forget(Stream& stream);
   void lose(Stream& stream, Error error);
   void refuse(Stream& stream, Error error);
-  void open_window(Stream& stream);
+  void open_window(Stream& stream, uint32_t more);
+  void lend_window(Stream& stream, size_t consumed);
   void has_closed(Stream& stream, uint32_t code);
   Error closing_error(const Stream& stream, uint32_t code) const;
 
@@ -135,7 +139,9 @@ class H2Codec final : public Codec {
   void reset_refused();
 
   const HeadLimits limits_;
-  const uint32_t first_window_;  // bytes, of each stream, by our SETTINGS
+  const uint32_t first_window_;   // bytes, of each stream, by our SETTINGS
+  const uint32_t widest_window_;  // bytes, of a stream
+  uint32_t spare_window_;         // bytes that may be lent to streams
   CodecEvents& events_;
   Output& output_;
   H2Memory memory_;

@@ -109,7 +109,10 @@ int H2Callbacks::on_frame_send(nghttp2_session* session, const nghttp2_frame* fr
   if (frame->hd.type != NGHTTP2_HEADERS && frame->hd.type != NGHTTP2_DATA) return 0;
   auto* const stream = stream_of(session, frame->hd.stream_id);
   if (!stream) return 0;
-  if (!std::exchange(stream->has_left, true) && stream->window > 0) codec_of(user).open_window(*stream);
+  // nghttp2 has no stream before its HEADERS have left.
+  if (!std::exchange(stream->has_left, true)) {
+    codec_of(user).open_window(*stream, stream->window - codec_of(user).first_window_ - stream->lent);
+  }
   if (ends(frame) == Ends::yes) codec_of(user).has_sent_end(*stream);
   return 0;
 }

@@ -16,11 +16,14 @@ struct H2Codec::Stream {
   /// How far a message is, one for each direction.
   enum class Message : uint8_t { head, body, whole };
 
-  Stream(StreamId stream_id, BlockPool& pool) : id(stream_id), held(pool) {}
+  Stream(StreamId stream_id, uint32_t first_window, BlockPool& pool)
+      : id(stream_id), window(first_window), held(pool) {}
 
   StreamId id;
   uint32_t unconsumed = 0;  // bytes of on_data
-  uint32_t window = 0;      // bytes; 0 = as SETTINGS say
+  uint32_t window;          // bytes
+  uint32_t lent = 0;        // bytes of `window` that are the codec's to lend
+  uint32_t used = 0;        // bytes consumed since `window` was last changed
   uint64_t to_send = 0;     // of a body of known size
   Life life = Life::open;
   Message incoming = Message::head;

@@ -48,10 +48,12 @@ uint32_t connection_code(ErrorCode code) {
   return code == ErrorCode::request_timeout ? NGHTTP2_ENHANCE_YOUR_CALM : reset_code(code);
 }
 
+constexpr uint32_t kLeastLent = 4 * 1024;  // bytes; less saves no round trip
+
 }  // namespace
 
 H2Codec::Stream& H2Codec::add(StreamId id) {
-  Stream* const stream = recycler_.make(id, output_.pool());
+  Stream* const stream = recycler_.make(id, first_window_, output_.pool());
   streams_.push_back(stream);  // ids only grow
   ++open_;
   guard_.has_opened();
@@ -79,6 +81,7 @@ void H2Codec::retire(Stream& stream) {
 }
 
 void H2Codec::forget(Stream& stream) {
+  spare_window_ += stream.lent;
   streams_.erase(std::ranges::lower_bound(streams_, stream.id, {}, &Stream::id));
   recycler_.destroy(&stream);
 }
@@ -114,6 +117,7 @@ void H2Codec::consumed(StreamId id, size_t bytes) {
   stream->unconsumed -= static_cast<uint32_t>(bytes);
   if (stream->life != Stream::Life::owing) {
     nghttp2_session_consume(session_, static_cast<int32_t>(id), bytes);
+    if (stream->incoming != Stream::Message::whole) lend_window(*stream, bytes);
     return;
   }
   nghttp2_session_consume_connection(session_, bytes);
@@ -122,16 +126,32 @@ void H2Codec::consumed(StreamId id, size_t bytes) {
 
 void H2Codec::widen(StreamId id, uint32_t bytes) {
   auto* const stream = find_open(id);
-  if (!stream || stream->incoming == Stream::Message::whole || bytes <= first_window_) return;
+  if (!stream || stream->incoming == Stream::Message::whole || bytes <= stream->window) return;
+  const uint32_t more = bytes - stream->window;
   stream->window = bytes;
-  if (stream->has_left) open_window(*stream);
+  if (stream->has_left) open_window(*stream, more);
 }
 
-/// nghttp2 has no stream before its HEADERS have left. The window is opened by a difference: until the peer has
-/// acknowledged our SETTINGS, nghttp2 takes a stream's window for 65,535 bytes, and a size below that would shrink it.
-void H2Codec::open_window(Stream& stream) {
+/// The window is opened by a difference: until the peer has acknowledged our SETTINGS, nghttp2 takes a stream's window
+/// for 65,535 bytes, and a size below that would shrink it.
+void H2Codec::open_window(Stream& stream, uint32_t more) {
+  if (more == 0) return;
   nghttp2_submit_window_update(session_, NGHTTP2_FLAG_NONE, static_cast<int32_t>(stream.id),
-                               static_cast<int32_t>(stream.window - first_window_));
+                               static_cast<int32_t>(more));
+}
+
+/// A stream whose bytes are consumed as they come gets a wider window, so that its flow doesn't wait for round trips. At
+/// most half of what is left: no stream takes all of it.
+void H2Codec::lend_window(Stream& stream, size_t consumed) {
+  stream.used += static_cast<uint32_t>(std::min<size_t>(consumed, stream.window));
+  if (stream.used < stream.window / 2 || stream.window >= widest_window_) return;
+  const uint32_t more = std::min(widest_window_ - stream.window, spare_window_ / 2);
+  if (more < kLeastLent) return;
+  spare_window_ -= more;
+  stream.lent += more;
+  stream.used = 0;
+  stream.window += more;
+  open_window(stream, more);
 }
 
 void H2Codec::receive_reset(Stream& stream, uint32_t code) {

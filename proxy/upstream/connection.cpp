@@ -15,8 +15,12 @@ constexpr http::HeadLimits kHeadLimits{.request_line = 16 * 1024,
                                        .fields = 500,
                                        .underscores = http::HeadLimits::Underscores::keep};
 
-/// Slow readers of some streams leave room for the others.
-constexpr http::H2Limits kH2Limits{.stream_window = Connection::kStreamWindow, .connection_window = 16 * 1024 * 1024};
+// What a response may send ahead is up to its client, stream by stream (ResponseBody::widen). The connection's window
+// never closes: clients that read slowly hold up no stream of another client.
+constexpr http::H2Limits kH2Limits{.stream_window = Connection::kStreamWindow,
+                                   .widest_window = Connection::kStreamWindow,
+                                   .spare_window = 0,
+                                   .connection_window = INT32_MAX};
 
 constexpr size_t kHeadRead = 8 * 1024;
 constexpr size_t kWorthSplicing = 16 * 1024;  // of a large answer, what is left of it

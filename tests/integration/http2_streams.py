@@ -236,6 +236,26 @@ class Timers(StreamsCase):
         self.assertTrue(client.is_closed(8), "the connection stayed open")
 
 
+class Uploads(tls.TlsCase):
+    def test_uploads_that_no_endpoint_takes_hold_up_no_other_upload_of_their_connection(self):
+        def takes_nothing(connection):
+            H2Server(connection, window=0).is_closed(60)
+        stuck, taken = self.scripted(takes_nothing), self.backend()
+        weir = self.serving(backend=taken, workers=1, routes=[route("/stuck", "stuck"), route("/taken", "api")], upstreams={
+            "api": settings.upstream(taken), "stuck": settings.upstream(stuck) | {"protocol": "http2"}})
+        upload = os.path.join(self.folder(), "upload")
+        with open(upload, "wb") as file:
+            file.write(b"x" * 4 * MIB)
+        port = weir.address.rsplit(":", 1)[1]
+        targets = [f"https://a.test:{port}/{name}" for name in (*["stuck"] * 7, "taken")]
+        done = self.curl(weir, "/stuck", "--http2", "--parallel", "--max-time", "6", "--data-binary", f"@{upload}",
+                         *(word for target in targets for word in ("-o", "/dev/null", target)), "-o", "/dev/null",
+                         "-w", "%{url_effective} %{http_code} %{num_connects}\n")
+        told = [line.split() for line in done.stdout.decode().splitlines()]
+        self.assertIn([targets[-1], "200"], [line[:2] for line in told], done.stderr)
+        self.assertEqual(1, sum(int(line[2]) for line in told), told)
+
+
 class EarlyResponses(tls.TlsCase):
     """A response whose END_STREAM and RST_STREAM come in one read is lost by Debian 12's curl."""
 

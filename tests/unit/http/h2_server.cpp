@@ -269,7 +269,7 @@ TEST_CASE("h2 server: a big answer leaves room for small ones when the connectio
 
 TEST_CASE("h2 server: windows open as bytes are consumed, not as they arrive") {
   H2Limits h2_limits;
-  h2_limits.stream_window = 100;
+  h2_limits.stream_window = h2_limits.widest_window = 100;
   BlockPool pool(16 * 1024);
   Output output(pool);
   Transcript events(pool);
@@ -303,7 +303,7 @@ TEST_CASE("h2 server: windows open as bytes are consumed, not as they arrive") {
 }
 
 TEST_CASE("h2 server: bytes of a finished stream count until they are consumed, those of a reset one don't") {
-  const std::string body(16'000, 'x');
+  const std::string body(1'000, 'x');
   const auto fill = [&](H2Bench& bench, StreamId stream) {
     bench.feed(headers(stream, kPost, 0));
     for (int i = 0; i < 15; ++i) bench.feed(data(stream, body));
@@ -314,23 +314,23 @@ TEST_CASE("h2 server: bytes of a finished stream count until they are consumed, 
   SUBCASE("finished") {
     H2Bench bench(Role::server);
     StreamId stream = 1;
-    for (; stream < 20 && !bench.error; stream += 2) fill(bench, stream);
+    for (; stream < 2000 && !bench.error; stream += 2) fill(bench, stream);
     CHECK(bench.error);  // past the connection's window
-    CHECK(stream == 11);
+    CHECK(stream == 841);
   }
   SUBCASE("finished, and consumed later") {
     H2Bench bench(Role::server);
-    for (StreamId stream = 1; stream < 20; stream += 2) {
+    for (StreamId stream = 1; stream < 2000; stream += 2) {
       fill(bench, stream);
       CHECK(bench.codec.is_idle());
-      bench.codec.consumed(stream, 100'000);
-      bench.codec.consumed(stream, 200'000);
+      bench.codec.consumed(stream, 7'000);
+      bench.codec.consumed(stream, 8'000);
     }
     CHECK_FALSE(bench.error);
   }
   SUBCASE("finished, and reset later") {
     H2Bench bench(Role::server);
-    for (StreamId stream = 1; stream < 20; stream += 2) {
+    for (StreamId stream = 1; stream < 2000; stream += 2) {
       fill(bench, stream);
       bench.codec.reset(stream, ErrorCode::internal);
     }
@@ -339,16 +339,71 @@ TEST_CASE("h2 server: bytes of a finished stream count until they are consumed, 
   }
   SUBCASE("reset by either side") {
     H2Bench bench(Role::server);
-    for (StreamId stream = 1; stream < 20; stream += 2) {
+    for (StreamId stream = 1; stream < 200; stream += 2) {
       bench.feed(headers(stream, kPost, 0));
       for (int i = 0; i < 15; ++i) bench.feed(data(stream, body));
       if (stream % 4 == 1) bench.feed(rst_stream(stream, NGHTTP2_CANCEL));
       if (stream % 4 == 3) bench.codec.reset(stream, ErrorCode::internal);
-      bench.codec.consumed(stream, 240'000);
+      bench.codec.consumed(stream, 15'000);
       bench.sent();
     }
     CHECK_FALSE(bench.error);
   }
+}
+
+TEST_CASE("h2 server: uploads that nobody reads leave room for the other uploads of their connection") {
+  H2Bench bench(Role::server);
+  const std::string piece(1'000, 'x');
+  const auto upload = [&](StreamId stream, size_t pieces) {
+    for (size_t i = 0; i < pieces && !bench.error; ++i) bench.feed(data(stream, piece));
+    bench.sent();
+  };
+  const H2Limits limits;
+  for (StreamId stream = 1; stream < 2 * limits.streams - 1; stream += 2) {
+    bench.feed(headers(stream, kPost, 0));
+    upload(stream, 9);
+    bench.codec.consumed(stream, 9'000);  // the window may widen now
+    bench.codec.flush();
+    upload(stream, limits.stream_window / 1'000 - 1);
+  }
+  const StreamId last = 2 * limits.streams - 1;
+  bench.feed(headers(last, kPost, 0));
+  for (int i = 0; i < 1'000; ++i) {
+    upload(last, 9);
+    bench.codec.consumed(last, 9'000);
+  }
+  CHECK_FALSE(bench.error);
+  CHECK(bench.events.resets.empty());
+}
+
+TEST_CASE("h2 server: the window of a stream widens while its bytes are consumed, and others get it back at its end") {
+  const H2Limits limits;
+  H2Bench bench(Role::server);
+  const auto widened = [&](StreamId stream) {
+    bench.feed(headers(stream, kPost, 0));
+    bench.sent();
+    bench.feed(data(stream, std::string(9'000, 'x')));
+    bench.codec.consumed(stream, 9'000);
+    const std::string sent = bench.sent();
+    uint64_t sum = 0;
+    for (std::string_view bytes = sent; bytes.size() >= 9;) {
+      const size_t size = static_cast<uint8_t>(bytes[1]) * 256u + static_cast<uint8_t>(bytes[2]);
+      if (bytes[3] == NGHTTP2_WINDOW_UPDATE && static_cast<uint8_t>(bytes[8]) == stream) {
+        for (size_t at = 9; at < 13; ++at) sum = sum % (1 << 24) * 256 + static_cast<uint8_t>(bytes[at]);
+      }
+      bytes.remove_prefix(9 + size);
+    }
+    return sum;
+  };
+  for (StreamId stream = 1; stream < 20; stream += 2) {
+    CAPTURE(stream);
+    CHECK(widened(stream) >= limits.widest_window - limits.stream_window);
+    bench.feed(rst_stream(stream, NGHTTP2_CANCEL));
+  }
+  uint64_t all = 0;
+  for (StreamId stream = 21; stream < 121; stream += 2) all += widened(stream);
+  CHECK(all > limits.spare_window / 2);
+  CHECK(all <= limits.spare_window + 50 * 9'000);
 }
 
 TEST_CASE("h2 server: GOAWAY comes in two steps, and what was on its way is served") {
