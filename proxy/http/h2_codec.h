@@ -13,17 +13,18 @@ struct nghttp2_session;
 
 namespace weir::http {
 
-/// What an HTTP/2 peer may send. Both windows bound what is buffered for the peer, and open again as bytes are consumed.
-/// The stream windows are the bound in practice: the connection window is twice the sum of all that streams can have, so
-/// that streams whose bytes nobody consumes leave the others their flow (a window opens again once half of it is used).
+/// What an HTTP/2 peer may send. Both windows bound what is buffered for the peer, and open again as bytes are
+/// consumed. The stream windows are the bound in practice: the connection window is twice the sum of all that streams
+/// can have, so that streams whose bytes nobody consumes leave the others their flow (a window opens again once half of
+/// it is used).
 struct H2Limits {
   uint32_t stream_window = 16 * 1024;            // bytes of each stream at first; up to 2^31-1
   uint32_t widest_window = 256 * 1024;           // bytes of a stream whose bytes are consumed as they come
   uint32_t spare_window = 1024 * 1024;           // bytes by which all streams together may exceed `stream_window`
   uint32_t connection_window = 6 * 1024 * 1024;  // bytes; 65535 at least
   uint32_t streams = 128;                        // server: open at once
-  uint32_t header_table = 4096;              // bytes of HPACK state
-  uint32_t frame = 16 * 1024;                // bytes; 16 KiB to 16 MiB - 1
+  uint32_t header_table = 4096;                  // bytes of HPACK state
+  uint32_t frame = 16 * 1024;                    // bytes; 16 KiB to 16 MiB - 1
 };
 
 /// HTTP/2 (RFC 9113) on nghttp2, with tunnels by extended CONNECT (RFC 8441). By prior knowledge or ALPN; there is no

@@ -140,8 +140,8 @@ void H2Codec::open_window(Stream& stream, uint32_t more) {
                                static_cast<int32_t>(more));
 }
 
-/// A stream whose bytes are consumed as they come gets a wider window, so that its flow doesn't wait for round trips. At
-/// most half of what is left: no stream takes all of it.
+/// A stream whose bytes are consumed as they come gets a wider window, so that its flow doesn't wait for round trips.
+/// At most half of what is left: no stream takes all of it.
 void H2Codec::lend_window(Stream& stream, size_t consumed) {
   stream.used += static_cast<uint32_t>(std::min<size_t>(consumed, stream.window));
   if (stream.used < stream.window / 2 || stream.window >= widest_window_) return;
