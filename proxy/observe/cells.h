@@ -107,6 +107,7 @@ class WorkerMetrics {
   Counter response_bytes;
   TurnMeter turns;      // of the worker's loop
   Counter stuck_turns;  // turns that the watchdog found too long; its thread counts
+  Gauge blocks;         // of the worker's memory that are in use, when it last looked
 
   void refused(Refusal why) { refusals[static_cast<size_t>(why)].add(); }
   void failed(ErrorCode code) { failures[static_cast<size_t>(code)].add(); }

@@ -20,6 +20,10 @@ void gather_turns(const Workers& workers, Families& families) {
     families.counter("worker_stuck", "Loop turns that lasted longer than `watchdog`", {{"worker", std::to_string(i)}},
                      static_cast<double>(workers[i]->stuck_turns.value()));
   }
+  for (size_t i = 0; i < workers.size(); ++i) {
+    families.gauge("worker_blocks_in_use", "Blocks of memory that requests and connections hold, every 2 s",
+                   {{"worker", std::to_string(i)}}, static_cast<double>(workers[i]->blocks.value()));
+  }
 }
 
 }  // namespace weir::observe

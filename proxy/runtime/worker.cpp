@@ -233,6 +233,7 @@ void Worker::trim() {
     freed_ = 0;
     lasting_.trim_heap();
   }
+  metrics_.blocks.set(static_cast<int64_t>(blocks_.in_use() + buffers_.in_use()));
   const bool is_over =
       std::ranges::all_of(gateways_, [](const auto& entry) { return entry.second->gateway.size() == 0; });
   const bool is_kept = blocks_.free_bytes() <= keep && buffers_.free_bytes() <= keep;

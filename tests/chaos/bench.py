@@ -44,9 +44,9 @@ class Bench:
         self.slow = 8 if is_sanitized() else 1      # how much longer a turn of a worker may take under a sanitizer
         self.weir, self.endpoints, self.round = None, {}, None
 
-    def found(self, kind, detail, trace):
+    def found(self, kind, detail, trace, is_timed=False):
         if self.round:
-            self.round.found(kind, detail, [trace])
+            (self.round.timed if is_timed else self.round.found)(kind, detail, [trace])
 
     async def start_endpoints(self):
         for name in plan.WILD + plan.POLITE:

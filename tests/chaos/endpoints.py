@@ -132,7 +132,7 @@ class Http1End:
             self.endpoint.came(script.tag, self.link.trace)
             if self.poisoned_at and asyncio.get_running_loop().time() > self.poisoned_at + NOTICED:
                 self.endpoint.found("a connection is used again after bytes that nobody asked for",
-                                    f"{asyncio.get_running_loop().time() - self.poisoned_at:.3f} s after them", self.link.trace)
+                                    f"{asyncio.get_running_loop().time() - self.poisoned_at:.3f} s after them", self.link.trace, is_timed=True)
             if script.kind == "t":
                 return await self.tunnel(script, message)
             if not await self.answer(script, message, method) or message.closes():
@@ -300,7 +300,8 @@ class Http2End(Peer):
         stream.began = now
         if self.timed_out_at and now > self.timed_out_at + PROBED:
             self.endpoint.found("a dead HTTP/2 connection is used again",
-                                f"{now - self.timed_out_at:.1f} s after two requests over it have timed out", self.link.trace)
+                                f"{now - self.timed_out_at:.1f} s after two requests over it have timed out", self.link.trace,
+                                is_timed=True)
         task = asyncio.ensure_future(self.answer(stream))
         self.tasks.add(task)
         task.add_done_callback(self.tasks.discard)

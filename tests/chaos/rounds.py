@@ -23,6 +23,7 @@ IDLE = 0.2                                          # share of a core
 LISTENING = 8                                       # more sockets that a reload with more workers opens for them
 HUNG = 2.0                                          # seconds of CPU without a wait, while a trifle isn't answered
 PROBES = 40                                         # at a time
+BLOCKS, BLOCKS_AT_REST = "weir_worker_blocks_in_use", 1     # of each worker: the one that it reads into
 LONGEST_TURN, TURN = "weir_worker_longest_turn_seconds", 0.05
 
 
@@ -231,10 +232,21 @@ class Round:
                 break
         return used
 
+    async def check_memory(self):
+        """No request's memory is left: Weir counts it every two seconds."""
+        until, held = time.monotonic() + QUIET, None
+        while time.monotonic() < until:
+            held = [value for name, _, value in await asyncio.to_thread(self.bench.metrics) or () if name == BLOCKS]
+            if held and max(held) <= BLOCKS_AT_REST:
+                return
+            await asyncio.sleep(0.5)
+        self.found("memory of requests is left", f"blocks in use: {held}", [])
+
     async def check_process(self):
         self.check_unasked()
         if self.longest > TURN * self.bench.slow:
             self.timed("a worker's turn took too long", f"{self.longest * 1000:.0f} ms", [])
+        await self.check_memory()
         if (used := await self.idle_cpu()) > IDLE:
             self.found("the process is busy with nothing", f"{used:.0%} of a core", [])
         if REPORT.search(errors := self.bench.weir.stderr()):
