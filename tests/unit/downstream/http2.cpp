@@ -336,8 +336,7 @@ TEST_CASE("connection: the idle timeout cuts off no response that its client has
     };
     RawCaller caller(bench, http::h2::setting(NGHTTP2_SETTINGS_INITIAL_WINDOW_SIZE, 1 << 30));
     caller.send(http::h2::window_update(0, 1 << 30) + http::h2::headers(1, http::h2::kGet));
-    const bool is_taken = bench.observer.seen.size() == 1;
-    if (!is_taken) bench.pass(20s, 1s);
+    bench.pass(20s, 1s);
     std::string got;
     for (std::string piece = caller.peer.received(); !piece.empty(); piece = caller.peer.received()) {
       got += piece;
