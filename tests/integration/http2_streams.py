@@ -185,7 +185,18 @@ class SlowReaders(StreamsCase):
                      frame(WINDOW_UPDATE, number(10 * MIB)) + get(1, f"/bytes/{10 * MIB}"))
         eventually(lambda: weir.metric(settings.IN_FLIGHT) == 1, "it is under way")
         eventually(lambda: weir.metric(settings.IN_FLIGHT) == 0, "the stream is given up")
-        eventually(lambda: weir.metric("weir_connections") == 0, "the connection is given up")
+        eventually(lambda: weir.metric(settings.CONNECTIONS) == 0, "the connection is given up")
+
+    def test_what_the_kernel_has_yet_to_deliver_is_lost_by_no_idle_timeout(self):
+        weir = self.in_front_of(self.backend(), workers=1, timeouts={"idle": "1s"})
+        size = 200_000                               # more than the client's kernel takes, less than Weir's has room for
+        for _ in range(3):
+            with H2Client(weir.address, receive_buffer=4096) as client:
+                stream = client.begin("GET", f"/bytes/{size}", end=True)
+                eventually(lambda: weir.metric(settings.IN_FLIGHT) == 0, "all of it has left")
+                time.sleep(3.5)                      # the idle timeout, and the time after a FIN in which a client may still read
+                client.send_frame(PING, b"12345678")
+                self.assertEqual(pattern(size), client.response(stream).body)
 
 
 class Timers(StreamsCase):
