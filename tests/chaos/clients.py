@@ -51,7 +51,8 @@ class Judge:
         if not whole.startswith(body):
             self.found("a response's body is another's", f"{request}: {body[:100]!r}")
         elif is_complete and is_bounded and len(body) < len(whole):
-            may_be_short = script.framing == "close" and script.ending in ENDS_SHORT and request.upstream not in plan.HTTP2_UPSTREAMS
+            is_over_http1 = request.upstream not in plan.HTTP2_UPSTREAMS or request.filters == "fall"     # whose fallback is
+            may_be_short = script.framing == "close" and script.ending in ENDS_SHORT and is_over_http1
             if not may_be_short:
                 self.found("a response ended early, and well", f"{request}: {len(body)} of {len(whole)} B")
 
