@@ -11,7 +11,7 @@ from backend import digest, ok, pattern
 from certificates import Authority
 from h2_wire import DATA, END_HEADERS, END_STREAM, GOAWAY, HEADERS, NO_ERROR, PING, RST_STREAM, H2Server, block, frame, number
 from harness import PATIENCE, WeirCase, eventually, settings
-from wire import Stream, request_bytes
+from wire import Cut, Stream, request_bytes
 
 FAULTS = "weir_upstream_connection_faults_total"
 
@@ -64,6 +64,25 @@ class DeadHttp2(WeirCase):
         self.assertTrue(self.first_ended.wait(PATIENCE), "the dead connection was kept")
         self.assertEqual(2, len(self.script.connections))
         self.assertEqual(1, weir.metric(FAULTS, upstream="api", reason="silent"))
+
+    def test_after_a_response_that_stops_the_next_request_uses_another_connection(self):
+        def script(connection):
+            server = Mute(connection)
+            if connection.index:
+                while True:
+                    server.answer(server.request()[0], b"fresh")
+            stream, _ = server.request()
+            server.send_headers(stream, [(":status", "200")])
+            server.send_data(stream, b"begun", end=False)
+            server.drain()
+        self.script = self.scripted(script)
+        upstream = over_http2(settings.upstream(self.script, **settings.upstream_timeouts(read="1s")), ping_timeout="1s")
+        weir = self.weir({"upstreams": {"api": upstream}, "routes": [settings.route("/", "api")]})
+        with self.assertRaises(Cut):
+            self.fetch(weir)
+        for _ in range(3):
+            self.assertEqual(b"fresh", bytes(self.fetch(weir).body))
+        eventually(lambda: weir.metric(FAULTS, upstream="api", reason="silent") == 1, "the dead connection was kept")
 
     def test_a_retry_after_a_timeout_uses_another_connection(self):
         weir = self.serve(filters=[settings.retry(attempts=2, on=["timeout"], **settings.ample())])
