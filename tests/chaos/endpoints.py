@@ -130,9 +130,12 @@ class Http1End:
             if script is None:
                 raise Malformed(f"not a path of the generator's: {path!r}")
             self.endpoint.came(script.tag, self.link.trace)
-            if self.poisoned_at and asyncio.get_running_loop().time() > self.poisoned_at + NOTICED:
-                self.endpoint.found("a connection is used again after bytes that nobody asked for",
-                                    f"{asyncio.get_running_loop().time() - self.poisoned_at:.3f} s after them", self.link.trace, is_timed=True)
+            if self.poisoned_at:
+                since = asyncio.get_running_loop().time() - self.poisoned_at
+                if since > NOTICED:
+                    self.endpoint.found("a connection is used again after bytes that nobody asked for", f"{since:.3f} s after them",
+                                        self.link.trace, is_timed=True)
+                return                              # this request has crossed with them: any further response would be another's
             if script.kind == "t":
                 return await self.tunnel(script, message)
             if not await self.answer(script, message, method) or message.closes():
