@@ -64,15 +64,9 @@ void drop_privileges(const Configuration& configuration, const Identity& identit
   const bool done =
       ::setgroups(1, &identity.group) == 0 && ::setgid(identity.group) == 0 && ::setuid(identity.user) == 0;
   if (!done) return problems.add(at, std::string("can't become that user: ") + std::strerror(errno));
+  ::prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0);  // of this thread; the others have that from their start
   if (identity.user != 0 && !keep_only_bind_service())
     problems.add(at, std::string("can't keep CAP_NET_BIND_SERVICE: ") + std::strerror(errno));
-}
-
-void drop_capabilities_of_thread() {
-  if (::geteuid() == 0) return;
-  __user_cap_header_struct header{_LINUX_CAPABILITY_VERSION_3, 0};
-  const __user_cap_data_struct none[2]{};
-  ::syscall(SYS_capset, &header, none);
 }
 
 }  // namespace weir::runtime

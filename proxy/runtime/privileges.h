@@ -19,11 +19,9 @@ struct Identity {
 /// its user, is a Problem.
 std::optional<Identity> wanted_identity(const Configuration& configuration, config::Problems& problems);
 
-/// Becomes that user and group and keeps CAP_NET_BIND_SERVICE alone, so that a reload can still bind a low port.
-/// Threads that run already lose all capabilities, which belong to single threads. What fails is a Problem.
+/// Becomes that user and group and keeps CAP_NET_BIND_SERVICE alone, so that a reload can still bind a low port; no
+/// program that the process might start gains more. Threads that run already lose all capabilities, which belong to
+/// single threads. What fails is a Problem.
 void drop_privileges(const Configuration& configuration, const Identity& identity, config::Problems& problems);
-
-/// Takes all capabilities from the calling thread, unless the process is root's.
-void drop_capabilities_of_thread();
 
 }  // namespace weir::runtime

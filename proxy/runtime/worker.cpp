@@ -1,6 +1,5 @@
 #include "runtime/worker.h"
 
-#include <pthread.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -8,7 +7,8 @@
 #include <unordered_set>
 
 #include "base/log.h"
-#include "runtime/privileges.h"
+#include "base/paced.h"
+#include "base/thread.h"
 
 namespace weir::runtime {
 
@@ -32,7 +32,7 @@ void report_escaped(std::exception_ptr exception) {
 class Door final : public net::Listener::Acceptor {
  public:
   Door(Loop& loop, const Assignment& assignment, observe::WorkerMetrics& metrics)
-      : assignment_(assignment), metrics_(metrics), listener_(loop, assignment.fd, *this) {}
+      : loop_(loop), assignment_(assignment), metrics_(metrics), listener_(loop, assignment.fd, *this) {}
 
   const Assignment& assignment() const { return assignment_; }
   int error() const { return listener_.error(); }
@@ -46,11 +46,14 @@ class Door final : public net::Listener::Acceptor {
   void accepted(int fd, const net::Address& peer) override { gateway_->open(fd, peer); }
   void accept_failed(int error) override {
     metrics_.refused(observe::Refusal::out_of_files);
-    log::error("accept_failed", {{"listener", assignment_.listener}, {"errno", error}});
+    if (const auto turn = failures_.turn(loop_.now()))
+      log::error("accept_failed", {{"listener", assignment_.listener}, {"errno", error}, {"untold", turn->untold}});
   }
 
+  Loop& loop_;
   Assignment assignment_;
   downstream::Gateway* gateway_ = nullptr;
+  Paced failures_;
   observe::WorkerMetrics& metrics_;
   net::Listener listener_;
 };
@@ -144,13 +147,11 @@ Worker::~Worker() {
 }
 
 void Worker::start() {
-  thread_ = std::thread([this] { run(); });
-  ::pthread_setname_np(thread_.native_handle(), ("weir-" + std::to_string(index_)).c_str());
+  thread_ = start_thread("weir-" + std::to_string(index_), TakesSignals::yes, [this] { run(); });
 }
 
 void Worker::run() {
   thread_id_ = ::gettid();
-  drop_capabilities_of_thread();  // of the main thread, which binds low ports
   loop_.run();
   prepared_.clear();
   doors_.clear();

@@ -83,6 +83,34 @@ class Reload(Privileged):
         self.assertEqual({"two"}, self.said(weir.address))
 
 
+class Threads(Privileged):
+    def rights(self, weir):
+        """Of each thread, by id: its name, its capabilities, and whether a program that it starts gains none."""
+        found = {}
+        for task in os.listdir(f"/proc/{weir.pid}/task"):
+            with open(f"/proc/{weir.pid}/task/{task}/status") as status:
+                fields = dict(line.rstrip("\n").split(":\t") for line in status if ":\t" in line)
+            held = {fields[name] for name in ("CapInh", "CapPrm", "CapEff", "CapAmb")}
+            found[int(task)] = fields["Name"], held, fields["NoNewPrivs"]
+        return found
+
+    def test_only_the_main_thread_may_bind_low_ports_and_none_gains_rights(self):
+        folder = self.folder()
+        os.chmod(folder, 0o777)
+        log = lambda name: settings.access_log(os.path.join(folder, name))
+        weir = self.dropped({"workers": 1, "routes": [answers(200, "one")], **log("one.log")})
+        weir.reload({**self.more(weir, "two", 3), **log("two.log")})    # starts workers and the writer of a log
+        weir.metrics()                              # starts the thread of the admin API's pages
+        rights = self.rights(weir)
+        names = {name for name, _, _ in rights.values()}
+        self.assertLessEqual({"weir-0", "weir-2", "log-writer", "weir-watchdog", "weir-admin"}, names)
+        bind_service, none = f"{1 << 10:016x}", f"{0:016x}"
+        for thread, (name, held, gains_none) in rights.items():
+            with self.subTest(name):
+                self.assertEqual({none, bind_service} if thread == weir.pid else {none}, held)
+                self.assertEqual("1", gains_none)
+
+
 class TakeOver(Privileged):
     def taken_over(self, first, config):
         second = self.dropped({"workers": 2, **config}, arguments=["--join"])

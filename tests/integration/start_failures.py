@@ -16,10 +16,13 @@ STRANGER = 54321                                    # a user id without processe
 
 def threads_of(weir):
     """All but those that start when they are needed first: for the pages of the admin API, and for each log."""
-    names = []
-    for task in os.listdir(f"/proc/{weir.pid}/task"):
-        with open(f"/proc/{weir.pid}/task/{task}/comm") as file:
-            names.append(file.read().strip())
+    def named():
+        names = []
+        for task in os.listdir(f"/proc/{weir.pid}/task"):
+            with open(f"/proc/{weir.pid}/task/{task}/comm") as file:
+                names.append(file.read().strip())
+        return names if names.count("weir") == 1 else None      # a thread takes its name as its first deed
+    names = eventually(named, "the names of all threads")
     return sorted(name for name in names if name not in ("weir-admin", "log-writer"))
 
 
