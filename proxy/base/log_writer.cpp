@@ -1,8 +1,5 @@
 #include "base/log_writer.h"
 
-#include <pthread.h>
-#include <signal.h>
-
 #include <algorithm>
 #include <cerrno>
 #include <chrono>
@@ -15,6 +12,8 @@
 #include <utility>
 #include <vector>
 
+#include "base/thread.h"
+
 // The queue's mutex is held for moves of pointers and for copies of short lines, never during a system call on the
 // target. The thread is detached and shares the Core, so that nobody has to wait for a write that does not return; at
 // the end of the process `wait_for_ended` waits for a limited time.
@@ -25,17 +24,9 @@ namespace {
 
 using Clock = std::chrono::steady_clock;
 constexpr auto kStep = std::chrono::milliseconds(100);  // between looks at a target that takes nothing
-constexpr auto kPatience = std::chrono::seconds(10);    // of a writer without an owner
 constexpr auto kBetweenNews = std::chrono::seconds(10);
 
 uint64_t lines_in(std::string_view text) { return static_cast<uint64_t>(std::ranges::count(text, '\n')); }
-
-/// Signals are the main thread's business.
-void block_signals() {
-  sigset_t all;
-  sigfillset(&all);
-  pthread_sigmask(SIG_BLOCK, &all, nullptr);
-}
 
 /// Lets a repeated event through once in 10 s.
 class Seldom {
@@ -95,6 +86,7 @@ struct LogWriter::Core {
   bool is_writing = false;
   bool must_reopen = false;
   bool has_owner = true;
+  Clock::time_point ownerless_since;  // once `has_owner` is false
   Seldom lagging;
 
   // The writer's thread.
@@ -117,15 +109,13 @@ struct LogWriter::Ownerless {
 
 LogWriter::LogWriter(LogTarget target, LogWriterOptions options)
     : core_(std::make_shared<Core>(std::move(target), std::move(options))) {
-  std::thread thread([core = core_] {
+  start_thread("log-writer", TakesSignals::no, [core = core_] {
     core->run();
     auto& ownerless = Ownerless::all();
     const std::lock_guard lock(ownerless.mutex);
     ownerless.cores.erase(core);
     ownerless.ended.notify_all();
-  });
-  ::pthread_setname_np(thread.native_handle(), "log-writer");
-  thread.detach();
+  }).detach();
 }
 
 LogWriter::~LogWriter() {
@@ -136,6 +126,7 @@ LogWriter::~LogWriter() {
   }
   const std::lock_guard lock(core_->mutex);
   core_->has_owner = false;
+  core_->ownerless_since = Clock::now();
   core_->work.notify_one();
 }
 
@@ -221,7 +212,6 @@ uint64_t LogWriter::Core::unwritten_lines() {
 }
 
 void LogWriter::Core::run() {
-  block_signals();
   std::vector<LogBatchPtr> batches;
   std::unique_lock lock(mutex);
   while (true) {
@@ -284,13 +274,13 @@ bool LogWriter::Core::wait_for_target(int error) {
   target.wait(kStep);
   open_again_if_asked();
   const std::lock_guard lock(mutex);
-  return has_owner || Clock::now() - progress < kPatience;
+  return has_owner || Clock::now() - std::max(progress, ownerless_since) < options.patience;
 }
 
 void LogWriter::Core::open_again_if_asked() {
   {
     const std::lock_guard lock(mutex);
-    if (!must_reopen) return;
+    if (!std::exchange(must_reopen, false)) return;  // a request that comes from here on is a new one
   }
   if (auto again = LogTarget::open(name)) {
     target = std::move(*again);
@@ -298,8 +288,6 @@ void LogWriter::Core::open_again_if_asked() {
   } else {
     options.tell({.what = LogNews::What::reopen_failed, .log = name, .why = again.error()});
   }
-  const std::lock_guard lock(mutex);
-  must_reopen = false;
 }
 
 void LogWriter::Core::tell_recovery() {

@@ -54,10 +54,13 @@ struct LogWriterOptions {
   /// Called without a lock, on the writer's thread or that of a caller, also after the LogWriter is gone. Each news
   /// that may repeat comes once in 10 s at most.
   std::function<void(const LogNews&)> tell = [](const LogNews&) {};
+  /// How long the rest of a LogWriter that is gone waits for a target that takes nothing.
+  Duration patience = std::chrono::seconds(10);
 };
 
 /// A thread that writes batches to a target, and the bounded queue before it. No function waits for the target, nor
-/// does the destructor: the thread writes the rest and ends, or gives up 10 s after the target took its last byte.
+/// does the destructor: the thread writes the rest and ends, or gives up when the target has taken nothing for
+/// `patience` since then.
 class LogWriter {
  public:
   /// Throws std::system_error if no thread can be started.

@@ -2,15 +2,18 @@
 
 #include <doctest/doctest.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <atomic>
 #include <csignal>
 #include <filesystem>
 #include <fstream>
 #include <iterator>
+#include <memory>
 #include <mutex>
 #include <thread>
 #include <utility>
@@ -80,6 +83,8 @@ struct Pipe {
     std::string text;
     char bytes[4096];
     while (text.size() < count) {
+      pollfd poll_fd{ends[0], POLLIN, 0};
+      if (::poll(&poll_fd, 1, 10'000) <= 0) break;
       const auto got = ::read(ends[0], bytes, std::min(sizeof bytes, count - text.size()));
       if (got <= 0) break;
       text.append(bytes, static_cast<size_t>(got));
@@ -232,4 +237,64 @@ TEST_CASE("log writer: a named pipe that nobody reads can be left for a file by 
   writer.reopen();
   CHECK(writer.wait_until_written(kLong));
   CHECK(folder.text() == "waiting\n");
+}
+
+TEST_CASE("log writer: the rest of a log that is gone has its time from then on, however long the reader had stopped") {
+  const Pipe pipe;
+  Told told;
+  auto options = told.options();
+  options.patience = 2s;
+  const std::string line(999, 'x');
+  {
+    LogWriter writer(LogTarget(pipe.ends[1], ""), options);
+    for (int i = 0; i < 500; ++i) writer.write(line + "\n");
+    CHECK_FALSE(writer.wait_until_written(options.patience + 200ms));
+  }
+  CHECK(pipe.read(500'000).size() == 500'000);
+  CHECK(LogWriter::wait_for_ended(kLong) == 0);
+  CHECK(told.dropped->load() == 0);
+}
+
+TEST_CASE("log writer: the rest of a log that is gone is given up when nobody reads it, and counted") {
+  const Pipe pipe;
+  Told told;
+  auto options = told.options();
+  options.patience = 50ms;
+  {
+    LogWriter writer(LogTarget(pipe.ends[1], ""), options);
+    for (int i = 0; i < 500; ++i) writer.write(std::string(999, 'x') + "\n");
+  }
+  CHECK(LogWriter::wait_for_ended(kLong) == 0);
+  CHECK(told.dropped->load() > 0);
+}
+
+TEST_CASE("log writer: whoever waits for the end of a writer is woken by that end") {
+  const Folder folder;
+  const auto begun = std::chrono::steady_clock::now();
+  const auto is_late = [&] { return std::chrono::steady_clock::now() - begun >= kLong; };
+  for (int round = 0; round < 20 && !is_late(); ++round) {  // in some, the thread ends while it is waited for
+    {
+      LogWriter writer(target(folder.file()));
+      for (int i = 0; i < 20; ++i) writer.write(std::string(99'999, 'x') + "\n");
+    }
+    CHECK(LogWriter::wait_for_ended(kLong) == 0);
+  }
+  CHECK_FALSE(is_late());
+}
+
+TEST_CASE("log writer: a request to open the log again that comes while it is opened is a second one") {
+  const Folder folder;
+  std::unique_ptr<LogWriter> writer;
+  std::atomic<int> opened = 0;
+  writer = std::make_unique<LogWriter>(target(folder.file()), LogWriterOptions{.tell = [&](const LogNews& news) {
+                                         if (news.what != LogNews::What::reopened || ++opened > 1) return;
+                                         std::filesystem::rename(folder.file(), folder.file() + ".1");
+                                         writer->reopen();
+                                       }});
+  writer->reopen();
+  CHECK(writer->wait_until_written(kLong));
+  CHECK(opened == 2);
+  writer->write("new\n");
+  CHECK(writer->wait_until_written(kLong));
+  CHECK(folder.text() == "new\n");
 }
