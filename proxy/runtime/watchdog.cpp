@@ -1,10 +1,9 @@
 #include "runtime/watchdog.h"
 
-#include <pthread.h>
-#include <signal.h>
-
 #include <algorithm>
+#include <utility>
 
+#include "base/thread.h"
 #include "runtime/thread_stack.h"
 
 namespace weir::runtime {
@@ -16,13 +15,6 @@ using std::chrono::steady_clock;
 constexpr int kLooks = 5;  // within the time after which a worker counts as stuck
 constexpr Duration kPatience = std::chrono::seconds(1);
 
-/// Signals are the main thread's business.
-void block_signals() {
-  sigset_t all;
-  sigfillset(&all);
-  pthread_sigmask(SIG_BLOCK, &all, nullptr);
-}
-
 }  // namespace
 
 void decode(config::Reader& r, WatchdogSettings& out) {
@@ -33,8 +25,7 @@ void decode(config::Reader& r, WatchdogSettings& out) {
 
 Watchdog::Watchdog(std::function<void(const WatchdogEvent&)> tell) : tell_(std::move(tell)) {
   prepare_stacks();
-  thread_ = std::thread([this] { run(); });
-  ::pthread_setname_np(thread_.native_handle(), "weir-watchdog");
+  thread_ = start_thread("weir-watchdog", TakesSignals::no, [this] { run(); });
 }
 
 Watchdog::~Watchdog() {
@@ -69,7 +60,6 @@ Duration Watchdog::interval() const {
 }
 
 void Watchdog::run() {
-  block_signals();
   std::unique_lock lock(mutex_);
   while (!must_end_) {
     if (settings_.after <= Duration{} || workers_.empty()) {
@@ -77,33 +67,48 @@ void Watchdog::run() {
       continue;
     }
     if (changed_.wait_for(lock, interval()) == std::cv_status::no_timeout) continue;
-    for (auto& watched : workers_) look(watched);
+    for (auto& finding : look()) {
+      if (must_end_) return;
+      lock.unlock();  // a stack takes up to a second
+      tell(finding);
+      lock.lock();
+    }
   }
 }
 
-void Watchdog::look(Watched& watched) {
-  const auto now = steady_clock::now();
+std::vector<Watchdog::Finding> Watchdog::look() {
+  std::vector<Finding> findings;
+  for (auto& watched : workers_) {
+    const auto since = watched.since;
+    if (const auto what = look(watched))
+      findings.push_back(
+          {{.what = *what, .worker = watched.worker.index, .action = settings_.action}, watched.worker.thread, since});
+  }
+  return findings;
+}
+
+std::optional<WatchdogEvent::What> Watchdog::look(Watched& watched) const {
   const uint64_t beat = watched.worker.turns.beat();
   if (beat != watched.beat || (beat & 1) == 0) {
-    if (watched.is_stuck)
-      tell_({.what = WatchdogEvent::What::recovered, .worker = watched.worker.index, .lasted = now - watched.since});
     watched.beat = beat;
     watched.looks = 0;
-    watched.since = now;
-    watched.is_stuck = false;
-    return;
+    watched.since = steady_clock::now();
+    return std::exchange(watched.is_stuck, false) ? std::optional(WatchdogEvent::What::recovered) : std::nullopt;
   }
   ++watched.looks;
-  if (!watched.is_stuck && watched.looks * interval() >= settings_.after) found_stuck(watched);
-}
-
-void Watchdog::found_stuck(Watched& watched) {
+  if (watched.is_stuck || watched.looks * interval() < settings_.after) return std::nullopt;
   watched.is_stuck = true;
   watched.worker.stuck_turns.add();
-  const pid_t thread = watched.worker.thread;
-  WatchdogEvent event{.worker = watched.worker.index, .thread_state = thread_state(thread), .action = settings_.action};
-  event.stack = stack_of(thread, kPatience);
-  event.lasted = steady_clock::now() - watched.since;
+  return WatchdogEvent::What::stuck;
+}
+
+void Watchdog::tell(Finding& finding) const {
+  auto& event = finding.event;
+  if (event.what == WatchdogEvent::What::stuck) {
+    event.thread_state = thread_state(finding.thread);
+    event.stack = stack_of(finding.thread, kPatience);
+  }
+  event.lasted = steady_clock::now() - finding.since;
   tell_(event);
 }
 

@@ -5,6 +5,7 @@
 #include <condition_variable>
 #include <functional>
 #include <mutex>
+#include <optional>
 #include <string>
 #include <thread>
 #include <vector>
@@ -25,7 +26,8 @@ struct WatchdogEvent {
 };
 
 /// A thread that notices workers which do not finish a loop turn. Looks five times per `after`, at most once a second,
-/// and counts looks, not time: a process that was stopped as a whole has no stuck worker. All members: any thread.
+/// and counts looks, not time: a process that was stopped as a whole has no stuck worker. All members: any thread; none
+/// waits for a stack or for `tell`.
 class Watchdog {
  public:
   struct Worker {
@@ -34,14 +36,16 @@ class Watchdog {
     const TurnMeter& turns;
     Counter& stuck_turns;  // only the watchdog adds
   };
-  /// `tell` is called on the watchdog's thread. Throws std::system_error when the kernel refuses a thread.
+  /// `tell` is called on the watchdog's thread, without a lock. Throws std::system_error when the kernel refuses a
+  /// thread.
   explicit Watchdog(std::function<void(const WatchdogEvent&)> tell);
   Watchdog(const Watchdog&) = delete;
   Watchdog& operator=(const Watchdog&) = delete;
   ~Watchdog();
 
   void use(const WatchdogSettings& settings);
-  /// Until the watchdog is destroyed; a worker that is watched already is known by its index.
+  /// Until the watchdog is destroyed, and as long its thread must run; a worker that is watched already is known by its
+  /// index.
   void watch(const Worker& worker);
 
  private:
@@ -52,9 +56,16 @@ class Watchdog {
     std::chrono::steady_clock::time_point since;
     bool is_stuck = false;
   };
+  /// What a look has found, to be told without the lock.
+  struct Finding {
+    WatchdogEvent event;
+    pid_t thread;
+    std::chrono::steady_clock::time_point since;
+  };
   void run();
-  void look(Watched& watched);
-  void found_stuck(Watched& watched);
+  std::vector<Finding> look();
+  std::optional<WatchdogEvent::What> look(Watched& watched) const;
+  void tell(Finding& finding) const;
   Duration interval() const;
 
   const std::function<void(const WatchdogEvent&)> tell_;
