@@ -20,6 +20,17 @@ std::optional<struct stat> look_at(const std::string& path) {
   return info;
 }
 
+struct Descriptor {
+  int fd;
+  ~Descriptor() {
+    if (fd >= 0) ::close(fd);
+  }
+};
+
+void tell_kept(const std::string& path) {
+  log::warn("socket_file_not_removed", {{"path", path}, {"error", std::strerror(errno)}});
+}
+
 std::unexpected<std::string> reason(const std::string& what) {
   return std::unexpected(what + ": " + std::strerror(errno));
 }
@@ -31,25 +42,25 @@ std::string file_of(const Address& address) {
   return reinterpret_cast<const sockaddr_un*>(address.get())->sun_path;  // begins with NUL when abstract
 }
 
-std::expected<void, std::string> set_access(const std::string& path, const SocketAccess& access) {
-  const auto info = look_at(path);
-  if (!info) return std::unexpected("there is no socket");
-  const uid_t owner = access.owner.value_or(info->st_uid);
-  const gid_t group = access.group.value_or(info->st_gid);
-  const bool changes_owner = owner != info->st_uid || group != info->st_gid;
-  if (changes_owner && ::lchown(path.c_str(), owner, group) != 0) return reason("owner and group can't be set");
-  if ((info->st_mode & 07777) == access.mode) return {};
-  // chmod follows symbolic links, and the directory may be another user's: the mode is set on what was looked at.
-  const int fd = ::open(path.c_str(), O_PATH | O_NOFOLLOW | O_CLOEXEC);
-  if (fd < 0) return reason("the mode can't be set");
-  struct stat opened{};
-  const bool is_same = ::fstat(fd, &opened) == 0 && opened.st_dev == info->st_dev && opened.st_ino == info->st_ino;
-  const bool is_set = is_same && ::chmod(("/proc/self/fd/" + std::to_string(fd)).c_str(), access.mode) == 0;
-  const int error = is_same ? errno : ENOENT;
-  ::close(fd);
-  if (is_set) return {};
-  errno = error;
-  return reason("the mode can't be set");
+std::expected<SocketAccess, std::string> set_access(const std::string& path, const SocketAccess& access) {
+  // The directory may be another user's, who puts something else at the path: all is done to what was opened here, and
+  // no link is followed.
+  const Descriptor file{::open(path.c_str(), O_PATH | O_NOFOLLOW | O_CLOEXEC)};
+  struct stat info{};
+  if (file.fd < 0 || ::fstat(file.fd, &info) != 0) return reason("the access can't be set");
+  if (!S_ISSOCK(info.st_mode)) return std::unexpected("there is no socket");
+  const SocketAccess before{.mode = info.st_mode & 07777, .owner = info.st_uid, .group = info.st_gid};
+  const uid_t owner = access.owner.value_or(info.st_uid);
+  const gid_t group = access.group.value_or(info.st_gid);
+  const bool changes_owner = owner != info.st_uid || group != info.st_gid;
+  if (changes_owner && ::fchownat(file.fd, "", owner, group, AT_EMPTY_PATH) != 0)
+    return reason("owner and group can't be set");
+  if (before.mode == access.mode) return before;
+  // fchmod(2) refuses such a descriptor.
+  if (::chmod(("/proc/self/fd/" + std::to_string(file.fd)).c_str(), access.mode) == 0) return before;
+  const auto why = reason("the mode can't be set");
+  if (changes_owner) (void)!::fchownat(file.fd, "", info.st_uid, info.st_gid, AT_EMPTY_PATH);
+  return why;
 }
 
 SocketFile::SocketFile(std::string path, std::string replaced)
@@ -66,13 +77,13 @@ bool SocketFile::is_there() const {
 }
 
 void SocketFile::settle() {
-  if (!replaced_.empty()) ::unlink(std::exchange(replaced_, {}).c_str());
+  if (const auto path = std::exchange(replaced_, {}); !path.empty() && ::unlink(path.c_str()) != 0) tell_kept(path);
 }
 
 SocketFile::~SocketFile() {
   if (!replaced_.empty() && is_there() && ::rename(replaced_.c_str(), path_.c_str()) == 0) return;
   if (!is_there() || ::unlink(path_.c_str()) == 0) return;
-  log::warn("socket_file_not_removed", {{"path", path_}, {"error", std::strerror(errno)}});
+  tell_kept(path_);
 }
 
 }  // namespace weir::net

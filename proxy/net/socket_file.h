@@ -21,8 +21,9 @@ struct SocketAccess {
 /// The path of a unix socket; "" for an abstract or any other address.
 std::string file_of(const Address& address);
 
-/// Sets mode and owner of the socket file at `path`; a symbolic link is not followed. Otherwise the reason.
-std::expected<void, std::string> set_access(const std::string& path, const SocketAccess& access);
+/// Sets mode and owner of the socket file at `path`; a symbolic link is not followed. Returns the access before.
+/// Otherwise the reason, and nothing has changed.
+std::expected<SocketAccess, std::string> set_access(const std::string& path, const SocketAccess& access);
 
 /// The file of a listening unix socket, removed with this object unless another process has put its own socket there.
 /// The file of a process whose place this one takes waits beside it until `settle`: before that, destruction puts it
