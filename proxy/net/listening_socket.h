@@ -35,6 +35,8 @@ class BoundSocket {
   ~BoundSocket();
 
   int fd() const { return fd_; }
+  /// Whether `publish` puts the socket in the place of another process's.
+  bool takes_over() const { return !target_.empty(); }
   /// Clients may connect from here on; at a path that is taken over, only after `publish`.
   std::expected<void, std::string> listen();
   /// Puts a taken-over unix socket in place and gives the descriptor to the caller.

@@ -29,7 +29,8 @@ extern "C" void count_signal(int number) {
 }  // namespace
 
 void LastResort::end_after(Duration time) {
-  if (count.load() < 2) ::alarm(static_cast<unsigned>(std::chrono::ceil<std::chrono::seconds>(time).count()));
+  ::alarm(static_cast<unsigned>(std::chrono::ceil<std::chrono::seconds>(time).count()));
+  if (count.load() >= 2) ::alarm(kPatience);  // the second signal has come, perhaps just now
 }
 
 void LastResort::call_off() { ::alarm(0); }

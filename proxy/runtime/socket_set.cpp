@@ -14,6 +14,15 @@
 
 namespace weir::runtime {
 
+namespace {
+
+std::expected<int, std::string> open_to_clients(net::BoundSocket& socket) {
+  if (const auto listening = socket.listen(); !listening) return std::unexpected(listening.error());
+  return socket.publish();
+}
+
+}  // namespace
+
 SocketSet::~SocketSet() {
   for (auto& [address, opened] : sockets_) {
     for (const int fd : opened.fds) ::close(fd);
@@ -127,57 +136,75 @@ std::vector<std::vector<Assignment>> SocketSet::assign(const Configuration& conf
   return assignments;
 }
 
-bool SocketSet::listen(const Bound& bound, config::Problems& problems) {
-  for (const auto& fresh : bound.sockets) {
-    const auto listening = fresh.socket->listen();
-    if (listening) continue;
-    problems.add(fresh.at, "can't listen on " + fresh.address.text() + ": " + listening.error());
-    return false;
-  }
-  return true;
-}
-
-bool SocketSet::keep(Bound& bound, config::Problems& problems) {
-  for (auto& fresh : bound.sockets) {
-    const auto fd = fresh.socket->publish();
-    if (!fd) {
-      problems.add(fresh.at, "can't take over " + fresh.address.text() + ": " + fd.error());
-      return false;
-    }
-    auto& opened = sockets_[fresh.address.text()];
-    opened.address = fresh.address;
-    opened.fds.push_back(*fd);
-    opened.access = fresh.access;
-    if (const auto path = net::file_of(fresh.address); !path.empty())
-      opened.file = std::make_unique<net::SocketFile>(path, fresh.socket->replaced());
-  }
-  return true;
-}
-
-void SocketSet::settle() {
-  for (auto& [name, opened] : sockets_) {
-    if (opened.file) opened.file->settle();
-  }
-}
-
 bool SocketSet::change_access(const Configuration& configuration, config::Problems& problems) {
-  std::vector<std::pair<Opened*, net::SocketAccess>> changed;
   for (const auto& wanted : wanted_by(configuration, 1)) {
     const auto found = sockets_.find(wanted.address.text());
     if (found == sockets_.end()) continue;
     Opened& opened = found->second;
     if (!opened.file || opened.access == wanted.access || !opened.file->is_there()) continue;
-    if (const auto set = net::set_access(opened.file->path(), wanted.access); !set) {
-      problems.add(wanted.at, "can't change " + wanted.address.text() + ": " + set.error());
-      for (const auto& [undone, before] : changed) {
-        (void)net::set_access(undone->file->path(), before);
-        undone->access = before;
-      }
+    const auto before = net::set_access(opened.file->path(), wanted.access);
+    if (!before) {
+      problems.add(wanted.at, "can't change " + wanted.address.text() + ": " + before.error());
       return false;
     }
-    changed.emplace_back(&opened, std::exchange(opened.access, wanted.access));
+    opened.changed = {std::exchange(opened.access, wanted.access), *before};
   }
   return true;
+}
+
+bool SocketSet::take_over(Bound& bound, config::Problems& problems) {
+  for (auto& fresh : bound.sockets) {
+    if (!fresh.socket->takes_over()) continue;
+    auto fd = open_to_clients(*fresh.socket);
+    if (!fd) {
+      problems.add(fresh.at, "can't take over " + fresh.address.text() + ": " + fd.error());
+      return false;
+    }
+    keep(fresh, *fd);
+  }
+  std::erase_if(bound.sockets, [](const auto& fresh) { return fresh.socket->takes_over(); });
+  return true;
+}
+
+bool SocketSet::listen(Bound& bound, config::Problems& problems) {
+  for (auto& fresh : bound.sockets) {
+    auto fd = open_to_clients(*fresh.socket);
+    if (!fd) {
+      problems.add(fresh.at, "can't listen on " + fresh.address.text() + ": " + fd.error());
+      return false;
+    }
+    keep(fresh, *fd);
+  }
+  bound.sockets.clear();
+  return true;
+}
+
+void SocketSet::keep(Bound::Socket& fresh, int fd) {
+  auto& opened = sockets_[fresh.address.text()];
+  opened.address = fresh.address;
+  opened.fds.push_back(fd);
+  opened.access = fresh.access;
+  if (const auto path = net::file_of(fresh.address); !path.empty())
+    opened.file = std::make_unique<net::SocketFile>(path, fresh.socket->replaced());
+}
+
+void SocketSet::settle() {
+  for (auto& [name, opened] : sockets_) {
+    opened.changed.reset();
+    if (opened.file) opened.file->settle();
+  }
+}
+
+void SocketSet::give_back() {
+  for (auto& [name, opened] : sockets_) {
+    if (!opened.changed) continue;
+    if (opened.file->is_there()) {
+      if (const auto set = net::set_access(opened.file->path(), opened.changed->found); !set)
+        log::warn("socket_access_not_given_back", {{"path", opened.file->path()}, {"why", set.error()}});
+    }
+    opened.access = opened.changed->configured;
+    opened.changed.reset();
+  }
 }
 
 void SocketSet::keep_only(const std::set<int>& kept) {

@@ -46,25 +46,34 @@ class SocketSet {
   /// serve on as long as a wildcard address of the configuration covers that address.
   std::vector<std::vector<Assignment>> assign(const Configuration& configuration, unsigned workers,
                                               const Bound& bound = {}) const;
-  /// Clients reach the new sockets from here on. False, with a Problem, when one does not listen: drop `bound` then.
-  static bool listen(const Bound& bound, config::Problems& problems);
-  /// Puts taken-over unix sockets in place and keeps all. False, with a Problem, when a path can't be taken over; the
-  /// sockets after that one stay in `bound`.
-  bool keep(Bound& bound, config::Problems& problems);
-  /// Gives unix sockets that are open already the access that `configuration` wants. What fails is a Problem, and then
-  /// nothing has changed.
+
+  // The steps that a failure undoes (`give_back`, then `keep_only`), in this order: when a socket begins to listen, all
+  // that may fail is done. False, with a Problem, when a step fails.
+  /// Gives unix sockets that are open already the access that `configuration` wants.
   bool change_access(const Configuration& configuration, config::Problems& problems);
-  /// What was taken over from another process is kept for good: until then a failure gives it back.
+  /// Puts new unix sockets in the place of another process's and keeps them.
+  bool take_over(Bound& bound, config::Problems& problems);
+  /// Clients reach the new sockets from here on; the set keeps them.
+  bool listen(Bound& bound, config::Problems& problems);
+  /// All that has changed is kept for good.
   void settle();
+  /// Undoes `change_access`.
+  void give_back();
+
   /// Closes all but these, once no worker watches the others.
   void keep_only(const std::set<int>& kept);
 
  private:
+  struct ChangedAccess {
+    net::SocketAccess configured;
+    net::SocketAccess found;  // mode and owner of the file
+  };
   struct Opened {
     net::Address address;
     std::vector<int> fds;
     net::SocketAccess access;               // of a unix socket
     std::unique_ptr<net::SocketFile> file;  // goes with the socket
+    std::optional<ChangedAccess> changed;   // until `settle`
   };
   /// An address that a configuration listens on.
   struct Wanted {
@@ -75,6 +84,7 @@ class SocketSet {
     net::SocketAccess access;
   };
   std::vector<Wanted> wanted_by(const Configuration& configuration, unsigned workers) const;
+  void keep(Bound::Socket& fresh, int fd);
   size_t opened_at(const net::Address& address) const;
   void bind(const Wanted& wanted, std::optional<uid_t> owner, Bound& bound, config::Problems& problems) const;
   std::optional<uid_t> owner_to_join(const net::Address& address, std::optional<uid_t> owner) const;

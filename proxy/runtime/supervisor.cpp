@@ -45,22 +45,6 @@ void log_problems(const config::Problems& problems) {
   });
 }
 
-/// On the watchdog's thread.
-void tell_of_stuck(const WatchdogEvent& event) {
-  const auto ms = std::chrono::duration_cast<std::chrono::milliseconds>(event.lasted).count();
-  if (event.what == WatchdogEvent::What::recovered)
-    return log::warn("worker_recovered", {{"worker", event.worker}, {"stuck_ms", ms}});
-  const bool ends = event.action == StuckAction::abort;
-  log::error("worker_stuck", {{"worker", event.worker},
-                              {"stuck_ms", ms},
-                              {"thread", event.thread_state},
-                              {"stack", event.stack},
-                              {"action", ends ? "abort" : "log"}});
-  if (!ends) return;
-  log::finish(std::chrono::seconds(1));
-  std::abort();
-}
-
 /// A process gives up its privileges once.
 void warn_of_other_user(const Configuration& before, const Configuration& now) {
   if (*before.user == *now.user && *before.group == *now.group) return;
@@ -87,7 +71,8 @@ Supervisor::Supervisor(RunOptions options)
       announcer_(loop_, lasting_.store.channels()),
       sockets_(options_.join),
       reload_is_free_(loop_),
-      tasks_(loop_, log_exception) {
+      tasks_(loop_, log_exception),
+      workers_(loop_, lasting_, *this, renderer_) {
   reload_is_free_.set();
   lasting_.announcer = &announcer_;
   lasting_.trim_heap = [this] {
@@ -99,13 +84,13 @@ Supervisor::Supervisor(RunOptions options)
 Supervisor::~Supervisor() {
   tasks_.cancel();
   renderer_.stop();
-  watchdog_.reset();
-  workers_.clear();
+  workers_.end();
   teardown_.empty();
 }
 
 int Supervisor::run() {
   std::signal(SIGPIPE, SIG_IGN);
+  std::signal(SIGXFSZ, SIG_IGN);  // the write fails, as on a full disk
   raise_descriptor_limit();
   share_heap();
   signals_ = std::make_unique<Signals>(loop_, std::initializer_list<int>{SIGHUP, SIGUSR1, SIGTERM, SIGINT, SIGQUIT},
@@ -113,12 +98,10 @@ int Supervisor::run() {
   const LastResort last_resort({SIGTERM, SIGINT, SIGQUIT});
   tasks_.spawn(begin());
   loop_.run();
-  LastResort::call_off();
   signals_.reset();
   tasks_.cancel();
   renderer_.stop();
-  watchdog_.reset();
-  workers_.clear();
+  workers_.end();
   teardown_.empty();
   if (reign_) {
     reign_->health.clear();
@@ -127,6 +110,7 @@ int Supervisor::run() {
   announcer_.use(lasting_.store);
   heartbeat_.reset();
   subscriber_.reset();
+  LastResort::call_off();  // not before: a worker that hangs would be waited for
   return exit_code_;
 }
 
@@ -186,6 +170,7 @@ Task<std::unique_ptr<Supervisor::Reign>> Supervisor::prepare(config::Problems& p
     reign = co_await build(problems);
     if (reign) co_await staff(*reign, problems);
     if (problems.empty()) begin_listening(*reign, problems);
+    // Last, since only root can undo what came before.
     if (problems.empty() && becoming_) drop_privileges(reign->snapshot->configuration(), *becoming_, problems);
     becoming_.reset();
   } catch (const std::exception& error) {
@@ -225,13 +210,13 @@ Task<std::unique_ptr<Supervisor::Reign>> Supervisor::build(config::Problems& pro
 Task<> Supervisor::staff(const Reign& reign, config::Problems& problems) {
   const auto& configuration = reign.snapshot->configuration();
   const unsigned count = configuration.worker_count();
-  hire(count, problems);
+  workers_.start(count, problems);
   if (!problems.empty()) co_return;
   auto assignments = sockets_.assign(configuration, count, reign.sockets);
   assignments.resize(workers_.size());
   const auto refusal = std::make_shared<std::atomic<int>>(0);
-  co_await ask_workers([&](size_t i, Worker::Done done) {
-    workers_[i]->prepare(assignments[i], [refusal, done](int error) {
+  co_await workers_.ask([&](Worker& worker, Worker::Done done) {
+    worker.prepare(assignments[worker.index()], [refusal, done](int error) {
       if (error != 0) *refusal = error;
       done();
     });
@@ -239,57 +224,19 @@ Task<> Supervisor::staff(const Reign& reign, config::Problems& problems) {
   if (*refusal != 0) problems.add({}, std::string("can't watch the listening sockets: ") + std::strerror(*refusal));
 }
 
-void Supervisor::hire(unsigned count, config::Problems& problems) {
-  std::string who = "the watchdog";
-  try {
-    if (!watchdog_) watchdog_ = std::make_unique<Watchdog>(tell_of_stuck);
-    while (workers_.size() < count) {
-      who = "worker " + std::to_string(workers_.size() + 1) + " of " + std::to_string(count);
-      auto worker = std::make_unique<Worker>(static_cast<unsigned>(workers_.size()), lasting_, *this, renderer_);
-      worker->start();
-      workers_.push_back(std::move(worker));
-    }
-  } catch (const std::system_error& error) {
-    config::Location at;
-    at.path = "workers";
-    problems.add(
-        at, who + " can't be started: " + error.what(),
-        "raise the limit that was met (threads: ulimit -u, pids.max, TasksMax; files: ulimit -n), or set fewer "
-        "workers");
-  }
-}
-
 void Supervisor::begin_listening(Reign& reign, config::Problems& problems) {
   // While the workers made ready, the process may have been told to stop.
   if (state_ != State::starting && state_ != State::serving) return problems.add({}, "shutting down");
-  if (!SocketSet::listen(reign.sockets, problems)) return;
-  if (!sockets_.keep(reign.sockets, problems)) return;
-  sockets_.change_access(reign.snapshot->configuration(), problems);
+  const auto& configuration = reign.snapshot->configuration();
+  if (!sockets_.change_access(configuration, problems) || !sockets_.take_over(reign.sockets, problems)) return;
+  sockets_.listen(reign.sockets, problems);
 }
 
 Task<> Supervisor::dismiss(size_t workers_before) {
-  co_await ask_workers([&](size_t i, Worker::Done done) { workers_[i]->forget(std::move(done)); });
-  workers_.resize(workers_before);
+  co_await workers_.ask([](Worker& worker, Worker::Done done) { worker.forget(std::move(done)); });
+  workers_.keep_first(workers_before);
+  sockets_.give_back();
   sockets_.keep_only(reign_ ? reign_->adoption->kept : std::set<int>());
-}
-
-template <class Ask>
-Task<> Supervisor::ask_workers(Ask ask) {
-  struct Answers {
-    explicit Answers(Loop& loop) : all(loop) {}
-    size_t missing = 0;
-    Event all;
-  };
-  auto answers = std::make_shared<Answers>(loop_);
-  answers->missing = workers_.size();
-  for (size_t i = 0; i < workers_.size(); ++i) {
-    ask(i, [this, answers] {
-      loop_.post([answers] {
-        if (--answers->missing == 0) answers->all.set();
-      });
-    });
-  }
-  if (!workers_.empty()) co_await answers->all.wait();
 }
 
 Task<> Supervisor::publish(std::unique_ptr<Reign> reign) {
@@ -310,13 +257,11 @@ Task<> Supervisor::publish(std::unique_ptr<Reign> reign) {
     for (const auto& endpoint : set->all()) adoption->endpoints.insert(endpoint.state.get());
   }
   reign->adoption = adoption;
-  co_await ask_workers(
-      [&](size_t i, Worker::Done done) { workers_[i]->adopt(adoption, assignments[i], std::move(done)); });
+  co_await workers_.ask(
+      [&](Worker& worker, Worker::Done done) { worker.adopt(adoption, assignments[worker.index()], std::move(done)); });
   sockets_.settle();
   sockets_.keep_only(adoption->kept);
-  for (const auto& worker : workers_)
-    watchdog_->watch({worker->index(), worker->thread_id(), worker->turns(), worker->stuck_turns()});
-  watchdog_->use(configuration.watchdog);
+  workers_.watch(configuration.watchdog);
   observe::use_process_log(configuration.process_log,
                            reign_ ? &reign_->snapshot->configuration().process_log : nullptr);
   watch_store(reign->snapshot->redis());
@@ -340,7 +285,9 @@ void Supervisor::watch_store(const std::shared_ptr<store::RedisShared>& redis) {
 
 Task<admin::ReloadOutcome> Supervisor::reload_now() {
   // One at a time, in the order in which they were asked for.
+  ++waiting_reloads_;
   while (!reload_is_free_.is_set()) co_await reload_is_free_.wait();
+  --waiting_reloads_;
   reload_is_free_.clear();
   struct Free {
     Event& event;
@@ -361,7 +308,9 @@ Task<admin::ReloadOutcome> Supervisor::reload_now() {
   try {
     co_await publish(std::move(reign));
   } catch (const std::exception& error) {  // of memory: whatever can be refused was asked for before
+    lasting_.metrics.reload_failed();
     log::error("reload_broken_off", {{"file", options_.file}, {"reason", error.what()}});
+    notify_service_manager("READY=1\nSTATUS=the last reload was broken off");
     co_return admin::ReloadOutcome{false, std::string("broken off: ") + error.what() + "\n"};
   }
   lasting_.metrics.reload_succeeded(clock_.wall());
@@ -375,8 +324,10 @@ Task<> Supervisor::reload_on_signal() { (void)co_await reload_now(); }
 void Supervisor::on_signal(int number) {
   switch (number) {
     case SIGHUP:
-      if (state_ == State::serving) tasks_.spawn(reload_on_signal());
-      return;
+      if (state_ != State::serving)
+        return log::warn("reload_ignored", {{"why", state_ == State::starting ? "starting" : "shutting down"}});
+      if (waiting_reloads_ > 0) return log::debug("reload_awaited");  // and that one has not read the file yet
+      return tasks_.spawn(reload_on_signal());
     case SIGUSR1:
       if (reign_ && reign_->snapshot->access_log()) return reign_->snapshot->access_log()->reopen();
       return log::info("access_log_not_reopened", {{"why", "there is none"}});
@@ -398,22 +349,6 @@ void Supervisor::trim_heap() {
   ::malloc_trim(0);
 }
 
-Task<Load> Supervisor::total_load() {
-  auto total = std::make_shared<std::pair<std::mutex, Load>>();
-  co_await ask_workers([&](size_t i, Worker::Done done) {
-    workers_[i]->report([total, done](Load load) {
-      {
-        const std::lock_guard lock(total->first);
-        total->second.connections += load.connections;
-        total->second.exchanges += load.exchanges;
-        total->second.background += load.background;
-      }
-      done();
-    });
-  });
-  co_return total->second;
-}
-
 /// Readiness is 503 already. Then the delay, no more accepting, and what is in flight finishes.
 Task<> Supervisor::stop() {
   notify_service_manager("STOPPING=1");
@@ -424,20 +359,20 @@ Task<> Supervisor::stop() {
       {{"delay_ms",
         std::chrono::milliseconds(std::chrono::duration_cast<std::chrono::milliseconds>(settings.delay)).count()}});
   if (settings.delay > Duration{}) co_await sleep_for(loop_, settings.delay);
-  co_await ask_workers([&](size_t i, Worker::Done done) { workers_[i]->drain(std::move(done)); });
+  co_await workers_.ask([](Worker& worker, Worker::Done done) { worker.drain(std::move(done)); });
   const Time begun = loop_.now();
   for (;;) {
-    const Load load = co_await total_load();
+    const Load load = co_await workers_.total_load();
     const Duration passed = loop_.now() - begun;
     if (load.connections == 0 && load.background == 0) break;
     if (passed >= settings.drain_timeout) {
       log::warn("drain_timed_out", {{"connections", load.connections}, {"requests", load.exchanges}});
-      co_await ask_workers([&](size_t i, Worker::Done done) { workers_[i]->cut(std::move(done)); });
-      while ((co_await total_load()).connections > 0) co_await sleep_for(loop_, kDrainStep);
+      co_await workers_.ask([](Worker& worker, Worker::Done done) { worker.cut(std::move(done)); });
+      while ((co_await workers_.total_load()).connections > 0) co_await sleep_for(loop_, kDrainStep);
       break;
     }
     if (passed >= kIdleGrace)
-      co_await ask_workers([&](size_t i, Worker::Done done) { workers_[i]->close_idle(std::move(done)); });
+      co_await workers_.ask([](Worker& worker, Worker::Done done) { worker.close_idle(std::move(done)); });
     co_await sleep_for(loop_, kDrainStep);
   }
   state_ = State::stopped;

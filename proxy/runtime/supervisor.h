@@ -12,8 +12,7 @@
 #include "async/task_group.h"
 #include "runtime/privileges.h"
 #include "runtime/socket_set.h"
-#include "runtime/watchdog.h"
-#include "runtime/worker.h"
+#include "runtime/workers.h"
 #include "store/announcer.h"
 #include "store/redis_heartbeat.h"
 #include "store/redis_subscriber.h"
@@ -72,7 +71,6 @@ class Supervisor final : public admin::Console {
   Task<std::unique_ptr<Reign>> build(config::Problems& problems);
   /// Threads and their readiness to accept.
   Task<> staff(const Reign& reign, config::Problems& problems);
-  void hire(unsigned count, config::Problems& problems);
   void begin_listening(Reign& reign, config::Problems& problems);
   /// Takes back what `staff` and `begin_listening` did.
   Task<> dismiss(size_t workers_before);
@@ -81,10 +79,6 @@ class Supervisor final : public admin::Console {
   Task<admin::ReloadOutcome> reload_now();
   Task<> reload_on_signal();
   Task<> stop();
-  Task<Load> total_load();
-  /// Asks every worker; until all have answered.
-  template <class Ask>
-  Task<> ask_workers(Ask ask);
   /// `becoming`: the user who has to be able to open the log again.
   std::shared_ptr<observe::AccessLog> open_log(const Configuration& configuration,
                                                const std::optional<Identity>& becoming, config::Problems& problems);
@@ -121,11 +115,10 @@ class Supervisor final : public admin::Console {
   mutable std::mutex current_mutex_;
   std::shared_ptr<const Snapshot> current_;
   Event reload_is_free_;
-  unsigned waiting_reloads_ = 0;
+  unsigned waiting_reloads_ = 0;  // that have not read the file yet
   TaskGroup tasks_;
   std::unique_ptr<Signals> signals_;
-  std::vector<std::unique_ptr<Worker>> workers_;
-  std::unique_ptr<Watchdog> watchdog_;  // watches the workers, so goes before them
+  Workers workers_;
 };
 
 }  // namespace weir::runtime

@@ -45,7 +45,11 @@ class Faults:
         struct.pack_into(FORMAT, self.page, self._place(call), nth, CALLS[call], 0)
 
     def has_failed(self, call):
-        return struct.unpack_from(FORMAT, self.page, self._place(call))[0] == 0
+        return self.calls_left(call) == 0
+
+    def calls_left(self, call):
+        """Until the one that fails."""
+        return struct.unpack_from(FORMAT, self.page, self._place(call))[0]
 
     def clear(self):
         self.page[:] = bytes(len(self.page))

@@ -32,6 +32,37 @@ class Reload(WeirCase):
         weir.reload(saying("two"))
         self.assertEqual(b"two", bytes(client.get().body))
 
+    def test_a_signal_to_reload_while_it_shuts_down_is_told(self):
+        weir = self.weir({**saying("one"), **settings.shutdown(delay="30s")})
+        weir.signal(signal.SIGTERM)
+        weir.says(r"\bdraining\b")
+        weir.signal(signal.SIGHUP)
+        weir.says('reload_ignored why="shutting down"')
+        weir.signal(signal.SIGTERM)
+        weir.wait()
+        weir.discard()
+
+    def test_of_many_signals_during_a_reload_one_reload_comes_of_it(self):
+        server = self.dns()
+        server.failing = "silent"
+        weir = self.weir({**saying("one"), "log": "debug"})
+        asking = {"upstreams": {"api": settings.upstream(settings.dns_endpoint("slow.weir.test:80"))},
+                  **settings.resolver(server.address), **saying("two"), "log": "debug"}
+        weir.configure(asking)
+        weir.signal(signal.SIGHUP)
+        eventually(lambda: server.questions("slow.weir.test"), "the reload that waits for an answer")
+        weir.signal(signal.SIGHUP)
+
+        def has_another():
+            weir.signal(signal.SIGHUP)
+            return "reload_awaited" in weir.stderr()
+        eventually(has_another, "a signal that adds no reload")
+        server.put("slow.weir.test", "127.0.0.1")
+        server.failing = None
+        eventually(lambda: sum(weir.reloads().values()) == 2, "the end of two reloads", 60)
+        weir.reload(saying("three"))
+        self.assertEqual(3, sum(weir.reloads().values()))
+
     def test_a_bad_file_changes_nothing(self):
         weir = self.weir(saying("one"))
         good = open(weir.file).read()

@@ -63,6 +63,15 @@ class Listeners(WeirCase):
         self.assertEqual(b"hello", bytes(self.fetch(first).body))
 
 
+class StandardStreams(WeirCase):
+    def test_a_standard_stream_that_the_parent_closed_is_no_other_descriptor(self):
+        closed = ["sh", "-c", 'exec "$@" <&- >&- 2>&-', "sh"]
+        weir = self.weir({**HELLO, **settings.access_log("stdout")}, launcher=closed)
+        self.assertEqual(b"hello", bytes(self.fetch(weir).body))
+        for fd in range(3):
+            self.assertEqual("/dev/null", os.readlink(f"/proc/{weir.pid}/fd/{fd}"))
+
+
 @unittest.skipUnless(os.getuid() == 0, "needs root")
 class Users(WeirCase):
     def test_root_is_dropped(self):

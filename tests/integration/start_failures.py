@@ -86,6 +86,22 @@ class Start(Faulty):
                 if not has_failed:
                     break
 
+    def test_a_process_log_without_a_thread_on_a_full_disk_ends_nothing(self):
+        for nth in range(1, MOST):
+            faults = self.faults()
+            faults.fail("pthread_create", nth)
+            with self.subTest(nth=nth):
+                weir = self.started({"workers": 1, **settings.access_log("off"), **HELLO},
+                                    environment=faults.environment, launcher=["prlimit", "--fsize=1"])
+                has_failed = faults.has_failed("pthread_create")
+                if weir.process.poll() is None:
+                    self.assert_all_served(weir.address, count=2)
+                    weir.stop()
+                else:
+                    self.assertEqual(1, weir.process.returncode)
+            if not has_failed:
+                return
+
     def test_a_worker_that_cannot_be_started_is_named(self):
         faults = self.faults()
         told = ""
@@ -134,6 +150,21 @@ class Reload(Faulty):
                 with self.subTest(call=call, nth=nth):
                     if not self.reload_with(call, nth):
                         break
+
+    @unittest.skipUnless(os.getuid() == 0, "needs root")
+    def test_no_new_socket_listens_before_all_that_may_fail_is_done(self):
+        folder, faults = self.folder(), self.faults()
+        os.chmod(folder, 0o755)
+        path = f"unix:{folder}/weir.sock"
+        as_nobody = {"user": "nobody", **settings.access_log("off"), **HELLO}
+        weir = self.weir({"workers": 1, "listeners": [{"bind": path}], **as_nobody}, folder=folder,
+                         environment=faults.environment)
+        faults.fail("listen", MOST)
+        weir.configure({"workers": 2, "listeners": [{"bind": path, "owner": "daemon"}, {"bind": free_address()}],
+                        **as_nobody})
+        weir.reload(expect="failure")
+        weir.says("configuration_problem .*owner")
+        self.assertEqual(MOST, faults.calls_left("listen"))
 
     def reload_with(self, call, nth):
         """To more workers and one more listener. False when the call came less than `nth` times."""

@@ -45,6 +45,23 @@ class Watchdog(WeirCase):
         self.assertRegex(weir.stderr(), "worker_stuck.*action=abort")
         weir.discard()
 
+    def ends_with(self, weir, number):
+        self.assertEqual(128 + number, weir.wait(60), weir.stderr())
+        weir.discard()
+
+    def test_one_signal_ends_a_process_whose_worker_hangs_soon_after_the_drain(self):
+        weir, _ = self.blocked(**settings.shutdown(drain_timeout="1s"))
+        weir.signal(signal.SIGTERM)
+        self.event(weir, "draining")
+        self.ends_with(weir, signal.SIGTERM)
+
+    def test_two_signals_end_a_process_whose_worker_hangs(self):
+        weir, _ = self.blocked(**settings.shutdown(drain_timeout="10m"))
+        weir.signal(signal.SIGTERM)
+        self.event(weir, "draining")
+        weir.signal(signal.SIGINT)
+        self.ends_with(weir, signal.SIGINT)
+
     def test_a_reload_changes_what_the_watchdog_does(self):
         self.faults = Faults(self.folder())
         weir = self.weir({**HELLO, "watchdog": 0}, environment=self.faults.environment)

@@ -5,6 +5,7 @@
 #include <unistd.h>
 
 #include <csignal>
+#include <optional>
 
 using namespace weir::runtime;
 
@@ -20,18 +21,27 @@ void await_byte() {
   REQUIRE(::read(told[0], &byte, 1) == 1);
 }
 
-/// A process whose only thread never gets to what its handlers ask for.
-pid_t stuck_process() {
+/// A process whose only thread never gets to what its handlers ask for. The end may be set before.
+pid_t stuck_process(std::optional<weir::Duration> end_after = {}) {
   REQUIRE(::pipe(told) == 0);
   const pid_t child = ::fork();
   if (child == 0) {
     std::signal(SIGTERM, tell);
     const LastResort last_resort({SIGTERM});
+    if (end_after) LastResort::end_after(*end_after);
     tell(0);
     for (;;) ::pause();
   }
   await_byte();
   return child;
+}
+
+/// How the process ended, within a minute.
+int status_of(pid_t child) {
+  int status = 0;
+  for (int i = 0; i < 6000 && ::waitpid(child, &status, WNOHANG) == 0; ++i) ::usleep(10'000);
+  ::kill(child, SIGKILL);
+  return status;
 }
 
 }  // namespace
@@ -44,7 +54,15 @@ TEST_CASE("last resort: two signals end a process whose threads are stuck, and i
   CHECK(::waitpid(child, &status, WNOHANG) == 0);  // one signal is left to the process
   ::kill(child, SIGTERM);
   await_byte();
-  REQUIRE(::waitpid(child, &status, 0) == child);
+  status = status_of(child);
+  REQUIRE(WIFEXITED(status));
+  CHECK(WEXITSTATUS(status) == 128 + SIGTERM);
+}
+
+TEST_CASE("last resort: one signal ends a process whose threads are stuck once its time is over") {
+  const pid_t child = stuck_process(std::chrono::seconds(2));
+  ::kill(child, SIGTERM);
+  const int status = status_of(child);
   REQUIRE(WIFEXITED(status));
   CHECK(WEXITSTATUS(status) == 128 + SIGTERM);
 }

@@ -2,6 +2,7 @@
 
 #include <doctest/doctest.h>
 #include <fcntl.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <filesystem>
@@ -59,7 +60,7 @@ struct Bench {
   explicit Bench(SocketSet::Join join = SocketSet::Join::no) : sockets(join) {}
   bool open(const Configuration& configuration, unsigned workers) {
     auto bound = sockets.bind(configuration, workers, std::nullopt, problems);
-    return bound && sockets.listen(*bound, problems) && sockets.keep(*bound, problems);
+    return bound && sockets.take_over(*bound, problems) && sockets.listen(*bound, problems);
   }
   /// What a published configuration leaves open.
   void keep_only(const Configuration& configuration, unsigned workers) {
@@ -208,7 +209,6 @@ TEST_CASE("socket set: workers without a socket of their own share one") {
   auto bound = bench.sockets.bind(listening({address}), 1, other, bench.problems);
   REQUIRE(bound.has_value());
   REQUIRE(bench.sockets.listen(*bound, bench.problems));
-  REQUIRE(bench.sockets.keep(*bound, bench.problems));
   CHECK(net::port_holders(*Address::parse(address))->at(0).owner == other);
 
   REQUIRE(bench.open(listening({address}), 3));  // as root, whose sockets may not join
@@ -234,12 +234,54 @@ TEST_CASE("socket set: a path is taken over only in the end") {
   {
     const auto bound = joining.sockets.bind(listening({"unix:" + path}), 1, std::nullopt, joining.problems);
     REQUIRE_MESSAGE(bound.has_value(), joining.problems.text());
-    REQUIRE(joining.sockets.listen(*bound, joining.problems));
+    REQUIRE(joining.sockets.change_access(listening({"unix:" + path}), joining.problems));
   }
   CHECK_FALSE(std::filesystem::exists(path + ".new"));
   CHECK(net::open_listener(Address::unix_path(path), {}).error() == "address already in use");
   ::close(first);
   std::filesystem::remove(path);
+}
+
+TEST_CASE("socket set: a path that was taken over and not settled is given back") {
+  const std::string path = "/tmp/weir-give-back-" + std::to_string(::getpid());
+  const int first = *net::open_listener(Address::unix_path(path), {});
+  struct stat before{}, after{};
+  REQUIRE(::lstat(path.c_str(), &before) == 0);
+  Bench joining(SocketSet::Join::yes);
+  REQUIRE_MESSAGE(joining.open(listening({"unix:" + path}), 1), joining.problems.text());
+  joining.sockets.keep_only({});
+  REQUIRE(::lstat(path.c_str(), &after) == 0);
+  CHECK(after.st_ino == before.st_ino);
+  ::close(first);
+  std::filesystem::remove(path);
+}
+
+TEST_CASE("socket set: mode and owner of a socket file are given back when a later step fails") {
+  const std::string path = "/tmp/weir-access-" + std::to_string(::getpid());
+  const auto look = [&] {
+    struct stat info{};
+    REQUIRE(::lstat(path.c_str(), &info) == 0);
+    return info;
+  };
+  auto before = listening({"unix:" + path});
+  auto now = before;
+  now.listeners[0].access.mode = 0600;
+  if (::geteuid() == 0) now.listeners[0].access.owner = 54321;  // the configuration before names no owner
+  Bench bench;
+  REQUIRE_MESSAGE(bench.open(before, 1), bench.problems.text());
+  bench.sockets.settle();
+  const auto first = look();
+
+  REQUIRE(bench.sockets.change_access(now, bench.problems));
+  CHECK((look().st_mode & 0777) == 0600);
+  bench.sockets.give_back();
+  CHECK(look().st_mode == first.st_mode);
+  CHECK(look().st_uid == first.st_uid);
+
+  REQUIRE(bench.sockets.change_access(now, bench.problems));
+  bench.sockets.settle();
+  bench.sockets.give_back();
+  CHECK((look().st_mode & 0777) == 0600);
 }
 
 }  // namespace weir::runtime
