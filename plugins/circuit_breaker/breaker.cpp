@@ -135,7 +135,7 @@ bool Breaker::settle(const BreakerSettings& settings, uint64_t ticket, Verdict v
   const Word word = word_.load();
   if (word.era != ticket) return false;
   if (word.state == State::half_open) return settle_probe(settings, word, verdict, now);
-  if (word.state != State::closed || verdict == Verdict::neutral) return false;
+  if (word.state != State::closed || verdict == Verdict::neutral || verdict == Verdict::sign_of_life) return false;
   window_.add(verdict, now);
   if (window_.has_trouble(now)) open_if_bad(settings, word, now);
   return verdict == Verdict::success;
@@ -151,7 +151,8 @@ bool Breaker::settle_probe(const BreakerSettings& settings, Word seen, Verdict v
   while (seen.era == era) {
     Word next = seen;
     --next.probes;
-    if (verdict == Verdict::success && ++next.successes >= settings.half_open_successes)
+    const bool is_proof = verdict == Verdict::success || verdict == Verdict::sign_of_life;
+    if (is_proof && ++next.successes >= settings.half_open_successes)
       return change(seen, {State::closed, 0, 0, era + 1}, now, fmt::format("{} probes succeeded", next.successes));
     if (word_.compare_exchange_weak(seen, next)) return verdict == Verdict::success;
   }
@@ -219,6 +220,13 @@ void Breaker::force(State wanted, Time now) {
   if (word.state == wanted || (is_free && !is_forced(word.state))) return;
   const State to = is_free && word.state == State::forced_open ? State::half_open : wanted;
   become({to, 0, 0, word.era + 1}, now, is_free ? "no longer forced" : "forced by an operator");
+}
+
+void Breaker::recovered(Time now) {
+  const std::lock_guard lock(mutex_);
+  const State state = word_.load().state;
+  if (state == State::closed) window_.clear();
+  if (state == State::open) until_ = now;
 }
 
 void Breaker::doubt(Time now, std::string cause) {

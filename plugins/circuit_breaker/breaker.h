@@ -48,6 +48,10 @@ class Breaker {
 
   /// By an operator: forced_open, forced_closed, or closed: automatic again, by way of half-open if it was open.
   void force(State state, Time now);
+  /// A health check says that what failed is well again: begins to count anew, and ends the pause of an open circuit.
+  void recovered(Time now);
+  /// Half-open: what is let through are probes.
+  bool is_probing() const { return word_.load(std::memory_order_relaxed).state == State::half_open; }
   /// Others have found it to fail: a closed circuit turns half-open.
   void doubt(Time now, std::string cause);
 

@@ -30,7 +30,7 @@ Finish finish_of(const Exchange& exchange, Time started, Time now) {
 Result<Gate::Permit> BreakerGate::admit(Time now) {
   auto ticket = breaker_->admit(settings_, now);
   if (!ticket) return std::unexpected(ticket.error());
-  return Permit(*this, *ticket);
+  return Permit(*this, *ticket, breaker_->is_probing());
 }
 
 bool BreakerGate::settle(uint64_t ticket, const Finish& finish) {

@@ -19,6 +19,7 @@ class BreakerGate final : public Gate {
   Result<Permit> admit(Time now) override;
   bool would_admit(Time now) const override { return breaker_->would_admit(settings_, now); }
   Duration refuses_for(Time now) const override { return breaker_->refuses_for(now); }
+  void recovered(Time now) override { breaker_->recovered(now); }
 
  private:
   bool settle(uint64_t ticket, const Finish& finish) override;

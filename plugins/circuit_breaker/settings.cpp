@@ -53,7 +53,8 @@ Verdict judge(const BreakerSettings& settings, const Finish& finish) {
     case Outcome::answered: break;
   }
   if (is_failure(settings, finish.status)) return Verdict::failure;
-  if (finish.status >= 400) return Verdict::neutral;
+  if (finish.status == 408 || finish.status == 429) return Verdict::neutral;
+  if (finish.status >= 400) return finish.status < 500 ? Verdict::sign_of_life : Verdict::neutral;
   return settings.slow && finish.took > settings.slow->after ? Verdict::slow : Verdict::success;
 }
 

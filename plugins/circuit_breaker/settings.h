@@ -33,7 +33,8 @@ struct BreakerSettings {
 
 /// What an attempt says of whom it went to.
 enum class Verdict : uint8_t {
-  neutral,  // nothing: the client left, or the client was wrong
+  neutral,       // nothing: the client left
+  sign_of_life,  // the client was wrong, and was told so: closes a half-open circuit, and counts in no window
   success,
   slow,
   failure,

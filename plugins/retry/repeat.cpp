@@ -39,6 +39,10 @@ bool is_worth_repeating(const Exchange& exchange, const RetrySettings& settings)
   return was_not_looked_at(exchange) || may_be_repeated(exchange, settings);
 }
 
+bool found_no_connection(const Exchange& exchange, size_t attempts) {
+  return exchange.failure && exchange.attempts.size() > attempts && exchange.attempts.back().connected == Time{};
+}
+
 std::optional<Duration> retry_after(const Exchange& exchange) {
   const auto value = exchange.response.head.headers.get(http::Field::retry_after);
   if (!value) return std::nullopt;

@@ -18,6 +18,9 @@ bool may_be_repeated(const Exchange& exchange, const RetrySettings& settings);
 /// Both: there is reason to, and it does no harm.
 bool is_worth_repeating(const Exchange& exchange, const RetrySettings& settings);
 
+/// Since there were `attempts` of them, no attempt has had a connection: nothing was sent, so a retry adds no load.
+bool found_no_connection(const Exchange& exchange, size_t attempts);
+
 /// What Retry-After asks for, as seconds or as a date; nothing when it says neither.
 std::optional<Duration> retry_after(const Exchange& exchange);
 

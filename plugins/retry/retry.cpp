@@ -9,7 +9,7 @@ namespace weir::plugins {
 /// One retry, from when it is decided; counted when it is over, however it ends.
 class Retry::Outcome {
  public:
-  Outcome(const Retry& retry, std::string_view upstream, Budget::Place place)
+  Outcome(const Retry& retry, std::string_view upstream, std::optional<Budget::Place> place)
       : retry_(retry), upstream_(upstream), place_(std::move(place)) {
     retry_.under_way_.add();
   }
@@ -26,8 +26,8 @@ class Retry::Outcome {
 
  private:
   const Retry& retry_;
-  std::string_view upstream_;  // of the configuration
-  Budget::Place place_;
+  std::string_view upstream_;           // of the configuration
+  std::optional<Budget::Place> place_;  // in the budget; a retry of what has not been sent needs none
   const char* word_ = "abandoned";
 };
 
@@ -52,6 +52,7 @@ Task<> Retry::handle(Exchange& exchange, Next next) const {
     if (settings_.per_try_timeout > Duration{}) {
       exchange.answer_by = std::min(answer_by, loop.now() + settings_.per_try_timeout);
     }
+    const size_t attempts = exchange.attempts.size();
     co_await next(exchange);
     exchange.answer_by = answer_by;
     const bool has_failed = is_worth_repeating(exchange, settings_);
@@ -61,12 +62,15 @@ Task<> Retry::handle(Exchange& exchange, Next next) const {
 
     const auto delay = delay_before(exchange, tried);
     if (!delay) co_return refuse(exchange, delay.error());
-    auto leave = budget_->spend(loop.now());
-    if (!leave) co_return refuse(exchange, Refusal::budget);
+    std::optional<Budget::Place> leave;
+    if (!found_no_connection(exchange, attempts)) {
+      leave = budget_->spend(loop.now());
+      if (!leave) co_return refuse(exchange, Refusal::budget);
+    }
     const auto status = exchange.response.head.status;
     if (!exchange.rewind(mark)) co_return refuse(exchange, Refusal::body);
     decisions::retry(exchange, tried, *delay, status);
-    retry.emplace(*this, exchange.destination.upstream, std::move(*leave));
+    retry.emplace(*this, exchange.destination.upstream, std::move(leave));
     co_await sleep_for(loop, *delay);
   }
 }
@@ -86,7 +90,8 @@ std::expected<Duration, Retry::Refusal> Retry::delay_before(Exchange& exchange, 
 /// The answer that there is stands.
 void Retry::refuse(Exchange& exchange, Refusal refusal) const {
   static constexpr const char* kWords[] = {"attempts", "budget", "body", "deadline", "retry_after"};
-  if (refusal == Refusal::attempts || refusal == Refusal::budget) exchange.record.raise(Flag::URX);
+  if (refusal == Refusal::attempts) exchange.record.raise(Flag::URX);
+  if (refusal == Refusal::budget) exchange.record.raise(Flag::RBX);
   decisions::no_retry(exchange, kWords[static_cast<size_t>(refusal)]);
   metrics_
       .counter("retries_refused", "Failures that weren't tried again, by why",

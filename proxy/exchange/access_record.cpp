@@ -18,6 +18,7 @@ std::string_view name_of(Flag flag) {
     case Flag::CB: return "CB";
     case Flag::LR: return "LR";
     case Flag::URX: return "URX";
+    case Flag::RBX: return "RBX";
     case Flag::LOOP: return "LOOP";
     case Flag::SH: return "SH";
     case Flag::FB: return "FB";

@@ -24,7 +24,7 @@ enum class Flag : uint32_t {
   RL = 1u << 10,    // rate limited
   CB = 1u << 11,    // circuit open
   LR = 1u << 12,    // retried on a fresh connection
-  URX = 1u << 13,   // retry limit reached
+  URX = 1u << 13,   // retries: tried as often as it may be
   LOOP = 1u << 14,  // forwarding loop
   SH = 1u << 15,    // shed
   FB = 1u << 16,    // fallback
@@ -33,6 +33,7 @@ enum class Flag : uint32_t {
   IE = 1u << 19,    // internal error
   SD = 1u << 20,    // store down: decided without it
   NC = 1u << 21,    // wanted from the cache alone, and not there
+  RBX = 1u << 22,   // retries: the budget is spent
 };
 
 /// What the log line and the metrics say of an exchange beside its heads. Filled by its owners, read once, when

@@ -30,12 +30,16 @@ class Gate {
   class Permit {
    public:
     Permit() = default;
-    Permit(Gate& gate, uint64_t ticket) : gate_(&gate), ticket_(ticket) {}
+    Permit(Gate& gate, uint64_t ticket, bool is_probe = false) : gate_(&gate), ticket_(ticket), is_probe_(is_probe) {}
     Permit(Permit&& other) noexcept
-        : gate_(std::exchange(other.gate_, nullptr)), ticket_(other.ticket_), is_reported_(other.is_reported_) {}
+        : gate_(std::exchange(other.gate_, nullptr)),
+          ticket_(other.ticket_),
+          is_probe_(other.is_probe_),
+          is_reported_(other.is_reported_) {}
     Permit& operator=(Permit&& other) noexcept {
       std::swap(gate_, other.gate_);
       std::swap(ticket_, other.ticket_);
+      std::swap(is_probe_, other.is_probe_);
       std::swap(is_reported_, other.is_reported_);
       return *this;
     }
@@ -43,6 +47,8 @@ class Gate {
       if (gate_ && !is_reported_) gate_->settle(ticket_, {});
     }
     bool is_held() const { return gate_ != nullptr; }
+    /// What comes of it decides whether more may follow.
+    bool is_probe() const { return is_probe_; }
     /// Once, at the response's head or when there will be none. A second time if that response broke off later.
     void report(const Finish& finish) {
       if (!gate_) return;
@@ -56,6 +62,7 @@ class Gate {
    private:
     Gate* gate_ = nullptr;
     uint64_t ticket_ = 0;
+    bool is_probe_ = false;
     bool is_reported_ = false;
   };
 
@@ -65,6 +72,8 @@ class Gate {
   virtual bool would_admit(Time now) const = 0;
   /// While it refuses: for how long still, as far as is known.
   virtual Duration refuses_for(Time now) const = 0;
+  /// The endpoint is known to be well again: what was counted before says nothing about it.
+  virtual void recovered(Time) {}
 
  private:
   /// Whether that counted as a success.

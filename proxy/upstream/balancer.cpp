@@ -16,8 +16,6 @@ namespace weir::upstream {
 
 namespace {
 
-constexpr size_t kRendezvousUpTo = 100;  // above, a search in a table is quicker than a look at every endpoint
-
 std::unique_ptr<Balancer> make_plain(Policy policy, const Balance& balance, std::span<const Endpoint> endpoints) {
   switch (policy) {
     case Policy::round_robin: return std::make_unique<RoundRobin>(endpoints);
@@ -59,13 +57,8 @@ const Endpoint* any_admitted(std::span<const Endpoint> endpoints, Pick& pick, co
   return chosen;
 }
 
-Policy effective_policy(const Balance& balance, size_t endpoints) {
-  if (!balance.choose_table) return balance.policy;
-  return endpoints <= kRendezvousUpTo ? Policy::rendezvous : Policy::ring;
-}
-
 std::unique_ptr<Balancer> make_balancer(const Balance& balance, std::span<const Endpoint> endpoints) {
-  auto balancer = make_plain(effective_policy(balance, endpoints.size()), balance, endpoints);
+  auto balancer = make_plain(balance.policy, balance, endpoints);
   if (!balance.bounded_load) return balancer;
   return std::make_unique<BoundedLoad>(std::move(balancer), endpoints, *balance.bounded_load);
 }

@@ -20,12 +20,15 @@ struct Pick {
   uint64_t key = 0;                 // of the hash policies
   const Attempts* tried = nullptr;  // endpoints to leave out
   bool is_only_untried = false;     // when no other is left, too
+  bool is_probe = false;            // of a half-open circuit: healthy endpoints alone, if there are any
+  bool heeds_pauses = true;         // leave out endpoints to which no connection can be made
   const SlowStart* slow_start = nullptr;
   Health worst = Health::up;  // that will do
 
   /// May the request go there, now or when there is a place?
   bool is_eligible(const Endpoint& endpoint) const {
-    return endpoint.state->health.load(std::memory_order_relaxed) <= worst && endpoint.is_open_to_requests(now) &&
+    return endpoint.state->health.load(std::memory_order_relaxed) <= worst &&
+           !(heeds_pauses && endpoint.state->backoff.is_paused(now)) && endpoint.is_open_to_requests(now) &&
            !was_tried(endpoint);
   }
   /// May it go there now?
@@ -50,9 +53,6 @@ class Balancer {
 
 /// `endpoints` (one at least) outlive the balancer.
 std::unique_ptr<Balancer> make_balancer(const Balance& balance, std::span<const Endpoint> endpoints);
-
-/// What `hash` without `table` means for so many endpoints.
-Policy effective_policy(const Balance& balance, size_t endpoints);
 
 /// One that the pick admits, each as likely, or null: for when chance has missed too often. `but` is left out.
 const Endpoint* any_admitted(std::span<const Endpoint> endpoints, Pick& pick, const Endpoint* but = nullptr);

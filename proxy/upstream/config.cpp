@@ -34,6 +34,11 @@ static auto choices(Protocol*) {
                     config::Choice<Protocol>{"http2", http2}};
 }
 
+static auto choices(Panic*) {
+  using enum Panic;
+  return std::array{config::Choice<Panic>{"auto", automatic}, config::Choice<Panic>{"never", never}};
+}
+
 namespace {
 
 constexpr std::string_view kAddressHint = "write an address: 127.0.0.1:9001, \"[::1]:9001\", unix:/run/app.sock";
@@ -87,7 +92,6 @@ config::Tag<Balance> plain(std::string name, std::string about, Policy policy) {
 
 Balance make_hash(HashSettings settings, const config::Location&) {
   Balance balance{.policy = settings.table == HashTable::ring ? Policy::ring : Policy::rendezvous};
-  balance.choose_table = settings.table == HashTable::automatic;
   balance.key = std::move(settings.key);
   balance.bounded_load = settings.bounded_load;
   return balance;
@@ -297,8 +301,10 @@ void decode(config::Reader& r, UpstreamSettings& out) {
              "tell the client's address by a PROXY header; each request has a connection of its own then");
   r.optional("health_check", out.health_check, "endpoints are asked how they are; left out: they are taken for up");
   r.optional("outlier_detection", out.outlier_detection, "endpoints are put aside for what they answer");
-  r.optional("panic_threshold", out.panic_threshold,
-             "with a smaller share of healthy endpoints all are used; 0 = never: 503 when none is left");
+  r.optional("connect_attempts", out.connect_attempts,
+             "endpoints that a request tries, until one takes a connection; 1 = no other", config::in_range(1.0, 10.0));
+  r.optional("panic", out.panic, "without a healthy endpoint all are used (auto), or requests fail with 503 (never)");
+  r.optional("panic_threshold", out.panic_threshold, "with a smaller share of healthy endpoints all are used, too");
   r.optional("overprovisioning", out.overprovisioning,
              "backups get what the healthy share of primaries, times this, can't bear; 0 = they wait for the last",
              config::in_range(0.0, 10.0));

@@ -24,11 +24,11 @@ struct EndpointSpec;
 /// How an upstream spreads its requests over its endpoints.
 enum class Policy : uint8_t { round_robin, least_connections, random_two, peak_ewma, ring, rendezvous, maglev };
 
+constexpr bool heeds_load(Policy policy) { return policy >= Policy::least_connections && policy <= Policy::peak_ewma; }
 constexpr bool is_hash(Policy policy) { return policy >= Policy::ring; }
 
 struct Balance {
   Policy policy = Policy::round_robin;
-  bool choose_table = false;           // `hash` without `table`: rendezvous up to 100 endpoints, else a ring
   KeyExpression key;                   // of the hash policies
   std::optional<double> bounded_load;  // no endpoint above this many times its share
   uint32_t maglev_size = 65537;        // slots, a prime
@@ -86,6 +86,9 @@ struct TlsSettings {
   net::TlsClient::Verify verify = net::TlsClient::Verify::on;
 };
 
+/// When no endpoint is healthy: all are used, or requests fail at once.
+enum class Panic : uint8_t { automatic, never };
+
 /// The Host field that is sent.
 struct HostRule {
   enum class From : uint8_t { client, endpoint, fixed };
@@ -108,9 +111,11 @@ struct UpstreamSettings {
   uint32_t max_requests_per_connection = 0;         // 0 = no limit
   std::optional<net::ProxyVersion> proxy_protocol;  // each connection begins with a header, and serves one client
   bool retry_reused = true;                         // once more on a fresh connection when a reused one had died
+  uint32_t connect_attempts = 3;                    // endpoints that one request tries until it can be sent
   std::optional<HealthCheckSettings> health_check;
   std::optional<OutlierSettings> outlier_detection;
-  Ratio panic_threshold{0.5};                      // a smaller share of healthy endpoints: all are used; 0 = never
+  Panic panic = Panic::automatic;
+  Ratio panic_threshold{0};                        // a smaller share of healthy endpoints: all are used
   double overprovisioning = 0;                     // 0 = backups serve when no primary is left, and no sooner
   std::string health_header;                       // by which endpoints say how they are; "" = not
   std::vector<config::Tagged<GateFactory>> gates;  // from the program's table: circuit_breaker

@@ -4,12 +4,14 @@
 
 namespace weir::upstream {
 
-void EndpointLease::measured(Duration took) { state().latency.observe(took, started_ + took); }
+void vacate(const Endpoint& endpoint, UpstreamState& upstream) {
+  --endpoint.state->active;
+  if (upstream.queue.is_awaited()) upstream.queue.call_next();
+}
 
 void EndpointLease::release() {
   permits_ = {};  // whoever is called next may need a place there, too
-  --state().active;
-  if (upstream_->queue.is_awaited()) upstream_->queue.call_next();
+  vacate(*endpoint_, *upstream_);
 }
 
 }  // namespace weir::upstream

@@ -9,6 +9,8 @@
 #include "base/units.h"
 #include "exchange/gate.h"
 #include "net/address.h"
+#include "upstream/connect_backoff.h"
+#include "upstream/failing.h"
 #include "upstream/health.h"
 #include "upstream/latency.h"
 #include "upstream/outlier_counts.h"
@@ -26,7 +28,8 @@ struct alignas(64) EndpointState {
   const std::string text;  // "127.0.0.1:9001", "unix:/run/x.sock": how it is shown, hashed and found again
   const net::Address address;
 
-  std::atomic<Health> health{Health::up};   // the worst of `opinions`
+  std::atomic<Health> health{Health::up};  // the worst of `opinions`
+  ConnectBackoff backoff;
   std::atomic<Time> up_since{Time::min()};  // slow start counts from here; min = it was there from the start
   std::atomic<uint32_t> active{0};          // requests in flight
   std::atomic<uint32_t> connections{0};     // open ones, idle included
@@ -34,6 +37,7 @@ struct alignas(64) EndpointState {
   std::atomic<uint64_t> requests{0};
   std::atomic<uint64_t> failures{0};
   Latency latency;             // for peak_ewma, which alone asks
+  FailingShare failing;        // for least_connections and random_two
   UsualLatency usual_latency;  // of a response's head
   OutlierCounts outlier;
   std::atomic<Health> said{Health::up};      // its own opinion
@@ -70,6 +74,9 @@ struct Endpoint {
   bool is_open_to_requests(Time now) const { return !gate || gate->would_admit(now); }
 };
 
+/// Frees a place on the endpoint, and calls whoever waits for one.
+void vacate(const Endpoint& endpoint, UpstreamState& upstream);
+
 /// One request in flight on one endpoint. Destroyed, it frees the place and calls whoever waits for one. The
 /// Endpoint lives as long as the lease, and so do the gates that let it through. The exchange, which keeps the
 /// snapshot, outlives the lease.
@@ -80,13 +87,11 @@ class EndpointLease {
       : endpoint_(std::exchange(other.endpoint_, nullptr)),
         upstream_(other.upstream_),
         keep_(std::move(other.keep_)),
-        started_(other.started_),
         permits_(std::move(other.permits_)) {}
   EndpointLease& operator=(EndpointLease&& other) noexcept {
     std::swap(endpoint_, other.endpoint_);
     std::swap(upstream_, other.upstream_);
     std::swap(keep_, other.keep_);
-    std::swap(started_, other.started_);
     std::swap(permits_, other.permits_);
     return *this;
   }
@@ -97,9 +102,6 @@ class EndpointLease {
   const Endpoint& endpoint() const { return *endpoint_; }
   EndpointState& state() const { return *endpoint_->state; }
 
-  /// How long the response's head took, for peak_ewma. A failure counts as the timeout it would have used up,
-  /// else a quick refusal looks like a quick answer.
-  void measured(Duration took);
   /// Tells the gates how it went: at the response's head, and again if that response broke off.
   void report(const Finish& finish) {
     for (auto& permit : permits_) permit.report(finish);
@@ -110,19 +112,14 @@ class EndpointLease {
  private:
   friend class Upstream;
   EndpointLease(const Endpoint& endpoint, UpstreamState& upstream, std::shared_ptr<const EndpointSet> keep,
-                Time started, std::array<Gate::Permit, 2> permits)
-      : endpoint_(&endpoint),
-        upstream_(&upstream),
-        keep_(std::move(keep)),
-        started_(started),
-        permits_(std::move(permits)) {}
+                std::array<Gate::Permit, 2> permits)
+      : endpoint_(&endpoint), upstream_(&upstream), keep_(std::move(keep)), permits_(std::move(permits)) {}
   void release();
 
   const Endpoint* endpoint_ = nullptr;
   UpstreamState* upstream_ = nullptr;
   std::shared_ptr<const EndpointSet> keep_;  // null when the set lives as long as its snapshot
-  Time started_{};
-  std::array<Gate::Permit, 2> permits_;  // of the upstream and of the endpoint
+  std::array<Gate::Permit, 2> permits_;      // of the upstream and of the endpoint
 };
 
 }  // namespace weir::upstream

@@ -9,7 +9,7 @@ namespace weir::upstream {
 EndpointSet::EndpointSet(const UpstreamSettings& settings, std::vector<EndpointSpec> specs, UpstreamState& state,
                          Time now)
     : state_(state),
-      thresholds_{settings.panic_threshold.value, settings.overprovisioning},
+      thresholds_{settings.panic_threshold.value, settings.panic == Panic::automatic, settings.overprovisioning},
       policy_(settings.balance.value.policy) {
   const Health initial = settings.health_check ? settings.health_check->initial : Health::up;
   for (const bool is_backup : {false, true}) {
@@ -27,7 +27,8 @@ EndpointSet::EndpointSet(const UpstreamSettings& settings, std::vector<EndpointS
 }
 
 EndpointSet::Choice EndpointSet::choose(Pick pick) const {
-  const Reach reach = this->reach();
+  Reach reach = this->reach();
+  if (reach.is_panic && pick.is_probe && reach.has_healthy) reach = {};
   if (reach.is_panic) state_.health.count_panic_request();
   const Group primary{primaries(), primary_balancer_.get(), reach.primaries};
   const Group backup{backups(), backup_balancer_.get(), reach.backups};
@@ -35,8 +36,14 @@ EndpointSet::Choice EndpointSet::choose(Pick pick) const {
   for (;;) {
     if (const auto choice = choose_among(spills ? backup : primary, pick)) return *choice;
     if (const auto choice = choose_among(spills ? primary : backup, pick)) return *choice;
-    if (!pick.tried || pick.is_only_untried) return {};
-    pick.tried = nullptr;  // all have been tried: any again
+    if (pick.heeds_pauses) {
+      pick.heeds_pauses = false;  // no other is left
+    } else if (pick.tried && !pick.is_only_untried) {
+      pick.tried = nullptr;  // all have been tried: any again
+      pick.heeds_pauses = true;
+    } else {
+      return {};
+    }
   }
 }
 

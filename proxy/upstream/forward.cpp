@@ -160,14 +160,15 @@ Task<Result<Connection*>> suit_tunnel(Exchange& exchange, const Upstream& upstre
 
 /// The attempt is over before anything was sent.
 void end_unsent(const Exchange& exchange, const Upstream& upstream, EndpointLease& lease, Attempt& record,
-                Outcome outcome) {
+                Outcome outcome, std::string_view why) {
   record.outcome = outcome;
   const Time now = exchange.worker.loop.now();
   lease.report({outcome, 0, now - record.started, now});
   if (outcome == Outcome::abandoned) return;
   lease.failed();
-  upstream.observe(lease.state(), outcome, nullptr, now);
-  lease.measured(upstream.settings().timeouts.connect);
+  const bool is_connecting = outcome == Outcome::refused || outcome == Outcome::timed_out;
+  if (is_connecting && lease.state().backoff.failed(now)) upstream.state().health.cannot_connect(lease.state(), why);
+  upstream.observe(lease.state(), outcome, nullptr, now - record.started, now);
 }
 
 /// RFC 9110 section 9.2.2 and RFC 9112 section 9.3.1: the endpoint closed a connection that we took for alive, or
@@ -191,6 +192,11 @@ ConnectionPool::Reuse reuse_of(const Exchange& exchange, const EndpointState& en
   return ConnectionPool::Reuse::any;
 }
 
+bool may_fail_over(Exchange& exchange, const Upstream& upstream, uint32_t tried) {
+  return tried < upstream.settings().connect_attempts && tried < upstream.endpoints()->all().size() &&
+         exchange.loop().now() < exchange.attempt_deadline();
+}
+
 /// Nothing was sent.
 void refuse(Exchange& exchange, const Upstream& upstream, const Error& error) {
   if (error.code != ErrorCode::circuit_open) return exchange.fail(error);
@@ -210,14 +216,23 @@ Task<> Forward::handle(Exchange& exchange) const {
     co_return;
   }
   const Upstream& upstream = *found->second;
-  auto immediate = upstream.try_acquire(exchange);
-  auto lease = immediate ? std::move(*immediate) : co_await upstream.acquire(exchange);
-  if (!lease) co_return refuse(exchange, upstream, lease.error());
-  const auto done = co_await attempt(exchange, upstream, std::move(*lease));
-  if (!done) exchange.fail(done.error());
+  auto among = Candidates::all;
+  std::optional<Error> failure;
+  for (uint32_t tried = 1;; ++tried) {
+    auto immediate = upstream.try_acquire(exchange, among);
+    auto lease = immediate ? std::move(*immediate) : co_await upstream.acquire(exchange, among);
+    if (!lease) co_return failure ? exchange.fail(*failure) : refuse(exchange, upstream, lease.error());
+    if (failure) upstream.state().health.count_failover();
+    const auto done = co_await attempt(exchange, upstream, std::move(*lease));
+    if (done) co_return;
+    failure = done.error().error;
+    if (done.error().sent == Unanswered::Sent::perhaps || !may_fail_over(exchange, upstream, tried)) break;
+    among = Candidates::untried;
+  }
+  exchange.fail(*failure);
 }
 
-Task<Result<>> Forward::attempt(Exchange& exchange, const Upstream& upstream, EndpointLease lease) const {
+Task<Forward::Attempted> Forward::attempt(Exchange& exchange, const Upstream& upstream, EndpointLease lease) const {
   auto& state = lease.state();
   const Endpoint& endpoint = lease.endpoint();
   const auto reuse = reuse_of(exchange, state);
@@ -229,11 +244,12 @@ Task<Result<>> Forward::attempt(Exchange& exchange, const Upstream& upstream, En
     if (!connection) {
       auto made = co_await obtain(exchange, upstream, endpoint);
       if (!made) {
-        end_unsent(exchange, upstream, lease, record, outcome_of_connecting(made.error()));
+        end_unsent(exchange, upstream, lease, record, outcome_of_connecting(made.error()), made.error().detail);
         decisions::attempt_failed(exchange, record, made.error());
-        co_return std::unexpected(made.error());
+        co_return std::unexpected(Unanswered{made.error(), Unanswered::Sent::no});
       }
       connection = *made;
+      upstream.reached(state);
     }
     record.connected = exchange.loop().now();
     decisions::endpoint(exchange, record);
@@ -241,9 +257,9 @@ Task<Result<>> Forward::attempt(Exchange& exchange, const Upstream& upstream, En
       Outcome failure{};
       auto suited = co_await suit_tunnel(exchange, upstream, endpoint, connection, failure);
       if (!suited) {
-        end_unsent(exchange, upstream, lease, record, failure);
+        end_unsent(exchange, upstream, lease, record, failure, suited.error().detail);
         decisions::attempt_failed(exchange, record, suited.error());
-        co_return std::unexpected(suited.error());
+        co_return std::unexpected(Unanswered{suited.error(), Unanswered::Sent::no});
       }
       connection = *suited;
     }
@@ -253,13 +269,14 @@ Task<Result<>> Forward::attempt(Exchange& exchange, const Upstream& upstream, En
     while (!response->is_settled()) co_await response->changed();
     if (response->has_head()) {
       exchange.response.body = std::move(response);
-      co_return Result<>();
+      co_return Attempted();
     }
     const Error error = response->error();
-    if (again == kMostAgain || !may_send_again(exchange, upstream, *response, error)) {
+    const bool may_go_again = may_send_again(exchange, upstream, *response, error);
+    if (again == kMostAgain || !may_go_again) {
       response->settle(error);
       decisions::attempt_failed(exchange, record, error);
-      co_return std::unexpected(error);
+      co_return std::unexpected(Unanswered{error, may_go_again ? Unanswered::Sent::no : Unanswered::Sent::perhaps});
     }
     lease = response->give_up();
     exchange.record.raise(Flag::LR);

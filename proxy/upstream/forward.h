@@ -1,5 +1,6 @@
 #pragma once
 
+#include <expected>
 #include <memory>
 #include <string>
 #include <unordered_map>
@@ -10,9 +11,12 @@
 
 namespace weir::upstream {
 
-/// The chain's last link: one attempt at the upstream that `exchange.destination` names. Asks its balancer for an
-/// endpoint, the worker's pool for a connection, sends, waits for the response's head. Leaves the response (whose
-/// body owns the attempt) or a failure. Shared by all workers.
+/// The chain's last link: sends the request to the upstream that `exchange.destination` names. Asks its balancer for an
+/// endpoint, the worker's pool for a connection, sends, waits for the response's head. Leaves the response (whose body
+/// owns the attempt) or a failure. Shared by all workers.
+///
+/// Failover: while an endpoint takes no connection, or says that it has not looked at the request, the next one is
+/// tried, up to `connect_attempts` of them. Neither `retry` nor its budget has a part in that: nothing was done twice.
 class Forward final : public Origin {
  public:
   /// The upstreams live as long as the snapshot, so longer than this.
@@ -21,7 +25,14 @@ class Forward final : public Origin {
   Task<> handle(Exchange& exchange) const override;
 
  private:
-  Task<Result<>> attempt(Exchange& exchange, const Upstream& upstream, EndpointLease lease) const;
+  /// Why an attempt brought no response.
+  struct Unanswered {
+    enum class Sent : uint8_t { no, perhaps };
+    Error error;
+    Sent sent;
+  };
+  using Attempted = std::expected<void, Unanswered>;
+  Task<Attempted> attempt(Exchange& exchange, const Upstream& upstream, EndpointLease lease) const;
 
   std::unordered_map<std::string_view, const Upstream*> upstreams_;
 };

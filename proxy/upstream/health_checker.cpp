@@ -90,6 +90,8 @@ bool HealthChecker::learn(EndpointState& endpoint, CheckResult result) {
     is_changing = known.tally.is_changing();
     known.last_check = result;
   });
+  if (result.has_passed) upstream_.reached(endpoint);
+  if (has_changed && result.has_passed) upstream_.recovered(endpoint, now);
   if (has_changed)
     ledger.judge(endpoint, Judge::check, result.has_passed ? Health::up : Health::down, why_of(result, in_row), now);
   if (result.has_passed && upstream_.outlier()) upstream_.outlier()->check_passed(endpoint, now);

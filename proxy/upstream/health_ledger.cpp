@@ -74,6 +74,29 @@ void HealthLedger::tell(const EndpointState& endpoint, Health from, Health to, c
               {"why", why}});
 }
 
+void HealthLedger::cannot_connect(const EndpointState& endpoint, std::string_view why) {
+  metrics_
+      .counter("endpoint_pauses", "Endpoints left alone for a while since no connection could be made",
+               {{"upstream", upstream_}})
+      .add();
+  log::warn("endpoint_unreachable", {{"upstream", upstream_},
+                                     {"endpoint", endpoint.text},
+                                     {"failures", ConnectBackoff::kFailures},
+                                     {"pause", format(ConnectBackoff::kFirstPause)},
+                                     {"why", why}});
+}
+
+void HealthLedger::can_connect(const EndpointState& endpoint) {
+  log::info("endpoint_reachable", {{"upstream", upstream_}, {"endpoint", endpoint.text}});
+}
+
+void HealthLedger::count_failover() {
+  metrics_
+      .counter("upstream_failovers", "Requests that went on to another endpoint, since one took no connection",
+               {{"upstream", upstream_}})
+      .add();
+}
+
 void HealthLedger::panic(bool is_panic, uint32_t healthy, uint32_t usable) {
   if (is_panic_.exchange(is_panic) == is_panic) return;
   metrics_

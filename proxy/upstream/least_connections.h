@@ -1,10 +1,13 @@
 #pragma once
 
+#include <vector>
+
 #include "upstream/balancer.h"
 
 namespace weir::upstream {
 
-/// The most weight for each request in flight, counting the one to come. Those that are equal take turns.
+/// The fewest requests in flight for its weight. Equals take turns by weight, as in round robin. An endpoint whose
+/// attempts fail counts as loaded as the mean: failing fast earns no requests.
 class LeastConnections : public Balancer {
  public:
   explicit LeastConnections(std::span<const Endpoint> endpoints);
@@ -12,6 +15,7 @@ class LeastConnections : public Balancer {
 
  private:
   std::span<const Endpoint> endpoints_;
+  std::vector<uint32_t> schedule_;  // one round
 };
 
 }  // namespace weir::upstream

@@ -23,7 +23,7 @@ const Endpoint* PeakEwma::choose(Pick& pick) const {
   const Endpoint* first = draw_.one(pick);
   const Endpoint* second = first ? draw_.one(pick, first) : nullptr;
   if (!second) return first;
-  return cost(*first, pick) <= cost(*second, pick) ? first : second;
+  return better(*first, cost(*first, pick), *second, cost(*second, pick));
 }
 
 }  // namespace weir::upstream

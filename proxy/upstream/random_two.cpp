@@ -10,8 +10,10 @@ const Endpoint* RandomTwo::choose(Pick& pick) const {
   const Endpoint* first = draw_.one(pick);
   const Endpoint* second = first ? draw_.one(pick, first) : nullptr;
   if (!second) return first;
-  const auto active = [](const Endpoint* e) { return e->state->active.load(std::memory_order_relaxed); };
-  return active(first) * pick.weight(*second) <= active(second) * pick.weight(*first) ? first : second;
+  const auto load = [&](const Endpoint* e) {
+    return e->state->active.load(std::memory_order_relaxed) / pick.weight(*e);
+  };
+  return better(*first, load(first), *second, load(second));
 }
 
 }  // namespace weir::upstream

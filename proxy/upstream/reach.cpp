@@ -29,7 +29,7 @@ Census count(std::span<const Endpoint> endpoints) {
 
 uint64_t Reach::packed() const {
   return uint64_t{primary_share} | uint64_t{static_cast<uint8_t>(primaries)} << 10 |
-         uint64_t{static_cast<uint8_t>(backups)} << 13 | uint64_t{is_panic} << 16;
+         uint64_t{static_cast<uint8_t>(backups)} << 13 | uint64_t{is_panic} << 16 | uint64_t{has_healthy} << 17;
 }
 
 Reach Reach::unpacked(uint64_t bits) {
@@ -38,6 +38,7 @@ Reach Reach::unpacked(uint64_t bits) {
   reach.primaries = static_cast<Health>(bits >> 10 & 7);
   reach.backups = static_cast<Health>(bits >> 13 & 7);
   reach.is_panic = bits >> 16 & 1;
+  reach.has_healthy = bits >> 17 & 1;
   return reach;
 }
 
@@ -47,9 +48,10 @@ Reach reach_of(std::span<const Endpoint> primaries, std::span<const Endpoint> ba
   Reach reach;
   reach.healthy = first.healthy + second.healthy;
   reach.usable = first.usable + second.usable;
+  reach.has_healthy = reach.healthy > 0;
   // Backups that are well spare the primaries a panic.
-  reach.is_panic = reach.usable > 0 && first.share() < thresholds.panic &&
-                   (second.healthy == 0 || second.share() < thresholds.panic);
+  const bool is_short = first.share() < thresholds.panic && (second.healthy == 0 || second.share() < thresholds.panic);
+  reach.is_panic = thresholds.may_panic && reach.usable > 0 && (!reach.has_healthy || is_short);
   if (reach.is_panic) {
     reach.primaries = reach.backups = Health::down;
   } else if (first.up + second.up == 0) {

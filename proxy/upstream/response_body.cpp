@@ -210,10 +210,11 @@ void ResponseBody::answered(http::BodySize size) {
   watch_deadline();
   record_.status = exchange_.response.head.status;
   record_.answered = exchange_.loop().now();
-  lease_.state().usual_latency.observe(record_.answered - record_.started);
-  measure(record_.answered - record_.started);
+  const Duration took = record_.answered - record_.started;
+  lease_.state().usual_latency.observe(took);
+  upstream_.reached(lease_.state());
   report(Outcome::answered);
-  upstream_.observe(lease_.state(), Outcome::answered, &exchange_.response.head, record_.answered);
+  upstream_.observe(lease_.state(), Outcome::answered, &exchange_.response.head, took, record_.answered);
   http::remove_hop_by_hop(exchange_.response.head.headers);
   pipe_.touch();
 }
@@ -248,15 +249,10 @@ void ResponseBody::settle(const Error& error) {
     lease_.failed();
     const Time now = exchange_.loop().now();
     if (has_head_) upstream_.observe_break(lease_.state(), outcome_of(error), record_.status, now);
-    else upstream_.observe(lease_.state(), outcome_of(error), nullptr, now);
-    measure(upstream_.settings().timeouts.response);
+    else upstream_.observe(lease_.state(), outcome_of(error), nullptr, now - record_.started, now);
   }
   report(is_endpoints ? outcome_of(error) : Outcome::abandoned);
   end(outcome_of(error));
-}
-
-void ResponseBody::measure(Duration took) {
-  if (upstream_.settings().balance.value.policy == Policy::peak_ewma) lease_.measured(took);
 }
 
 void ResponseBody::report(Outcome outcome) {

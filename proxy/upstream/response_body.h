@@ -77,7 +77,6 @@ class ResponseBody final : public ListNode, public Body {
   Time deadline() const;
   void watch_deadline();
   void await_head();
-  void measure(Duration took);
   void report(Outcome outcome);
   Duration patience() const;
   bool may_be_silent() const { return is_call_ || is_tunnel(); }

@@ -1,14 +1,13 @@
 #include "upstream/ring_hash.h"
 
 #include <algorithm>
-#include <cmath>
 
 namespace weir::upstream {
 
 namespace {
 
-constexpr size_t kPointsPerEndpoint = 160;
-constexpr size_t kLeastPoints = 1024;
+// For each unit of weight, as nginx has it. Of nothing else: an endpoint that joins moves the points of no other.
+constexpr size_t kPoints = 160;
 constexpr size_t kMostPoints = 8388608;
 constexpr size_t kPatience = 64;  // points passed by before asking whether there is anyone at all
 
@@ -19,11 +18,11 @@ RingHash::RingHash(std::span<const Endpoint> endpoints) : endpoints_(endpoints) 
     ring_.push_back({0, 0});
     return;
   }
-  const size_t size = std::clamp(endpoints.size() * kPointsPerEndpoint, kLeastPoints, kMostPoints);
-  double weights = 0;
+  uint64_t weights = 0;
   for (const auto& endpoint : endpoints) weights += endpoint.weight;
+  const uint64_t each = std::min<uint64_t>(kPoints, std::max<uint64_t>(kMostPoints / weights, 1));
   for (uint32_t i = 0; i < endpoints.size(); ++i) {
-    const auto points = static_cast<size_t>(std::ceil(endpoints[i].weight / weights * static_cast<double>(size)));
+    const size_t points = std::min<uint64_t>(each * endpoints[i].weight, kMostPoints);
     std::string name = endpoints[i].state->text + "_";
     const size_t stem = name.size();
     for (size_t point = 0; point < points; ++point) {

@@ -28,8 +28,12 @@ std::vector<uint32_t> reduced_weights(std::span<const Endpoint> endpoints) {
 
 }  // namespace
 
+std::vector<uint32_t> weighted_round(std::span<const Endpoint> endpoints) {
+  return smooth_round(reduced_weights(endpoints));
+}
+
 RoundRobin::RoundRobin(std::span<const Endpoint> endpoints)
-    : endpoints_(endpoints), schedule_(smooth_round(reduced_weights(endpoints))) {}
+    : endpoints_(endpoints), schedule_(weighted_round(endpoints)) {}
 
 const Endpoint* RoundRobin::choose(Pick& pick) const {
   for (size_t i = 0; i < schedule_.size(); ++i) {

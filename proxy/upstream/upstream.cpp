@@ -82,9 +82,27 @@ Upstream::Upstream(std::string name, uint32_t index, UpstreamSettings settings, 
   if (settings_.outlier_detection) outlier_ = std::make_unique<Outlier>(*this, *settings_.outlier_detection);
 }
 
-void Upstream::observe(EndpointState& endpoint, Outcome outcome, http::ResponseHead* head, Time now) const {
+/// A failure is no sample of latency, unless time ran out: it would count as a quick response.
+void Upstream::measure(EndpointState& endpoint, Outcome outcome, uint16_t status, Duration took, Time now) const {
+  const bool has_failed = outcome != Outcome::answered || status >= 500;
+  endpoint.failing.observe(has_failed);
+  if (settings_.balance.value.policy != Policy::peak_ewma) return;
+  if (!has_failed || outcome == Outcome::timed_out) endpoint.latency.observe(took, now);
+}
+
+void Upstream::observe(EndpointState& endpoint, Outcome outcome, http::ResponseHead* head, Duration took,
+                       Time now) const {
   if (outlier_) outlier_->observe(endpoint, outcome, head ? meant_status(*head) : uint16_t{0}, now);
+  if (heeds_load(settings_.balance.value.policy))
+    measure(endpoint, outcome, head ? head->status : uint16_t{0}, took, now);
   if (head && !settings_.health_header.empty()) heed_health_header(*this, endpoint, *head, now);
+}
+
+void Upstream::recovered(const EndpointState& endpoint, Time now) const {
+  const auto set = endpoints();
+  for (const Endpoint& one : set->all()) {
+    if (one.state.get() == &endpoint && one.gate) one.gate->recovered(now);
+  }
 }
 
 void Upstream::publish(std::vector<EndpointSpec> specs, Time now) {
@@ -113,10 +131,10 @@ std::shared_ptr<const EndpointSet> Upstream::current(unsigned worker) const {
   return view.set;
 }
 
-Pick Upstream::pick_for(Exchange& exchange) const {
+Pick Upstream::pick_for(Exchange& exchange, Candidates among) const {
   Pick pick{state_->turn, thread_random(), exchange.loop().now()};
   if (!exchange.attempts.empty()) pick.tried = &exchange.attempts;
-  pick.is_only_untried = exchange.destination.is_only_untried;
+  pick.is_only_untried = among == Candidates::untried || exchange.destination.is_only_untried;
   if (settings_.slow_start.window > Duration::zero()) pick.slow_start = &settings_.slow_start;
   if (is_hash(settings_.balance.value.policy)) {
     const auto key = settings_.balance.value.key.evaluate(exchange);
@@ -125,20 +143,28 @@ Pick Upstream::pick_for(Exchange& exchange) const {
   return pick;
 }
 
-std::optional<Result<EndpointLease>> Upstream::take(Exchange& exchange) const {
+std::optional<Result<EndpointLease>> Upstream::take(Exchange& exchange, Candidates among) const {
   auto keep = is_dynamic_ ? current(exchange.worker.index) : nullptr;
   const EndpointSet& set = keep ? *keep : *set_;
-  const Pick pick = pick_for(exchange);
+  Pick pick = pick_for(exchange, among);
   auto entry = ask(gate_.get(), pick.now);
   if (!entry) return std::unexpected(entry.error());
+  pick.is_probe = entry->is_probe();
   for (;;) {
     const auto choice = set.choose(pick);
     if (choice.is_full) return std::nullopt;
     if (!choice.endpoint) return std::unexpected(refusal_of(set, pick.now));
     auto permit = ask(choice.endpoint->gate.get(), pick.now);
     if (!permit || !occupy(*choice.endpoint)) continue;  // another worker was quicker
-    choice.endpoint->state->requests.fetch_add(1, std::memory_order_relaxed);
-    return EndpointLease(*choice.endpoint, *state_, std::move(keep), pick.now, {std::move(*entry), std::move(*permit)});
+    auto& state = *choice.endpoint->state;
+    if (!state.backoff.claim(pick.now)) {
+      vacate(*choice.endpoint, *state_);
+      continue;
+    }
+    state.requests.fetch_add(1, std::memory_order_relaxed);
+    // The failures of an endpoint that is known to be down say nothing more about the upstream.
+    if (state.health.load(std::memory_order_relaxed) > Health::degraded) entry = Gate::Permit();
+    return EndpointLease(*choice.endpoint, *state_, std::move(keep), {std::move(*entry), std::move(*permit)});
   }
 }
 
@@ -152,19 +178,19 @@ Duration Upstream::refuses_for(Time now) const {
   return shortest == Duration::max() ? Duration{} : shortest;
 }
 
-std::optional<Result<EndpointLease>> Upstream::try_acquire(Exchange& exchange) const {
+std::optional<Result<EndpointLease>> Upstream::try_acquire(Exchange& exchange, Candidates among) const {
   if (state_->queue.is_awaited()) return std::nullopt;
-  return take(exchange);
+  return take(exchange, among);
 }
 
-Task<Result<EndpointLease>> Upstream::acquire(Exchange& exchange) const {
-  if (auto lease = try_acquire(exchange)) co_return std::move(*lease);
+Task<Result<EndpointLease>> Upstream::acquire(Exchange& exchange, Candidates among) const {
+  if (auto lease = try_acquire(exchange, among)) co_return std::move(*lease);
   auto place = state_->queue.enter(exchange.loop(), settings_.queue.size);
   if (!place)
     co_return weir::fail(ErrorCode::overflow, Side::self, "too many requests wait for an endpoint", RetrySafe::yes);
   const Time deadline = std::min(exchange.attempt_deadline(), exchange.loop().now() + settings_.queue.timeout);
   while (co_await place->turn(deadline)) {
-    if (auto lease = take(exchange)) co_return std::move(*lease);
+    if (auto lease = take(exchange, among)) co_return std::move(*lease);
   }
   co_return weir::fail(ErrorCode::queue_timeout, Side::self, "no endpoint had a place in time", RetrySafe::yes);
 }

@@ -18,6 +18,9 @@
 
 namespace weir::upstream {
 
+/// The endpoints that an attempt may go to: all, those tried already after the others; or only those not tried.
+enum class Candidates : uint8_t { all, untried };
+
 /// One named pool of endpoints, of one snapshot. Shared by all workers; thread-safe. What must survive a reload
 /// is in its UpstreamState.
 class Upstream {
@@ -39,10 +42,10 @@ class Upstream {
   /// Without waiting: a lease on an endpoint not tried yet by this exchange, if there is one; or no_endpoint
   /// or circuit_open (Side::self, retry safe); or nothing while every eligible endpoint is full: then `acquire`. No
   /// lock, no malloc.
-  std::optional<Result<EndpointLease>> try_acquire(Exchange& exchange) const;
+  std::optional<Result<EndpointLease>> try_acquire(Exchange& exchange, Candidates among = Candidates::all) const;
   /// The same, but waits in the upstream's queue: overflow when that is full, queue_timeout after `queue.timeout`
   /// or at the exchange's deadline.
-  Task<Result<EndpointLease>> acquire(Exchange& exchange) const;
+  Task<Result<EndpointLease>> acquire(Exchange& exchange, Candidates among = Candidates::all) const;
 
   /// After circuit_open: when a request may get through again, as far as is known.
   Duration refuses_for(Time now) const;
@@ -50,12 +53,20 @@ class Upstream {
   /// Any thread: the endpoints as they are now, for /upstreams and metrics.
   std::shared_ptr<const EndpointSet> endpoints() const;
 
-  /// Any thread, for every answer's head and every failure of an endpoint: what it says of its health.
-  void observe(EndpointState& endpoint, Outcome outcome, http::ResponseHead* head, Time now) const;
+  /// Any thread, for every response's head and every failure of an endpoint, `took` after the attempt began: what it
+  /// says about the endpoint's health, and to the balancers that look at load.
+  void observe(EndpointState& endpoint, Outcome outcome, http::ResponseHead* head, Duration took, Time now) const;
   /// The same, of an answer that broke off after its head, whose status it was.
   void observe_break(EndpointState& endpoint, Outcome outcome, uint16_t status, Time now) const {
     if (outlier_) outlier_->broke_off(endpoint, outcome, status, now);
   }
+  /// A connection to the endpoint was made, or a response came.
+  void reached(EndpointState& endpoint) const {
+    if (endpoint.backoff.reached()) [[unlikely]]
+      state_->health.can_connect(endpoint);
+  }
+  /// A health check says that the endpoint is well again: its circuit begins anew.
+  void recovered(const EndpointState& endpoint, Time now) const;
   /// Null: the upstream detects none.
   Outlier* outlier() const { return outlier_.get(); }
 
@@ -68,8 +79,9 @@ class Upstream {
     std::shared_ptr<const EndpointSet> set;
   };
   std::shared_ptr<const EndpointSet> current(unsigned worker) const;
-  Pick pick_for(Exchange& exchange) const;
-  std::optional<Result<EndpointLease>> take(Exchange& exchange) const;
+  void measure(EndpointState& endpoint, Outcome outcome, uint16_t status, Duration took, Time now) const;
+  Pick pick_for(Exchange& exchange, Candidates among) const;
+  std::optional<Result<EndpointLease>> take(Exchange& exchange, Candidates among) const;
 
   std::string name_;
   uint32_t index_;

@@ -10,6 +10,12 @@ constexpr int kDraws = 4;  // before a look at all
 
 }  // namespace
 
+const Endpoint* better(const Endpoint& first, double first_cost, const Endpoint& second, double second_cost) {
+  const double of_first = first.state->failing.at_least(first_cost, second_cost);
+  const double of_second = second.state->failing.at_least(second_cost, first_cost);
+  return of_first <= of_second ? &first : &second;
+}
+
 WeightedDraw::WeightedDraw(std::span<const Endpoint> endpoints) : endpoints_(endpoints) {
   const auto equal = [&](const Endpoint& e) { return e.weight == endpoints.front().weight; };
   if (std::ranges::all_of(endpoints, equal)) return;

@@ -7,6 +7,9 @@
 
 namespace weir::upstream {
 
+/// The cheaper of two that were drawn; of equals the first. Failing fast makes none cheaper than the other.
+const Endpoint* better(const Endpoint& first, double first_cost, const Endpoint& second, double second_cost);
+
 /// Draws endpoints at random, each as often as its weight says. Immutable.
 class WeightedDraw {
  public:

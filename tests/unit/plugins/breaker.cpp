@@ -254,7 +254,7 @@ TEST_CASE("breaker: what the ends of attempts mean") {
   };
   CHECK(verdict(Outcome::answered, 200) == Verdict::success);
   CHECK(verdict(Outcome::answered, 304, 1h) == Verdict::success);
-  CHECK(verdict(Outcome::answered, 404) == Verdict::neutral);
+  CHECK(verdict(Outcome::answered, 404) == Verdict::sign_of_life);
   CHECK(verdict(Outcome::answered, 500) == Verdict::failure);
   CHECK(verdict(Outcome::answered, 599) == Verdict::failure);
   CHECK(verdict(Outcome::refused) == Verdict::failure);

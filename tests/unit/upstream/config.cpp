@@ -48,7 +48,7 @@ TEST_CASE("upstream config: every way to balance") {
   CHECK(balance("least_connections").policy == Policy::least_connections);
   CHECK(balance("random_two").policy == Policy::random_two);
   CHECK(balance("peak_ewma").policy == Policy::peak_ewma);
-  CHECK(balance("{ hash: header.x-user }").choose_table);
+  CHECK(balance("{ hash: header.x-user }").policy == Policy::rendezvous);
   CHECK(balance("{ hash: { key: client.ip, table: ring, bounded_load: 1.25 } }").policy == Policy::ring);
   CHECK(balance("{ hash: { key: client.ip, bounded_load: 1.25 } }").bounded_load == 1.25);
   CHECK(balance("{ maglev: cookie.sid }").policy == Policy::maglev);

@@ -65,7 +65,7 @@ TEST_CASE("gates: an endpoint that is down isn't waited for") {
   Gates gates;
   Bench bench;
   bench.settings = gated(gates);
-  bench.settings.panic_threshold = {0};
+  bench.settings.panic = Panic::never;
   bench.with({Bench::endpoint("10.0.0.1:80")});
   bench.upstream->endpoints()->all()[0].state->set_health(Health::down, bench.loop.now());
   const auto lease = bench.upstream->try_acquire(bench.exchange);

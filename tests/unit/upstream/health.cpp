@@ -117,7 +117,7 @@ TEST_CASE("health header: an answer that says `drain` is believed, and the clien
   const auto answer = [&](std::string_view said) {
     head.headers.clear();
     head.headers.add("X-Weir-Health", said);
-    bench.upstream->observe(bench.first(), Outcome::answered, &head, bench.loop.now());
+    bench.upstream->observe(bench.first(), Outcome::answered, &head, Duration{}, bench.loop.now());
     return bench.first().health.load();
   };
   CHECK(answer("drain") == Health::draining);
@@ -133,7 +133,7 @@ TEST_CASE("health header: without the setting it is a field like any other") {
   Judged bench;
   auto& head = bench.exchange.response.head;
   head.headers.add("x-weir-health", "drain");
-  bench.upstream->observe(bench.first(), Outcome::answered, &head, bench.loop.now());
+  bench.upstream->observe(bench.first(), Outcome::answered, &head, Duration{}, bench.loop.now());
   CHECK(bench.first().health == Health::up);
   CHECK(head.headers.size() == 1);
 }

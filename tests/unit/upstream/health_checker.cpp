@@ -306,7 +306,8 @@ TEST_CASE("health watch: an ejection ends when its time is over") {
   Checked bench(usual(), settings);
   bench.settings.health_check.reset();
   bench.serve();
-  for (int i = 0; i < 5; ++i) bench.upstream->observe(bench.endpoint(), Outcome::refused, nullptr, bench.loop.now());
+  for (int i = 0; i < 5; ++i)
+    bench.upstream->observe(bench.endpoint(), Outcome::refused, nullptr, Duration{}, bench.loop.now());
   CHECK(bench.health() == Health::ejected);
   bench.pass(29s);
   CHECK(bench.health() == Health::ejected);

@@ -1,4 +1,5 @@
 #include <cmath>
+#include <deque>
 
 #include "unit/upstream/bench.h"
 
@@ -63,6 +64,38 @@ TEST_CASE("least_connections: idle endpoints take turns") {
   Hosts hosts({1, 1, 1});
   const auto balancer = make_balancer({Policy::least_connections}, hosts.endpoints);
   CHECK(hosts.tally(*balancer, 300) == std::vector{100, 100, 100});
+}
+
+TEST_CASE("least_connections: idle endpoints take turns by weight") {
+  Hosts hosts({3, 1});
+  const auto balancer = make_balancer({Policy::least_connections}, hosts.endpoints);
+  CHECK(hosts.tally(*balancer, 400) == std::vector{300, 100});
+}
+
+TEST_CASE("balancers: an endpoint that fails at once gets no more than its share") {
+  for (const Policy policy : {Policy::least_connections, Policy::random_two, Policy::peak_ewma}) {
+    CAPTURE(static_cast<int>(policy));
+    Hosts hosts({1, 1, 1, 1});
+    const auto balancer = make_balancer({policy}, hosts.endpoints);
+    std::vector<int> tally(4);
+    std::deque<std::pair<int, const Endpoint*>> under_way;
+    for (int now = 0; now < 8000; ++now) {
+      while (!under_way.empty() && under_way.front().first <= now) {
+        --under_way.front().second->state->active;
+        under_way.pop_front();
+      }
+      const Endpoint* chosen = hosts.choose(*balancer);
+      ++tally[chosen->index];
+      const bool fails = chosen->index == 0;
+      chosen->state->failing.observe(fails);
+      if (fails) continue;  // at once; a response of the others takes as long as 40 requests
+      chosen->state->latency.observe(std::chrono::milliseconds(40), hosts.now);
+      ++chosen->state->active;
+      under_way.emplace_back(now + 40, chosen);
+    }
+    CHECK(tally[0] <= 8000 * 0.27);
+    CHECK(tally[0] >= 8000 * 0.05);
+  }
 }
 
 TEST_CASE("random_two: idle endpoints get what their weights say") {
@@ -131,6 +164,49 @@ TEST_CASE("hash: an endpoint that goes takes its own keys along and few others")
   CHECK(needless_moves({Policy::ring}, 10) == 0);
   CHECK(needless_moves({Policy::rendezvous}, 10) == 0);
   CHECK(needless_moves({Policy::maglev}, 10) < 0.1);
+}
+
+TEST_CASE("hash: one endpoint more or less moves its own keys, in a pool of any size") {
+  constexpr int kKeys = 40'000;
+  const auto homes = [](size_t count) {
+    Hosts hosts(std::vector<uint32_t>(count, 1));
+    const auto balancer = make_balancer({Policy::rendezvous}, hosts.endpoints);
+    std::vector<uint32_t> homes;
+    for (int i = 0; i < kKeys; ++i) homes.push_back(hosts.choose(*balancer, mix(static_cast<uint64_t>(i)))->index);
+    return homes;
+  };
+  for (const size_t count : {2, 3, 5, 10, 99, 100, 101, 102, 150, 300}) {
+    CAPTURE(count);
+    const auto before = homes(count - 1);
+    const auto after = homes(count);
+    int moved = 0;
+    for (int i = 0; i < kKeys; ++i) moved += before[i] != after[i];
+    CHECK(moved <= 1.3 * kKeys / static_cast<double>(count));
+  }
+}
+
+TEST_CASE(
+    "ring: a weight that changes moves keys in proportion, and an endpoint that joins moves none between others") {
+  constexpr int kKeys = 20'000;
+  const auto homes = [](std::vector<uint32_t> weights) {
+    Hosts hosts(std::move(weights));
+    const auto balancer = make_balancer({Policy::ring}, hosts.endpoints);
+    std::vector<uint32_t> homes;
+    for (int i = 0; i < kKeys; ++i) homes.push_back(hosts.choose(*balancer, mix(static_cast<uint64_t>(i)))->index);
+    return homes;
+  };
+  const auto before = homes({1, 1, 1});
+  const auto joined = homes({1, 1, 1, 1});
+  const auto heavier = homes({1, 1, 2});
+  int moved_to_others = 0;
+  int moved_by_weight = 0;
+  for (int i = 0; i < kKeys; ++i) {
+    moved_to_others += joined[i] != before[i] && joined[i] != 3;
+    moved_by_weight += heavier[i] != before[i];
+    if (heavier[i] != before[i]) CHECK(heavier[i] == 2);
+  }
+  CHECK(moved_to_others == 0);
+  CHECK(moved_by_weight == doctest::Approx(kKeys * (0.5 - 1.0 / 3)).epsilon(0.25));
 }
 
 TEST_CASE("hash: keys of a sick endpoint come home when it is well") {

@@ -88,8 +88,16 @@ TEST_CASE("reach: what an operator drains doesn't count against the others") {
   CHECK(Pool({draining, draining}).has_none());
 }
 
-TEST_CASE("reach: a threshold of 0 fails fast") {
+TEST_CASE("reach: without a threshold, endpoints that are down are used when no other is left, and no sooner") {
+  CHECK(Pool({up, down, down, ejected}, {}, 0).reached() == "0.0 ");
+  CHECK(Pool({down, ejected, draining}, {}, 0).reached() == "0.0 0.1 ");
+  CHECK(Pool({down, down}, {down, up}, 0).reached() == "1.1 ");
+}
+
+TEST_CASE("reach: an upstream that must not panic fails fast") {
   Pool pool({down, ejected}, {}, 0);
+  pool.settings.panic = Panic::never;
+  pool.with(pool.settings.endpoints);
   CHECK_FALSE(pool.reach().is_panic);
   CHECK(pool.has_none());
 }

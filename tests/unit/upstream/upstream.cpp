@@ -106,7 +106,7 @@ TEST_CASE("upstream: backups serve only when no primary is up") {
 
 TEST_CASE("upstream: with every endpoint down there is none, and a retry is safe") {
   Bench bench;
-  bench.settings.panic_threshold = {0};
+  bench.settings.panic = Panic::never;
   bench.with({Bench::endpoint("10.0.0.1:80")});
   bench.upstream->endpoints()->all()[0].state->health = Health::down;
   const auto lease = bench.upstream->try_acquire(bench.exchange);

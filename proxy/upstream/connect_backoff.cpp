@@ -1,0 +1,42 @@
+#include "upstream/connect_backoff.h"
+
+#include <algorithm>
+
+namespace weir::upstream {
+
+Duration ConnectBackoff::pause_after(uint32_t failures) {
+  const uint32_t doublings = std::min(failures - kFailures, 5u);
+  return std::min(kFirstPause * (1 << doublings), kLongestPause);
+}
+
+bool ConnectBackoff::claim(Time now) {
+  const uint32_t failures = failures_.load(std::memory_order_relaxed);
+  if (failures < kFailures) return true;
+  Time until = until_.load(std::memory_order_relaxed);
+  if (now < until) return true;
+  if (!until_.compare_exchange_strong(until, now + pause_after(failures))) return false;
+  is_claimed_ = true;
+  return true;
+}
+
+/// Many attempts may fail at once: of those that began before a pause, none makes it longer.
+bool ConnectBackoff::failed(Time now) {
+  uint32_t failures = failures_.load();
+  while (failures < kFailures) {
+    if (!failures_.compare_exchange_weak(failures, failures + 1)) continue;
+    if (failures + 1 < kFailures) return false;
+    until_ = now + pause_after(kFailures);
+    return true;
+  }
+  if (is_claimed_.exchange(false)) until_ = now + pause_after(++failures_);
+  return false;
+}
+
+bool ConnectBackoff::forget() {
+  const bool was_failing = failures_.exchange(0) >= kFailures;
+  until_ = Time::min();
+  is_claimed_ = false;
+  return was_failing;
+}
+
+}  // namespace weir::upstream

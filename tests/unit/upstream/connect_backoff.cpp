@@ -1,0 +1,81 @@
+#include "upstream/connect_backoff.h"
+
+#include "unit/upstream/bench.h"
+
+namespace weir::upstream {
+namespace {
+
+using namespace std::chrono_literals;
+
+/// Two endpoints; connections to the first fail.
+struct Pair : Bench {
+  Pair() { with({endpoint("10.0.0.0:80"), endpoint("10.0.0.1:80")}); }
+  EndpointState& first() { return *upstream->endpoints()->all()[0].state; }
+  void fail(int times) {
+    for (int i = 0; i < times; ++i) first().backoff.failed(loop.now());
+  }
+  /// How many of ten requests go there.
+  int share() {
+    int count = 0;
+    for (int i = 0; i < 10; ++i) count += next() == "10.0.0.0:80";
+    return count;
+  }
+};
+
+}  // namespace
+
+TEST_CASE("passive health: after three failures to connect an endpoint is left alone for a second") {
+  Pair pair;
+  pair.fail(2);
+  CHECK(pair.share() == 5);
+  pair.fail(1);
+  CHECK(pair.share() == 0);
+  pair.advance(999ms);
+  CHECK(pair.share() == 0);
+  pair.advance(1ms);
+  CHECK(pair.share() == 1);  // the others wait for what this one finds
+}
+
+TEST_CASE("passive health: each pause is twice as long, up to thirty seconds, and one failure each makes it so") {
+  Pair pair;
+  pair.fail(100);
+  for (const auto pause : {1s, 2s, 4s, 8s, 16s, 30s, 30s}) {
+    CAPTURE(pause.count());
+    pair.advance(pause - 1ms);
+    CHECK(pair.share() == 0);
+    pair.advance(1ms);
+    CHECK(pair.share() == 1);
+    pair.fail(100);
+  }
+}
+
+TEST_CASE("passive health: one connection brings the endpoint back") {
+  Pair pair;
+  pair.fail(3);
+  CHECK(pair.share() == 0);
+  CHECK(pair.first().backoff.reached());
+  CHECK_FALSE(pair.first().backoff.reached());
+  CHECK(pair.share() == 5);
+  pair.fail(2);
+  CHECK(pair.share() == 5);
+}
+
+TEST_CASE("passive health: the last endpoint is never left alone") {
+  Bench bench;
+  bench.with({Bench::endpoint("10.0.0.0:80")});
+  for (int i = 0; i < 10; ++i) bench.upstream->endpoints()->all()[0].state->backoff.failed(bench.loop.now());
+  CHECK(bench.next() == "10.0.0.0:80");
+  CHECK(bench.next() == "10.0.0.0:80");
+}
+
+TEST_CASE("passive health: an attempt that ends without a result holds up the next one for one pause") {
+  Pair pair;
+  pair.fail(3);
+  pair.advance(1s);
+  CHECK(pair.share() == 1);  // its client leaves
+  CHECK(pair.share() == 0);
+  pair.advance(1s);
+  CHECK(pair.share() == 1);
+}
+
+}  // namespace weir::upstream
