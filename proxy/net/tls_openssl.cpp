@@ -62,6 +62,7 @@ Context new_context(const SSL_METHOD* method) {
   SSL_CTX_set1_groups_list(raw, kGroups);
   SSL_CTX_set_options(raw, SSL_OP_NO_COMPRESSION | SSL_OP_NO_RENEGOTIATION);
   SSL_CTX_set_mode(raw, SSL_MODE_RELEASE_BUFFERS | SSL_MODE_ENABLE_PARTIAL_WRITE | SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER);
+  SSL_CTX_clear_mode(raw, SSL_MODE_AUTO_RETRY);  // a peer that sends no data gets no turn without an end
   SSL_CTX_set_read_ahead(raw, 1);
   return context;
 }

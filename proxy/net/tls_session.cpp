@@ -18,6 +18,8 @@ using namespace tls;
 
 namespace {
 
+constexpr uint8_t kMostKeyUpdates = 32;  // of a peer, without data between them
+
 constexpr size_t kRecord = 16 * 1024;  // the most that one record carries (RFC 8446 section 5.1)
 
 /// What goes into the next record: small pieces are put together, so that a reply is one record and one write. A write
@@ -58,6 +60,10 @@ struct TlsWire {
   static int read(BIO* bio, char* into, int size) noexcept {
     TlsSession& self = session();
     BIO_clear_retry_flags(bio);
+    if (self.key_updates_ > kMostKeyUpdates) {
+      self.error_ = EPROTO;
+      return -1;
+    }
     if (self.is_drained_) {
       BIO_set_retry_read(bio);
       return -1;
@@ -112,6 +118,14 @@ void TlsSession::attach() {
   BIO* const bio = TlsWire::shared();
   BIO_up_ref(bio);
   SSL_set_bio(ssl_.get(), bio, bio);
+  SSL_set_msg_callback(ssl_.get(), look_at);
+}
+
+/// Counts key updates (RFC 8446 section 4.6.3), which cost Weir much more than the peer.
+void TlsSession::look_at(int is_written, int, int type, const void* bytes, size_t size, ssl_st*, void*) noexcept {
+  if (is_written != 0 || type != SSL3_RT_HANDSHAKE || size == 0) return;
+  if (*static_cast<const unsigned char*>(bytes) == SSL3_MT_KEY_UPDATE && in_turn_->key_updates_ < UINT8_MAX)
+    ++in_turn_->key_updates_;
 }
 
 TlsSession::~TlsSession() {
@@ -200,6 +214,7 @@ Transfer TlsSession::receive(std::span<char> into) {
       has_unread_ = stop.state != Transfer::State::blocked;  // the end, or the failure, is told next time
       return {Transfer::State::moved, filled};
     }
+    key_updates_ = 0;
     filled += count;
     if (SSL_has_pending(ssl_.get()) == 0) return {Transfer::State::moved, filled};
   }
@@ -236,7 +251,9 @@ Transfer TlsSession::finish_handshake() {
 
 Transfer TlsSession::read_stopped() {
   switch (SSL_get_error(ssl_.get(), 0)) {
-    case SSL_ERROR_WANT_READ: return {Transfer::State::blocked};
+    case SSL_ERROR_WANT_READ:
+      if (key_updates_ > kMostKeyUpdates) return broken();
+      return {Transfer::State::blocked};
     case SSL_ERROR_WANT_WRITE: read_wants_write_ = true; return {Transfer::State::blocked};
     case SSL_ERROR_ZERO_RETURN: return {Transfer::State::ended};
     default: return broken();

@@ -127,6 +127,7 @@ class TlsSession {
   Transfer read_stopped();
   Transfer write_stopped();
   Transfer broken();
+  static void look_at(int is_written, int version, int type, const void* bytes, size_t size, ssl_st*, void*) noexcept;
 
   std::unique_ptr<ssl_st, Free> ssl_;
   std::shared_ptr<const TlsServer> server_;  // of its snapshot, which a reload may replace at any time; or:
@@ -141,6 +142,7 @@ class TlsSession {
   bool read_wants_write_ = false;
   bool is_established_ = false;
   bool is_broken_ = false;
+  uint8_t key_updates_ = 0;  // of the peer, since it last sent data
   Early early_ = Early::none;
   bool early_write_waits_ = false;  // begun beside the handshake: it must end before the handshake writes
   bool must_finish_ = false;        // once the handshake is done

@@ -72,6 +72,7 @@ size_t Connection::capacity() const {
 }
 
 void Connection::lend(ResponseBody& response) {
+  if (liveness_) liveness_->asked();
   responses_.push_back(response);
   ++requests_;
   idle_alarm_.stop();
@@ -98,8 +99,10 @@ void Connection::give_back(ResponseBody& response, bool whole) {
   pool_.retire(*this);
 }
 
-/// A timeout is a reason to ask. A client that left early is none, unless it had waited for as long as a PING may take.
+/// A timeout is a reason to ask. A client that left early is none, unless it had waited for as long as a PING may take,
+/// or one had after the other.
 void Connection::doubt(Time since, Waited waited) {
+  since = std::min(since, liveness_->asked_since());
   const bool has_waited = worker_.loop.now() - since >= pool_.pings(*this).timeout;
   if (has_waited || waited == Waited::until_timeout) liveness_->doubt(since);
 }
@@ -112,7 +115,14 @@ bool Connection::is_quiet() {
   return false;
 }
 
-void Connection::catch_up() { receive(); }
+/// A FIN may wait behind what the endpoint has said.
+void Connection::catch_up() {
+  constexpr int kMost = 4;
+  for (int i = 0; i < kMost && !is_closed_; ++i) {
+    receive();
+    if (is_closed_ || socket_.peek().state == net::Transfer::State::blocked) return;
+  }
+}
 
 void Connection::ping() {
   codec_->ping();

@@ -25,6 +25,12 @@ class Liveness {
   /// New streams may be opened.
   bool is_trusted() const { return state_ <= State::pinged; }
 
+  /// A request is about to be sent.
+  void asked() {
+    if (asked_since_ <= last_heard_) asked_since_ = loop_.now();
+  }
+  /// The first request since the last byte from the endpoint.
+  Time asked_since() const { return asked_since_; }
   /// Bytes arrived.
   void heard();
   /// The answer to the PING arrived.
@@ -53,6 +59,7 @@ class Liveness {
   PingSettings settings_;
   State state_ = State::opening;
   Time last_heard_;
+  Time asked_since_{};
   Time pinged_at_{};
   Alarm<Liveness, &Liveness::expired> alarm_;
 };
