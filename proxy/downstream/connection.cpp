@@ -67,6 +67,10 @@ Task<> Connection::serve() {
       co_await resume_.wait();
       continue;
     }
+    if (codec_->is_congested() && wire_.is_backed_up()) {  // the client asks and reads nothing
+      co_await wire_.progress();
+      continue;
+    }
     co_await socket_.readable();
     if (state_ != State::closed) receive();
   }
@@ -110,6 +114,7 @@ void Connection::receive() {
     case net::Transfer::State::moved: break;
   }
   rest_ = Rest::awake;
+  has_received_ = true;
   if (state_ != State::open) return;  // a request that was refused may still be on its way
   const std::string_view bytes(block->bytes, transfer.bytes);
   const Slice slice(std::move(block), bytes);

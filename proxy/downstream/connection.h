@@ -75,6 +75,7 @@ class Connection final : public ListNode, public http::CodecEvents {
   void watch_progress();
   void wait_idle();
   bool is_delivering();
+  bool is_still_sending();
   Task<> wait_drained();
 
   // Codec events.
@@ -106,10 +107,12 @@ class Connection final : public ListNode, public http::CodecEvents {
   const bool counted_by_client_;
   bool has_begun_ = false;  // it is known which version the client speaks
   enum class Rest : uint8_t { awake, quiet, resting } rest_ = Rest::awake;
-  bool we_close_ = false;     // the last response said so, and the client may not have known
-  uint16_t looks_ = 0;        // in a row that found the client to have taken nothing of what the kernel holds for it
-  uint32_t undelivered_ = 0;  // bytes that the kernel held at the last look
+  bool we_close_ = false;      // the last response said so, and the client may not have known
+  bool has_received_ = false;  // since the last look at a client that lingers
+  uint16_t looks_ = 0;         // in a row that found the client to have taken nothing of what the kernel holds for it
+  uint32_t undelivered_ = 0;   // bytes that the kernel held at the last look
   uint32_t requests_ = 0;
+  Time linger_until_{};
   List<Stream> streams_;           // the oldest in front
   std::unique_ptr<Output> stash_;  // bytes that wait for an exchange to end; most clients never have any
   Signal resume_;

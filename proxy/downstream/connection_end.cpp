@@ -12,6 +12,7 @@ namespace weir::downstream {
 namespace {
 
 constexpr Duration kLinger = std::chrono::seconds(2);
+constexpr Duration kLongestLinger = std::chrono::seconds(30);  // with a client that goes on sending
 
 }  // namespace
 
@@ -54,7 +55,6 @@ Task<> Connection::wait_drained() {
 /// Whether the kernel still sends to the client, which has the write timeout for each step. A connection that is closed
 /// meanwhile answers the client's next frame with a reset, and the client's kernel drops what was not read yet.
 bool Connection::is_delivering() {
-  if (!codec_->is_multiplexed()) return false;
   const auto left = static_cast<uint32_t>(socket_.undelivered());
   if (left == 0) return false;
   looks_ = left == undelivered_ ? looks_ + 1 : 0;
@@ -64,9 +64,18 @@ bool Connection::is_delivering() {
   return true;
 }
 
+/// A client that sends what nobody reads is heard out for a while: closing resets the connection, and its kernel may
+/// drop the response with it, which waits there to be read.
+bool Connection::is_still_sending() {
+  const bool has_received = std::exchange(has_received_, false);
+  if (!has_received || gateway_.worker().loop.now() >= linger_until_) return false;
+  alarm_.start(kLinger);
+  return true;
+}
+
 void Connection::on_alarm() {
   if (state_ == State::lingering) {
-    if (!is_delivering()) close();
+    if (!is_delivering() && !is_still_sending()) close();
     return;
   }
   if (streams_.is_empty()) return idled();
@@ -217,6 +226,8 @@ void Connection::part_strays(const RouteTable& routes, Time then) {
 
 void Connection::linger() {
   state_ = State::lingering;
+  has_received_ = false;
+  linger_until_ = gateway_.worker().loop.now() + kLongestLinger;
   alarm_.stop();
   stash_.reset();
   resume_.notify();

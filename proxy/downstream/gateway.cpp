@@ -43,6 +43,7 @@ Gateway::Gateway(WorkerContext& worker, ClientCount& clients, ConnectionObserver
       listener_(std::move(listener)),
       port_(port),
       settling_(worker.loop, *this),
+      draining_(worker.loop, *this),
       cut_alarm_(worker.loop, *this),
       arrivals_(worker.loop) {
   retirement_.gateway = this;
@@ -102,6 +103,7 @@ void Gateway::admit(int fd, const net::Address& peer, ProxyHeaderPtr header) {
 
 /// Looks for connections that are idle, all of them in rounds.
 void Gateway::settle() {
+  if (to_drain_ > 0) return settling_.start(kSettling);  // both walk through the list
   if (to_settle_ == 0) to_settle_ = size_;
   for (size_t i = 0; i < kSettledAtOnce && to_settle_ > 0; ++i, --to_settle_) {
     Connection* const connection = connections_.pop_front();
@@ -115,9 +117,24 @@ void Gateway::settle() {
 
 void Gateway::drain(bool on) {
   if (on && !is_draining_) {
-    for (Connection& connection : connections_) connection.drain();
+    to_drain_ = size_;
+    drain_some();
   }
+  if (!on) to_drain_ = 0;
   is_draining_ = on;
+}
+
+/// Each costs a session that rests its unpacking: many at once would hold up the worker. Connections that come
+/// meanwhile are told with their first response.
+void Gateway::drain_some() {
+  for (size_t i = 0; i < kSettledAtOnce && to_drain_ > 0; ++i, --to_drain_) {
+    Connection* const connection = connections_.pop_front();
+    if (!connection) break;
+    connections_.push_back(*connection);
+    connection->drain();
+  }
+  if (connections_.is_empty()) to_drain_ = 0;
+  if (to_drain_ > 0) draining_.start(kSettlingStep);
 }
 
 void Gateway::close_idle() {

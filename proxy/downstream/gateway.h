@@ -73,6 +73,7 @@ class Gateway {
   Task<> arrive(int fd, net::Address peer);
   void admit(int fd, const net::Address& peer, ProxyHeaderPtr header);
   void bury();
+  void drain_some();
   void settle();
 
   WorkerContext& worker_;
@@ -91,6 +92,8 @@ class Gateway {
   List<Connection> connections_;  // in no order
   Alarm<Gateway, &Gateway::settle> settling_;
   size_t to_settle_ = 0;  // connections of this round
+  Alarm<Gateway, &Gateway::drain_some> draining_;
+  size_t to_drain_ = 0;  // connections that have yet to be told
   List<Connection> retired_;
   Retirement retirement_;
   bool is_parting_ = false;  // the WebSockets have said that they go

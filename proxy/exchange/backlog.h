@@ -34,7 +34,7 @@ class Backlog {
     return promised_ < room ? room - promised_ : 0;
   }
   /// Bytes that may be read ahead for a stream that has `ahead` bytes read ahead already.
-  size_t room(size_t ahead) const { return std::max(ahead < kOwn ? kOwn - ahead : 0, shared_room()); }
+  size_t room(size_t ahead) const { return std::max(ahead < kOwn ? kOwn - ahead : 0, room_to_promise()); }
 
  private:
   const Wire& wire_;

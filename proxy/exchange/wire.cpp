@@ -10,6 +10,7 @@ namespace {
 
 constexpr size_t kEnough = 64 * 1024;         // more than this isn't gathered before it is written
 constexpr size_t kWorthSplicing = 64 * 1024;  // a body's length; a smaller one is cheaper to copy
+constexpr size_t kMostAtOnce = 1024 * 1024;   // bytes written in one turn to a peer that takes all: others wait
 
 Task<bool> until_writable(const Body&, net::Socket& socket) {
   co_await socket.writable();
@@ -23,6 +24,11 @@ Task<bool> until_notified(const Body&, Signal& signal) {
 
 Task<bool> until_progress(Signal& signal) {
   co_await signal.wait();
+  co_return true;
+}
+
+Task<bool> until_room(net::Socket& socket) {
+  co_await socket.writable();
   co_return true;
 }
 
@@ -52,19 +58,29 @@ void Wire::use(http::Codec& codec) {
   shared_->turn.run = [](Ready& turn) { static_cast<Shared::Turn&>(turn).wire->write_shared(); };
 }
 
+Signal::Awaiter Wire::progress() { return shared_->progress.wait(); }
+
 Backlog* Wire::backlog() const { return shared_ ? &shared_->backlog : nullptr; }
 
 bool Wire::is_crowded() const { return shared_ && shared_->backlog.shared_room() == 0; }
 
 Result<bool> Wire::write() {
-  codec_->flush();
-  const auto transfer = socket_.send(output_);
-  if (transfer.state == net::Transfer::State::failed) {
-    is_broken_ = true;
-    output_.clear();
-    return std::unexpected(errors_.broken);
-  }
-  return transfer.state == net::Transfer::State::moved;
+  const uint64_t most = output_.consumed() + kMostAtOnce;
+  do {
+    codec_->flush();
+    const auto transfer = socket_.send(output_);
+    if (transfer.state == net::Transfer::State::failed) {
+      is_broken_ = true;
+      output_.clear();
+      return std::unexpected(errors_.broken);
+    }
+    if (transfer.state != net::Transfer::State::moved) return false;
+  } while (codec_->has_more() && output_.consumed() < most);
+  return !codec_->has_more();
+}
+
+int64_t Wire::delivered() const {
+  return static_cast<int64_t>(output_.consumed()) - static_cast<int64_t>(socket_.undelivered());
 }
 
 void Wire::send_soon() {
@@ -94,9 +110,13 @@ Task<Result<>> Wire::flush_alone(const Body& body, Duration patience) {
   }
 }
 
+/// The kernel reports room when a good part of its buffer is free, which takes a slow peer minutes. What the peer has
+/// acknowledged in the meantime is progress, too.
 Task<Result<>> Wire::wait_writable(const Body& body, Duration patience) {
-  if (co_await before(loop_, loop_.now() + patience, until_writable(body, socket_))) co_return Result<>();
-  co_return std::unexpected(errors_.stalled);
+  for (int64_t seen = delivered();;) {
+    if (co_await before(loop_, loop_.now() + patience, until_writable(body, socket_))) co_return Result<>();
+    if (delivered() <= std::exchange(seen, delivered())) co_return std::unexpected(errors_.stalled);
+  }
 }
 
 // Many streams.
@@ -107,25 +127,33 @@ namespace {
 /// of the peer keeps this stream back.
 class Progress {
  public:
-  Progress(const http::Codec& codec, const Output& output, http::StreamId stream)
-      : codec_(codec), output_(output), stream_(stream) {}
+  Progress(const Wire& wire, http::StreamId stream)
+      : wire_(wire), codec_(wire.codec()), output_(wire.output()), stream_(stream) {}
 
   bool has_moved() {
     const size_t held = codec_.held_back(stream_);
     const uint64_t consumed = output_.consumed();
-    const bool others_count = !codec_.is_holding(stream_) || !codec_.is_window_closed(stream_);
-    const bool moved = held < held_ || (others_count && consumed > consumed_);
+    const bool moved = held < held_ || (others_count() && consumed > consumed_);
     held_ = held;
     consumed_ = consumed;
     return moved;
   }
+  /// Asked when patience is over: whether the peer has acknowledged bytes since the last time.
+  bool has_delivered() {
+    const int64_t delivered = wire_.delivered();
+    return delivered > std::exchange(delivered_, delivered) && others_count();
+  }
 
  private:
+  bool others_count() const { return !codec_.is_holding(stream_) || !codec_.is_window_closed(stream_); }
+
+  const Wire& wire_;
   const http::Codec& codec_;
   const Output& output_;
   const http::StreamId stream_;
   size_t held_ = 0;
   uint64_t consumed_ = 0;
+  int64_t delivered_ = wire_.delivered();
 };
 
 }  // namespace
@@ -134,13 +162,15 @@ Task<Result<>> Wire::flush_shared(const Body& body, http::StreamId stream, Durat
   if (is_broken_) co_return std::unexpected(errors_.broken);
   send_soon();
   if (!is_blocked()) co_await shared_->progress.wait();  // the end of this turn
-  Progress progress(*codec_, output_, stream);
+  const auto must_wait = [&] { return codec_->held_back(stream) > 0 || output_.bytes() >= kEnough; };
+  if (!is_broken_ && !must_wait()) co_return Result<>();
+  Progress progress(*this, stream);
   auto until = loop_.now() + patience;
-  while (!is_broken_ && (codec_->held_back(stream) > 0 || output_.bytes() >= kEnough)) {
+  while (!is_broken_ && must_wait()) {
     if (progress.has_moved()) until = loop_.now() + patience;
-    if (!co_await before(loop_, until, until_notified(body, shared_->progress))) {
-      co_return std::unexpected(errors_.stalled);
-    }
+    if (co_await before(loop_, until, until_notified(body, shared_->progress))) continue;
+    if (!progress.has_delivered()) co_return std::unexpected(errors_.stalled);
+    until = loop_.now() + patience;
   }
   if (is_broken_) co_return std::unexpected(errors_.broken);
   co_return Result<>();
@@ -151,27 +181,33 @@ Task<Result<>> Wire::finish_shared(const Body& body, http::StreamId stream, Dura
   if (is_broken_) co_return std::unexpected(errors_.broken);
   send_soon();
   if (!is_blocked()) co_await shared_->progress.wait();  // the end of this turn
-  Progress progress(*codec_, output_, stream);
-  auto until = loop_.now() + patience;
   std::optional<uint64_t> end;
-  while (!is_broken_) {
+  const auto has_left = [&] {
     if (!end && !codec_->is_holding(stream)) end = output_.consumed() + output_.bytes();
-    if (end && output_.consumed() >= *end) co_return Result<>();
+    return end && output_.consumed() >= *end;
+  };
+  if (!is_broken_ && has_left()) co_return Result<>();
+  Progress progress(*this, stream);
+  auto until = loop_.now() + patience;
+  while (!is_broken_) {
+    if (has_left()) co_return Result<>();
     if (progress.has_moved()) until = loop_.now() + patience;
-    if (!co_await before(loop_, until, until_notified(body, shared_->progress))) {
-      co_return std::unexpected(errors_.stalled);
-    }
+    if (co_await before(loop_, until, until_notified(body, shared_->progress))) continue;
+    if (!progress.has_delivered()) co_return std::unexpected(errors_.stalled);
+    until = loop_.now() + patience;
   }
   co_return std::unexpected(errors_.broken);
 }
 
 Task<Result<>> Wire::drain(Duration patience) {
-  auto consumed = output_.consumed();
-  auto until = loop_.now() + patience;
-  while (!is_broken_ && !output_.is_empty()) {
-    if (!co_await before(loop_, until, until_progress(shared_->progress))) co_return std::unexpected(errors_.stalled);
-    if (output_.consumed() > consumed) until = loop_.now() + patience;
-    consumed = output_.consumed();
+  int64_t seen = delivered();
+  while (!is_broken_ && is_backed_up()) {
+    const Time until = loop_.now() + patience;
+    auto room = shared_ ? until_progress(shared_->progress) : until_room(socket_);
+    const bool has_room = co_await before(loop_, until, std::move(room)) != std::nullopt;
+    if (!has_room && delivered() <= seen) co_return std::unexpected(errors_.stalled);
+    seen = delivered();
+    if (!shared_ && has_room) (void)write();
   }
   if (is_broken_) co_return std::unexpected(errors_.broken);
   co_return Result<>();

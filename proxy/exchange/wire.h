@@ -2,6 +2,7 @@
 
 #include <memory>
 
+#include "async/event.h"
 #include "async/loop.h"
 #include "exchange/body.h"
 #include "http/codec.h"
@@ -43,7 +44,11 @@ class Wire {
   void send_soon();
   bool has_unsent() const { return shared_ || !output_.is_empty(); }
   /// The socket took less than it was given.
-  bool is_backed_up() const { return !output_.is_empty(); }
+  bool is_backed_up() const { return !output_.is_empty() || codec_->has_more(); }
+  /// Grows with each byte that the peer acknowledges. One system call.
+  int64_t delivered() const;
+  /// A multiplexed connection: until something has left, or nothing will any more.
+  Signal::Awaiter progress();
   bool is_broken() const { return is_broken_; }
   /// A multiplexed connection's; null otherwise.
   Backlog* backlog() const;
@@ -55,7 +60,7 @@ class Wire {
   Task<Result<>> flush(const Body& body, http::StreamId stream, Duration patience);
   /// Waits until the last byte of `stream`'s message, its end included, has left the output.
   Task<Result<>> finish(const Body& body, http::StreamId stream, Duration patience);
-  /// A multiplexed connection: waits until the output is empty. Frames from the heap.
+  /// Waits until the output is empty. Frames from the heap.
   Task<Result<>> drain(Duration patience);
   /// The same for what the kernel holds, behind what waits in the output.
   Task<Result<>> send_spliced(const Body& body, http::StreamId stream, net::SplicePipe& pipe, Duration patience);

@@ -88,6 +88,11 @@ class Codec {
   /// where there is no body, a Content-Length in `head` is kept (RFC 9110 section 8.6).
   virtual void send_response(StreamId stream, const ResponseHead& head, BodySize body) = 0;
   virtual void send_data(StreamId stream, Slice data) = 0;
+  /// The last `flush` has left frames behind, since the Output had enough (h2).
+  bool has_more() const { return has_more_; }
+  /// So many frames wait for the socket that nothing more should be received from the peer, or sent to it (h2).
+  virtual bool is_congested() const { return false; }
+
   /// Bytes of send_data that wait for the peer's window or for flush.
   virtual size_t held_back(StreamId stream) const = 0;
   /// The same of all streams.
@@ -138,6 +143,9 @@ class Codec {
 
   /// Gives back what an idle connection doesn't need until it is used again.
   virtual void rest() {}
+
+ protected:
+  bool has_more_ = false;
 
  private:
   const bool is_multiplexed_;

@@ -11,6 +11,8 @@ namespace {
 
 constexpr size_t kKeptStreams = 16;       // free records that an idle connection may keep
 constexpr uint32_t kMostRequests = 1000;  // at once to one upstream, whatever it allows
+constexpr size_t kEnough = 256 * 1024;    // bytes in the Output: what follows waits until the socket has taken some
+constexpr size_t kCongested = 1024;       // frames that wait for the socket, beside those of bodies
 constexpr std::array<uint8_t, 8> kDrainPing{'d', 'r', 'a', 'i', 'n', 'i', 'n', 'g'};
 constexpr std::array<uint8_t, 8> kLifePing{'l', 'i', 'v', 'i', 'n', 'g', '?', ' '};
 
@@ -111,8 +113,9 @@ Result<> H2Codec::feed_end() {
 
 void H2Codec::flush() {
   if (!refused_.empty()) reset_refused();
+  if (std::exchange(has_more_, false)) resume_all();
   const uint8_t* bytes = nullptr;
-  for (;;) {
+  while (!must_stop()) {
     const auto size = nghttp2_session_mem_send(session_, &bytes);
     if (size == NGHTTP2_ERR_NOMEM) throw std::bad_alloc();
     if (size <= 0) break;
@@ -128,6 +131,12 @@ void H2Codec::flush() {
   if (held_ == 0) packer_.clear();
   for (size_t i = 0; i < unblocked_.size(); ++i) events_.on_unblocked(unblocked_[i]);
   unblocked_.clear();
+}
+
+/// nghttp2 would go on as long as it has frames.
+bool H2Codec::must_stop() {
+  has_more_ = has_more_ || output_.bytes() >= kEnough;
+  return has_more_;
 }
 
 /// nghttp2 may still have something to say that nobody has flushed.
@@ -185,6 +194,8 @@ bool H2Codec::is_reusable() const {
   return nghttp2_session_want_read(session_) != 0;
 }
 
+bool H2Codec::is_congested() const { return nghttp2_session_get_outbound_queue_size(session_) > kCongested; }
+
 bool H2Codec::is_receiving() const {
   return std::ranges::any_of(streams_, [](const Stream* stream) {
     return stream->life == Stream::Life::open && stream->incoming != Stream::Message::whole;
@@ -192,7 +203,7 @@ bool H2Codec::is_receiving() const {
 }
 
 size_t H2Codec::capacity() const {
-  if (role_ == Role::server || !is_reusable()) return 0;
+  if (role_ == Role::server || !is_reusable() || is_congested()) return 0;
   const auto allowed = nghttp2_session_get_remote_settings(session_, NGHTTP2_SETTINGS_MAX_CONCURRENT_STREAMS);
   const auto most = std::min(allowed, kMostRequests);
   return most > open_ ? most - open_ : 0;

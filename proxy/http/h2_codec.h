@@ -69,6 +69,7 @@ class H2Codec final : public Codec {
   size_t held_back(StreamId stream) const override;
   size_t held_back_of_all() const override { return held_; }
   bool is_holding(StreamId stream) const override;
+  bool is_congested() const override;
   bool is_window_closed(StreamId stream) const override;
   void send_end(StreamId stream, const Headers* trailers) override;
   /// Stream 0 is the connection: GOAWAY.
@@ -131,7 +132,9 @@ class H2Codec final : public Codec {
   void finish_drain();
 
   // Frames out.
+  bool must_stop();
   void resume(Stream& stream);
+  void resume_all();
   void begin_body(Stream& stream, BodySize body);
   void hold(Stream& stream, Slice data);
   void write_data(Stream& stream, std::string_view frame_head, size_t bytes);

@@ -112,6 +112,13 @@ void H2Codec::resume(Stream& stream) {
   }
 }
 
+/// Streams that waited for the Output to have room.
+void H2Codec::resume_all() {
+  for (Stream* const stream : streams_) {
+    if (stream->life == Stream::Life::open && (!stream->held.is_empty() || stream->has_all)) resume(*stream);
+  }
+}
+
 size_t H2Codec::held_back(StreamId id) const {
   const Stream* const stream = find_open(id);
   return stream ? stream->held.bytes() : 0;

@@ -120,6 +120,10 @@ int H2Callbacks::on_frame_send(nghttp2_session* session, const nghttp2_frame* fr
 ssize_t H2Callbacks::read_data(nghttp2_session*, int32_t, uint8_t*, size_t most, uint32_t* flags,
                                nghttp2_data_source* source, void* user) noexcept {
   auto& stream = *static_cast<Stream*>(source->ptr);
+  if (codec_of(user).must_stop()) {
+    stream.is_deferred = true;
+    return NGHTTP2_ERR_DEFERRED;
+  }
   const size_t bytes = std::min(most, stream.held.bytes());
   const bool is_last = stream.has_all && bytes == stream.held.bytes();
   if ((bytes == 0 && !is_last) || stream.life != Stream::Life::open) {

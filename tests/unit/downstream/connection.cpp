@@ -151,7 +151,7 @@ TEST_CASE("connection: bytes that break a rule get 400 and an orderly close") {
     CHECK(client.has_ended());
     CHECK(bench.observer.connections == 1);  // it lingers: the client's last bytes mustn't cause a reset
     client.send("more that nobody reads");
-    bench.pass(3s);
+    bench.pass(5s, 1s);
     CHECK(bench.observer.connections == 0);
     CHECK(bench.origin->requests == 0);
     CHECK(bench.observer.seen[0].has(Flag::DPE));

@@ -416,7 +416,7 @@ TEST_CASE("connection: a client that says GOAWAY is let go after its last respon
   caller.send(http::h2::goaway(0, NGHTTP2_NO_ERROR) + http::h2::ping());
   caller.frames();
   CHECK(caller.peer.has_ended());
-  bench.pass(3s, 1s);
+  bench.pass(5s, 1s);
   CHECK(bench.observer.connections == 0);
 }
 
