@@ -21,6 +21,7 @@ namespace weir::runtime {
 
 namespace {
 
+constexpr std::initializer_list<int> kSignals = {SIGHUP, SIGUSR1, SIGTERM, SIGINT, SIGQUIT};
 constexpr Duration kDrainStep = std::chrono::milliseconds(20);
 constexpr Duration kPatience = std::chrono::seconds(5);   // beyond the drain, with a worker that hangs
 constexpr Duration kIdleGrace = std::chrono::seconds(1);  // for requests that were on their way when the drain began
@@ -36,6 +37,15 @@ void raise_descriptor_limit() {
 /// One heap for all threads. With one for each, as glibc has it, what a thread has freed is no other's to use: a cache,
 /// whose bodies come on one worker and go on another, would take its bytes several times. Requests need no heap.
 void share_heap() { ::mallopt(M_ARENA_MAX, 1); }
+
+/// For the end of the process, which is soon: without handlers, one signal more would cost the last lines of the logs
+/// and leave the files of sockets behind.
+void ignore_signals() {
+  sigset_t handled;
+  sigemptyset(&handled);
+  for (const int number : kSignals) sigaddset(&handled, number);
+  pthread_sigmask(SIG_BLOCK, &handled, nullptr);
+}
 
 /// One event for each problem of a configuration.
 void log_problems(const config::Problems& problems) {
@@ -93,12 +103,10 @@ int Supervisor::run() {
   std::signal(SIGXFSZ, SIG_IGN);  // the write fails, as on a full disk
   raise_descriptor_limit();
   share_heap();
-  signals_ = std::make_unique<Signals>(loop_, std::initializer_list<int>{SIGHUP, SIGUSR1, SIGTERM, SIGINT, SIGQUIT},
-                                       [this](int number) { on_signal(number); });
+  signals_ = std::make_unique<Signals>(loop_, kSignals, [this](int number) { on_signal(number); });
   const LastResort last_resort({SIGTERM, SIGINT, SIGQUIT});
   tasks_.spawn(begin());
   loop_.run();
-  signals_.reset();
   tasks_.cancel();
   renderer_.stop();
   workers_.end();
@@ -110,6 +118,8 @@ int Supervisor::run() {
   announcer_.use(lasting_.store);
   heartbeat_.reset();
   subscriber_.reset();
+  ignore_signals();
+  signals_.reset();
   LastResort::call_off();  // not before: a worker that hangs would be waited for
   return exit_code_;
 }

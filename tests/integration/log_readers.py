@@ -104,6 +104,33 @@ class LogReaders(WeirCase):
         self.assertEqual(128 + signal.SIGTERM, weir.process.returncode)
         weir.discard()
 
+    def test_a_second_signal_that_comes_when_all_is_done_changes_nothing(self):
+        reader, writer = os.pipe()                      # of the access log alone
+        self.addCleanup(os.close, reader)
+
+        class WithUnreadLog(Weir):
+            def spawn(self):
+                with open(self.stderr_file, "ab") as errors:
+                    self.process = subprocess.Popen(self.command, stdin=subprocess.DEVNULL, stdout=writer,
+                                                    stderr=errors, env=self.environment, cwd=self.folder)
+                os.close(writer)
+                return self
+        path = os.path.join(self.folder(), "weir.sock")
+        weir = WithUnreadLog({"routes": [settings.answers(200)], "access_log": "stdout",
+                              "listeners": [settings.listener(f"unix:{path}")]})
+        self.addCleanup(weir.stop)
+        weir.start()
+        client = self.client(weir)
+        for _ in range(100):                            # more than the pipe takes: the end waits for its reader
+            client.get("/", {"User-Agent": "x" * 3000})
+        client.close()
+        weir.signal(signal.SIGTERM)
+        weir.says(r"\bstopped\b")
+        weir.signal(signal.SIGINT)
+        self.assertEqual(0, weir.wait(30))
+        weir.says("access_log_cut_off")
+        self.assertFalse(os.path.exists(path))
+
     def test_lines_that_no_reader_took_are_counted_and_told(self):
         backend = self.backend()
         weir = self.unread(backend)
