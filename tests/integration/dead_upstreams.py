@@ -101,6 +101,17 @@ class DeadHttp2(WeirCase):
         self.assertTrue(self.first_ended.wait(PATIENCE), "the dead connection was kept")
         self.assertEqual(b"fresh", bytes(self.fetch(weir).body))
 
+    def test_clients_that_leave_one_after_the_other_do_not_keep_a_dead_connection_in_use(self):
+        weir = self.serve(ping_timeout="1s")
+        self.assertEqual(b"first", bytes(self.fetch(weir).body))
+        for _ in range(8):                           # each waits for less than a PING may take
+            leaving = self.client(weir)
+            leaving.send(request_bytes())
+            leaving.is_closed(within=0.4)
+            leaving.close()
+        self.assertTrue(self.first_ended.wait(PATIENCE), "the dead connection was kept")
+        self.assertEqual(b"fresh", bytes(self.fetch(weir).body))
+
     def test_an_endpoint_that_accepts_and_never_speaks_holds_nobody_up(self):
         weir = self.serve(greets=False, ping_timeout="200ms")
         first = self.in_background(lambda: self.fetch(weir).status)

@@ -292,11 +292,11 @@ class Checks(HealthCase):
 
 
 class Panic(HealthCase):
-    def test_with_less_than_half_healthy_all_are_used_and_it_is_told(self):
+    def test_with_less_than_the_threshold_healthy_all_are_used_and_it_is_told(self):
         backends = [self.patient(name) for name in "abc"]
         for sick in backends[1:]:
             sick.health = 503
-        weir = self.guarded(*backends)
+        weir = self.guarded(*backends, panic_threshold="50%")
         for sick in backends[1:]:
             self.becomes(weir, sick, "down")
         self.assertEqual({"a", "b", "c"}, self.who(weir))
@@ -310,10 +310,23 @@ class Panic(HealthCase):
         weir.says(r"panic_began upstream=api healthy=1 endpoints=3")
         weir.says(r"panic_ended upstream=api")
 
-    def test_a_threshold_of_0_fails_fast(self):
+    def test_the_last_healthy_endpoint_gets_all_requests_and_none_of_them_a_panic(self):
+        backends = [self.patient(name) for name in "abc"]
+        for sick in backends[1:]:
+            sick.health = 503
+        weir = self.guarded(*backends)
+        for sick in backends[1:]:
+            self.becomes(weir, sick, "down")
+        self.assertEqual({"a"}, self.who(weir))
+        backends[0].health = 503
+        self.becomes(weir, backends[0], "down")
+        self.assertEqual({"a", "b", "c"}, self.who(weir))
+        self.assertEqual(1, weir.metric("weir_upstream_panic", upstream="api"))
+
+    def test_an_upstream_that_must_not_panic_fails_fast(self):
         a = self.patient()
         a.health = 503
-        weir = self.guarded(a, panic_threshold="0%")
+        weir = self.guarded(a, panic="never")
         self.becomes(weir, a, "down")
         self.assertEqual(503, self.fetch(weir).status)
         self.assertEqual([], a.requests)

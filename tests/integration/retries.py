@@ -47,8 +47,15 @@ class Failures(RetryCase):
     def test_a_refused_endpoint_costs_nobody_an_error(self):
         weir = self.retrying(free_address(), self.backend(), on=["connect_failure"])
         self.assertEqual([200] * 20, [self.fetch(weir).status for _ in range(20)])
-        self.assertGreaterEqual(weir.metric(settings.RETRIES, outcome="success", route="all", upstream="api"), 5)
+        self.assertGreaterEqual(weir.metric("weir_upstream_failovers_total", upstream="api"), 3)
+        self.assertEqual(0, weir.metric(settings.RETRIES, route="all", upstream="api"), "a retry was spent on it")
         self.assert_nothing_in_flight(weir)
+
+    def test_refused_connections_spend_no_budget(self):
+        weir = self.retrying(free_address(), on=["connect_failure"], attempts=3, budget={"ratio": "1%", "min": 0, "concurrent": 1})
+        self.assertEqual([502] * 20, [self.fetch(weir).status for _ in range(20)])
+        self.assertEqual(40, weir.metric(settings.RETRIES, route="all", upstream="api"))
+        self.assertEqual(0, weir.metric("weir_retries_refused_total", route="all", reason="budget"))
 
     def test_a_reset_is_tried_again(self):
         weir = self.retrying(self.failing_at_first(2, resets), on=["reset"])

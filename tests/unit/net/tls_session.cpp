@@ -53,6 +53,34 @@ TEST_CASE("tls session: a large output goes out in records of 16 KiB, past a soc
   CHECK(received == sent);
 }
 
+TEST_CASE("tls session: a peer that renews its keys again and again, and sends nothing else, loses its connection") {
+  Connected bench;
+  SSL* const peer = bench.left->ssl();
+  const auto renew = [&](int times) {
+    for (int i = 0; i < times; ++i) {
+      bench.left->receive();  // what OpenSSL writes now goes to the peer's socket
+      REQUIRE(SSL_key_update(peer, SSL_KEY_UPDATE_NOT_REQUESTED) == 1);
+      REQUIRE(SSL_do_handshake(peer) == 1);
+    }
+    for (int i = 0; i < 20; ++i) {
+      bench.relay->move();
+      if (bench.right->state != State::failed) bench.right->receive();
+    }
+  };
+  SUBCASE("now and then, between data") {
+    for (int i = 0; i < 10; ++i) {
+      renew(10);
+      CHECK(bench.left->send("data") == State::moved);
+      CHECK(bench.all_of(*bench.right, 4) == "data");
+    }
+    CHECK(bench.right->state != State::failed);
+  }
+  SUBCASE("without an end") {
+    renew(100);
+    CHECK(bench.right->state == State::failed);
+  }
+}
+
 TEST_CASE("tls session: small pieces leave together, in one record") {
   Connected bench;
   bench.settle();

@@ -1,0 +1,126 @@
+"""With default settings a dead endpoint fails no client: the next endpoint is tried, and the dead one is left alone."""
+
+import socket
+import threading
+import time
+import unittest
+
+from h2_wire import H2Client, H2Server
+from harness import WeirCase, eventually, free_address, settings
+from wire import Closed, Cut, RawClient
+
+FAILOVERS, PAUSES = "weir_upstream_failovers_total", "weir_endpoint_pauses_total"
+
+
+class Failover(WeirCase):
+    def with_dead(self, dead, *backends, **upstream):
+        """The first `dead` endpoints refuse connections."""
+        self.dead = [free_address() for _ in range(dead)]
+        return self.weir({"upstreams": {"api": settings.upstream(*self.dead, *backends) | upstream},
+                          "routes": [settings.route("/", "api")]})
+
+    def test_two_of_three_endpoints_down_fail_no_request(self):
+        weir = self.with_dead(2, self.backend())
+        client = RawClient(weir.address)
+        self.addCleanup(client.close)
+        self.assertEqual({200}, {client.get().status for _ in range(2000)})
+        self.assertLess(weir.metric(FAILOVERS, upstream="api"), 20, "the dead ones are not left alone")
+        self.assertEqual(2, weir.metric(PAUSES, upstream="api"))
+        for address in self.dead:
+            weir.says(rf"endpoint_unreachable upstream=api endpoint={address} failures=3 pause=1s")
+
+    def test_over_http2_on_both_sides_no_request_fails(self):
+        def serve(connection):
+            server = H2Server(connection)
+            while True:
+                server.answer(server.request()[0])
+        weir = self.with_dead(2, self.scripted(serve), protocol="http2")
+        with H2Client(weir.address) as client:
+            self.assertEqual({200}, {client.request(target=f"/{number}").status for number in range(200)})
+
+    def test_every_policy_finds_the_endpoint_that_works(self):
+        for balance in ("round_robin", "least_connections", "random_two", "peak_ewma", {"hash": "client.ip"}, {"maglev": "client.ip"},
+                        {"hash": {"key": "client.ip", "table": "ring"}}):
+            with self.subTest(balance=balance):
+                weir = self.with_dead(2, self.backend(), balance=balance)
+                self.assertEqual({200}, {self.fetch(weir).status for _ in range(30)})
+                weir.stop()
+
+    def test_a_post_goes_to_the_next_endpoint_since_nothing_was_sent(self):
+        weir = self.with_dead(2, self.backend())
+        for _ in range(6):
+            self.assertEqual(200, self.fetch(weir, "POST", body=b"x" * 100_000).status)
+
+    def test_when_none_takes_a_connection_the_cause_is_told(self):
+        weir = self.with_dead(4)
+        self.assertEqual(502, self.fetch(weir, target="/none").status)
+        line = weir.log_of("/none")[0]
+        self.assertEqual("connect_refused", line["error"]["code"])
+        self.assertEqual(3, line["upstream"]["attempts"])
+        self.assertIn("UF", line.flags)
+
+    def test_one_attempt_is_all_that_is_made_when_told_so(self):
+        weir = self.with_dead(1, self.backend(), connect_attempts=1)
+        statuses = [self.fetch(weir).status for _ in range(20)]
+        self.assertEqual(3, statuses.count(502), statuses)
+
+    def test_an_endpoint_that_comes_back_is_used_again(self):
+        a, b = self.backend("a"), self.backend("b")
+        weir = self.in_front_of(a, b)
+        address = a.address
+        a.stop()
+        self.assertEqual({200}, {self.fetch(weir).status for _ in range(20)})
+        again = self.backend("a", port=int(address.rsplit(":", 1)[1]))
+        eventually(lambda: [self.fetch(weir) for _ in range(4)] and again.requests, "requests to the one that is back")
+        weir.says(rf"endpoint_reachable upstream=api endpoint={address}")
+
+    def test_endpoints_that_restart_in_turn_fail_no_request(self):
+        backends = [self.backend(name) for name in "abc"]
+        weir = self.in_front_of(*backends)
+        stop, failed, count = threading.Event(), [], [0]
+
+        def ask():
+            while not stop.is_set():
+                try:
+                    with RawClient(weir.address) as client:
+                        for _ in range(20):
+                            status = client.get().status
+                            count[0] += 1
+                            if status != 200:
+                                failed.append(status)
+                            time.sleep(0.01)
+                except (OSError, Closed, Cut) as error:
+                    failed.append(repr(error))
+        askers = [threading.Thread(target=ask) for _ in range(3)]
+        for asker in askers:
+            asker.start()
+        for at, name in enumerate("abc"):
+            address = backends[at].address
+            time.sleep(0.3)
+            backends[at].stop()
+            time.sleep(0.3)
+            backends[at] = self.backend(name, port=int(address.rsplit(":", 1)[1]))
+            eventually(lambda: backends[at].requests, "requests to the one that is back")
+        stop.set()
+        for asker in askers:
+            asker.join()
+        # A request that the stopped backend had accepted may fail.
+        self.assertLessEqual(len(failed), 9, failed)
+        self.assertGreater(count[0], 100)
+
+    def test_no_connection_within_the_time_for_it_leads_to_the_next_endpoint(self):
+        full = socket.create_server(("127.0.0.1", 0), backlog=0)
+        self.addCleanup(full.close)
+        address = "%s:%d" % full.getsockname()
+        fillers = [socket.socket() for _ in range(4)]
+        for filler in fillers:                       # the kernel drops what comes after them
+            filler.setblocking(False)
+            filler.connect_ex(full.getsockname())
+            self.addCleanup(filler.close)
+        weir = self.weir({"upstreams": {"api": settings.upstream(address, self.backend(), **settings.upstream_timeouts(connect="300ms"))},
+                          "routes": [settings.route("/", "api")]})
+        self.assertEqual({200}, {self.fetch(weir).status for _ in range(8)})
+
+
+if __name__ == "__main__":
+    unittest.main()
