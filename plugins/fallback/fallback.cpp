@@ -19,7 +19,7 @@ bool was_never_sent(const Exchange& exchange) {
   const size_t concerned = exchange.failure->side == Side::upstream ? 1 : 0;
   if (attempts.size() <= concerned && exchange.failure->retry == RetrySafe::yes) return true;
   for (size_t i = 0; i < attempts.size(); ++i) {
-    if (attempts[i].outcome != Outcome::refused) return false;
+    if (attempts[i].outcome != Outcome::refused && attempts[i].outcome != Outcome::unable) return false;
   }
   return true;
 }

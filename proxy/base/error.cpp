@@ -43,6 +43,8 @@ std::string_view name_of(ErrorCode code) {
     case ErrorCode::not_revalidated: return "not_revalidated";
     case ErrorCode::not_cached: return "not_cached";
     case ErrorCode::store_unavailable: return "store_unavailable";
+    case ErrorCode::no_descriptors: return "no_descriptors";
+    case ErrorCode::no_ports: return "no_ports";
     case ErrorCode::overloaded: return "overloaded";
     case ErrorCode::shutting_down: return "shutting_down";
     case ErrorCode::internal: return "internal";

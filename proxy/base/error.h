@@ -54,6 +54,8 @@ enum class ErrorCode : uint8_t {
   // Weir's own.
   not_cached,
   store_unavailable,
+  no_descriptors,
+  no_ports,
   overloaded,
   shutting_down,
   internal,

@@ -14,9 +14,13 @@ enum class Outcome : uint8_t {
   answered,  // a whole response head came; its status decides
   refused,   // no connection
   timed_out,
-  broken,     // reset, bad bytes, cut short
-  abandoned,  // the client left or another attempt won: says nothing about the endpoint
+  broken,  // reset, bad bytes, cut short
+  // These say nothing about the endpoint:
+  abandoned,  // the client left or another attempt won
+  unable,     // this machine lacks a descriptor, a port or memory for the connection; nothing was sent
 };
+
+constexpr bool concerns_endpoint(Outcome outcome) { return outcome > Outcome::pending && outcome < Outcome::abandoned; }
 
 /// One try of an exchange, appended by the Origin. Texts live as long as the exchange.
 struct Attempt {

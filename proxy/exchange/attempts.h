@@ -47,9 +47,7 @@ class Attempts {
   }
   /// Whose answer or failure it is that the client was told: the last that nobody gave up. Not when there is none.
   const Attempt& decisive() const {
-    if (const auto* over =
-            last([](const Attempt& a) { return a.outcome > Outcome::pending && a.outcome < Outcome::abandoned; }))
-      return *over;
+    if (const auto* over = last([](const Attempt& a) { return concerns_endpoint(a.outcome); })) return *over;
     const auto* answered = last([](const Attempt& a) { return a.status != 0; });
     return answered ? *answered : back();
   }

@@ -43,7 +43,8 @@ struct Conditions::Word {
 const Conditions::Word* Conditions::find(std::string_view name) {
   using enum ErrorCode;
   static constexpr Word kWords[] = {
-      {"connect_failure", has_failed<connect_refused, connect_timeout, dns_error, tls_error, tls_certificate_error>},
+      {"connect_failure", has_failed<connect_refused, connect_timeout, dns_error, tls_error, tls_certificate_error,
+                                     no_descriptors, no_ports>},
       {"refused_stream", was_refused},
       {"reset", has_failed<connection_reset, incomplete_response>},
       {"timeout", has_failed<response_timeout, read_timeout, total_timeout>},

@@ -14,6 +14,7 @@ std::string_view name_of(Outcome outcome) {
     case Outcome::timed_out: return "timed_out";
     case Outcome::broken: return "broken";
     case Outcome::abandoned: return "abandoned";
+    case Outcome::unable: return "unable";
   }
   return "pending";
 }

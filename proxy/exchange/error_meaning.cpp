@@ -58,6 +58,8 @@ constexpr Row kRows[] = {
     {ErrorCode::not_cached, {504, Flag::NC, "", "Not in the cache"}},
     {ErrorCode::store_unavailable,
      {503, Flag::IE, "proxy_internal_error", "Shared store unavailable", kReducedCapacity}},
+    {ErrorCode::no_descriptors, {503, Flag::SH, "proxy_internal_error", "Out of file descriptors"}},
+    {ErrorCode::no_ports, {503, Flag::SH, "proxy_internal_error", "Out of local ports"}},
     {ErrorCode::overloaded, {503, Flag::SH, "", "Overloaded"}},
     {ErrorCode::shutting_down, {503, Flag::SH, "", "Shutting down"}},
     {ErrorCode::internal, {500, Flag::IE, "proxy_internal_error", "Internal error"}},

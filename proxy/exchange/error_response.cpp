@@ -166,7 +166,8 @@ std::string_view proxy_status(Exchange& exchange, std::string_view error) {
 bool is_momentary(ErrorCode code) {
   return code == ErrorCode::too_many_connections || code == ErrorCode::overflow || code == ErrorCode::queue_timeout ||
          code == ErrorCode::circuit_open || code == ErrorCode::concurrency_limited ||
-         code == ErrorCode::store_unavailable || code == ErrorCode::overloaded || code == ErrorCode::shutting_down;
+         code == ErrorCode::store_unavailable || code == ErrorCode::no_descriptors || code == ErrorCode::no_ports ||
+         code == ErrorCode::overloaded || code == ErrorCode::shutting_down;
 }
 
 }  // namespace

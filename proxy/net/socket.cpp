@@ -11,7 +11,9 @@
 #include <array>
 #include <cerrno>
 
+#include "base/errno_name.h"
 #include "base/log.h"
+#include "base/paced.h"
 
 namespace weir::net {
 
@@ -46,6 +48,16 @@ Transfer received(ssize_t count) {
 
 void set_tcp(int fd, int option, int value) { ::setsockopt(fd, IPPROTO_TCP, option, &value, sizeof value); }
 
+/// Whether this machine has an address that packets to `to` can come from.
+bool has_source_for(const Address& to) {
+  const int fd = ::socket(to.family(), SOCK_DGRAM | SOCK_CLOEXEC, 0);
+  if (fd < 0) return true;
+  const bool has = ::connect(fd, to.get(), to.size()) == 0 || errno != EADDRNOTAVAIL;
+  ::close(fd);
+  return has;
+}
+
+/// Side::self: this machine lacks what a connection takes, and the endpoint had no part in it.
 Error connect_error(int error) {
   switch (error) {
     case ECONNREFUSED: return {ErrorCode::connect_refused, Side::upstream, "connection refused", RetrySafe::yes};
@@ -54,10 +66,17 @@ Error connect_error(int error) {
     case ENETUNREACH: return {ErrorCode::connect_refused, Side::upstream, "no way to the host", RetrySafe::yes};
     case ENOENT: return {ErrorCode::connect_refused, Side::upstream, "no such unix socket", RetrySafe::yes};
     case EADDRNOTAVAIL:
-      return {ErrorCode::connect_refused, Side::self, "no local port left for a connection to that endpoint",
+      return {ErrorCode::no_ports, Side::self, "no local port is left for a connection to this endpoint",
               RetrySafe::yes};
+    case EAGAIN: return {ErrorCode::connect_refused, Side::upstream, "the unix socket's queue is full", RetrySafe::yes};
     case EMFILE:
-    case ENFILE: return {ErrorCode::overloaded, Side::self, "out of file descriptors", RetrySafe::yes};
+      return {ErrorCode::no_descriptors, Side::self, "the process has no file descriptor left", RetrySafe::yes};
+    case ENFILE:
+      return {ErrorCode::no_descriptors, Side::self, "the machine has no file descriptor left", RetrySafe::yes};
+    case ENOSPC:  // of epoll: max_user_watches
+    case ENOMEM:
+    case ENOBUFS:
+      return {ErrorCode::overloaded, Side::self, "the kernel has no memory for a connection", RetrySafe::yes};
     default: return {ErrorCode::connect_refused, Side::upstream, "connection failed", RetrySafe::yes};
   }
 }
@@ -66,7 +85,10 @@ Error connect_error(int error) {
 
 Socket::Socket(Loop& loop, int fd) : fd_(fd), watch_(loop, fd) {
   if (watch_.error() == 0) return;
-  log::error("connection_not_watched", {{"errno", watch_.error()}});
+  static Paced lines;
+  if (const auto turn = lines.turn(loop.now())) {
+    log::error("connection_not_watched", {{"error", errno_name(watch_.error())}, {"untold", turn->untold}});
+  }
   ::shutdown(fd, SHUT_RDWR);  // the peer knows at once; our side ends by its deadline
 }
 
@@ -74,6 +96,11 @@ Socket::~Socket() {
   watch_.release();
   tls_.reset();  // its farewell needs the descriptor
   ::close(fd_);
+}
+
+Result<> Socket::is_watched() const {
+  if (watch_.error() == 0) return {};
+  return fail(ErrorCode::overloaded, Side::self, "the kernel has no memory for a connection", RetrySafe::yes);
 }
 
 Transfer Socket::receive(std::span<char> into) {
@@ -160,9 +187,11 @@ Result<Connecting> start_connect(const Address& to) {
   }
   if (::connect(fd, to.get(), to.size()) == 0) return Connecting{fd, true};
   if (errno == EINPROGRESS) return Connecting{fd, false};
-  const Error error = connect_error(errno);
+  int error = errno;
   ::close(fd);
-  return std::unexpected(error);
+  if (error == EAGAIN && to.is_ip()) error = EADDRNOTAVAIL;
+  if (error == EADDRNOTAVAIL && !has_source_for(to)) error = ENETUNREACH;
+  return std::unexpected(connect_error(error));
 }
 
 Result<> finish_connect(int fd) {

@@ -25,6 +25,8 @@ class Socket {
   Socket& operator=(const Socket&) = delete;
   ~Socket();
 
+  /// An Error (Side::self) when the kernel refused to watch the descriptor.
+  Result<> is_watched() const;
   /// One recv. `ended` is the peer's FIN.
   Transfer receive(std::span<char> into);
   /// What `receive` would report now; plain bytes stay where they are. With TLS, records without data (session tickets)
@@ -76,7 +78,8 @@ struct Connecting {
   int fd = -1;
   bool is_connected = false;
 };
-/// Starts a non-blocking connect (TCP_NODELAY, SO_KEEPALIVE). An Error when it fails at once.
+/// Starts a non-blocking connect (TCP_NODELAY, SO_KEEPALIVE). An Error when it fails at once: of Side::self, with
+/// no_descriptors, no_ports or overloaded, when this machine lacks what a connection takes.
 Result<Connecting> start_connect(const Address& to);
 /// After the socket turned writable: did it work out?
 Result<> finish_connect(int fd);

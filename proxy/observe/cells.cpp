@@ -18,6 +18,7 @@ void count_outcome(UpstreamCells& cells, const Attempt& attempt) {
     case Outcome::refused: cells.refused.add(); break;
     case Outcome::timed_out: cells.timed_out.add(); break;
     case Outcome::broken: cells.broken.add(); break;
+    case Outcome::unable: cells.unable.add(); break;
     case Outcome::abandoned:
     case Outcome::pending: cells.abandoned.add(); break;
   }

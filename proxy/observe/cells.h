@@ -26,7 +26,7 @@ struct RouteCells {
 struct UpstreamCells {
   StatusClasses requests;  // one for each attempt
   Histogram duration;      // of answered attempts: from its start to the response's head
-  Counter refused, timed_out, broken, abandoned;
+  Counter refused, timed_out, broken, abandoned, unable;
   Counter retries;  // attempts after an exchange's first
   Counter reused;   // attempts over a connection that had carried a request before
 };

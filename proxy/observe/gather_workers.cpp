@@ -64,7 +64,7 @@ struct UpstreamTotal {
   MetricLabels labels;
   ClassTotals requests{};
   HistogramTotal duration;
-  uint64_t refused = 0, timed_out = 0, broken = 0, abandoned = 0, retries = 0, reused = 0;
+  uint64_t refused = 0, timed_out = 0, broken = 0, abandoned = 0, unable = 0, retries = 0, reused = 0;
 
   void add(const UpstreamCells& cells) {
     observe::add(requests, cells.requests);
@@ -73,6 +73,7 @@ struct UpstreamTotal {
     timed_out += cells.timed_out.value();
     broken += cells.broken.value();
     abandoned += cells.abandoned.value();
+    unable += cells.unable.value();
     retries += cells.retries.value();
     reused += cells.reused.value();
   }
@@ -115,6 +116,7 @@ void gather_upstreams(const CellNames& names, const Workers& workers, Families& 
     failed("timed_out", total.timed_out);
     failed("broken", total.broken);
     failed("abandoned", total.abandoned);
+    failed("unable", total.unable);
   }
   for (const auto& total : totals) {
     families.counter("upstream_retries", "Attempts after an exchange's first", total.labels,

@@ -5,6 +5,7 @@
 #include <string>
 #include <vector>
 
+#include "base/paced.h"
 #include "downstream/client_count.h"
 #include "exchange/admin_page.h"
 #include "exchange/state_slots.h"
@@ -30,6 +31,7 @@ struct Lasting {
   observe::Metrics metrics;
   downstream::ClientCount clients;
   downstream::ClientCount admin_clients;  // the admin API stays open when the limit is met
+  Paced accept_failures;                  // log lines
   StateSlots slots;
   FilterMetrics filter_metrics;
   std::vector<AdminPage> admin_pages;  // of plugins

@@ -38,10 +38,11 @@ std::string certificates(const Snapshot& snapshot) {
 /// A limit of 0, or of all that its type holds, is none.
 std::string limit(uint64_t value) { return value == 0 || value == UINT64_MAX ? "none" : std::to_string(value); }
 
-std::string open_files() {
+/// RLIMIT_NOFILE.
+uint64_t open_files() {
   rlimit files{};
   ::getrlimit(RLIMIT_NOFILE, &files);
-  return limit(files.rlim_cur);
+  return files.rlim_cur;
 }
 
 }  // namespace
@@ -57,12 +58,22 @@ void log_started(const Snapshot& snapshot, const std::string& file, size_t worke
                         {"certificates", certificates(snapshot)},
                         {"routes", configuration.routes.size()},
                         {"upstreams", configuration.upstreams.size()},
-                        {"open_files", open_files()},
+                        {"open_files", limit(open_files())},
                         {"connections", limit(limits.connections)},
                         {"connections_per_client", limit(limits.connections_per_client)},
                         {"head", format(Bytes{limits.head.head_bytes})},
                         {"body", limit(limits.body)},
                         {"drain_timeout", format(configuration.shutdown.drain_timeout)}});
+}
+
+void warn_of_few_descriptors(const Configuration& configuration) {
+  const auto connections = configuration.policy.limits.connections;
+  const auto files = open_files();
+  if (files >= connections) return;
+  log::warn("few_descriptors",
+            {{"open_files", files},
+             {"connections", limit(connections)},
+             {"hint", "raise RLIMIT_NOFILE (ulimit -n, LimitNOFILE=), or lower limits.connections"}});
 }
 
 }  // namespace weir::runtime

@@ -148,6 +148,7 @@ Task<> Supervisor::begin() {
   state_ = State::serving;
   lasting_.metrics.loaded(clock_.wall());
   log_started(*reign_->snapshot, options_.file, workers_.size());
+  warn_of_few_descriptors(reign_->snapshot->configuration());
   notify_service_manager("READY=1");
 }
 
@@ -315,6 +316,7 @@ Task<admin::ReloadOutcome> Supervisor::reload_now() {
     co_return admin::ReloadOutcome{false, problems.text()};
   }
   warn_of_other_user(reign_->snapshot->configuration(), reign->snapshot->configuration());
+  const auto connections_before = reign_->snapshot->configuration().policy.limits.connections;
   try {
     co_await publish(std::move(reign));
   } catch (const std::exception& error) {  // of memory: whatever can be refused was asked for before
@@ -325,6 +327,8 @@ Task<admin::ReloadOutcome> Supervisor::reload_now() {
   }
   lasting_.metrics.reload_succeeded(clock_.wall());
   log::info("reloaded", {{"file", options_.file}});
+  if (reign_->snapshot->configuration().policy.limits.connections != connections_before)
+    warn_of_few_descriptors(reign_->snapshot->configuration());
   notify_service_manager("READY=1\nSTATUS=");
   co_return admin::ReloadOutcome{true, "reloaded\n"};
 }

@@ -6,6 +6,7 @@
 #include <unordered_map>
 #include <unordered_set>
 
+#include "base/errno_name.h"
 #include "base/log.h"
 #include "base/paced.h"
 #include "base/thread.h"
@@ -31,8 +32,12 @@ void report_escaped(std::exception_ptr exception) {
 /// One listening socket of this worker, and where its connections go once the door is open.
 class Door final : public net::Listener::Acceptor {
  public:
-  Door(Loop& loop, const Assignment& assignment, observe::WorkerMetrics& metrics)
-      : loop_(loop), assignment_(assignment), metrics_(metrics), listener_(loop, assignment.fd, *this) {}
+  Door(Loop& loop, const Assignment& assignment, observe::WorkerMetrics& metrics, Paced& failures)
+      : loop_(loop),
+        assignment_(assignment),
+        metrics_(metrics),
+        failures_(failures),
+        listener_(loop, assignment.fd, *this) {}
 
   const Assignment& assignment() const { return assignment_; }
   int error() const { return listener_.error(); }
@@ -46,15 +51,17 @@ class Door final : public net::Listener::Acceptor {
   void accepted(int fd, const net::Address& peer) override { gateway_->open(fd, peer); }
   void accept_failed(int error) override {
     metrics_.refused(observe::Refusal::out_of_files);
-    if (const auto turn = failures_.turn(loop_.now()))
-      log::error("accept_failed", {{"listener", assignment_.listener}, {"errno", error}, {"untold", turn->untold}});
+    const auto turn = failures_.turn(loop_.now());
+    if (!turn) return;
+    log::error("accept_failed",
+               {{"listener", assignment_.listener}, {"error", errno_name(error)}, {"untold", turn->untold}});
   }
 
   Loop& loop_;
   Assignment assignment_;
   downstream::Gateway* gateway_ = nullptr;
-  Paced failures_;
   observe::WorkerMetrics& metrics_;
+  Paced& failures_;  // log lines, of all listeners and workers
   net::Listener listener_;
 };
 
@@ -285,7 +292,7 @@ int Worker::do_prepare(const std::vector<Assignment>& assignments) {
   for (const auto& door : doors_) open.insert(door->assignment().fd);
   for (const auto& assignment : assignments) {
     if (!open.insert(assignment.fd).second) continue;
-    auto door = std::make_unique<Door>(loop_, assignment, metrics_);
+    auto door = std::make_unique<Door>(loop_, assignment, metrics_, lasting_.accept_failures);
     if (door->error() != 0) return door->error();
     prepared_.emplace(assignment.fd, std::move(door));
   }
@@ -308,7 +315,7 @@ void Worker::open_doors(const std::vector<Assignment>& assignments) {
 std::unique_ptr<Door> Worker::take_prepared(const Assignment& assignment) {
   auto found = prepared_.extract(assignment.fd);
   if (found && found.mapped()->assignment() == assignment) return std::move(found.mapped());
-  return std::make_unique<Door>(loop_, assignment, metrics_);
+  return std::make_unique<Door>(loop_, assignment, metrics_, lasting_.accept_failures);
 }
 
 downstream::Gateway& Worker::gateway(const Assignment& assignment) {

@@ -60,6 +60,7 @@ Task<Result<Connection*>> connect(Exchange& exchange, const Upstream& upstream, 
   if (!connecting) co_return std::unexpected(connecting.error());
   auto& pool = *exchange.worker.connections;
   Pending connection(&pool.open(endpoint.state, connecting->fd, identity_of(upstream)), Discard{&pool});
+  if (const auto watched = connection->socket().is_watched(); !watched) co_return std::unexpected(watched.error());
   const auto until =
       std::min(exchange.attempt_deadline(), exchange.loop().now() + upstream.settings().timeouts.connect);
   if (!connecting->is_connected) {
@@ -123,6 +124,7 @@ Task<Result<Connection*>> obtain(Exchange& exchange, const Upstream& upstream, c
 }
 
 Outcome outcome_of_connecting(const Error& error) {
+  if (error.side == Side::self) return Outcome::unable;
   return error.code == ErrorCode::connect_timeout ? Outcome::timed_out : Outcome::refused;
 }
 
@@ -164,7 +166,7 @@ void end_unsent(const Exchange& exchange, const Upstream& upstream, EndpointLeas
   record.outcome = outcome;
   const Time now = exchange.worker.loop.now();
   lease.report({outcome, 0, now - record.started, now});
-  if (outcome == Outcome::abandoned) return;
+  if (!concerns_endpoint(outcome)) return;
   lease.failed();
   const bool is_connecting = outcome == Outcome::refused || outcome == Outcome::timed_out;
   if (is_connecting && lease.state().backoff.failed(now)) upstream.state().health.cannot_connect(lease.state(), why);

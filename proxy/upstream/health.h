@@ -31,8 +31,9 @@ std::string_view name_of(Judge judge);
 /// How one check went.
 struct CheckResult {
   bool has_passed = false;
-  std::string what;  // "status 503"
-  Time at{};         // it was over
+  bool was_made = true;  // false: this machine lacked what a check takes, which says nothing about the endpoint
+  std::string what;      // "status 503"
+  Time at{};             // it was over
   Duration took{};
   std::optional<Health> said;  // by the endpoint's own header: up, degraded, down or draining
 };

@@ -7,6 +7,8 @@
 #include <unordered_set>
 
 #include "async/sleep.h"
+#include "base/log.h"
+#include "base/paced.h"
 #include "upstream/health_header.h"
 
 namespace weir::upstream {
@@ -35,6 +37,7 @@ HealthChecker::HealthChecker(WorkerContext& worker, const Upstream& upstream)
       settings_(*upstream.settings().health_check),
       passed_(count_of(upstream, "passed")),
       failed_(count_of(upstream, "failed")),
+      not_made_(count_of(upstream, "not_made")),
       random_(std::random_device{}()) {
   follow_endpoints();
 }
@@ -77,7 +80,23 @@ Duration HealthChecker::next_pause(bool is_changing) {
   return part_of(settings_.pause(is_changing), 1 + jitter);
 }
 
+/// What is known of the endpoint stays as it is.
+bool HealthChecker::not_made(EndpointState& endpoint, const CheckResult& result) {
+  static Paced lines;  // of all upstreams
+  not_made_.add();
+  if (const auto turn = lines.turn(result.at)) {
+    log::error(
+        "health_check_not_made",
+        {{"upstream", upstream_.name()}, {"endpoint", endpoint.text}, {"why", result.what}, {"untold", turn->untold}});
+  }
+  bool is_changing = false;
+  upstream_.state().health.with(endpoint,
+                                [&](const EndpointHealth& known) { is_changing = known.tally.is_changing(); });
+  return is_changing;
+}
+
 bool HealthChecker::learn(EndpointState& endpoint, CheckResult result) {
+  if (!result.was_made) return not_made(endpoint, result);
   (result.has_passed ? passed_ : failed_).add();
   const Time now = worker_.loop.now();
   bool has_changed = false;

@@ -34,12 +34,14 @@ class HealthChecker {
   Duration next_pause(bool is_changing);
   /// True while more is wanted soon.
   bool learn(EndpointState& endpoint, CheckResult result);
+  bool not_made(EndpointState& endpoint, const CheckResult& result);
 
   WorkerContext& worker_;
   const Upstream& upstream_;
   const HealthCheckSettings& settings_;
   SharedCount& passed_;
   SharedCount& failed_;
+  SharedCount& not_made_;
   Random random_;
   std::shared_ptr<const EndpointSet> set_;
   std::map<const EndpointState*, std::unique_ptr<Watched>> watched_;

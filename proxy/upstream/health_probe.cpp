@@ -45,8 +45,6 @@ std::string authority_of(const Upstream& upstream, const Endpoint& endpoint) {
   return rule.from == HostRule::From::fixed ? rule.name : endpoint.authority;
 }
 
-std::string told(const Error& error) { return fmt::format("{}: {}", name_of(error.code), error.detail); }
-
 Task<bool> until_writable(net::Socket& socket) {
   co_await socket.writable();
   co_return true;
@@ -131,11 +129,25 @@ void HealthProbe::prepare(Exchange& exchange) const {
   exchange.deadline = worker_.loop.now() + check_.timeout;
 }
 
+/// Why a check failed, or wasn't made. Every time limit of a check is its timeout.
+void HealthProbe::tell(const Error& error, CheckResult& result) const {
+  result.was_made = error.side != Side::self;
+  switch (error.code) {
+    case ErrorCode::connect_timeout:
+    case ErrorCode::response_timeout:
+    case ErrorCode::read_timeout:
+    case ErrorCode::total_timeout:
+      result.what = "no answer within health_check.timeout " + format(check_.timeout);
+      break;
+    default: result.what = fmt::format("{}: {}", name_of(error.code), error.detail);
+  }
+}
+
 /// True when there is the head of an answer.
 Task<bool> HealthProbe::send(Exchange& exchange, CheckResult& result) const {
   co_await forward_.handle(exchange);
   if (exchange.failure) {
-    result.what = told(*exchange.failure);
+    tell(*exchange.failure, result);
     co_return false;
   }
   const auto& head = exchange.response.head;
@@ -148,10 +160,7 @@ Task<> HealthProbe::ask_http(Exchange& exchange, CheckResult& result) const {
   if (!co_await send(exchange, result) || !check_.statuses.has(exchange.response.head.status)) co_return;
   if (!check_.body.empty()) {
     const auto beginning = co_await read_beginning(exchange);
-    if (!beginning) {
-      result.what = told(beginning.error());
-      co_return;
-    }
+    if (!beginning) co_return tell(beginning.error(), result);
     if (!beginning->text.contains(check_.body)) {
       result.what += fmt::format(", but '{}' isn't in its body", check_.body);
       co_return;
@@ -172,10 +181,7 @@ Task<> HealthProbe::ask_grpc(Exchange& exchange, CheckResult& result) const {
   exchange.request_body = make_in<TextBody>(exchange.arena(), exchange.arena(), body);
   if (!co_await send(exchange, result) || exchange.response.head.status != 200) co_return;
   const auto beginning = co_await read_beginning(exchange);
-  if (!beginning) {
-    result.what = told(beginning.error());
-    co_return;
-  }
+  if (!beginning) co_return tell(beginning.error(), result);
   const auto& fields = beginning->trailers ? *beginning->trailers : exchange.response.head.headers;
   const auto status = fields.get("grpc-status").value_or("missing");
   const auto serving = grpc_health_status(beginning->text);
@@ -187,28 +193,19 @@ Task<> HealthProbe::connect(Exchange& exchange, CheckResult& result) const {
   const auto set = own().endpoints();
   const Endpoint& endpoint = set->all().front();
   const auto connecting = net::start_connect(endpoint.state->address);
-  if (!connecting) {
-    result.what = told(connecting.error());
-    co_return;
-  }
+  if (!connecting) co_return tell(connecting.error(), result);
   net::Socket socket(worker_.loop, connecting->fd);
+  if (const auto watched = socket.is_watched(); !watched) co_return tell(watched.error(), result);
   if (!connecting->is_connected) {
-    if (!co_await before(worker_.loop, exchange.deadline, until_writable(socket))) {
-      result.what = "connect_timeout: the connection took too long";
-      co_return;
-    }
-    if (const auto connected = net::finish_connect(connecting->fd); !connected) {
-      result.what = told(connected.error());
-      co_return;
-    }
+    if (!co_await before(worker_.loop, exchange.deadline, until_writable(socket)))
+      co_return tell({ErrorCode::connect_timeout, Side::upstream, "the connection took too long"}, result);
+    if (const auto connected = net::finish_connect(connecting->fd); !connected)
+      co_return tell(connected.error(), result);
   }
   result.what = "connected";
   if (own().tls()) {
     const auto secured = co_await secure(exchange, socket, own().tls(), endpoint, exchange.deadline);
-    if (!secured) {
-      result.what = told(secured.error());
-      co_return;
-    }
+    if (!secured) co_return tell(secured.error(), result);
     result.what = "connected, by TLS";
   }
   result.has_passed = true;

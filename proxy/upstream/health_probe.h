@@ -21,6 +21,7 @@ class HealthProbe {
   Task<> ask_grpc(Exchange& exchange, CheckResult& result) const;
   Task<> connect(Exchange& exchange, CheckResult& result) const;
   Task<bool> send(Exchange& exchange, CheckResult& result) const;
+  void tell(const Error& error, CheckResult& result) const;
   void prepare(Exchange& exchange) const;
   const Upstream& own() const { return *upstreams_.front(); }
 

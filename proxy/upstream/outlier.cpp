@@ -66,7 +66,7 @@ Outlier::Outlier(const Upstream& upstream, const OutlierSettings& settings)
 }
 
 void Outlier::observe(EndpointState& endpoint, Outcome outcome, uint16_t status, Time now) {
-  if (outcome == Outcome::abandoned || outcome == Outcome::pending) return;
+  if (!concerns_endpoint(outcome)) return;
   endpoint.outlier.total.fetch_add(1, std::memory_order_relaxed);
   judge(endpoint, outcome, status, now);
 }

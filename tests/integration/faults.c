@@ -14,10 +14,10 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-enum call { PTHREAD_CREATE, EPOLL_CREATE, EVENTFD, SOCKET, BIND, LISTEN, WATCH, RENAME, OPEN, ACCEPT, CALLS };
+enum call { PTHREAD_CREATE, EPOLL_CREATE, EVENTFD, SOCKET, BIND, LISTEN, WATCH, RENAME, OPEN, ACCEPT, CONNECT, CALLS };
 
 struct fault {
-  _Atomic int countdown; /* the call that brings it to 0 fails */
+  _Atomic int countdown; /* the call that brings it to 0 fails; while it is below 0, all do */
   int error;
   _Atomic int waits; /* calls do not return while it is 1 */
 };
@@ -37,7 +37,8 @@ __attribute__((constructor)) static void start(void) {
 
 static int fails(enum call call) {
   struct fault* fault = &faults[call];
-  if (atomic_load(&fault->countdown) <= 0 || atomic_fetch_sub(&fault->countdown, 1) != 1) return 0;
+  int countdown = atomic_load(&fault->countdown);
+  if (countdown == 0 || (countdown > 0 && atomic_fetch_sub(&fault->countdown, 1) != 1)) return 0;
   errno = fault->error;
   return 1;
 }
@@ -57,6 +58,10 @@ int socket(int domain, int type, int protocol) { return fails(SOCKET) ? -1 : REA
 
 int bind(int fd, const struct sockaddr* address, socklen_t size) {
   return fails(BIND) ? -1 : REAL(bind)(fd, address, size);
+}
+
+int connect(int fd, const struct sockaddr* address, socklen_t size) {
+  return fails(CONNECT) ? -1 : REAL(connect)(fd, address, size);
 }
 
 int listen(int fd, int backlog) { return fails(LISTEN) ? -1 : REAL(listen)(fd, backlog); }
@@ -79,5 +84,5 @@ int epoll_ctl(int epoll, int operation, int fd, struct epoll_event* event) {
 
 int accept4(int fd, struct sockaddr* peer, socklen_t* size, int flags) {
   while (atomic_load(&faults[ACCEPT].waits)) usleep(1000);
-  return REAL(accept4)(fd, peer, size, flags);
+  return fails(ACCEPT) ? -1 : REAL(accept4)(fd, peer, size, flags);
 }

@@ -18,7 +18,8 @@ CALLS = {
     "watch": errno.ENOSPC,
     "rename": errno.EACCES,
     "fopen": errno.EMFILE,
-    "accept": 0,
+    "accept": errno.EMFILE,
+    "connect": errno.EADDRNOTAVAIL,
 }
 FORMAT = "iii"                                      # countdown, errno, whether calls wait
 
@@ -43,6 +44,10 @@ class Faults:
     def fail(self, call, nth):
         """Of the calls from here on, the nth fails."""
         struct.pack_into(FORMAT, self.page, self._place(call), nth, CALLS[call], 0)
+
+    def fail_all(self, call):
+        """All calls from here on fail, until `clear`."""
+        self.fail(call, -1)
 
     def has_failed(self, call):
         return self.calls_left(call) == 0

@@ -2,6 +2,7 @@
 
 #include <doctest/doctest.h>
 #include <netinet/tcp.h>
+#include <sys/resource.h>
 
 #include "net/listening_socket.h"
 #include "unit/loop_bench.h"
@@ -126,6 +127,20 @@ TEST_CASE("socket: finish_writing is the peer's end, while its own bytes still a
   CHECK(bench.peer.has_ended());
   bench.peer.send("still here");
   CHECK(bench.receive() == "still here");
+}
+
+TEST_CASE("connect: without a descriptor left the failure is this machine's, and nothing was sent") {
+  rlimit before{};
+  REQUIRE(::getrlimit(RLIMIT_NOFILE, &before) == 0);
+  rlimit none = before;
+  none.rlim_cur = 0;
+  REQUIRE(::setrlimit(RLIMIT_NOFILE, &none) == 0);
+  const auto connecting = start_connect(*Address::parse("127.0.0.1:9"));
+  REQUIRE(::setrlimit(RLIMIT_NOFILE, &before) == 0);
+  REQUIRE_FALSE(connecting.has_value());
+  CHECK(connecting.error().code == ErrorCode::no_descriptors);
+  CHECK(connecting.error().side == Side::self);
+  CHECK(connecting.error().retry == RetrySafe::yes);
 }
 
 TEST_CASE("connect: to a listening address works, at once or when it turns writable") {
