@@ -73,6 +73,11 @@ void Problems::add(Location at, std::string message, std::string hint) {
   if (problems_.size() < kMost) problems_.push_back({std::move(at), std::move(message), std::move(hint)});
 }
 
+void Problems::warn(Location at, std::string message, std::string hint) {
+  if (warnings_.size() < kMost)
+    warnings_.push_back({std::move(at), std::move(message), std::move(hint), Severity::warning});
+}
+
 void Problems::drop_after(size_t count) {
   count_ = std::min(count_, count);
   problems_.resize(std::min(problems_.size(), count));
@@ -92,9 +97,9 @@ std::string_view Problems::line_of(const Location& at) const {
   return line;
 }
 
-std::vector<const Problem*> Problems::sorted() const {
+std::vector<const Problem*> Problems::sorted(const std::vector<Problem>& problems) {
   std::vector<const Problem*> sorted;
-  for (const auto& problem : problems_) sorted.push_back(&problem);
+  for (const auto& problem : problems) sorted.push_back(&problem);
   // The address keeps those of one place in the order in which they were found.
   const auto place = [](const Problem* p) { return std::tuple(p->at.file, p->at.line, p->at.column, p); };
   std::sort(sorted.begin(), sorted.end(), [&](auto* a, auto* b) { return place(a) < place(b); });
@@ -118,41 +123,56 @@ std::string Problems::place_of(const Problem& problem) const {
 }
 
 void Problems::for_each(const std::function<void(const Problem&, std::string_view place)>& visit) const {
-  for (const auto* problem : sorted()) visit(*problem, place_of(*problem));
+  for (const auto* problem : sorted(problems_)) visit(*problem, place_of(*problem));
 }
 
 std::string Problems::heading(const Problem& problem) const {
   std::string out = place_of(problem);
-  for (const auto& part : {problem.at.path, problem.message}) {
+  const std::string severity = problem.severity == Severity::warning ? "warning" : "";
+  for (const auto& part : {severity, problem.at.path, problem.message}) {
     if (!part.empty()) out += (out.empty() ? "" : ": ") + part;
   }
   return out + "\n";
 }
 
+std::string Problems::explained(const Problem& problem) const {
+  std::string out = heading(problem);
+  if (problem.at.line > 0) out += with_caret(problem.at, line_of(problem.at));
+  const auto margin = problem.at.line > 0 ? std::to_string(problem.at.line).size() + 3 : 4;
+  if (!problem.hint.empty()) out += std::string(margin, ' ') + "= " + problem.hint + "\n";
+  return out;
+}
+
 std::string Problems::text() const {
-  const auto all = sorted();
+  const auto all = sorted(problems_);
   if (all.empty()) return {};
   std::string out;
-  for (size_t i = 0; i < std::min(all.size(), kShown); ++i) {
-    out += heading(*all[i]);
-    if (all[i]->at.line > 0) out += with_caret(all[i]->at, line_of(all[i]->at));
-    const auto margin = all[i]->at.line > 0 ? std::to_string(all[i]->at.line).size() + 3 : 4;
-    if (!all[i]->hint.empty()) out += std::string(margin, ' ') + "= " + all[i]->hint + "\n";
-  }
+  for (size_t i = 0; i < std::min(all.size(), kShown); ++i) out += explained(*all[i]);
   if (count_ > kShown) out += "and " + std::to_string(count_ - kShown) + " more\n";
   const auto file = file_of(*all.front());
   return out + std::string(file) + (file.empty() ? "" : ": ") + count_of_problems(count_) + "; nothing was changed\n";
 }
 
+std::string Problems::warnings_text() const {
+  const auto all = sorted(warnings_);
+  std::string out;
+  for (size_t i = 0; i < std::min(all.size(), kShown); ++i) out += explained(*all[i]);
+  if (all.size() > kShown) out += "and " + std::to_string(all.size() - kShown) + " more warnings\n";
+  return out;
+}
+
 std::string Problems::json() const {
   auto list = nlohmann::ordered_json::array();
-  for (const auto* problem : sorted()) {
+  auto all = sorted(problems_);
+  std::ranges::copy(sorted(warnings_), std::back_inserter(all));
+  for (const auto* problem : all) {
     const auto line = line_of(problem->at);
     const auto column = character_column(problem->at, line);
     const auto part = column > 0 && problem->at.column - 1 <= line.size()
                           ? line.substr(problem->at.column - 1, problem->at.length)
                           : std::string_view();
-    list.push_back({{"file", file_of(*problem)},
+    list.push_back({{"severity", problem->severity == Severity::warning ? "warning" : "error"},
+                    {"file", file_of(*problem)},
                     {"line", problem->at.line},
                     {"column", column},
                     {"length", count_characters(part)},

@@ -19,7 +19,8 @@ namespace {
 constexpr Duration kShortest = std::chrono::seconds(1);
 constexpr Duration kLongest = std::chrono::minutes(5);
 constexpr Duration kHostsFile = std::chrono::seconds(30);
-constexpr int kInternet = 1;  // the class IN
+constexpr Duration kAgain = std::chrono::seconds(5);  // after an SRV target got no answer
+constexpr int kInternet = 1;                          // the class IN
 constexpr int kSrv = 33;
 
 std::unexpected<Error> failure(int status) {
@@ -29,7 +30,9 @@ std::unexpected<Error> failure(int status) {
 
 /// In an order that doesn't change with the server's mood, each once.
 void put_in_order(Resolution& resolution) {
-  const auto key = [](const Resolution::Record& r) { return std::tuple(r.priority, r.address.text(), r.weight); };
+  const auto key = [](const Resolution::Record& r) {
+    return std::tuple(r.priority, r.address.text(), r.weight, r.target);
+  };
   std::ranges::sort(resolution.records, {}, key);
   const auto rest = std::ranges::unique(resolution.records);
   resolution.records.erase(rest.begin(), rest.end());
@@ -74,13 +77,17 @@ class Answer : Waiter {
 Duration ttl_of(const ares_addrinfo& info) {
   Duration least = kLongest;
   for (const auto* node = info.nodes; node; node = node->ai_next) {
-    const Duration ttl = node->ai_ttl == 0 ? kHostsFile : std::chrono::seconds(node->ai_ttl);
-    least = std::min(least, ttl);
+    least = std::min<Duration>(least, std::chrono::seconds(node->ai_ttl));
   }
   for (const auto* alias = info.cnames; alias; alias = alias->next) {
     least = std::min<Duration>(least, std::chrono::seconds(alias->ttl));
   }
-  return std::max(least, kShortest);
+  return std::max(least, Duration{});
+}
+
+/// The records of one target, as the record for it says.
+void add_target(std::vector<Resolution::Record>& all, const SrvRecord& record, const Address& address) {
+  all.push_back({address.with_port(record.port), record.priority, record.weight, record.target});
 }
 
 void on_addresses(void* argument, int status, int, ares_addrinfo* info) noexcept {
@@ -133,11 +140,13 @@ class Resolver::Channel {
     co_await answer;
     if (answer.status != ARES_SUCCESS) co_return failure(answer.status);
     if (answer.resolution.records.empty()) co_return failure(ARES_ENODATA);
+    auto& ttl = answer.resolution.ttl;
+    if (ttl == Duration{}) ttl = is_of_hosts_file(name) ? kHostsFile : kShortest;
     put_in_order(answer.resolution);
     co_return std::move(answer.resolution);
   }
 
-  Task<Result<Resolution>> services(std::string name) {
+  Task<Result<Resolution>> services(std::string name, std::vector<Resolution::Record> last) {
     if (const int status = open(); status != ARES_SUCCESS) co_return failure(status);
     Answer answer(loop_);
     ares_query(ares_, name.c_str(), kInternet, kSrv, on_srv, answer.slot());
@@ -145,21 +154,46 @@ class Resolver::Channel {
     co_await answer;
     if (answer.status != ARES_SUCCESS) co_return failure(answer.status);
     Resolution all{.ttl = kLongest};
+    Error missing = failure(ARES_ENODATA).error();
+    bool has_target = answer.srv.empty();
     for (const auto& record : answer.srv) {
       all.ttl = std::clamp<Duration>(std::chrono::seconds(record.ttl), kShortest, all.ttl);
+      if (record.target.empty()) continue;  // ".": no service (RFC 2782)
+      has_target = true;
       const auto hosts = co_await addresses(record.target, RecordType::any);
-      if (!hosts) continue;
-      all.ttl = std::min(all.ttl, hosts->ttl);
-      for (const auto& host : hosts->records) {
-        all.records.push_back({host.address.with_port(record.port), record.priority, record.weight});
+      if (hosts) {
+        all.ttl = std::min(all.ttl, hosts->ttl);
+        for (const auto& host : hosts->records) add_target(all.records, record, host.address);
+      } else if (hosts.error().side == Side::self) {
+        all.ttl = std::min(all.ttl, kAgain);
+        missing = hosts.error();
+        for (const auto& known : last) {
+          if (known.target == record.target) add_target(all.records, record, known.address);
+        }
       }
     }
-    if (all.records.empty()) co_return failure(ARES_ENODATA);
+    if (all.records.empty() && has_target) co_return std::unexpected(missing);
     put_in_order(all);
     co_return all;
   }
 
  private:
+  /// c-ares tells a TTL of 0 for whatever did not come by DNS, and for a DNS answer of TTL 0 alike.
+  bool is_of_hosts_file(const std::string& name) {
+    if (Address::parse_ip(name, 0)) return true;
+    const auto has_label = [&](std::string_view label) {
+      return name.size() > label.size() && name.ends_with(label) && name[name.size() - label.size() - 1] == '.';
+    };
+    if (name == "localhost" || has_label("localhost")) return true;
+    for (const int family : {AF_INET, AF_INET6}) {
+      hostent* host = nullptr;
+      if (ares_gethostbyname_file(ares_, name.c_str(), family, &host) != ARES_SUCCESS) continue;
+      ares_free_hostent(host);
+      return true;
+    }
+    return false;
+  }
+
   struct Socket {
     Socket(Loop& loop, int fd) : watch(std::in_place, loop, fd) {}
     std::optional<FdWatch> watch;
@@ -249,8 +283,8 @@ Resolver::Resolver(Loop& loop, const ResolverSettings& settings)
 
 Resolver::~Resolver() = default;
 
-Task<Result<Resolution>> Resolver::resolve(std::string name, RecordType type) {
-  if (type == RecordType::srv) return channel_->services(std::move(name));
+Task<Result<Resolution>> Resolver::resolve(std::string name, RecordType type, std::vector<Resolution::Record> last) {
+  if (type == RecordType::srv) return channel_->services(std::move(name), std::move(last));
   return channel_->addresses(std::move(name), type);
 }
 

@@ -26,10 +26,11 @@ struct Resolution {
     Address address;        // its port is SRV's, else 0
     uint16_t priority = 0;  // SRV: the least first
     uint16_t weight = 0;    // SRV: 0 = as little as possible
+    std::string target{};   // SRV: the host that has the address
     bool operator==(const Record&) const = default;
   };
-  std::vector<Record> records;
-  Duration ttl{};  // 1 s to 5 m; 30 s for an answer from the hosts file
+  std::vector<Record> records;  // none: the service is not available at this name (SRV with the target ".")
+  Duration ttl{};               // 1 s to 5 m; 30 s for an answer from the hosts file
 };
 
 /// Names to addresses, without blocking: c-ares over the loop. One thread; its tasks end or are destroyed
@@ -41,9 +42,10 @@ class Resolver {
   Resolver& operator=(const Resolver&) = delete;
   ~Resolver();
 
-  /// At least one record, or dns_error (Side::upstream for an answer that says no, Side::self when nobody
-  /// answered). The hosts file comes before DNS, but for SRV. A destroyed task drops its late answer.
-  Task<Result<Resolution>> resolve(std::string name, RecordType type);
+  /// The records, or dns_error (Side::upstream for an answer that says no, Side::self when nobody answered). The hosts
+  /// file comes before DNS, but for SRV. The target of an SRV record that gets no answer keeps its addresses of `last`,
+  /// the last good records. A destroyed task drops its late answer.
+  Task<Result<Resolution>> resolve(std::string name, RecordType type, std::vector<Resolution::Record> last = {});
 
  private:
   class Channel;

@@ -7,7 +7,8 @@ namespace weir::observe {
 namespace {
 
 constexpr size_t kEndpointLabels = 200;  // above this many the label would cost the scraper too much
-constexpr std::array<std::string_view, 6> kHealths{"up", "degraded", "ejected", "down", "checking", "draining"};
+constexpr std::array<std::string_view, 7> kHealths{"up",       "degraded", "ejected",   "down",
+                                                   "checking", "draining", "unresolved"};
 
 /// What is shown under the same labels: an endpoint, or all of an upstream.
 struct Row {

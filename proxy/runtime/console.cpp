@@ -11,6 +11,8 @@ namespace weir::runtime {
 
 namespace {
 
+constexpr std::string_view kUnresolved = "unresolved";  // an endpoint whose name has no address
+
 /// The endpoints of all upstreams as they are now, and what keeps their texts.
 struct Samples {
   std::vector<observe::EndpointSample> endpoints;
@@ -31,6 +33,10 @@ Samples samples_of(const Snapshot& snapshot) {
                                    .connections = state.connections.load(std::memory_order_relaxed),
                                    .requests = state.requests.load(std::memory_order_relaxed),
                                    .failures = state.failures.load(std::memory_order_relaxed)});
+    }
+    for (const auto& name : set->unresolved()) {
+      samples.endpoints.push_back(
+          {.upstream = upstream->name(), .endpoint = name.name, .up = false, .health = kUnresolved});
     }
   }
   return samples;
@@ -124,6 +130,15 @@ std::string Supervisor::upstreams_json() const {
     for (const auto& endpoint : endpoints->all()) {
       auto& row = status.endpoints.emplace_back(status_of(endpoint));
       add_health(row, upstream->state().health.report(*endpoint.state), wall);
+    }
+    for (const auto& name : endpoints->unresolved()) {
+      status.endpoints.push_back({.address = name.name,
+                                  .weight = name.weight,
+                                  .is_backup = name.is_backup,
+                                  .health = std::string(kUnresolved),
+                                  .by = "dns",
+                                  .why = name.why,
+                                  .since = wall.text(name.since)});
     }
     statuses.push_back(std::move(status));
   }

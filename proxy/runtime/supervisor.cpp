@@ -206,10 +206,10 @@ Task<std::unique_ptr<Supervisor::Reign>> Supervisor::build(config::Problems& pro
   if (!reign->snapshot) co_return nullptr;
   const auto& configuration = reign->snapshot->configuration();
   reign->resolver = std::make_unique<net::Resolver>(loop_, configuration.resolver.settings());
-  for (const auto& upstream : reign->snapshot->upstreams()) {
+  // All ask at once: a DNS server that is silent delays a start by one lookup.
+  for (const auto& upstream : reign->snapshot->upstreams())
     reign->watches.push_back(std::make_unique<upstream::NameWatch>(loop_, *reign->resolver, *upstream));
-    co_await reign->watches.back()->ready(problems);
-  }
+  for (const auto& watch : reign->watches) co_await watch->ready(problems);
   if (!problems.empty()) co_return nullptr;
   const auto owner = becoming_ ? std::optional(becoming_->user) : std::nullopt;
   auto bound = sockets_.bind(configuration, workers, owner, problems);

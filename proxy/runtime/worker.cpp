@@ -8,7 +8,6 @@
 
 #include "base/errno_name.h"
 #include "base/log.h"
-#include "base/paced.h"
 #include "base/thread.h"
 
 namespace weir::runtime {

@@ -39,6 +39,11 @@ static auto choices(Panic*) {
   return std::array{config::Choice<Panic>{"auto", automatic}, config::Choice<Panic>{"never", never}};
 }
 
+static auto choices(Resolve*) {
+  return std::array{config::Choice<Resolve>{"lazy", Resolve::lazy},
+                    config::Choice<Resolve>{"required", Resolve::required}};
+}
+
 namespace {
 
 constexpr std::string_view kAddressHint = "write an address: 127.0.0.1:9001, \"[::1]:9001\", unix:/run/app.sock";
@@ -224,6 +229,9 @@ void decode(config::Reader& r, EndpointSettings& out) {
   r.optional("dns", out.dns, "a name, resolved again when its TTL is over; each of its addresses is an endpoint",
              config::non_empty);
   r.optional("type", out.type, "the records asked for, with dns");
+  r.optional("resolve", out.resolve,
+             "with dns, a name without an address at the start or a reload: lazy serves without it until it has one, "
+             "required refuses the configuration");
   r.optional("weight", out.weight, "its share of the requests", config::in_range(1.0, 1000000.0));
   r.optional("backup", out.is_backup, "serves only while no other endpoint is up");
   r.optional("max_connections", out.max_connections, "open at once, over all workers; 0 = no limit");
@@ -231,7 +239,9 @@ void decode(config::Reader& r, EndpointSettings& out) {
   if (r.is_describing()) return;
   if (r.has("address")) check_address(r, out);
   if (r.has("dns")) check_name(r, out);
-  if (r.has("type") && !r.has("dns")) r.problem_at("type", "type is about dns; this is an address", "leave it out");
+  for (const std::string key : {"type", "resolve"}) {
+    if (r.has(key) && !r.has("dns")) r.problem_at(key, key + " is about dns; this is an address", "leave it out");
+  }
 }
 
 void decode(config::Reader& r, Timeouts& out) {

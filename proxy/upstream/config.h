@@ -34,12 +34,16 @@ struct Balance {
   uint32_t maglev_size = 65537;        // slots, a prime
 };
 
+/// When a name has no address at the start, or when a reload brings it in: `lazy` = it is an endpoint once it has one.
+enum class Resolve : uint8_t { lazy, required };
+
 /// One line of `endpoints`: an address, or a name that becomes as many endpoints as it has addresses.
 struct EndpointSettings {
   config::Located<std::string> address;
   net::Address parsed;               // of `address`
   config::Located<std::string> dns;  // "api.internal:8000"; SRV needs no port
   net::RecordType type = net::RecordType::a;
+  Resolve resolve = Resolve::lazy;
   uint32_t weight = 1;
   bool is_backup = false;
   uint32_t max_connections = 0;  // over all workers; 0 = no limit

@@ -7,10 +7,11 @@
 namespace weir::upstream {
 
 EndpointSet::EndpointSet(const UpstreamSettings& settings, std::vector<EndpointSpec> specs, UpstreamState& state,
-                         Time now)
+                         Time now, std::vector<UnresolvedName> unresolved)
     : state_(state),
       thresholds_{settings.panic_threshold.value, settings.panic == Panic::automatic, settings.overprovisioning},
-      policy_(settings.balance.value.policy) {
+      policy_(settings.balance.value.policy),
+      unresolved_(std::move(unresolved)) {
   const Health initial = settings.health_check ? settings.health_check->initial : Health::up;
   for (const bool is_backup : {false, true}) {
     for (auto& spec : specs) {

@@ -26,17 +26,29 @@ struct EndpointSpec {
   bool operator==(const EndpointSpec&) const = default;
 };
 
+/// An endpoint to be whose name has no address yet.
+struct UnresolvedName {
+  std::string name;  // "api.internal:8000"
+  std::string why;
+  Time since{};
+  uint32_t weight = 1;
+  bool is_backup = false;
+};
+
 /// The endpoints of an upstream at one time, with the balancers built over them: primaries, and backups for when
 /// no primary is left. Built off the data path; immutable.
 class EndpointSet {
  public:
-  EndpointSet(const UpstreamSettings& settings, std::vector<EndpointSpec> specs, UpstreamState& state, Time now);
+  EndpointSet(const UpstreamSettings& settings, std::vector<EndpointSpec> specs, UpstreamState& state, Time now,
+              std::vector<UnresolvedName> unresolved = {});
   EndpointSet(const EndpointSet&) = delete;
   EndpointSet& operator=(const EndpointSet&) = delete;
 
   std::span<const Endpoint> all() const { return endpoints_; }
   std::span<const Endpoint> primaries() const { return all().first(primary_count_); }
   std::span<const Endpoint> backups() const { return all().subspan(primary_count_); }
+  /// Names that have no address: no request can go there.
+  const std::vector<UnresolvedName>& unresolved() const { return unresolved_; }
   bool needs_key() const { return is_hash(policy_); }
   bool needs_latency() const { return policy_ == Policy::peak_ewma; }
 
@@ -71,6 +83,7 @@ class EndpointSet {
   mutable std::atomic<uint64_t> reach_{0};  // the last one packed, under the ledger's version that it is of
   Policy policy_;
   std::vector<Endpoint> endpoints_;  // primaries first
+  const std::vector<UnresolvedName> unresolved_;
   size_t primary_count_ = 0;
   std::unique_ptr<Balancer> primary_balancer_;  // null without endpoints
   std::unique_ptr<Balancer> backup_balancer_;

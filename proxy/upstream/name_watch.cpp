@@ -4,6 +4,7 @@
 #include <unordered_set>
 
 #include "async/sleep.h"
+#include "base/log.h"
 
 namespace weir::upstream {
 
@@ -24,41 +25,65 @@ EndpointSpec spec_of(const EndpointSettings& settings, const net::Resolution::Re
 }  // namespace
 
 NameWatch::NameWatch(Loop& loop, net::Resolver& resolver, Upstream& upstream)
-    : loop_(loop), resolver_(resolver), upstream_(upstream), all_asked_(loop), group_(loop) {
+    : loop_(loop),
+      resolver_(resolver),
+      upstream_(upstream),
+      failures_(upstream.state().health.metrics().counter(
+          "dns_failures", "Lookups of endpoints' names that failed: the last good answer is kept",
+          {{"upstream", upstream.name()}})),
+      all_asked_(loop),
+      group_(loop) {
   for (const auto& endpoint : upstream.settings().endpoints) {
     if (!endpoint.is_name()) continue;
-    Name name{&endpoint, *endpoint.dns + "/" + std::to_string(static_cast<int>(endpoint.type)), {}, {}};
-    if (const auto known = upstream.state().last_answer(name.key)) name.records = known->records;
+    Name name{&endpoint, *endpoint.dns + "/" + std::to_string(static_cast<int>(endpoint.type)), {}};
+    name.unresolved_since = loop.now();
+    if (const auto known = upstream.state().last_answer(name.key)) {
+      name.records = known->records;
+      name.has_answer = true;
+    }
     names_.push_back(std::move(name));
   }
-  const auto is_known = [](const Name& name) { return !name.records.empty(); };
   unasked_ = names_.size();
-  if (std::ranges::all_of(names_, is_known)) all_asked_.set();
-  if (std::ranges::any_of(names_, is_known)) publish();
+  if (std::ranges::all_of(names_, &Name::has_answer)) all_asked_.set();
+  if (std::ranges::any_of(names_, &Name::has_answer)) publish();
   for (Name& name : names_) group_.spawn(follow(name));
 }
 
 Task<> NameWatch::ready(config::Problems& problems) {
   co_await all_asked_.wait();
   for (const Name& name : names_) {
-    if (!name.records.empty() || !name.error) continue;
-    problems.add(name.settings->dns.at,
-                 "'" + *name.settings->dns + "' does not resolve: " + std::string(name.error->detail),
-                 "check the name and the servers of `resolver`");
+    if (name.is_resolved() || name.settings->resolve != Resolve::required) continue;
+    problems.add(name.settings->dns.at, "'" + *name.settings->dns + "' does not resolve: " + name.why_unresolved(),
+                 "check the name and the servers of `resolver`, or leave out resolve: required");
   }
+}
+
+void NameWatch::warn(config::Problems& problems) const {
+  for (const Name& name : names_) {
+    if (name.is_resolved()) continue;
+    const bool is_required = name.settings->resolve == Resolve::required;
+    problems.warn(name.settings->dns.at, "'" + *name.settings->dns + "' does not resolve: " + name.why_unresolved(),
+                  is_required ? "a start is refused until it does: resolve is required"
+                              : "it is no endpoint until it does; resolve: required would refuse a start");
+  }
+}
+
+std::string NameWatch::Name::why_unresolved() const {
+  if (has_answer) return "its SRV record says that there is no such service";
+  return error ? std::string(error->detail) : "not asked yet";
 }
 
 Task<> NameWatch::follow(Name& name) {
   Duration pause = kFirstPause;
   for (bool is_first = true;; is_first = false) {
-    const auto answer = co_await resolver_.resolve(name.settings->host(), name.settings->type);
+    const auto answer = co_await resolver_.resolve(name.settings->host(), name.settings->type, name.records);
     Duration wait = pause;
     if (answer) {
       learn(name, *answer);
       wait = answer->ttl;
       pause = kFirstPause;
     } else {
-      name.error = answer.error();
+      failed(name, answer.error());
       pause = std::min(pause * 2, kLongestPause);
     }
     if (is_first && --unasked_ == 0) begin();
@@ -67,11 +92,32 @@ Task<> NameWatch::follow(Name& name) {
 }
 
 void NameWatch::learn(Name& name, const net::Resolution& answer) {
-  name.error.reset();
+  const bool had_answer = std::exchange(name.has_answer, true);
   upstream_.state().remember(name.key, answer);
-  if (name.records == answer.records) return;
+  if (std::exchange(name.error, std::nullopt)) {
+    log::info("name_resolved",
+              {{"upstream", upstream_.name()}, {"name", *name.settings->dns}, {"addresses", answer.records.size()}});
+  }
+  if (had_answer && name.records == answer.records) return;
   name.records = answer.records;
+  if (!name.is_resolved()) {
+    name.unresolved_since = loop_.now();
+    log::warn("name_without_service",
+              {{"upstream", upstream_.name()}, {"name", *name.settings->dns}, {"why", name.why_unresolved()}});
+  }
   if (all_asked_.is_set()) publish();
+}
+
+/// The event is of the first failure in a row.
+void NameWatch::failed(Name& name, const Error& error) {
+  failures_.add();
+  const bool is_first = !name.error;
+  name.error = error;
+  if (!is_first) return;
+  log::warn("name_not_resolved", {{"upstream", upstream_.name()},
+                                  {"name", *name.settings->dns},
+                                  {"why", error.detail},
+                                  {"addresses_kept", name.records.size()}});
 }
 
 /// All at once: what comes later counts as joining, and starts slowly.
@@ -81,7 +127,17 @@ void NameWatch::begin() {
   publish();
 }
 
-void NameWatch::publish() { upstream_.publish(specs(), loop_.now()); }
+void NameWatch::publish() { upstream_.publish(specs(), loop_.now(), unresolved()); }
+
+std::vector<UnresolvedName> NameWatch::unresolved() const {
+  std::vector<UnresolvedName> all;
+  for (const Name& name : names_) {
+    const auto& settings = *name.settings;
+    if (!name.is_resolved())
+      all.push_back({*settings.dns, name.why_unresolved(), name.unresolved_since, settings.weight, settings.is_backup});
+  }
+  return all;
+}
 
 /// In the order of the configuration; an address that several lines lead to counts once, by the first.
 std::vector<EndpointSpec> NameWatch::specs() const {

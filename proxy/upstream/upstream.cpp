@@ -62,6 +62,8 @@ Error refusal_of(const EndpointSet& set, Time now) {
     if (!set.reaches(endpoint) || endpoint.is_open_to_requests(now)) continue;
     if (const auto permit = endpoint.gate->admit(now); !permit) return permit.error();
   }
+  if (set.all().empty() && !set.unresolved().empty())
+    return {ErrorCode::dns_error, Side::self, "no name of the upstream's endpoints is resolved", RetrySafe::yes};
   return {ErrorCode::no_endpoint, Side::self, "no endpoint of the upstream is up", RetrySafe::yes};
 }
 
@@ -105,8 +107,8 @@ void Upstream::recovered(const EndpointState& endpoint, Time now) const {
   }
 }
 
-void Upstream::publish(std::vector<EndpointSpec> specs, Time now) {
-  auto next = std::make_shared<const EndpointSet>(settings_, std::move(specs), *state_, now);
+void Upstream::publish(std::vector<EndpointSpec> specs, Time now, std::vector<UnresolvedName> unresolved) {
+  auto next = std::make_shared<const EndpointSet>(settings_, std::move(specs), *state_, now, std::move(unresolved));
   state_->settle();
   {
     const std::lock_guard lock(mutex_);

@@ -71,7 +71,7 @@ class Upstream {
   Outlier* outlier() const { return outlier_.get(); }
 
   /// Any thread: replaces the endpoints (DNS answered). Those that stay keep their state.
-  void publish(std::vector<EndpointSpec> specs, Time now);
+  void publish(std::vector<EndpointSpec> specs, Time now, std::vector<UnresolvedName> unresolved = {});
 
  private:
   struct alignas(64) View {  // one worker's own

@@ -9,7 +9,8 @@ FINE, SERVER_FAILURE, NO_SUCH_NAME = 0, 2, 3
 
 
 def encode_name(name):
-    return b"".join(bytes([len(label)]) + label.encode() for label in name.strip(".").split(".")) + b"\0"
+    labels = [label for label in name.split(".") if label]
+    return b"".join(bytes([len(label)]) + label.encode() for label in labels) + b"\0"
 
 
 def encode_value(kind, value):
@@ -20,10 +21,11 @@ def encode_value(kind, value):
 
 
 class DnsServer:
-    """`failing`: None, "silent", "servfail" or "nxdomain". `asked` counts the questions for a name and type."""
+    """`failing`: None, "silent", "servfail" or "nxdomain", for all names or by name in `failing_names`. `asked` counts the questions for a name and type."""
 
     def __init__(self):
         self.records, self.asked, self.failing, self.ttl = {}, {}, None, 1
+        self.failing_names = {}
         self.socket = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
         self.socket.bind(("127.0.0.1", 0))
         self.address = "127.0.0.1:%d" % self.socket.getsockname()[1]
@@ -53,13 +55,17 @@ class DnsServer:
         kind = struct.unpack("!H", query[at + 1:at + 3])[0]
         name = ".".join(labels).lower()
         self.asked[name, kind] = self.asked.get((name, kind), 0) + 1
-        if self.failing == "silent":
+        if self._mood(name) == "silent":
             return None
         return self._reply(query, query[12:at + 5], name, kind)
 
+    def _mood(self, name):
+        return self.failing or self.failing_names.get(name)
+
     def _reply(self, query, question, name, kind):
         known = any(known == name for known, _ in self.records)
-        code = SERVER_FAILURE if self.failing == "servfail" else FINE if known and not self.failing else NO_SUCH_NAME
+        mood = self._mood(name)
+        code = SERVER_FAILURE if mood == "servfail" else FINE if known and not mood else NO_SUCH_NAME
         values = self.records.get((name, kind), ()) if code == FINE else ()
         head = query[:2] + struct.pack("!HHHHH", 0x8580 | code, 1, len(values), 0, 0)
         records = b""

@@ -78,9 +78,9 @@ def endpoint(address, **values):
     return {"address": str(address)} | _named(names, values)
 
 
-def dns_endpoint(name, records=None):
+def dns_endpoint(name, records=None, **more):
     """`name:port`, whose addresses come from A, or from `records`: "AAAA", "any"."""
-    return {"dns": name} | ({"type": records} if records else {})
+    return {"dns": name} | ({"type": records} if records else {}) | more
 
 
 def srv_endpoint(name):

@@ -83,11 +83,22 @@ TEST_CASE("problems: a flood is cut short, and its number told") {
   CHECK(problems.text().ends_with("and 4900 more\na.yaml: 5000 problems; nothing was changed\n"));
 }
 
+TEST_CASE("problems: a warning is shown with its line, and is no problem") {
+  Problems problems;
+  const auto file = problems.add_source("a.yaml", "one: 1\ntwo: 2\n");
+  problems.warn({file, 2, 6, 1, "two"}, "'2' is much", "write 1");
+  CHECK(problems.empty());
+  CHECK(problems.text().empty());
+  CHECK(problems.warnings_text() ==
+        "a.yaml:2:6: warning: two: '2' is much\n  2 | two: 2\n    |      ^\n    = write 1\n");
+  CHECK(nlohmann::json::parse(problems.json())[0]["severity"] == "warning");
+}
+
 TEST_CASE("problems: for programs they are JSON, columns counted in characters") {
   Problems problems;
   const auto file = problems.add_source("a.yaml", "é: \"b\"");
   problems.add({file, 1, 5, 3, "é"}, "not \"c\"", "write c");
   const auto json = nlohmann::json::parse(problems.json());
-  CHECK(json == nlohmann::json::parse(R"([{"file":"a.yaml","line":1,"column":4,"length":3,"path":"é",
+  CHECK(json == nlohmann::json::parse(R"([{"severity":"error","file":"a.yaml","line":1,"column":4,"length":3,"path":"é",
                                            "message":"not \"c\"","hint":"write c"}])"));
 }

@@ -5,6 +5,7 @@
 #include <unistd.h>
 
 #include <map>
+#include <set>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -39,6 +40,9 @@ class DnsServer {
            uint32_t ttl) {
     add(name, 33, ttl, u16(priority) + u16(weight) + u16(port) + encoded(target));
   }
+  /// SERVFAIL to every question for this name, until it is `well` again.
+  void fail(std::string_view name) { failing_.insert(encoded(name)); }
+  void well(std::string_view name) { failing_.erase(encoded(name)); }
   void forget(std::string_view name) {
     std::erase_if(records_, [&](const auto& entry) { return entry.first == encoded(name); });
   }
@@ -94,7 +98,8 @@ class DnsServer {
     const auto known = records_.find(std::string(name));
     uint16_t count = 0;
     std::string answers;
-    if (known != records_.end() && mood == Mood::answers) {
+    const bool is_well = mood == Mood::answers && !failing_.contains(std::string(name));
+    if (known != records_.end() && is_well) {
       for (const auto& record : known->second) {
         if (record.type != type) continue;
         ++count;
@@ -103,13 +108,14 @@ class DnsServer {
                    record.data;
       }
     }
-    const int code = mood == Mood::fails ? 2 : known == records_.end() ? 3 : 0;
+    const int code = mood == Mood::fails || !is_well ? 2 : known == records_.end() ? 3 : 0;
     return std::string(question.substr(0, 2)) + u16(static_cast<uint16_t>(0x8180 | code)) + u16(1) + u16(count) +
            u16(0) + u16(0) + std::string(question.substr(12, name.size() + 4)) + answers;
   }
 
   int fd_;
   std::map<std::string, std::vector<Record>> records_;
+  std::set<std::string> failing_;
 };
 
 }  // namespace weir::net

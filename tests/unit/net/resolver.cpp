@@ -11,8 +11,8 @@ namespace {
 using namespace std::chrono_literals;
 
 struct Bench {
-  Result<Resolution> resolve(std::string name, RecordType type) {
-    auto task = resolver.resolve(std::move(name), type);
+  Result<Resolution> resolve(std::string name, RecordType type, std::vector<Resolution::Record> last = {}) {
+    auto task = resolver.resolve(std::move(name), type, std::move(last));
     task.start();
     while (!task.is_done()) turn();
     return task.take();
@@ -60,6 +60,62 @@ TEST_CASE("resolver: a TTL is five minutes at most") {
   Bench bench;
   bench.server.a("api.test", "10.0.0.1", 86400);
   CHECK(bench.resolve("api.test", RecordType::a)->ttl == 5min);
+}
+
+TEST_CASE("resolver: a TTL of 0 is the shortest, and that of the hosts file 30 s") {
+  Bench bench;
+  bench.server.a("api.test", "10.0.0.1", 0);
+  CHECK(bench.resolve("api.test", RecordType::a)->ttl == 1s);
+  bench.server.a("mixed.test", "10.0.0.1", 60);
+  bench.server.a("mixed.test", "10.0.0.2", 0);
+  CHECK(bench.resolve("mixed.test", RecordType::a)->ttl == 1s);
+  bench.server.srv("_http.test", 1, 1, 80, "api.test", 0);
+  CHECK(bench.resolve("_http.test", RecordType::srv)->ttl == 1s);
+  CHECK(bench.resolve("localhost", RecordType::a)->ttl == 30s);
+  CHECK(bench.resolve("127.0.0.1", RecordType::a)->ttl == 30s);
+}
+
+TEST_CASE("resolver: an SRV target without an answer keeps its last good addresses, at the port that the record says") {
+  Bench bench;
+  bench.server.srv("_http.test", 1, 1, 8001, "one.test", 60);
+  bench.server.srv("_http.test", 1, 1, 8002, "two.test", 60);
+  bench.server.a("one.test", "10.0.0.1", 60);
+  bench.server.a("two.test", "10.0.0.2", 60);
+  const auto first = bench.resolve("_http.test", RecordType::srv);
+  bench.server.fail("two.test");
+  bench.server.forget("_http.test");
+  bench.server.srv("_http.test", 1, 1, 8001, "one.test", 60);
+  bench.server.srv("_http.test", 3, 7, 9002, "two.test", 60);
+  const auto second = bench.resolve("_http.test", RecordType::srv, first->records);
+  REQUIRE(second.has_value());
+  CHECK(texts(second) == std::vector<std::string>{"10.0.0.1:8001", "10.0.0.2:9002"});
+  CHECK(second->records[1].priority == 3);
+  CHECK(second->records[1].weight == 7);
+  CHECK(second->ttl == 5s);
+  bench.server.fail("one.test");
+  CHECK(texts(bench.resolve("_http.test", RecordType::srv, second->records)).size() == 2);
+  CHECK(bench.resolve("_http.test", RecordType::srv).error().side == Side::self);  // nothing is known
+}
+
+TEST_CASE("resolver: an SRV target that is no more loses its addresses") {
+  Bench bench;
+  bench.server.srv("_http.test", 1, 1, 8001, "one.test", 60);
+  bench.server.srv("_http.test", 1, 1, 8002, "two.test", 60);
+  bench.server.a("one.test", "10.0.0.1", 60);
+  bench.server.a("two.test", "10.0.0.2", 60);
+  const auto first = bench.resolve("_http.test", RecordType::srv);
+  bench.server.forget("two.test");
+  CHECK(texts(bench.resolve("_http.test", RecordType::srv, first->records)) ==
+        std::vector<std::string>{"10.0.0.1:8001"});
+}
+
+TEST_CASE("resolver: SRV 0 0 0 . is an answer: there is no such service") {
+  Bench bench;
+  bench.server.srv("_http.test", 0, 0, 0, "", 60);
+  const auto result = bench.resolve("_http.test", RecordType::srv);
+  REQUIRE(result.has_value());
+  CHECK(result->records.empty());
+  CHECK(result->ttl == 60s);
 }
 
 TEST_CASE("resolver: SRV brings ports, priorities, weights and a TTL of its own") {

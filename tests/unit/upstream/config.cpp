@@ -94,6 +94,7 @@ TEST_CASE("upstream config: what makes no sense is refused") {
   CHECK(problem("endpoints: [{ dns: api.internal }]\n") == "'api.internal' has no port");
   CHECK(problem("endpoints: [{ dns: 'api.internal:1', type: SRV }]\n").starts_with("an SRV name has no port"));
   CHECK(problem("endpoints: [{ address: '127.0.0.1:1', type: A }]\n").starts_with("type is about dns"));
+  CHECK(problem("endpoints: [{ address: '127.0.0.1:1', resolve: lazy }]\n").starts_with("resolve is about dns"));
   CHECK(problem("balance: { hash: path }\nslow_start: 30s\nendpoints: [127.0.0.1:1]\n")
             .starts_with("slow_start does nothing"));
   CHECK_FALSE(problem("endpoints: [{ address: '127.0.0.1:1', weight: 0 }]\n").empty());

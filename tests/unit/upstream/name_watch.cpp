@@ -102,8 +102,43 @@ TEST_CASE("name_watch: SRV records bring ports and weights; those of a lesser pr
   CHECK(bench.upstream->endpoints()->all()[0].weight == 5);
 }
 
-TEST_CASE("name_watch: a name that nobody knows is a problem of the line that wrote it") {
+TEST_CASE("name_watch: a service that says that it is not available has no endpoints, and is unresolved") {
+  Named bench("_http.test", net::RecordType::srv);
+  bench.server.srv("_http.test", 10, 5, 8001, "one.test", 20);
+  bench.server.a("one.test", "10.0.0.1", 20);
+  bench.watch();
+  CHECK(bench.now() == "10.0.0.1:8001 ");
+  bench.server.forget("_http.test");
+  bench.server.srv("_http.test", 0, 0, 0, "", 20);
+  bench.later(20s + 4ms);
+  CHECK(bench.now().empty());
+  REQUIRE(bench.upstream->endpoints()->unresolved().size() == 1);
+  CHECK(bench.upstream->endpoints()->unresolved()[0].why == "its SRV record says that there is no such service");
+}
+
+TEST_CASE("name_watch: a name without an address is unresolved, and an endpoint once it has one") {
+  Named bench("late.test:80");
+  bench.watch();
+  CHECK(bench.problems.empty());
+  REQUIRE(bench.upstream->endpoints()->unresolved().size() == 1);
+  CHECK(bench.upstream->endpoints()->unresolved()[0].name == "late.test:80");
+  const auto refused = bench.upstream->try_acquire(bench.exchange);
+  REQUIRE(refused.has_value());
+  REQUIRE_FALSE(refused->has_value());
+  CHECK(refused->error().code == ErrorCode::dns_error);
+  bench.names->warn(bench.problems);
+  REQUIRE(bench.problems.warnings().size() == 1);
+  CHECK(bench.problems.warnings()[0].at.line == 7);
+  bench.server.a("late.test", "10.0.0.1", 20);
+  bench.later(1s + 4ms);
+  CHECK(bench.now() == "10.0.0.1:80 ");
+  CHECK(bench.upstream->endpoints()->unresolved().empty());
+}
+
+TEST_CASE("name_watch: with resolve: required, a name that nobody knows is a problem of the line that wrote it") {
   Named bench("nobody.test:80");
+  bench.settings.endpoints[0].resolve = Resolve::required;
+  bench.with(bench.settings.endpoints);
   bench.watch();
   REQUIRE(bench.problems.size() == 1);
   CHECK(bench.problems.all()[0].at.line == 7);
