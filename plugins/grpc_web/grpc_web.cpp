@@ -17,7 +17,15 @@ GrpcForm form_of_answer(const http::Headers& request, GrpcForm asked) {
   return accepted == GrpcForm::web || accepted == GrpcForm::web_text ? accepted : asked;
 }
 
+/// The call's time begins where the request's does.
+void limit_time(Exchange& exchange) {
+  const auto asked = grpc_timeout(exchange.request.headers);
+  if (asked) exchange.deadline = std::min(exchange.deadline, exchange.record.started + *asked);
+}
+
 void ask_as_grpc(Exchange& exchange, const GrpcType& type) {
+  exchange.call = type.form;
+  limit_time(exchange);
   auto& headers = exchange.request.headers;
   headers.set("content-type", exchange.arena().concat({"application/grpc", type.suffix}), Field::content_type);
   headers.set("te", "trailers", Field::te);
@@ -51,7 +59,8 @@ Task<> GrpcWeb::handle(Exchange& exchange, Next next) const {
   auto& headers = exchange.request.headers;
   const auto asked = headers.get(Field::content_type).value_or("");
   const auto type = grpc_type(asked);
-  if (type.form != GrpcForm::web && type.form != GrpcForm::web_text) co_return co_await next(exchange);
+  const bool is_web = type.form == GrpcForm::web || type.form == GrpcForm::web_text;
+  if (!is_web || exchange.request.method != http::Method::post) co_return co_await next(exchange);
   ask_as_grpc(exchange, type);
   co_await next(exchange);
   exchange.request.headers.set("content-type", asked, Field::content_type);  // an error of our own goes by it

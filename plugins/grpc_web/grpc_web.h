@@ -8,7 +8,8 @@ struct GrpcWebSettings {};
 void decode(config::Reader& r, GrpcWebSettings& settings);
 
 /// Lets browsers call gRPC services: a gRPC-Web request goes on as gRPC, its answer comes back as gRPC-Web, over
-/// whatever version of HTTP the client speaks. All other requests pass untouched.
+/// whatever version of HTTP the client speaks. Errors that come through the filter are told as gRPC-Web. All other
+/// requests pass untouched; a call is a POST.
 class GrpcWeb : public Filter {
  public:
   Task<> handle(Exchange& exchange, Next next) const override;

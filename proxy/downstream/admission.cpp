@@ -76,9 +76,8 @@ Result<> check_earliness(Exchange& exchange, const Route& route) {
 Time deadline_of(const Exchange& exchange, const Route& route) {
   const Time started = exchange.record.started;
   const Time allowed = route.timeout > Duration{} ? started + route.timeout : Time::max();
-  const auto& headers = exchange.request.headers;
-  if (grpc_type(headers).form == GrpcForm::none) return allowed;
-  const auto asked = grpc_timeout(headers);
+  if (exchange.call == GrpcForm::none && !(route.is_grpc && is_grpc(exchange.request.headers))) return allowed;
+  const auto asked = grpc_timeout(exchange.request.headers);
   return asked ? std::min(allowed, started + *asked) : allowed;
 }
 

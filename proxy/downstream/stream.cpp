@@ -67,8 +67,15 @@ void Stream::receive(Slice data) {
 Time Stream::due() const {
   if (phase == Phase::head) return exchange.record.started + serving->policy->timeouts.head;
   if (is_tunnel()) return strays_until_;
-  if (body.is_settled() || is_call_ || !exchange.request.protocol.empty()) return Time::max();
+  if (body.is_settled() || may_send_slowly() || !exchange.request.protocol.empty()) return Time::max();
   return std::max(next_look_, exchange.record.head_received + kPaceStep);
+}
+
+/// What a call sends, and when, is its own affair. That it is a call is known by the endpoint's answer, or by the
+/// route.
+bool Stream::may_send_slowly() const {
+  if (exchange.record.call_stage == CallStage::answered) return true;
+  return exchange.route && exchange.route->is_grpc && is_grpc(exchange.request.headers);
 }
 
 std::optional<Error> Stream::is_late() {
@@ -77,7 +84,9 @@ std::optional<Error> Stream::is_late() {
   next_look_ = exchange.loop().now() + kPaceStep;
   if (!body.is_full() && !wants_continue) pace.wait(kPaceStep);
   const auto& policy = *serving->policy;
-  if (!pace.is_too_slow(policy.limits.body_rate, policy.timeouts.body)) return std::nullopt;
+  const bool is_sent_call = exchange.record.call_stage == CallStage::sent;
+  const Duration pause = is_sent_call ? Duration::max() : policy.timeouts.body;
+  if (!pace.is_too_slow(policy.limits.body_rate, pause)) return std::nullopt;
   return Error{ErrorCode::request_timeout, Side::client, "the request body came too slowly"};
 }
 
@@ -94,7 +103,9 @@ std::optional<Error> Stream::strayed() {
 void Stream::begin() {
   phase = Phase::handling;
   if (!exchange.request.protocol.empty()) tunnel_ = &arena.make<Tunnel>();
-  is_call_ = exchange.request.version == http::Version::http2 && is_grpc(exchange.request.headers);
+  const auto& request = exchange.request;
+  const bool may_call = request.version == http::Version::http2 && request.method == http::Method::post;
+  if (may_call && is_grpc(request.headers)) exchange.call = GrpcForm::grpc;
   turn_.run = [](Ready& turn) {
     Stream& stream = *static_cast<Turn&>(turn).stream;
     stream.task_ = stream.run();

@@ -68,6 +68,7 @@ class Stream final : public ListNode, public ClientSide {
  private:
   Task<> run();
   Task<> answer();
+  bool may_send_slowly() const;
   std::optional<Error> strayed();
   void send_head();
   void check_refusal();
@@ -76,7 +77,6 @@ class Stream final : public ListNode, public ClientSide {
   Time next_look_{};          // at the body's pace
   Time strays_until_ = Time::max();
   bool has_parted_ = false;
-  bool is_call_ = false;  // gRPC over HTTP/2: its messages come when the application has any
   struct Turn : Ready {
     Stream* stream;
   } turn_;  // first: begin; then: it has ended

@@ -36,6 +36,9 @@ enum class Flag : uint32_t {
   RBX = 1u << 22,   // retries: the budget is spent
 };
 
+/// How far a gRPC call has come: to an endpoint, and to an answer that is gRPC.
+enum class CallStage : uint8_t { none, sent, answered };
+
 /// What the log line and the metrics say of an exchange beside its heads. Filled by its owners, read once, when
 /// the exchange is destroyed, however it ended.
 struct AccessRecord {
@@ -47,6 +50,7 @@ struct AccessRecord {
   uint64_t response_body_bytes = 0;  // sent, without framing
   uint16_t status = 0;               // what the client was sent; 0 = nothing, 499 in logs
   uint32_t flags = 0;
+  CallStage call_stage = CallStage::none;
   std::optional<uint16_t> grpc_status;  // of a gRPC call that got as far as to have one
 
   void raise(Flag flag) { flags |= static_cast<uint32_t>(flag); }

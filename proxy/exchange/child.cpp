@@ -61,6 +61,7 @@ Child::Child(Exchange& parent, const Exchange::Mark& mark, Bond bond)
     exchange.facts.set(arena_.copy(name), arena_.copy(value));
   });
   exchange.id = arena_.copy(parent.id);
+  exchange.call = parent.call;
   exchange.route = parent.route;
   exchange.snapshot = parent.snapshot;
   exchange.destination = mark.destination;

@@ -3,7 +3,6 @@
 #include <charconv>
 
 #include "base/arena_text.h"
-#include "exchange/grpc.h"
 #include "exchange/grpc_error.h"
 
 namespace weir {
@@ -182,7 +181,7 @@ void render_error(Exchange& exchange) {
   if (is_momentary(exchange.failure->code) && !head.headers.has(http::Field::retry_after)) {
     head.headers.set("retry-after", "1");
   }
-  if (grpc_type(exchange.request.headers).form != GrpcForm::none) return render_grpc_error(exchange);
+  if (exchange.call != GrpcForm::none) return render_grpc_error(exchange);
 
   const bool as_html = prefers_html(exchange.request.headers);
   const auto page = as_html ? html(exchange, meaning) : problem_json(exchange, meaning);

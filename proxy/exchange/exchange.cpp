@@ -95,6 +95,7 @@ void Exchange::adopt(ChildPtr child) {
   response.head = winner.response.head;
   failure = winner.failure;
   facts.set_all(winner.facts);
+  call = winner.call;  // a filter may have found out
   if (id.empty()) id = arena_.copy(winner.id);
   if (&winner.attempts != &attempts) {
     attempts.adopt(winner.attempts);

@@ -14,6 +14,7 @@
 #include "exchange/body.h"
 #include "exchange/facts.h"
 #include "exchange/filter.h"
+#include "exchange/grpc.h"
 #include "exchange/route.h"
 #include "exchange/snapshot_ref.h"
 #include "http/message.h"
@@ -185,9 +186,10 @@ class Exchange {
   Attempts& attempts;
   Facts facts;
   AccessRecord& record;
-  std::string_view id;           // the request id; "" without the filter
-  Time deadline = Time::max();   // of the whole exchange
-  Time answer_by = Time::max();  // of an attempt's response head; set by who would try another
+  GrpcForm call = GrpcForm::none;  // how the client calls by gRPC: POST over HTTP/2, or behind the filter grpc_web
+  std::string_view id;             // the request id; "" without the filter
+  Time deadline = Time::max();     // of the whole exchange
+  Time answer_by = Time::max();    // of an attempt's response head; set by who would try another
   /// What an attempt has until its response's head is there.
   Time attempt_deadline() const { return std::min(deadline, answer_by); }
 

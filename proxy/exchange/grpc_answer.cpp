@@ -13,7 +13,8 @@ GrpcAnswer::GrpcAnswer(Exchange& exchange, BodyPtr body)
 
 Task<Result<Chunk>> GrpcAnswer::read() {
   auto chunk = co_await body_->read();
-  if (!chunk && chunk.error().side != Side::client && size() == http::BodySize::unknown()) {
+  const bool is_for_call = exchange_.call != GrpcForm::none;
+  if (is_for_call && !chunk && chunk.error().side != Side::client && size() == http::BodySize::unknown()) {
     exchange_.failure = chunk.error();
     exchange_.record.raise(meaning_of(chunk.error().code).flag);
     chunk = Chunk::end(&grpc_trailers(exchange_, chunk.error()));

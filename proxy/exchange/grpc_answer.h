@@ -5,7 +5,7 @@
 namespace weir {
 
 /// The body of a gRPC answer: notes the call's status for the log, and ends what breaks off with trailers that say why,
-/// since that is how a gRPC client learns it.
+/// since that is how a gRPC client learns it. To any other client it breaks off.
 class GrpcAnswer final : public Body {
  public:
   GrpcAnswer(Exchange& exchange, BodyPtr body);

@@ -78,6 +78,7 @@ void render_grpc_error(Exchange& exchange) {
   head.reason = {};
   head.headers.set("content-type", exchange.request.headers.get(http::Field::content_type).value_or("application/grpc"),
                    http::Field::content_type);
+  head.headers.set("cache-control", "no-store");  // a 200 would be stored
   tell(head.headers, exchange, *exchange.failure);
   exchange.response.body = make_in<NoBody>(arena, arena);
 }

@@ -8,8 +8,8 @@ namespace weir {
 /// the exchange's time is over is DEADLINE_EXCEEDED, whoever was waited for.
 uint16_t grpc_status_of(const Exchange& exchange, const Error& error);
 
-/// Renders `exchange.failure` for a gRPC client, also on the web: 200, status and message in the head, no body. What is
-/// in the response's head stays.
+/// Renders `exchange.failure` for a gRPC client, also on the web: 200, status and message in the head, no body; no
+/// cache stores it. What is in the response's head stays.
 void render_grpc_error(Exchange& exchange);
 
 /// The trailers that tell of a failure after the head was sent. They live in the exchange's arena.

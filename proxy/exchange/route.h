@@ -18,6 +18,7 @@ struct Route {
   Duration timeout{};              // whole exchange; 0 = none
   uint64_t max_body = UINT64_MAX;  // request body bytes, else 413
   bool takes_early_data = false;   // of safe methods, else 425
+  bool is_grpc = false;            // requests of gRPC's content type are calls, whatever they came over
 };
 
 /// Finds the route of a request: routing's router, or a stub. Immutable, shared by all workers.

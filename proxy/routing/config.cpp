@@ -155,6 +155,10 @@ void decode(Reader& r, RouteSettings& out) {
   r.optional("max_body", out.max_body, "the largest request body; more is refused with 413");
   r.optional("early_data", out.early_data,
              "whether GET, HEAD and OPTIONS that come in TLS early data, and so may be replays, are served, else 425");
+  r.optional(
+      "grpc", out.grpc,
+      "whether each request of gRPC's content type may be silent for as long as a call may; left out: those that "
+      "came over HTTP/2, at endpoints that speak HTTP/2, and the client's pace counts until the answer");
   r.optional("upstream", out.upstream, "where the requests go");
   r.optional("split", out.split, "shares for several upstreams: { api: 90, canary: 10 } or { weights: …, key: … }");
   r.optional("redirect", out.redirect, "sends the client elsewhere");

@@ -60,6 +60,7 @@ struct RouteSettings {
   Duration timeout{};             // 0 = none
   std::optional<Bytes> max_body;  // none: whatever fits elsewhere
   bool early_data = false;
+  bool grpc = false;
   std::optional<config::Located<std::string>> upstream;
   std::optional<SplitSettings> split;
   std::optional<RedirectSettings> redirect;

@@ -121,6 +121,7 @@ void Snapshot::build_routes(Lasting& lasting, config::Problems& problems) {
     route.timeout = settings.timeout;
     route.max_body = settings.max_body ? settings.max_body->count : UINT64_MAX;
     route.takes_early_data = settings.early_data;
+    route.is_grpc = settings.grpc;
     route.chain = Chain(build_filters(settings, shared), routing::make_origin(settings, forward));
     labels_.routes.push_back(route.name);
     routes.emplace_back(settings, std::move(route));

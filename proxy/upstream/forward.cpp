@@ -2,7 +2,7 @@
 
 #include "async/race.h"
 #include "exchange/decisions.h"
-#include "exchange/grpc.h"
+#include "exchange/grpc_call.h"
 #include "upstream/connection_pool.h"
 #include "upstream/secure.h"
 
@@ -50,8 +50,8 @@ void limit_silence(const Upstream& upstream, Connection& connection, Duration pa
 /// A tunnel's bytes, and a call's, may wait longer than others. Over HTTP/2 they wait for the window of their stream,
 /// not for the connection's.
 void extend_silence(const Exchange& exchange, const Upstream& upstream, Connection& connection) {
-  const bool may_last = !exchange.request.protocol.empty() || is_grpc(exchange.request.headers);
-  if (!may_last || connection.codec().is_multiplexed()) return;
+  if (connection.codec().is_multiplexed()) return;
+  if (exchange.request.protocol.empty() && !is_call(exchange, http::Version::http11)) return;
   limit_silence(upstream, connection, upstream.settings().timeouts.tunnel);
 }
 

@@ -1,7 +1,7 @@
 #include "upstream/response_body.h"
 
 #include "exchange/backlog.h"
-#include "exchange/grpc.h"
+#include "exchange/grpc_call.h"
 #include "http/hop_by_hop.h"
 #include "upstream/connection_pool.h"
 
@@ -41,7 +41,6 @@ ResponseBody::ResponseBody(Exchange& exchange, Attempt& record, const Upstream& 
       upstream_(upstream),
       lease_(std::move(lease)),
       pipe_(exchange.loop(), exchange.worker.blocks),
-      is_call_(is_grpc(exchange.request.headers)),
       deadline_(attempt_deadline(exchange, record, upstream.settings().timeouts)),
       answer_by_(exchange.answer_by),
       alarm_(exchange.loop(), *this) {}
@@ -53,6 +52,8 @@ void ResponseBody::send(Connection& connection) {
   connection_ = &connection;
   waits_since_ = exchange_.loop().now();
   connection.lend(*this);
+  is_call_ = is_call(exchange_, connection.codec().is_multiplexed() ? http::Version::http2 : http::Version::http11);
+  if (is_call_ && exchange_.record.call_stage == CallStage::none) exchange_.record.call_stage = CallStage::sent;
   limit_by(exchange_.backlog());
   const auto& rule = upstream_.settings().host;
   auto& request = exchange_.request;
@@ -202,6 +203,8 @@ void ResponseBody::interim() {
 void ResponseBody::answered(http::BodySize size) {
   size_ = size;
   has_head_ = true;
+  is_call_ = is_call_ && is_grpc(exchange_.response.head.headers);
+  if (is_call_) exchange_.record.call_stage = CallStage::answered;
   if (is_tunnel()) {
     deadline_ = Time::max();
   } else if (!exchange_.request.protocol.empty()) {

@@ -97,7 +97,7 @@ class ResponseBody final : public ListNode, public Body {
   bool has_excess_ = false;  // more came than the answer
   bool has_parted_ = false;  // a tunnel that was silent for too long
   bool is_over_ = false;
-  const bool is_call_;          // gRPC: head and messages come when the application has any
+  bool is_call_ = false;        // gRPC: head and messages come when the application has any
   uint64_t sent_ = 0;           // bytes of the request's body
   uint64_t received_ = 0;       // bytes of the response's body
   size_t granted_ = 0;          // bytes of the stream's window beyond the first, promised by the client's backlog

@@ -123,12 +123,14 @@ TEST_CASE("children: adopted, a fork's response is the parent's, and lives as lo
   finished(parent.request_body->whole(100));
   auto child = parent.fork(mark);
   child->exchange.request.path = child->exchange.arena().copy("/copied");
+  child->exchange.call = GrpcForm::web;
   auto task = bench.run(child->exchange);
   task.start();
   bench.advance(200ms);
   REQUIRE(task.is_done());
   task.reset();
   parent.adopt(std::move(child));
+  CHECK(parent.call == GrpcForm::web);
   CHECK(parent.response.head.status == 200);
   CHECK(bench.response_field("x-path") == "/copied");
   CHECK(parent.facts.get("served.by") == "slow");

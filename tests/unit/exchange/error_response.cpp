@@ -130,7 +130,19 @@ TEST_CASE("error_response: policies are told of a broken quota alone") {
 TEST_CASE("error_response: a gRPC call beyond its quota is RESOURCE_EXHAUSTED") {
   Bench bench;
   bench.exchange.request.headers.add("content-type", "application/grpc");
+  bench.exchange.call = GrpcForm::grpc;
   bench.render({ErrorCode::rate_limited, Side::client, "used up: minute"});
   CHECK(bench.exchange.response.head.status == 200);
   CHECK(bench.response_field("grpc-status") == "8");
+}
+
+TEST_CASE("error_response: a content type alone turns no error into a 200") {
+  for (const auto* type : {"application/grpc", "application/grpc-web", "application/grpc-web-text+proto"}) {
+    CAPTURE(type);
+    Bench bench;
+    bench.exchange.request.headers.add("content-type", type);
+    bench.render({ErrorCode::total_timeout, Side::upstream, "the time for the whole request ran out"});
+    CHECK(bench.exchange.response.head.status == 504);
+    CHECK(bench.response_field("content-type") == "application/problem+json");
+  }
 }

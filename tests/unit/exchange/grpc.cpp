@@ -16,6 +16,7 @@ namespace {
 struct Bench : ExchangeBench {
   explicit Bench(std::string_view content_type = "application/grpc") {
     exchange.request.headers.add("content-type", content_type);
+    exchange.call = grpc_type(content_type).form;
   }
   std::optional<Duration> timeout(std::string_view value) {
     exchange.request.headers.set("grpc-timeout", value);
@@ -80,6 +81,7 @@ TEST_CASE("grpc error: it is 200 with a status and a message, and no body") {
   render_error(bench.exchange);
   CHECK(bench.exchange.response.head.status == 200);
   CHECK(bench.response_field("content-type") == "application/grpc+proto");
+  CHECK(bench.response_field("cache-control") == "no-store");
   CHECK(bench.response_field("grpc-status") == "14");
   CHECK(bench.response_field("grpc-message") == "127.0.0.1:9001 refused the connection");
   CHECK(bench.response_field("proxy-status").starts_with("weir; error=connection_refused"));
@@ -129,6 +131,14 @@ TEST_CASE("grpc answer: the status of its trailers is noted") {
   CHECK_FALSE(bench.exchange.record.grpc_status);
   CHECK(next_of(*bench.exchange.response.body) == "(end)");
   CHECK(bench.exchange.record.grpc_status == 5);
+}
+
+TEST_CASE("grpc answer: to a client that makes no call, an answer that breaks off does so") {
+  Bench bench;
+  bench.exchange.call = GrpcForm::none;
+  bench.break_off(kReset);
+  CHECK(next_of(*bench.exchange.response.body) == "message");
+  CHECK(next_of(*bench.exchange.response.body) != "(end)");
 }
 
 TEST_CASE("grpc answer: an answer without messages has its status in the head") {

@@ -79,6 +79,7 @@ struct Bench : ExchangeBench {
     REQUIRE(problems.empty());
     chain = Chain({{"grpc_web", list.filters[0].value(context)}}, service);
     exchange.request.headers.add("content-type", content_type);
+    exchange.request.method = http::Method::post;
   }
   void send(std::string_view body, size_t fragment = SIZE_MAX) {
     exchange.request_body = make_in<PiecesBody>(arena, arena, pieces_of(body, fragment));
@@ -147,6 +148,16 @@ TEST_CASE("grpc_web: in base64 both ways, in any pieces") {
     CHECK(bench.response_field("content-type") == "application/grpc-web-text+proto");
     CHECK(decoded(bench.body()) == kMessage + kTrailers);
   }
+}
+
+TEST_CASE("grpc_web: a request that is no POST is no call, whatever its content type says") {
+  Bench bench("application/grpc-web");
+  bench.exchange.request.method = http::Method::get;
+  bench.exchange.request.headers.add("grpc-timeout", "1m");
+  bench.send("");
+  CHECK(bench.service->seen.contains("content-type: application/grpc-web\n"));
+  CHECK(bench.exchange.call == GrpcForm::none);
+  CHECK(bench.exchange.deadline == Time::max());
 }
 
 TEST_CASE("grpc_web: Accept decides in which form the answer comes") {

@@ -94,6 +94,25 @@ TEST_CASE("forward: the Host that the upstream's rule wants") {
   CHECK(host({.from = HostRule::From::fixed, .name = "api.internal"}) == "api.internal");
 }
 
+TEST_CASE(
+    "forward: at an HTTP/1.1 endpoint a call is a request like any other, unless the route says that it is gRPC") {
+  for (const bool is_grpc_route : {false, true}) {
+    CAPTURE(is_grpc_route);
+    ForwardBench bench;
+    Route route;
+    route.is_grpc = is_grpc_route;
+    Request request(bench, http::Method::post);
+    request.exchange.request.headers.add("content-type", "application/grpc");
+    request.exchange.call = GrpcForm::grpc;
+    request.exchange.route = &route;
+    request.start();
+    Peer peer = bench.accept();
+    bench.receive(peer);
+    bench.advance(std::chrono::seconds(61));
+    CHECK(request.exchange.failure.has_value() == !is_grpc_route);
+  }
+}
+
 TEST_CASE("forward: a lease counts until the response is read, and no longer") {
   ForwardBench bench;
   Request request(bench);

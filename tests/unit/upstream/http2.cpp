@@ -394,12 +394,40 @@ TEST_CASE("forward: a call whose request stays open ends after the tunnel timeou
   Http2Bench bench;
   Request request(bench, http::Method::post);
   request.exchange.request.headers.add("content-type", "application/grpc");
+  request.exchange.call = GrpcForm::grpc;
   request.exchange.request_body = make_in<Unending>(request.arena, request.arena, bench.loop);
   request.start();
   Server server(bench);
   server.await(1);
+  CHECK(request.exchange.record.call_stage == CallStage::sent);
+  bench.advance(std::chrono::minutes(2));
+  CHECK_FALSE(request.exchange.failure);
   bench.advance(std::chrono::hours(1) + 1s);
   CHECK(request.failure() == ErrorCode::response_timeout);
+}
+
+TEST_CASE("forward: a content type alone makes no call: timeouts.response holds") {
+  Http2Bench bench;
+  Request request(bench, http::Method::post);
+  request.exchange.request.headers.add("content-type", "application/grpc");
+  request.start();
+  Server server(bench);
+  server.await(1);
+  bench.advance(61s);
+  CHECK(request.failure() == ErrorCode::response_timeout);
+}
+
+TEST_CASE("forward: a call that is answered otherwise than by gRPC is a response like any other") {
+  Http2Bench bench;
+  Request request(bench, http::Method::post);
+  request.exchange.request.headers.add("content-type", "application/grpc");
+  request.exchange.call = GrpcForm::grpc;
+  request.start();
+  Server server(bench);
+  server.await(1);
+  server.respond(1, 200, "a page");
+  CHECK(request.status() == 200);
+  CHECK(request.exchange.record.call_stage == CallStage::sent);
 }
 
 }  // namespace weir::upstream
