@@ -29,6 +29,7 @@ struct Attempt {
   std::string_view endpoint;          // "127.0.0.1:9001"
   const void* endpoint_id = nullptr;  // which endpoint it was, for balancers that skip those tried
   bool reused = false;                // over a connection that had carried a request before
+  bool was_cut = false;               // ended by Weir: the endpoint went down
   uint16_t status = 0;
   Time started{};
   Time connected{};

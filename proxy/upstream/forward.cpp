@@ -177,8 +177,8 @@ void end_unsent(const Exchange& exchange, const Upstream& upstream, EndpointLeas
 /// says that it never looked at the request (RFC 9113 section 8.7). The same request may go again when doing it
 /// twice does no harm and all of it can be had again.
 bool may_send_again(const Exchange& exchange, const Upstream& upstream, const ResponseBody& response,
-                    const Error& error) {
-  if (!upstream.settings().retry_reused) return false;
+                    const Attempt& record, const Error& error) {
+  if (!upstream.settings().retry_reused && !record.was_cut) return false;
   const bool had_died = response.died_on_reuse() && http::is_idempotent(exchange.request.method) &&
                         (error.code == ErrorCode::connection_reset || error.code == ErrorCode::incomplete_response);
   return (had_died || error.retry == RetrySafe::yes) && exchange.request_body->rewind();
@@ -274,8 +274,8 @@ Task<Forward::Attempted> Forward::attempt(Exchange& exchange, const Upstream& up
       co_return Attempted();
     }
     const Error error = response->error();
-    const bool may_go_again = may_send_again(exchange, upstream, *response, error);
-    if (again == kMostAgain || !may_go_again) {
+    const bool may_go_again = may_send_again(exchange, upstream, *response, record, error);
+    if (again == kMostAgain || record.was_cut || !may_go_again) {
       response->settle(error);
       decisions::attempt_failed(exchange, record, error);
       co_return std::unexpected(Unanswered{error, may_go_again ? Unanswered::Sent::no : Unanswered::Sent::perhaps});

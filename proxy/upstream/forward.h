@@ -16,7 +16,8 @@ namespace weir::upstream {
 /// owns the attempt) or a failure. Shared by all workers.
 ///
 /// Failover: while an endpoint takes no connection, or says that it has not looked at the request, the next one is
-/// tried, up to `connect_attempts` of them. Neither `retry` nor its budget has a part in that: nothing was done twice.
+/// tried, up to `connect_attempts` of them. So it is when `on_down: cut` ends an idempotent request. Neither `retry`
+/// nor its budget has a part in that: nothing was done twice.
 class Forward final : public Origin {
  public:
   /// The upstreams live as long as the snapshot, so longer than this.
@@ -27,7 +28,7 @@ class Forward final : public Origin {
  private:
   /// Why an attempt brought no response.
   struct Unanswered {
-    enum class Sent : uint8_t { no, perhaps };
+    enum class Sent : uint8_t { no, perhaps };  // no: or a request that does no harm when it is sent twice
     Error error;
     Sent sent;
   };

@@ -19,6 +19,10 @@ static auto choices(Health*) {
                     config::Choice<Health>{"checking", Health::checking}};
 }
 
+static auto choices(OnDown*) {
+  return std::array{config::Choice<OnDown>{"keep", OnDown::keep}, config::Choice<OnDown>{"cut", OnDown::cut}};
+}
+
 bool StatusSet::add(const std::string& text) {
   const auto dash = text.find('-');
   const auto low = parse_decimal(std::string_view(text).substr(0, dash));
@@ -94,6 +98,10 @@ void decode(config::Reader& r, HealthCheckSettings& out) {
   r.optional("fall", out.fall, "failures in a row that take it down", config::in_range(1.0, 100.0));
   r.optional("jitter", out.jitter, "of the interval, by chance, more or less", config::in_range(0.0, 0.5));
   r.optional("initial", out.initial, "until the first pass: up, down, or checking: no request at all");
+  r.optional(
+      "on_down", out.on_down,
+      "requests that wait for an endpoint when it goes down: keep lets them wait, cut ends them, and sends those "
+      "that are idempotent to another endpoint");
   r.optional("port", out.port, "checked in place of the endpoint's own; 0 = that", config::in_range(0.0, 65535.0));
   if (r.is_describing()) return;
   check_type(r, out);

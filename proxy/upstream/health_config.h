@@ -23,6 +23,9 @@ class StatusSet {
   std::vector<std::pair<uint16_t, uint16_t>> ranges_;
 };
 
+/// What becomes of requests that wait for an endpoint which goes down: they go on, or end.
+enum class OnDown : uint8_t { keep, cut };
+
 /// The block `health_check` of an upstream.
 struct HealthCheckSettings {
   enum class Type : uint8_t { http, tcp, grpc };
@@ -42,7 +45,8 @@ struct HealthCheckSettings {
   uint32_t fall = 3;
   Ratio jitter{0.1};
   Health initial = Health::up;  // or down, or checking
-  uint16_t port = 0;            // 0 = the endpoint's
+  OnDown on_down = OnDown::keep;
+  uint16_t port = 0;  // 0 = the endpoint's
 
   Duration pause(bool is_changing) const { return is_changing ? fast_interval.value_or(interval / 4) : interval; }
   /// Failures that are believed of an endpoint not known yet.

@@ -11,6 +11,7 @@ namespace {
 
 constexpr size_t kFirstWindow = Connection::kStreamWindow;
 constexpr Duration kParting = std::chrono::milliseconds(500);
+constexpr Duration kLook = std::chrono::milliseconds(250);  // with `on_down: cut`
 
 Time least(Time a, Time b) { return a < b ? a : b; }
 
@@ -43,7 +44,8 @@ ResponseBody::ResponseBody(Exchange& exchange, Attempt& record, const Upstream& 
       pipe_(exchange.loop(), exchange.worker.blocks),
       deadline_(attempt_deadline(exchange, record, upstream.settings().timeouts)),
       answer_by_(exchange.answer_by),
-      alarm_(exchange.loop(), *this) {}
+      alarm_(exchange.loop(), *this),
+      looks_(exchange.loop(), *this) {}
 
 /// Whoever gives it up, a head that tells of a failure has told it.
 ResponseBody::~ResponseBody() { end(record_.status >= 500 ? Outcome::answered : Outcome::abandoned); }
@@ -63,6 +65,8 @@ void ResponseBody::send(Connection& connection) {
   stream_ = connection.codec().send_request(request, exchange_.request_body->size());
   request.authority = asked;
   if (exchange_.has_reader()) widen();
+  const auto& check = upstream_.settings().health_check;
+  if (check && check->on_down == OnDown::cut) looks_.start(kLook);
   if (send_at_once()) return;
   upload_ = upload();
   if (upload_.start()) return;
@@ -151,14 +155,42 @@ void ResponseBody::watch_deadline() {
   if (deadline() != Time::max()) alarm_.start_at(deadline());
 }
 
+/// All that has come of the request's body is out, and it isn't all. What a call sends, and when, is its own affair.
+bool ResponseBody::awaits_client() const {
+  const bool uploads = upload_ && !upload_.is_done() && exchange_.request.protocol.empty() && !is_call_;
+  if (!uploads || !connection_) return false;
+  auto& wire = connection_->wire();
+  return wire.output().is_empty() && wire.codec().held_back(stream_) == 0;
+}
+
+/// A request waits for its endpoint when nothing has moved since the last look, and neither the client's bytes nor its
+/// reading are what is missing.
+void ResponseBody::look() {
+  if (pipe_.is_settled()) return;
+  const uint64_t moved = moves_ + sent_;
+  const bool stands = std::exchange(moved_before_, moved) == moved;
+  const bool is_down = lease_.state().health.load(std::memory_order_relaxed) == Health::down;
+  if (is_down && stands && !pipe_.has_chunk() && !awaits_client() && !has_parted_) return cut();
+  looks_.start(kLook);
+}
+
+void ResponseBody::cut() {
+  upstream_.state()
+      .health.metrics()
+      .counter("requests_cut", "Requests that ended because their endpoint went down", {{"upstream", upstream_.name()}})
+      .add();
+  if (is_tunnel() && exchange_.part()) {
+    has_parted_ = true;
+    exchange_.record.raise(Flag::UC);
+    return arm(kParting);
+  }
+  record_.was_cut = true;
+  const bool may_go_elsewhere = !has_head_ && http::is_idempotent(exchange_.request.method);
+  pipe_.fail({ErrorCode::connection_reset, Side::upstream, "the endpoint went down while the request waited for it",
+              may_go_elsewhere ? RetrySafe::yes : RetrySafe::no});
+}
+
 void ResponseBody::expired() {
-  // All that has come of the request's body is out, and it isn't all. What a call sends, and when, is its own affair.
-  const auto awaits_client = [&] {
-    const bool uploads = upload_ && !upload_.is_done() && exchange_.request.protocol.empty() && !is_call_;
-    if (!uploads || !connection_) return false;
-    auto& wire = connection_->wire();
-    return wire.output().is_empty() && wire.codec().held_back(stream_) == 0;
-  };
   if (!has_head_ && exchange_.loop().now() >= deadline() && awaits_client()) {
     return pipe_.fail({ErrorCode::request_timeout, Side::client, "the request body took all the time"});
   }
@@ -279,6 +311,7 @@ void ResponseBody::end(Outcome outcome) {
 /// Nothing is wanted of the connection any more.
 void ResponseBody::release() {
   alarm_.stop();
+  looks_.stop();
   const bool upload_is_over = !upload_ || upload_.is_done();
   upload_.reset();  // it writes to the connection: it must not outlive the loan
   if (backlog_) backlog_->take_back(granted_);

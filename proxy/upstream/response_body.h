@@ -46,6 +46,7 @@ class ResponseBody final : public ListNode, public Body {
   void answered(http::BodySize size);
   void push(Slice data) {
     received_ += data.size();
+    ++moves_;
     pipe_.push(std::move(data));
   }
   void finish(http::Headers* trailers) { pipe_.finish(trailers); }
@@ -57,7 +58,10 @@ class ResponseBody final : public ListNode, public Body {
   size_t room() const { return pipe_.room(); }
   /// Where bytes go that nobody has to see; null when they are to be pushed.
   net::SplicePipe* splice() const { return pipe_.splice(); }
-  void spliced() { pipe_.touch(); }
+  void spliced() {
+    ++moves_;
+    pipe_.touch();
+  }
   void exceeded() { has_excess_ = true; }
   void answering() { has_answered_ = true; }
   bool is_answering() const { return has_answered_; }
@@ -74,6 +78,9 @@ class ResponseBody final : public ListNode, public Body {
   Task<> upload();
   Task<Result<>> until_granted();
   void expired();
+  bool awaits_client() const;
+  void look();
+  void cut();
   Time deadline() const;
   void watch_deadline();
   void await_head();
@@ -103,10 +110,13 @@ class ResponseBody final : public ListNode, public Body {
   size_t granted_ = 0;          // bytes of the stream's window beyond the first, promised by the client's backlog
   Backlog* backlog_ = nullptr;  // of the client that reads the response
   uint64_t sent_when_armed_ = 0;
+  uint64_t moves_ = 0;         // pieces of a response that came
+  uint64_t moved_before_ = 0;  // of request and response, at the last look
   Time waits_since_{};
   Time deadline_;
   const Time answer_by_;  // the head
   Alarm<ResponseBody, &ResponseBody::expired> alarm_;
+  Alarm<ResponseBody, &ResponseBody::look> looks_;  // at the endpoint's health
   Task<> upload_;
 };
 

@@ -11,7 +11,7 @@ from certificates import Authority
 from grpc_peers import GrpcServer
 from harness import WEIR, WeirCase, eventually, settings
 from tls import TlsBackend
-from wire import Closed, Cut, fetch
+from wire import Closed, Cut, fetch, request_bytes
 
 QUICK = {"path": "/healthz", "interval": "40ms", "timeout": "5s"}
 
@@ -126,6 +126,50 @@ class Checks(HealthCase):
         self.assertGreaterEqual(weir.metric("weir_health_checks_total", upstream="api", result="passed"), 3)
         a.release.set()
         client.response()
+
+    def waiting(self, on_down, *methods):
+        """Requests that wait on `a`, which then fails its checks, while `b` is fine."""
+        a, b = self.patient("a"), self.patient("b")
+        b.release.set()
+        weir = self.guarded(a, b, check={"on_down": on_down} if on_down else {})
+        eventually(lambda: a.checks and b.checks, "checks")
+        waiting = []
+        for method in methods:                      # the balancer takes turns
+            holder = None
+            while holder is not a:
+                client = self.client(weir)
+                client.send(request_bytes(method, f"/hold?{len(waiting)}", body=b"x" if method == "POST" else b""))
+                holder = eventually(lambda: next((x for x in (a, b) if x.held.acquire(blocking=False)), None), "the request")
+            waiting.append(client)
+        before = self.asked(b)
+        a.health = 503
+        self.becomes(weir, a, "down")
+        return weir, a, lambda: self.asked(b)[len(before):], waiting
+
+    def asked(self, backend):
+        return [request.method for request in backend.requests if request.target.startswith("/hold")]
+
+    def test_requests_that_wait_on_an_endpoint_that_goes_down_are_cut_and_go_elsewhere_where_that_is_safe(self):
+        weir, _, asked_of_b, clients = self.waiting("cut", "GET", "POST")
+        got, posted = [client.response() for client in clients]
+        self.assertEqual((200, "b"), (got.status, got.json()["backend"]))
+        self.assertEqual(502, posted.status)
+        self.assertIn("went down while the request waited", posted.json()["detail"])
+        self.assertEqual(["GET"], asked_of_b())
+        self.assertEqual(2, weir.metric("weir_requests_cut_total", upstream="api"))
+
+    def test_by_default_requests_wait_on_an_endpoint_that_goes_down(self):
+        weir, a, asked_of_b, clients = self.waiting(None, "GET", "POST")
+        eventually(lambda: len(a.checks) > 20, "checks")
+        a.release.set()
+        self.assertEqual(["a"] * 2, [client.response().json()["backend"] for client in clients])
+        self.assertEqual([], asked_of_b())
+
+    def test_a_check_without_an_answer_says_which_setting_it_met(self):
+        a = self.patient()
+        a.health = "hang"
+        weir = self.guarded(a, check={"timeout": "1s", "fall": 1})
+        self.assertEqual("a check failed: no answer within health_check.timeout 1s", self.becomes(weir, a, "down")["why"])
 
     def test_another_port_is_checked(self):
         a, doctor = self.patient("a"), self.patient("doctor")

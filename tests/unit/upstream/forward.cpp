@@ -113,6 +113,69 @@ TEST_CASE(
   }
 }
 
+namespace {
+
+/// A backend whose health is checked, and whose requests are cut when it goes down.
+ForwardBench cut_on_down() {
+  UpstreamSettings settings;
+  settings.health_check.emplace();
+  settings.health_check->on_down = OnDown::cut;
+  return ForwardBench(settings);
+}
+
+}  // namespace
+
+TEST_CASE("forward: with on_down: cut, a request that waits for an endpoint ends when that goes down") {
+  ForwardBench bench = cut_on_down();
+  Request request(bench, http::Method::post);
+  request.start();
+  Peer peer = bench.accept();
+  bench.receive(peer);
+  bench.advance(std::chrono::seconds(1));
+  CHECK_FALSE(request.task.is_done());
+  bench.endpoint().health = Health::down;
+  bench.advance(std::chrono::milliseconds(510));
+  CHECK(request.failure() == ErrorCode::connection_reset);
+  CHECK(request.exchange.failure->detail == "the endpoint went down while the request waited for it");
+  CHECK(bench.ends(peer));
+}
+
+TEST_CASE("forward: with on_down: cut, a response that comes is not cut, and one that stands still is") {
+  ForwardBench bench = cut_on_down();
+  Request request(bench);
+  request.start();
+  Peer peer = bench.accept();
+  bench.receive(peer);
+  peer.send("HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\n");
+  REQUIRE(request.status() == 200);
+  bench.endpoint().health = Health::down;
+  auto whole = request.exchange.response.body->whole(1000);
+  whole.start();
+  for (int i = 0; i < 10; ++i) {
+    peer.send("x");
+    bench.settle();
+    bench.advance(std::chrono::milliseconds(240));
+  }
+  CHECK_FALSE(whole.is_done());
+  bench.advance(std::chrono::milliseconds(510));
+  REQUIRE(bench.until([&] { return whole.is_done(); }));
+  CHECK(whole.take().error().code == ErrorCode::connection_reset);
+}
+
+TEST_CASE("forward: without on_down: cut, requests wait for an endpoint that went down") {
+  UpstreamSettings settings;
+  settings.health_check.emplace();
+  ForwardBench bench(settings);
+  Request request(bench);
+  request.start();
+  Peer peer = bench.accept();
+  bench.receive(peer);
+  bench.endpoint().health = Health::down;
+  bench.advance(std::chrono::seconds(2));
+  peer.send(kHello);
+  CHECK(request.text() == "hello");
+}
+
 TEST_CASE("forward: a lease counts until the response is read, and no longer") {
   ForwardBench bench;
   Request request(bench);
