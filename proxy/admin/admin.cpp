@@ -140,8 +140,14 @@ void order(Exchange& exchange, Console& console) {
 
 }  // namespace
 
-AdminOrigin::AdminOrigin(Console& console, Renderer& renderer, std::vector<AdminPage> pages)
-    : console_(console), renderer_(renderer), pages_(std::move(pages)), index_(kIndex) {
+AdminOrigin::AdminOrigin(Console& console, Renderer& renderer, FilterMetrics& metrics, std::vector<AdminPage> pages,
+                         Surface surface)
+    : console_(console),
+      renderer_(renderer),
+      guard_(metrics, surface == Surface::metrics ? Guard::Token::not_asked_for : Guard::Token::asked_for),
+      surface_(surface),
+      pages_(std::move(pages)),
+      index_(kIndex) {
   for (const auto& page : pages_) index_ += page.about;
 }
 
@@ -158,8 +164,11 @@ Task<> AdminOrigin::show(Exchange& exchange, std::function<Page()> work) const {
 }
 
 Task<> AdminOrigin::handle(Exchange& exchange) const {
+  if (!guard_.admits(exchange)) co_return;
   const auto method = exchange.request.method;
   const auto path = exchange.request.path;
+  if (surface_ == Surface::metrics && path != "/metrics")
+    co_return exchange.fail({ErrorCode::no_route, Side::client, "this address serves /metrics alone"});
   if (path == "/reload") {
     if (method != http::Method::post) co_return refuse_method(exchange, "POST");
     co_return co_await reload(exchange, console_);

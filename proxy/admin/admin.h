@@ -6,6 +6,7 @@
 #include <string_view>
 #include <vector>
 
+#include "admin/guard.h"
 #include "admin/renderer.h"
 #include "exchange/admin_page.h"
 #include "exchange/exchange.h"
@@ -43,13 +44,20 @@ class Console {
   virtual Task<ReloadOutcome> reload(Exchange& exchange) = 0;
 };
 
+/// What an address of the admin API serves.
+enum class Surface : uint8_t { everything, metrics };
+
 /// The admin API as the Origin of the admin listener's only route:
 /// GET / /livez /readyz /metrics /upstreams /config /version, POST /reload,
-/// POST /upstreams/NAME/endpoints/ADDRESS/drain and …/up, and the pages of plugins. GET never changes anything.
+/// POST /upstreams/NAME/endpoints/ADDRESS/drain and …/up, and the pages of plugins. GET never changes anything. A Guard
+/// refuses what was not meant for the API.
 class AdminOrigin : public Origin {
  public:
-  /// `pages`: what plugins bring. Console and renderer outlive it.
-  AdminOrigin(Console& console, Renderer& renderer, std::vector<AdminPage> pages = {});
+  /// `pages`: what plugins bring. Console, renderer and metrics outlive it.
+  AdminOrigin(Console& console, Renderer& renderer, FilterMetrics& metrics, std::vector<AdminPage> pages = {},
+              Surface surface = Surface::everything);
+  /// For requests from now on; on the worker's thread.
+  void use(std::shared_ptr<const Access> access) { guard_.use(std::move(access)); }
   Task<> handle(Exchange& exchange) const override;
 
  private:
@@ -58,6 +66,8 @@ class AdminOrigin : public Origin {
 
   Console& console_;
   Renderer& renderer_;
+  Guard guard_;
+  Surface surface_;
   std::vector<AdminPage> pages_;
   std::string index_;
 };

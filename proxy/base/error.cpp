@@ -23,6 +23,8 @@ std::string_view name_of(ErrorCode code) {
     case ErrorCode::concurrency_limited: return "concurrency_limited";
     case ErrorCode::misdirected: return "misdirected";
     case ErrorCode::too_early: return "too_early";
+    case ErrorCode::unauthorized: return "unauthorized";
+    case ErrorCode::unsupported_media_type: return "unsupported_media_type";
     case ErrorCode::client_gone: return "client_gone";
     case ErrorCode::no_route: return "no_route";
     case ErrorCode::no_endpoint: return "no_endpoint";

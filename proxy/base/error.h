@@ -31,6 +31,8 @@ enum class ErrorCode : uint8_t {
   concurrency_limited,
   misdirected,
   too_early,
+  unauthorized,
+  unsupported_media_type,
   client_gone,
   // Routing.
   no_route,

@@ -27,6 +27,7 @@ int ask_and_print(const AdminArguments& arguments, const char* path) {
 int reload(const AdminArguments& arguments) {
   const auto answer = ask_admin(arguments, "POST", "/reload");
   if (!answer) return fail(answer.error());
+  if (answer->status != 200 && answer->status != 422) return fail("/reload: " + answer->body);
   const auto text = admin::reload_text(answer->body);
   if (!text) return fail(text.error());
   const bool ok = answer->status == 200;

@@ -18,6 +18,7 @@ void add_file(CLI::App& command, std::string& file) {
 void add_admin(CLI::App& command, AdminArguments& arguments) {
   add_file(command, arguments.file);
   command.add_option("--admin", arguments.admin, "address of the admin API; the file's when left out");
+  command.add_option("--token-file", arguments.token_file, "file of the admin API's token");
 }
 
 constexpr Duration kForLogs = std::chrono::milliseconds(900);  // at the end of the process

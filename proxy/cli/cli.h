@@ -33,10 +33,12 @@ struct ExplainArguments {
 };
 int explain(const ExplainArguments& arguments);
 
-/// Where the admin API of the running process is; taken from the file when left out.
+/// Where the admin API of the running process is, and the file of its token; taken from the configuration when `admin`
+/// is left out.
 struct AdminArguments {
   std::string file = kDefaultFile;
   std::string admin;
+  std::string token_file;
 };
 int reload(const AdminArguments& arguments);
 int status(const AdminArguments& arguments);

@@ -14,6 +14,7 @@ using Table = std::expected<std::string, std::string>;
 Table ask_for(const AdminArguments& arguments, const char* path, Table (*render)(std::string_view)) {
   const auto answer = ask_admin(arguments, "GET", path);
   if (!answer) return std::unexpected(answer.error());
+  if (answer->status != 200) return std::unexpected(std::string(path) + ": " + answer->body);
   return render(answer->body);
 }
 

@@ -37,6 +37,8 @@ constexpr Row kRows[] = {
     {ErrorCode::concurrency_limited, {429, Flag::RL, "", "Too many requests at once", kQuotaExceeded}},
     {ErrorCode::misdirected, {421, Flag::DPE, "", "Misdirected request"}},
     {ErrorCode::too_early, {425, Flag::DPE, "", "Too early"}},
+    {ErrorCode::unauthorized, {401, Flag::DPE, "http_request_denied", "Unauthorized"}},
+    {ErrorCode::unsupported_media_type, {415, Flag::DPE, "", "Unsupported media type"}},
     {ErrorCode::client_gone, {499, Flag::DC, "", "Client gone"}},
     {ErrorCode::no_route, {404, Flag::NR, "", "No such route"}},
     {ErrorCode::no_endpoint, {503, Flag::UH, "destination_unavailable", "No endpoint available"}},

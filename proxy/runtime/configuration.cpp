@@ -12,6 +12,7 @@
 #include <unordered_set>
 
 #include "base/hash.h"
+#include "base/read_file.h"
 #include "base/text.h"
 #include "plugins/registry.h"
 
@@ -22,13 +23,18 @@ namespace {
 constexpr std::string_view kBindHint =
     "write an IP address and a port, or a path: 0.0.0.0:8080, [::]:8080, unix:/run/weir.sock";
 
-net::Address read_bind(config::Reader& r, config::Located<std::string>& bind, std::string_view about) {
-  r.required("bind", bind, about);
+/// Of the setting `key`; nothing when it was left out.
+net::Address parse_bind(config::Reader& r, std::string_view key, const config::Located<std::string>& bind) {
   if (r.is_describing() || bind->empty()) return {};
   const auto address = net::Address::parse(*bind);
   if (address) return *address;
-  r.problem_at("bind", "'" + *bind + "' is not an address to listen on", std::string(kBindHint));
+  r.problem_at(key, "'" + *bind + "' is not an address to listen on", std::string(kBindHint));
   return {};
+}
+
+net::Address read_bind(config::Reader& r, config::Located<std::string>& bind, std::string_view about) {
+  r.required("bind", bind, about);
+  return parse_bind(r, "bind", bind);
 }
 
 std::optional<mode_t> parse_mode(std::string_view text) {
@@ -89,6 +95,10 @@ std::string pseudonym_of(const std::vector<ListenerSettings>& listeners) {
 void check_names(config::Reader& r, const Configuration& out) {
   std::unordered_set<std::string> names, addresses;
   const auto admin = out.admin && out.admin->address.size() > 0 ? out.admin->address.text() : std::string();
+  const bool has_metrics = out.admin && out.admin->metrics_address.size() > 0;
+  const auto metrics = has_metrics ? out.admin->metrics_address.text() : std::string();
+  if (has_metrics && metrics == admin)
+    r.problems().add(out.admin->metrics_bind.at, "the admin API has this address", "it serves the metrics, too");
   for (const auto& listener : out.listeners) {
     const bool has_address = listener.address.size() > 0;
     const auto address = has_address ? listener.address.text() : std::string();
@@ -101,6 +111,9 @@ void check_names(config::Reader& r, const Configuration& out) {
     }
     if (has_address && address == admin)
       r.problems().add(out.admin->bind.at, "a listener has this address", "keep the admin API on a port of its own");
+    if (has_metrics && address == metrics)
+      r.problems().add(out.admin->metrics_bind.at, "a listener has this address",
+                       "keep metrics on a port of their own");
   }
 }
 
@@ -129,7 +142,42 @@ void decode(config::Reader& r, ListenerSettings& out) {
 void decode(config::Reader& r, AdminSettings& out) {
   r.shorthand("bind");
   out.address = read_bind(r, out.bind, "where the admin API listens; keep it private");
+  r.optional("metrics_bind", out.metrics_bind, "a second address, which serves /metrics alone and asks for no token");
+  out.metrics_address = parse_bind(r, "metrics_bind", out.metrics_bind);
+  std::vector<config::Located<std::string>> hosts;
+  r.optional("hosts", hosts, "names that Host may have, beside localhost and IP addresses", config::list_of_one,
+             config::non_empty);
+  r.optional("token_file", out.token_file,
+             "a file with the token that requests prove themselves with, as Authorization: Bearer; /livez and /readyz "
+             "need none");
+  auto mode = out.allowed.allows == admin::Access::Allows::reading;
+  r.optional("read_only", mode, "true: GET and HEAD alone are answered");
+  out.allowed.allows = mode ? admin::Access::Allows::reading : admin::Access::Allows::everything;
   read_access(r, out.address, out.access);
+  for (const auto& host : hosts) {
+    if (host->empty() || host->find_first_of("/:@*[] ") != std::string::npos)
+      r.problems().add(host.at, "'" + *host + "' is not a host's name",
+                       "write it without scheme and port: ops.example");
+    out.allowed.hosts.push_back(*host);
+  }
+}
+
+std::expected<std::string, std::string> read_token(const std::string& path) {
+  constexpr size_t kLongest = 4096;
+  const auto text = read_file(path, kLongest + 1);
+  if (!text) return std::unexpected("cannot be read: " + text.error());
+  const auto first = text->find_first_not_of(" \t\r\n");
+  if (first == std::string::npos) return std::unexpected("has no token");
+  auto token = text->substr(first, text->find_last_not_of(" \t\r\n") - first + 1);
+  const auto is_visible = [](char c) { return c > ' ' && c < 0x7f; };
+  if (token.size() > kLongest || !std::ranges::all_of(token, is_visible))
+    return std::unexpected("is not one token of up to 4096 visible ASCII characters");
+  return token;
+}
+
+std::expected<std::string, std::string> read_token(const AdminSettings& settings, const std::string& folder) {
+  if (settings.token_file->empty()) return "";
+  return read_token((std::filesystem::path(folder) / *settings.token_file).string());
 }
 
 void decode(config::Reader& r, MemorySettings& out) {
@@ -154,6 +202,7 @@ void decode(config::Reader& r, Configuration& out) {
                 "filters of every route, before the route's own; the first is outermost");
   r.optional("routes", out.routes, "the first that matches wins");
   r.optional("limits", out.policy.limits, "what a client may ask for");
+  r.optional("methods", out.policy.methods, "which methods a request may have");
   r.optional("timeouts", out.policy.timeouts, "how long to wait for a client");
   out.policy.forwarding.via = r.is_describing() ? "" : pseudonym_of(out.listeners);
   r.optional("forwarded", out.policy.forwarding, "what upstreams are told about the client");

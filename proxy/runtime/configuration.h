@@ -1,9 +1,11 @@
 #pragma once
 
+#include <expected>
 #include <optional>
 #include <string>
 #include <vector>
 
+#include "admin/guard.h"
 #include "config/loader.h"
 #include "config/reader.h"
 #include "downstream/policy.h"
@@ -30,9 +32,16 @@ struct ListenerSettings {
 
 struct AdminSettings {
   config::Located<std::string> bind;
+  config::Located<std::string> metrics_bind;  // "" = metrics have no address of their own
+  config::Located<std::string> token_file;    // "" = no token is asked for
+  admin::Access allowed;                      // all but the token
   net::Address address;
+  net::Address metrics_address;
   net::SocketAccess access{.mode = 0600};
 };
+/// The token of `token_file`, a path relative to `folder`, or what is wrong with it. "" when none is set.
+std::expected<std::string, std::string> read_token(const AdminSettings& settings, const std::string& folder);
+std::expected<std::string, std::string> read_token(const std::string& path);
 
 struct ShutdownSettings {
   Duration delay{};                                   // between readiness turning 503 and the listeners closing

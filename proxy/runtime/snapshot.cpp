@@ -71,6 +71,7 @@ std::shared_ptr<Snapshot> Snapshot::build(Loaded loaded, Lasting& lasting, unsig
   snapshot->access_log_ = std::move(log);
   const TlsFiles files{loaded.folder, lasting.clock.wall(), problems};
   snapshot->find_store(lasting);
+  snapshot->build_admin(loaded.folder, problems);
   snapshot->build_listeners(lasting, files);
   snapshot->build_upstreams(lasting, workers, files);
   snapshot->build_routes(lasting, problems);
@@ -86,6 +87,19 @@ void Snapshot::find_store(Lasting& lasting) {
   redis_ = lasting.redis.lock();
   if (redis_ && redis_->settings == settings) return;
   redis_ = std::make_shared<store::RedisShared>(std::move(settings), lasting.store_metrics);
+}
+
+void Snapshot::build_admin(const std::string& folder, config::Problems& problems) {
+  auto access = std::make_shared<admin::Access>();
+  if (const auto& settings = configuration_.admin) {
+    *access = settings->allowed;
+    if (auto token = read_token(*settings, folder)) {
+      access->token = std::move(*token);
+    } else {
+      problems.add(settings->token_file.at, "'" + *settings->token_file + "' " + token.error());
+    }
+  }
+  admin_access_ = std::move(access);
 }
 
 void Snapshot::build_listeners(Lasting& lasting, const TlsFiles& files) {

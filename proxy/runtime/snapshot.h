@@ -64,12 +64,15 @@ class Snapshot {
   const std::shared_ptr<const observe::CellPlan>& cells() const { return cells_; }
   /// Of a listener, by its position in the configuration; null: it is plain.
   const std::shared_ptr<const downstream::TlsListener>& tls(size_t listener) const { return tls_[listener]; }
+  /// Who may use the admin API.
+  const std::shared_ptr<const admin::Access>& admin_access() const { return admin_access_; }
   /// The configuration in effect as JSON, secrets masked.
   std::string effective_json() const;
 
  private:
   Snapshot() = default;
   void find_store(Lasting& lasting);
+  void build_admin(const std::string& folder, config::Problems& problems);
   void build_listeners(Lasting& lasting, const TlsFiles& files);
   void build_upstreams(Lasting& lasting, unsigned workers, const TlsFiles& files);
   void build_routes(Lasting& lasting, config::Problems& problems);
@@ -77,6 +80,7 @@ class Snapshot {
   Configuration configuration_;
   config::Value effective_;
   std::shared_ptr<store::RedisShared> redis_;
+  std::shared_ptr<const admin::Access> admin_access_;
   std::vector<std::unique_ptr<upstream::Upstream>> upstreams_;
   std::vector<std::shared_ptr<const downstream::TlsListener>> tls_;  // one for each listener
   std::unique_ptr<routing::Router> router_;

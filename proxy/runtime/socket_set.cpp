@@ -41,10 +41,14 @@ std::vector<SocketSet::Wanted> SocketSet::wanted_by(const Configuration& configu
   };
   for (const auto& listener : configuration.listeners) {
     const uint16_t port = listener.address.is_ip() ? listener.address.port() : uint16_t{0};
-    add(listener.address, listener.bind.at, {listener.name, port, -1, false}, workers, listener.access);
+    add(listener.address, listener.bind.at, {listener.name, port, -1, Purpose::clients}, workers, listener.access);
   }
-  if (const auto& admin = configuration.admin)
-    add(admin->address, admin->bind.at, {admin->address.text(), 0, -1, true}, 1, admin->access);
+  if (const auto& admin = configuration.admin) {
+    add(admin->address, admin->bind.at, {admin->address.text(), 0, -1, Purpose::admin}, 1, admin->access);
+    const auto& metrics = admin->metrics_address;
+    if (metrics.size() > 0)
+      add(metrics, admin->metrics_bind.at, {metrics.text(), 0, -1, Purpose::metrics}, 1, admin->access);
+  }
   for (const auto& [name, opened] : sockets_) {
     if (named.contains(name)) continue;
     const auto by =
@@ -127,7 +131,7 @@ std::vector<std::vector<Assignment>> SocketSet::assign(const Configuration& conf
     if (const auto found = fresh.find(name); found != fresh.end())
       fds.insert(fds.end(), found->second.begin(), found->second.end());
     if (fds.empty()) continue;
-    const size_t count = wanted.use.is_admin ? 1 : std::max<size_t>(workers, fds.size());
+    const size_t count = wanted.use.is_admin() ? 1 : std::max<size_t>(workers, fds.size());
     for (size_t i = 0; i < count; ++i) {
       auto& assignment = assignments[i % workers].emplace_back(wanted.use);
       assignment.fd = fds[i % fds.size()];

@@ -24,6 +24,11 @@ std::string addresses(const Configuration& configuration) {
   return list;
 }
 
+std::string metrics_address(const Configuration& configuration) {
+  const bool has_own = configuration.admin && configuration.admin->metrics_address.size() > 0;
+  return has_own ? configuration.admin->metrics_address.text() : "off";
+}
+
 std::string certificates(const Snapshot& snapshot) {
   std::string list;
   WallClockText clock;
@@ -55,6 +60,7 @@ void log_started(const Snapshot& snapshot, const std::string& file, size_t worke
                         {"workers", workers},
                         {"listeners", addresses(configuration)},
                         {"admin", configuration.admin ? configuration.admin->address.text() : "off"},
+                        {"metrics", metrics_address(configuration)},
                         {"certificates", certificates(snapshot)},
                         {"routes", configuration.routes.size()},
                         {"upstreams", configuration.upstreams.size()},

@@ -70,7 +70,7 @@ struct Worker::Counted final : downstream::ConnectionObserver {
           const Assignment& assignment)
       : worker(worker),
         metrics(metrics),
-        gateway(context, assignment.is_admin ? lasting.admin_clients : lasting.clients, *this, assignment.listener,
+        gateway(context, assignment.is_admin() ? lasting.admin_clients : lasting.clients, *this, assignment.listener,
                 assignment.port) {}
 
   void connection_opened() override {
@@ -103,9 +103,11 @@ struct Worker::Counted final : downstream::ConnectionObserver {
 /// The admin API as a gateway serves it: one route, no filters, nothing counted.
 class Worker::AdminSite final : public RouteTable, downstream::ExchangeObserver {
  public:
-  AdminSite(admin::Console& console, admin::Renderer& renderer, const std::vector<AdminPage>& pages) {
+  AdminSite(admin::Console& console, admin::Renderer& renderer, Lasting& lasting, admin::Surface surface)
+      : origin_(std::make_shared<admin::AdminOrigin>(console, renderer, lasting.filter_metrics, lasting.admin_pages,
+                                                     surface)) {
     route_.name = "admin";
-    route_.chain = Chain({}, std::make_shared<admin::AdminOrigin>(console, renderer, pages));
+    route_.chain = Chain({}, origin_);
     route_.max_body = 64 * 1024;
     serving_.policy = &policy_;
     serving_.routes = this;
@@ -113,6 +115,7 @@ class Worker::AdminSite final : public RouteTable, downstream::ExchangeObserver 
     serving_.release = [](KeptSnapshot&) {};
   }
   downstream::ServingRef serving() { return downstream::ServingRef(&serving_); }
+  void use(const std::shared_ptr<const admin::Access>& access) { origin_->use(access); }
 
  private:
   const Route* find(Exchange&) const override { return &route_; }
@@ -120,6 +123,7 @@ class Worker::AdminSite final : public RouteTable, downstream::ExchangeObserver 
   void exchange_finished(Exchange&) override {}
 
   downstream::Policy policy_;
+  std::shared_ptr<admin::AdminOrigin> origin_;
   Route route_;
   downstream::Serving serving_;
 };
@@ -140,7 +144,8 @@ Worker::Worker(unsigned index, Lasting& lasting, admin::Console& console, admin:
                .index = index,
                .background = &background_},
       connections_(std::make_unique<upstream::ConnectionPool>(context_)),
-      admin_(std::make_unique<AdminSite>(console, renderer, lasting.admin_pages)),
+      admin_(std::make_unique<AdminSite>(console, renderer, lasting, admin::Surface::everything)),
+      admin_metrics_(std::make_unique<AdminSite>(console, renderer, lasting, admin::Surface::metrics)),
       trimming_(loop_, *this) {
   context_.connections = connections_.get();
   loop_.measure(metrics_.turns);
@@ -254,6 +259,8 @@ void Worker::do_adopt(const std::shared_ptr<const Adoption>& adoption, const std
   serving_ = downstream::ServingRef(served);
   served_ = served;
   access_log_.use(served->snapshot().access_log());
+  admin_->use(served->snapshot().admin_access());
+  admin_metrics_->use(served->snapshot().admin_access());
   std::unordered_map<int, const Assignment*> assigned;  // a descriptor once
   for (const auto& assignment : assignments) assigned.emplace(assignment.fd, &assignment);
   close_doors(adoption->kept, [&](const Door& door) {
@@ -303,7 +310,7 @@ void Worker::open_doors(const std::vector<Assignment>& assignments) {
   for (const auto& door : doors_) open.insert(door->assignment().fd);
   for (const auto& assignment : assignments) {
     auto& home = gateway(assignment);
-    home.serve(assignment.is_admin ? admin_->serving() : serving_);
+    home.serve(serving_for(assignment.purpose));
     if (!open.insert(assignment.fd).second) continue;
     doors_.push_back(take_prepared(assignment));
     doors_.back()->open(home);
@@ -317,10 +324,18 @@ std::unique_ptr<Door> Worker::take_prepared(const Assignment& assignment) {
   return std::make_unique<Door>(loop_, assignment, metrics_, lasting_.accept_failures);
 }
 
+downstream::ServingRef Worker::serving_for(Purpose purpose) {
+  switch (purpose) {
+    case Purpose::admin: return admin_->serving();
+    case Purpose::metrics: return admin_metrics_->serving();
+    default: return serving_;
+  }
+}
+
 downstream::Gateway& Worker::gateway(const Assignment& assignment) {
-  auto& counted = gateways_[assignment.is_admin ? "admin " + assignment.listener : assignment.listener];
+  auto& counted = gateways_[assignment.is_admin() ? "admin " + assignment.listener : assignment.listener];
   if (!counted) counted = std::make_unique<Counted>(*this, context_, lasting_, metrics_, assignment);
-  counted->is_admin = assignment.is_admin;
+  counted->is_admin = assignment.is_admin();
   counted->gateway.use_port(assignment.port);
   return counted->gateway;
 }
@@ -338,7 +353,7 @@ void Worker::do_drain() {
   for (auto& [name, counted] : gateways_) {
     if (!counted->is_admin) counted->gateway.drain();
   }
-  close_doors({}, [](const Door& door) { return !door.assignment().is_admin; });
+  close_doors({}, [](const Door& door) { return !door.assignment().is_admin(); });
 }
 
 }  // namespace weir::runtime

@@ -25,12 +25,17 @@ namespace weir::runtime {
 
 class Door;
 
+/// What connections of a listening descriptor are for.
+enum class Purpose : uint8_t { clients, admin, metrics };
+
 /// A listening descriptor that a worker is to accept on.
 struct Assignment {
   std::string listener;  // its name
   uint16_t port = 0;
   int fd = -1;
-  bool is_admin = false;
+  Purpose purpose = Purpose::clients;
+  /// Of the admin API, or a part of it.
+  bool is_admin() const { return purpose != Purpose::clients; }
   bool operator==(const Assignment&) const = default;
 };
 
@@ -94,6 +99,7 @@ class Worker {
   std::unique_ptr<Door> take_prepared(const Assignment& assignment);
   void close_doors(const std::set<int>& kept, const std::function<bool(const Door&)>& goes);
   downstream::Gateway& gateway(const Assignment& assignment);
+  downstream::ServingRef serving_for(Purpose purpose);
   Load load() const;
   void watch_memory();
   void trim();
@@ -111,6 +117,7 @@ class Worker {
   std::unique_ptr<upstream::ConnectionPool> connections_;
   class AdminSite;
   std::unique_ptr<AdminSite> admin_;
+  std::unique_ptr<AdminSite> admin_metrics_;
   downstream::ServingRef serving_;
   ServedSnapshot* served_ = nullptr;  // what `serving_` refers to
   struct Counted;

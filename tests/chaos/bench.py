@@ -96,7 +96,7 @@ class Bench:
 
     def metrics(self):
         try:
-            return parse_metrics(fetch(self.places.admin, target="/metrics").body.decode())
+            return parse_metrics(fetch(self.weir.admin, target="/metrics").body.decode())
         except (OSError, Closed, Cut):
             return None
 

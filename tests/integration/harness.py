@@ -15,7 +15,7 @@ import unittest
 import settings
 from backend import HttpBackend, ScriptedBackend
 from dns_server import DnsServer
-from wire import Closed, Cut, Malformed, RawClient, fetch
+from wire import AdminAddress, Closed, Cut, Malformed, RawClient, fetch
 
 WEIR = os.environ.get("WEIR", "")
 PATIENCE = float(os.environ.get("PATIENCE", 20))    # seconds until a condition that must come counts as missed
@@ -136,6 +136,14 @@ class Weir:
     @property
     def address(self):
         return self.addresses[0]
+
+    @property
+    def admin(self):
+        return self._admin and AdminAddress(self._admin)
+
+    @admin.setter
+    def admin(self, address):
+        self._admin = address
 
     @property
     def pid(self):

@@ -248,10 +248,19 @@ def chunked(*pieces, trailers=()):
     return b"".join(chunk(piece) for piece in pieces) + end.encode()
 
 
+class AdminAddress(str):
+    """The admin API's: Host names this very address, for it answers no other names."""
+
+    @property
+    def host(self):
+        return "localhost" if self.startswith("unix:") else str(self)
+
+
 class RawClient:
     """One connection, in the test's hand."""
 
     def __init__(self, address, **how):
+        self.host = getattr(address, "host", "weir.test")
         self.sock = connect(address, **how)
         self.stream = Stream(self.sock)
 
@@ -278,7 +287,7 @@ class RawClient:
         return read_response_body(self.stream, response, method)
 
     def request(self, method="GET", target="/", fields=(), body=b"", fragment=None, **more):
-        self.send(request_bytes(method, target, fields, body, **more), fragment)
+        self.send(request_bytes(method, target, fields, body, **{"host": self.host, **more}), fragment)
         return self.response(method)
 
     def get(self, target="/", fields=(), **more):

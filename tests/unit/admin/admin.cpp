@@ -36,12 +36,15 @@ struct StubConsole : Console {
 struct Bench : ExchangeBench {
   StubConsole console;
   Renderer renderer;
-  AdminOrigin origin{console, renderer};
+  std::string authority = "127.0.0.1:9901";
+  FilterMetrics metrics;
+  AdminOrigin origin{console, renderer, metrics};
 
   uint16_t send(std::string_view method, std::string_view path) { return send(origin, method, path); }
   uint16_t send(const AdminOrigin& to, std::string_view method, std::string_view path) {
     exchange.request.method = http::method_of(method);
     exchange.request.path = path;
+    exchange.request.authority = authority;
     auto task = to.handle(exchange);
     task.start();
     wait_for(task);
@@ -126,7 +129,7 @@ TEST_CASE("admin: a plugin's page answers for its path and below it, and the ind
     }
   };
   Bench bench;
-  const AdminOrigin origin(bench.console, bench.renderer,
+  const AdminOrigin origin(bench.console, bench.renderer, bench.metrics,
                            {{"/things", "GET  /things     all of them\n", std::make_shared<Stub>()}});
   const auto send = [&](std::string_view path) { return bench.send(origin, "GET", path); };
   for (const auto* path : {"/things", "/things/", "/things/one"}) {
@@ -174,7 +177,7 @@ TEST_CASE("admin: what is as long as the configuration is rendered on a thread o
   Bench bench;
   Watching console;
   const auto list = [&](const Clock&) { return console.seen("list"); };
-  const AdminOrigin origin(console, bench.renderer, {{"/things", "", nullptr, list}});
+  const AdminOrigin origin(console, bench.renderer, bench.metrics, {{"/things", "", nullptr, list}});
   for (const auto* path : {"/metrics", "/upstreams", "/config", "/things"}) {
     CHECK(bench.send(origin, "GET", path) == 200);
     CHECK(bench.body() == (path == std::string_view("/things") ? "list" : path + 1));
@@ -189,7 +192,7 @@ TEST_CASE("admin: a large page leaves in pieces, one for each turn of the loop")
   };
   Bench bench;
   const Large console;
-  const AdminOrigin origin(const_cast<Large&>(console), bench.renderer);
+  const AdminOrigin origin(const_cast<Large&>(console), bench.renderer, bench.metrics);
   CHECK(bench.send(origin, "GET", "/metrics") == 200);
   auto& body = *bench.exchange.response.body;
   CHECK(body.size() == http::BodySize::known(1'000'000));
@@ -210,6 +213,7 @@ TEST_CASE("admin: a large page leaves in pieces, one for each turn of the loop")
 TEST_CASE("admin: a client that leaves while its page is rendered takes nothing with it") {
   Bench bench;
   bench.exchange.request.path = "/metrics";
+  bench.exchange.request.authority = bench.authority;
   {
     auto task = bench.origin.handle(bench.exchange);
     CHECK_FALSE(task.start());
@@ -223,7 +227,7 @@ TEST_CASE("admin: a page that can't be rendered is an exception of its exchange,
   };
   Bench bench;
   Broken console;
-  const AdminOrigin origin(console, bench.renderer);
+  const AdminOrigin origin(console, bench.renderer, bench.metrics);
   CHECK_THROWS_AS(bench.send(origin, "GET", "/config"), std::runtime_error);
   CHECK(bench.send(origin, "GET", "/upstreams") == 200);
 }

@@ -127,7 +127,7 @@ TEST_CASE("socket set: the admin API is the first worker's") {
   const auto configuration = listening({kAny}, "[::1]:0");
   REQUIRE(bench.open(configuration, 2));
   const auto assignments = bench.sockets.assign(configuration, 2);
-  CHECK(assignments[0].back().is_admin);
+  CHECK(assignments[0].back().is_admin());
   CHECK(assignments[1].size() == 1);
 }
 
