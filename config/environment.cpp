@@ -2,6 +2,8 @@
 
 #include <cstdlib>
 
+#include "config/redaction.h"
+
 namespace weir::config {
 
 std::optional<std::string> process_environment(const std::string& name) {
@@ -12,6 +14,12 @@ std::optional<std::string> process_environment(const std::string& name) {
 
 namespace {
 
+void put(std::string_view value, Expanded& out) {
+  out.text += value;
+  out.masked += kMask;
+  out.values.emplace_back(value);
+}
+
 void put_variable(std::string_view reference, const Environment& environment, Expanded& out) {
   const auto colon = reference.find(":-");
   const std::string name(reference.substr(0, colon));
@@ -19,9 +27,9 @@ void put_variable(std::string_view reference, const Environment& environment, Ex
   // As in the shell: with `:-`, an empty variable counts as unset.
   const bool has_default = colon != std::string_view::npos;
   if (value && (!value->empty() || !has_default)) {
-    out.text += *value;
+    put(*value, out);
   } else if (has_default) {
-    out.text += reference.substr(colon + 2);
+    put(reference.substr(colon + 2), out);
   } else if (out.missing.empty()) {
     out.missing = name.empty() ? "${}" : name;
   }
@@ -34,6 +42,7 @@ Expanded expand(std::string_view text, const Environment& environment) {
   while (!text.empty()) {
     const auto dollar = text.find('$');
     out.text += text.substr(0, dollar);
+    out.masked += text.substr(0, dollar);
     if (dollar == std::string_view::npos) break;
     text.remove_prefix(dollar);
     if (text.starts_with("${")) {
@@ -46,6 +55,7 @@ Expanded expand(std::string_view text, const Environment& environment) {
       text.remove_prefix(end + 1);
     } else {
       out.text += '$';
+      out.masked += '$';
       text.remove_prefix(text.starts_with("$$") ? 2 : 1);
     }
   }

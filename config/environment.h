@@ -2,6 +2,7 @@
 
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "config/loader.h"
 
@@ -10,7 +11,9 @@ namespace weir::config {
 /// A text with `${NAME}` and `${NAME:-default}` put in; `$$` is a dollar, and so is one before anything else.
 struct Expanded {
   std::string text;
-  std::string missing;  // the first name that isn't set and has no default
+  std::string masked;               // the same with a mask in place of each value
+  std::vector<std::string> values;  // of the variables, or their defaults
+  std::string missing;              // the first name that isn't set and has no default
   bool unclosed = false;
 };
 Expanded expand(std::string_view text, const Environment& environment);

@@ -49,11 +49,11 @@ std::string carets(std::string_view text) {
   return std::string(std::max<size_t>(width, 1), '^');
 }
 
-std::string with_caret(const Location& at, std::string_view line) {
-  const Excerpt excerpt(line, at.column > 0 ? at.column - 1 : 0);
-  const auto number = std::to_string(at.line);
+std::string with_caret(uint32_t line_number, const Redaction::Line& line) {
+  const Excerpt excerpt(line.text, line.column);
+  const auto number = std::to_string(line_number);
   return "  " + number + " | " + std::string(excerpt.text) + "\n" + std::string(number.size() + 3, ' ') + "| " +
-         padding(excerpt.text.substr(0, excerpt.column)) + carets(excerpt.text.substr(excerpt.column, at.length)) +
+         padding(excerpt.text.substr(0, excerpt.column)) + carets(excerpt.text.substr(excerpt.column, line.length)) +
          "\n";
 }
 
@@ -123,7 +123,20 @@ std::string Problems::place_of(const Problem& problem) const {
 }
 
 void Problems::for_each(const std::function<void(const Problem&, std::string_view place)>& visit) const {
-  for (const auto* problem : sorted(problems_)) visit(*problem, place_of(*problem));
+  for (const auto* problem : sorted(problems_)) visit(shown(*problem), place_of(*problem));
+}
+
+Problem Problems::shown(const Problem& problem) const {
+  Problem told = problem;
+  told.message = redaction_.message(problem.message, problem.at);
+  told.hint = redaction_.message(problem.hint, problem.at);
+  return told;
+}
+
+/// The source line with a caret.
+std::string Problems::excerpt(const Location& at) const {
+  const auto line_at = [&](uint32_t number) { return line_of({.file = at.file, .line = number}); };
+  return with_caret(at.line, redaction_.line(at, line_at));
 }
 
 std::string Problems::heading(const Problem& problem) const {
@@ -135,9 +148,10 @@ std::string Problems::heading(const Problem& problem) const {
   return out + "\n";
 }
 
-std::string Problems::explained(const Problem& problem) const {
+std::string Problems::explained(const Problem& known) const {
+  const Problem problem = shown(known);
   std::string out = heading(problem);
-  if (problem.at.line > 0) out += with_caret(problem.at, line_of(problem.at));
+  if (problem.at.line > 0) out += excerpt(problem.at);
   const auto margin = problem.at.line > 0 ? std::to_string(problem.at.line).size() + 3 : 4;
   if (!problem.hint.empty()) out += std::string(margin, ' ') + "= " + problem.hint + "\n";
   return out;
@@ -167,6 +181,7 @@ std::string Problems::json() const {
   std::ranges::copy(sorted(warnings_), std::back_inserter(all));
   for (const auto* problem : all) {
     const auto line = line_of(problem->at);
+    const auto told = shown(*problem);
     const auto column = character_column(problem->at, line);
     const auto part = column > 0 && problem->at.column - 1 <= line.size()
                           ? line.substr(problem->at.column - 1, problem->at.length)
@@ -177,8 +192,8 @@ std::string Problems::json() const {
                     {"column", column},
                     {"length", count_characters(part)},
                     {"path", problem->at.path},
-                    {"message", problem->message},
-                    {"hint", problem->hint}});
+                    {"message", told.message},
+                    {"hint", told.hint}});
   }
   return list.dump(2, ' ', false, nlohmann::ordered_json::error_handler_t::replace);
 }

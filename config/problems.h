@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "config/located.h"
+#include "config/redaction.h"
 
 namespace weir::config {
 
@@ -22,8 +23,8 @@ struct Problem {
 };
 
 /// Everything that is wrong with a configuration, from whichever stage finds it. Told at once, in the order of
-/// the file. Keeps the first thousand. Warnings are kept apart: only `warnings`, `warnings_text` and `json` have them.
-/// One thread.
+/// the file, without secrets. Keeps the first thousand. Warnings are kept apart: only `warnings`, `warnings_text` and
+/// `json` have them. One thread.
 class Problems {
  public:
   /// Makes a source known, for its lines to be shown; the returned number goes into Location::file.
@@ -32,6 +33,9 @@ class Problems {
   void add(Location at, std::string message, std::string hint = "");
   void warn(Location at, std::string message, std::string hint = "");
 
+  /// The value at this place is a secret, also in problems that are already known. `text`: as a message may quote it.
+  void hide(const Location& at, std::string text) { redaction_.hide(at, std::move(text)); }
+
   /// Forgets all but the first `count`: what came after something that made the rest meaningless.
   void drop_after(size_t count);
 
@@ -39,6 +43,7 @@ class Problems {
   bool is_full() const { return problems_.size() == kMost; }
   bool empty() const { return count_ == 0; }
   size_t size() const { return count_; }
+  /// As they were added, with the secrets in them.
   const std::vector<Problem>& all() const { return problems_; }
   const std::vector<Problem>& warnings() const { return warnings_; }
   std::string_view file_of(const Problem& problem) const;
@@ -63,6 +68,8 @@ class Problems {
   };
   std::string_view line_of(const Location& at) const;
   static std::vector<const Problem*> sorted(const std::vector<Problem>& problems);
+  Problem shown(const Problem& problem) const;
+  std::string excerpt(const Location& at) const;
   std::string place_of(const Problem& problem) const;
   std::string heading(const Problem& problem) const;
   std::string explained(const Problem& problem) const;
@@ -70,6 +77,7 @@ class Problems {
   std::vector<Source> sources_;
   std::vector<Problem> problems_;
   std::vector<Problem> warnings_;
+  Redaction redaction_;
   size_t count_ = 0;
 };
 

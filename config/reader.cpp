@@ -27,7 +27,8 @@ Reader::Reader(const Reader& parent, const Node* node, std::string path)
       enclosing_(parent.node_ ? (parent.name_ ? parent.name_ : parent.node_) : parent.enclosing_),
       path_(std::move(path)),
       problems_before_(parent.pass_->problems->size()),
-      depth_(parent.depth_ + 1) {}
+      depth_(parent.depth_ + 1),
+      is_in_secret_(parent.is_secret()) {}
 
 // --- where
 

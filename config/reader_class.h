@@ -2,6 +2,7 @@
 
 #include <cstdint>
 #include <initializer_list>
+#include <map>
 #include <memory>
 #include <optional>
 #include <string>
@@ -44,6 +45,8 @@ class Reader {
     const Document* document = nullptr;
     Problems* problems = nullptr;
     const Tables* tables = nullptr;
+    // Values that came from the environment, and how they are shown: for settings whose default is another's value.
+    std::map<std::string, std::string> masked{};
   };
   Reader(Pass& pass, const Node* root, Shape* shape, Value* written);
 
@@ -164,6 +167,8 @@ class Reader {
   void leave_tag();
   void write_to_blank();
   Location locate(const Node* node, std::string path) const;
+  bool is_secret() const { return rules_.secret || is_in_secret_; }
+  std::string mask_of(const Value& value) const;
 
   Pass* pass_;
   const Node* node_ = nullptr;       // nullptr: nothing is written here
@@ -181,6 +186,8 @@ class Reader {
   std::unique_ptr<Value> blank_;  // where a described element, which is nowhere yet, writes its defaults
   size_t problems_before_ = 0;
   int depth_ = 0;
+  bool is_in_secret_ = false;  // a block, list or name around this one is secret
+  std::string masked_;         // how the scalar here is shown, when a part of it came from the environment
 };
 
 /// A Tag whose block is read into Settings; `make(Settings, Location)` gives the X, and isn't called when the

@@ -70,7 +70,8 @@ Reader Reader::entry(size_t index) {
   Reader entry(*this, value, path_ + (path_.empty() ? "" : ".") + name->text);
   entry.name_ = name;
   entry.rules_ = rules_;
-  entry.rules_.non_empty = false;
+  entry.rules_.non_empty = entry.rules_.fields = false;
+  if (rules_.fields && is_secret_name(name->text)) entry.rules_.secret = true;
   entry.written_ = written_entry(name->text);
   return entry;
 }

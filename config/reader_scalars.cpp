@@ -1,5 +1,7 @@
 // The part of Reader that looks at one scalar.
 
+#include <algorithm>
+
 #include "config/environment.h"
 #include "config/node.h"
 #include "config/reader.h"
@@ -26,7 +28,7 @@ std::string_view name_of(Node::Kind kind) {
 
 /// The text as a message quotes it; a secret is not quoted.
 std::string Reader::shown(const std::string& text) const {
-  if (rules_.secret) return "the value";
+  if (is_secret() || !masked_.empty()) return "the value";
   size_t size = text.size();
   if (size > kLongestShown) {
     for (size = kLongestShown; size > 0 && (static_cast<unsigned char>(text[size]) & 0xc0) == 0x80;) --size;
@@ -45,6 +47,11 @@ std::optional<std::string> Reader::scalar(std::string_view what, std::string_vie
     return std::nullopt;
   }
   auto expanded = expand(node_->text, pass_->document->environment());
+  if (is_secret() || !expanded.values.empty()) {
+    pass_->problems->hide(location(), expanded.text);
+    for (const auto& value : expanded.values) pass_->problems->hide({}, value);
+  }
+  if (!expanded.values.empty()) pass_->masked.emplace(expanded.text, masked_ = expanded.masked);
   if (expanded.unclosed) {
     problem("'${' without '}'", "write ${NAME}, ${NAME:-default}, or $$ for a dollar");
   } else if (!expanded.missing.empty()) {
@@ -100,10 +107,25 @@ void Reader::describe_words(const std::vector<std::string>& words) {
   shape_->rules.words = words;
 }
 
+/// What is shown in place of a scalar; "" = the value itself.
+std::string Reader::mask_of(const Value& value) const {
+  if (value.scalar.empty()) return {};
+  if (is_secret() && value.kind != Value::Kind::boolean) return std::string(kMask);
+  if (!masked_.empty()) return masked_;
+  if (value.kind != Value::Kind::text) return {};
+  if (node_ && node_->kind == Node::Kind::list) {  // written as one text
+    const bool has_variable =
+        std::ranges::any_of(node_->items, [](const auto* item) { return item->text.contains("${"); });
+    return std::string(has_variable ? kMask : "");
+  }
+  const auto found = node_ ? pass_->masked.end() : pass_->masked.find(value.scalar);
+  return found == pass_->masked.end() ? std::string() : found->second;
+}
+
 void Reader::write(Value value) {
   if (!written_) return;
-  const bool is_masked = rules_.secret && !value.is_absent() && !value.scalar.empty();
-  *written_ = is_masked ? Value::text("***") : std::move(value);
+  const auto mask = mask_of(value);
+  *written_ = mask.empty() ? std::move(value) : Value::text(mask);
 }
 
 void Reader::write_nothing() {

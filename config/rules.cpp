@@ -23,6 +23,7 @@ Rules& Rules::operator+=(const Rules& more) {
   if (!more.nothing.empty()) nothing = more.nothing;
   non_empty |= more.non_empty;
   secret |= more.secret;
+  fields |= more.fields;
   list_of_one |= more.list_of_one;
   return *this;
 }

@@ -25,6 +25,7 @@ struct Rules {
   std::string nothing;             // the word that stands for "no value" in a std::optional
   bool non_empty = false;
   bool secret = false;
+  bool fields = false;
   bool list_of_one = false;
 
   Rules& operator+=(const Rules& more);
@@ -46,7 +47,9 @@ Rules one_of(std::initializer_list<std::string_view> words);
 Rules or_word(std::string_view nothing);
 
 inline const Rules non_empty{.non_empty = true};
-inline const Rules secret{.secret = true};            // masked wherever the configuration is shown
+inline const Rules secret{.secret = true};  // masked wherever the configuration is shown
+/// Of a block whose keys are names of fields or parameters: those behind telling names (is_secret_name) are secrets.
+inline const Rules field_values{.fields = true};
 inline const Rules list_of_one{.list_of_one = true};  // `on: 503` is `on: [503]`
 
 }  // namespace weir::config

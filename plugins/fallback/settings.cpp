@@ -58,7 +58,7 @@ void decode(config::Reader& r, ToRespond& settings) {
   r.optional("status", settings.status, "its status", config::in_range(200, 599));
   r.optional("body", settings.body, "a text with key expressions in braces; '{{' is a brace");
   r.optional("content_type", settings.content_type, "of the body", config::non_empty);
-  r.optional("headers", settings.headers, "NAME: value");
+  r.optional("headers", settings.headers, "NAME: value", config::field_values);
   r.optional("on", settings.on, kOn);
   if (r.is_describing()) return;
   if (const auto parsed = TextTemplate::parse(*settings.body); !parsed) {

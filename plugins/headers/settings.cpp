@@ -56,8 +56,8 @@ void check(Problems& problems, const HeaderChangeSettings& settings) {
 }  // namespace
 
 void decode(config::Reader& r, HeaderChangeSettings& settings) {
-  r.optional("set", settings.set, "NAME: value; replaces what is there");
-  r.optional("add", settings.add, "NAME: value; one more line");
+  r.optional("set", settings.set, "NAME: value; replaces what is there", config::field_values);
+  r.optional("add", settings.add, "NAME: value; one more line", config::field_values);
   r.optional("remove", settings.remove, "names", config::list_of_one);
   if (!r.is_describing()) check(r.problems(), settings);
 }

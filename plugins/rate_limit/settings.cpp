@@ -155,7 +155,8 @@ void decode(config::Reader& r, ExemptSettings& settings) {
   r.shorthand("clients", config::Shorthand::scalar_or_list);
   r.optional("clients", settings.clients, "networks whose clients pass uncounted", config::list_of_one);
   r.optional("keys", settings.keys, "values of the limit's key that pass uncounted", config::list_of_one);
-  r.optional("when", settings.when, "KEY: values; a request that has one of them passes uncounted");
+  r.optional("when", settings.when, "KEY: values; a request that has one of them passes uncounted",
+             config::field_values);
   if (r.is_describing()) return;
   for (const auto& client : settings.clients) {
     if (ClientNetworks().add(*client)) continue;

@@ -88,8 +88,9 @@ void decode(Reader& r, MatchSettings& out) {
   r.optional("path", out.path, "a prefix, { exact: … } or { regex: … }");
   r.optional("methods", out.methods, "any of these methods", config::non_empty, config::list_of_one);
   r.optional("headers", out.headers, "all of these fields, by name: a value, { regex: … } or { present: true|false }",
-             config::non_empty);
-  r.optional("query", out.query, "all of these parameters, by name, like headers", config::non_empty);
+             config::non_empty, config::field_values);
+  r.optional("query", out.query, "all of these parameters, by name, like headers", config::non_empty,
+             config::field_values);
   r.optional("listener", out.listeners, "requests that came by any of these listeners", config::non_empty,
              config::list_of_one);
   check_methods(r, out.methods);
@@ -136,7 +137,7 @@ void decode(Reader& r, RespondSettings& out) {
   r.optional("status", out.status, "the status", config::in_range(200.0, 599.0));
   r.optional("body", out.body, "the content, as it is");
   r.optional("content_type", out.content_type, "what the body is");
-  r.optional("headers", out.headers, "more fields, by name");
+  r.optional("headers", out.headers, "more fields, by name", config::field_values);
   const bool has_no_content = out.status == 204 || out.status == 304;
   if (has_no_content && !out.body.empty()) {
     r.problem_at("body", "a response " + std::to_string(out.status) + " has no body");

@@ -59,7 +59,8 @@ std::expected<RedisAddress, Problem> parse_unix(std::string_view rest) {
   if (question == std::string_view::npos) return address;
   auto query = rest.substr(question + 1);
   const auto database = take_prefix(query, "db=") ? parse_database(query) : std::nullopt;
-  if (!database) return wrong("'" + std::string(query) + "' is not a database", "write unix:/run/redis.sock?db=1");
+  if (!database)
+    return wrong("behind the '?' of a unix socket a database is expected", "write unix:/run/redis.sock?db=1");
   address.database = *database;
   return address;
 }
@@ -120,14 +121,15 @@ std::expected<RedisAddress, Problem> RedisAddress::parse(std::string_view url) {
   const auto at = url.rfind('@');
   const auto login = at == std::string_view::npos ? std::string_view() : url.substr(0, at);
   auto address = parse_node(at == std::string_view::npos ? url : url.substr(at + 1), 6379);
-  if (!address) return address;
+  // The text may be a password whose '@' is missing: it is not repeated.
+  if (!address) return wrong("host and port are expected behind '@', or the whole is a host and a port");
   if (!login.empty() && !take_login(login, *address))
     return wrong(
         "before '@' a user and a password are expected",
         "write redis://user:password@host, with %40 for an '@' in them; redis://:password@host without a user");
   if (database.empty()) return address;
   const auto number = parse_database(database);
-  if (!number) return wrong("'" + std::string(database) + "' is not a database number");
+  if (!number) return wrong("behind the last '/' the number of a database is expected");
   address->database = *number;
   return address;
 }

@@ -84,7 +84,7 @@ void decode(config::Reader& r, HealthCheckSettings& out) {
   r.optional("method", out.method, "how", config::non_empty);
   r.optional("host", out.host, "the Host sent; left out: the upstream's `host`, or the endpoint's own",
              config::non_empty);
-  r.optional("headers", out.headers, "fields of the request");
+  r.optional("headers", out.headers, "fields of the request", config::field_values);
   r.optional("expect", out.expect, "statuses that pass: 204, or 200-399; a redirect isn't followed", config::non_empty,
              config::list_of_one);
   r.optional("body", out.body, "text that must be in the first 64 KiB of the answer");

@@ -112,6 +112,42 @@ class Check(CommandLine):
         self.assertEqual(0, self.check(merged)[0])
 
 
+class Secrets(CommandLine):
+    """What check prints goes to logs of builds."""
+
+    def check_in(self, text, **environment):
+        done = subprocess.run([WEIR, "check", "-c", self.file(text)], capture_output=True, text=True, timeout=30,
+                              env={**os.environ, **environment})
+        return done.stdout + done.stderr
+
+    def test_the_password_of_a_redis_url_is_not_told(self):
+        for store in ("redis://user:hunter2@h:x", "redis://user:hunter2", "redis:/u:hunter2@h", "redis://u:hun/hunter2@h",
+                      "{ redis: 'redis://u:hunter2@h:6379', timeout: 5 parsecs }", "rediss://u:hunter2@h",
+                      "[ redis://u:hunter2@a, redis://u:hunter2@b ]", "redis://u:hunter2@h: x"):
+            with self.subTest(store):
+                for told in (self.check_in(f"store: {store}\n" + SOUND),
+                             self.run_weir("check", "--format=json", self.file(f"store: {store}\n" + SOUND)).stdout):
+                    self.assertIn("weir.yaml", told)
+                    self.assertNotIn("hunter2", told)
+
+    def test_values_of_the_environment_and_of_telling_fields_are_not_told(self):
+        for text in (SOUND.replace("127.0.0.1:9001", '"${HIDDEN}"'), "workers: ${HIDDEN}\n" + SOUND,
+                     SOUND.replace("upstream: api", "upstream: '${HIDDEN}'"),
+                     SOUND.replace("- request_id", "- headers: { request: { set: { x-api-key: \"s3cr3t{\" } } }"),
+                     SOUND.replace("- request_id", "- headers: { request: { set: { cookie: s3cr3t, x: \"{\" } } }"),
+                     SOUND.replace("path: /v1", "path: /v1, headers: { authorization: { regex: '(s3cr3t' } }")):
+            with self.subTest(text):
+                told = self.check_in(text, HIDDEN="s3cr3t")
+                self.assertIn("problem", told)
+                self.assertNotIn("s3cr3t", told)
+
+    def test_explain_masks_what_is_sent(self):
+        text = SOUND.replace("- request_id", "- headers: { request: { set: { authorization: s3cr3t, x-user: ann } } }")
+        told = self.run_weir("explain", "-c", self.file(text), "GET", "http://a/v1", "-H", "X-Api-Key: s3cr3t").stdout
+        self.assertIn("x-user: ann", told)
+        self.assertNotIn("s3cr3t", told)
+
+
 class ExitCodes(CommandLine):
     def test_a_missing_file_is_1_and_named(self):
         done = self.run_weir("check", "-c", "/nowhere/weir.yaml")

@@ -204,6 +204,38 @@ TEST_CASE("reader: the effective configuration reads back as itself") {
   CHECK(to_json(twice.read.effective) == to_json(once.read.effective));
 }
 
+TEST_CASE("reader: values of the environment are shown masked, and so are defaults made of them") {
+  const ReadProxy proxy(
+      "workers: ${W}\nupstreams: { a: { endpoints: ['${HOST}:${PORT:-8081}'] } }\nroutes: [{ name: '${NAME}', respond: "
+      "ok, "
+      "filters: [{ rate_limit: { rate: '${RATE}', on_store_failure: '${F}' } }] }]\n",
+      {{"W", "37"}, {"HOST", "hidden.example"}, {"NAME", "hidden"}, {"RATE", "4711/s"}, {"F", "deny"}});
+  REQUIRE_MESSAGE(proxy.text() == "", proxy.text());
+  CHECK(proxy.read.value.workers == 37);
+  CHECK(*proxy.read.value.upstreams[0].value.endpoints[0].address == "hidden.example:8081");
+  const auto shown = to_json(proxy.read.effective);
+  for (const auto* value : {"37", "hidden", "8081", "4711", "deny"}) CHECK_FALSE(shown.contains(value));
+  CHECK(shown.contains("\"***:***\""));
+}
+
+TEST_CASE("reader: values of telling field names are shown masked, whatever their form") {
+  Problems problems;
+  const auto document =
+      load_text("a",
+                "fields:\n  Authorization: [Bearer hunter2]\n  x-api-key: [hunter2, hunter2]\n  x-user: [ann]\n"
+                "  set-cookie: [sid=hunter2]\n",
+                problems);
+  Reader::Pass pass{&document, &problems, nullptr};
+  Value shown;
+  Reader reader(pass, document.root(), nullptr, &shown);
+  std::vector<Named<std::vector<std::string>>> fields;
+  reader.begin_block();
+  reader.optional("fields", fields, "", field_values);
+  CHECK(to_yaml(shown) ==
+        "fields:\n  Authorization:\n    - \"***\"\n  x-api-key:\n    - \"***\"\n    - \"***\"\n  x-user:\n    - ann\n"
+        "  set-cookie:\n    - \"***\"\n");
+}
+
 TEST_CASE("reader: a secret's value is not in the message") {
   Problems problems;
   const auto document = load_text("a", "pin: ${PIN}", problems, [](auto&) { return "hunter2"; });

@@ -42,6 +42,18 @@ TEST_CASE("redis address: TLS is refused with a reason and a way out") {
   CHECK(refused.error().hint.contains("stunnel"));
 }
 
+TEST_CASE("redis address: what is wrong is told without a part of the password") {
+  for (const auto* text :
+       {"redis://user:hun/ter2@h:6379", "redis://:hunter2", "redis://user:hunter2", "redis:/:hunter2@h",
+        "redis://h/hunter2", "unix:/run/r?hunter2", "redis://hun:ter2:hunter2", "redis://:hunter%2@h"}) {
+    INFO(text);
+    const auto refused = RedisAddress::parse(text);
+    REQUIRE_FALSE(refused.has_value());
+    CHECK_FALSE(refused.error().message.contains("ter2"));
+    CHECK_FALSE(refused.error().hint.contains("ter2"));
+  }
+}
+
 TEST_CASE("redis address: nonsense is refused") {
   for (const auto* text :
        {"", "h:6379", "http://h", "redis://", "redis://h:0", "redis://h:70000", "redis://h/x", "redis://h:1/99999999",
