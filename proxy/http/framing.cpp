@@ -14,12 +14,14 @@ struct Fields {
   std::string_view host;
   std::string_view length;
   std::string_view coding;
+  unsigned options = 0;  // of Connection
   bool close = false;
   bool keep_alive = false;
 };
 
 void read_connection(std::string_view value, Fields& fields) {
   for_each_member(value, [&](std::string_view option) {
+    ++fields.options;
     if (equals_ignoring_case(option, "close")) fields.close = true;
     if (equals_ignoring_case(option, "keep-alive")) fields.keep_alive = true;
     return true;
@@ -84,6 +86,11 @@ Result<BodySize> body_of(const Fields& fields, Version version, BodySize otherwi
   return BodySize::known(*length);
 }
 
+Result<> check_options(const Fields& fields) {
+  if (fields.options > kMostConnectionOptions) return refuse("more than 64 options in Connection");
+  return {};
+}
+
 Result<> check_host(const Fields& fields, RequestHead& head) {
   if (fields.hosts > 1) return refuse("several Host fields");
   if (fields.hosts == 0 && head.version == Version::http11) return refuse("no Host field");
@@ -113,6 +120,7 @@ bool starts_with_ignoring_case(std::string_view text, std::string_view prefix) {
 Result<Framing> frame_request(RequestHead& head) {
   const Fields fields = gather(head.headers);
   if (auto checked = check_host(fields, head); !checked) return std::unexpected(checked.error());
+  if (auto checked = check_options(fields); !checked) return std::unexpected(checked.error());
   const auto body = body_of(fields, head.version, BodySize::none());
   if (!body) return std::unexpected(body.error());
   return Framing{*body, fields.codings > 0, keeps_alive(fields, head.version)};
@@ -120,6 +128,7 @@ Result<Framing> frame_request(RequestHead& head) {
 
 Result<Framing> frame_response(const ResponseHead& head, Method method) {
   const Fields fields = gather(head.headers);
+  if (auto checked = check_options(fields); !checked) return blame_upstream(checked.error());
   const bool keep_alive = keeps_alive(fields, head.version);
   if (head.status == 101 || (method == Method::connect && head.status / 100 == 2)) {
     return Framing{BodySize::tunnel(), false, false};

@@ -12,6 +12,9 @@ struct Framing {
   bool keep_alive = true;  // by version and Connection field (RFC 9112 section 9.3)
 };
 
+/// Each option of Connection costs a look at all fields: a head with more is refused, whatever they are.
+inline constexpr unsigned kMostConnectionOptions = 64;
+
 /// Decides it for a request, and checks Host (RFC 9112 sections 3.2 and 6). Sets `authority` from Host, or Host from
 /// an absolute-form target, which wins. Refuses all that two servers could read differently: bad_request,
 /// unsupported_coding.

@@ -10,24 +10,22 @@ constexpr FieldSet kHopByHop =
 
 constexpr bool is_hop_by_hop(Field field) { return (kHopByHop & set_of(field)) != 0; }
 
-// What is listed behind these costs time and is meant to.
-constexpr unsigned kOptions = 64;
-
-// Calls `visit` with each option of all Connection fields until it returns false.
+// Calls `visit` with each option of all Connection fields until it returns false. A head has at most
+// kMostConnectionOptions (framing.h).
 template <class Visit>
 void for_each_option(const Headers& headers, Visit visit) {
-  unsigned left = kOptions;
+  bool goes_on = true;
   for (const Header& header : headers) {
     if (header.field != Field::connection) continue;
-    for_each_member(header.value, [&](std::string_view option) { return left-- > 0 && visit(option); });
-    if (left > kOptions) return;
+    for_each_member(header.value, [&](std::string_view option) { return goes_on = visit(option); });
+    if (!goes_on) return;
   }
 }
 
 bool lists(const Headers& headers, std::string_view name) {
   bool found = false;
   for_each_option(headers, [&](std::string_view option) {
-    found = found || equals_ignoring_case(option, name);
+    found = equals_ignoring_case(option, name);
     return !found;
   });
   return found;

@@ -3,7 +3,7 @@
 import threading
 import unittest
 
-from backend import HttpBackend, answers, answers_and_closes, digest, ok, pattern
+from backend import HttpBackend, answers, answers_and_closes, digest, fields_of, ok, pattern
 from harness import SharedWeirCase, WeirCase, settings
 from wire import FRAGMENTS, RawClient, chunked, request_bytes
 
@@ -35,6 +35,21 @@ class Forwarding(SharedWeirCase):
         bodies = [pattern(size) for size in (0, 1, 1000, 30_000, 5)]
         client.send(b"".join(request_bytes("POST", "/bodies", body=body) for body in bodies))
         self.assertEqual([digest(body) for body in bodies], [client.response().json()["digest"] for _ in bodies])
+
+    def test_what_any_connection_line_names_goes_no_further(self):
+        for lines in (["x-secret", "close"], ["close", "x-secret"], ["keep-alive", "x-secret", "close"]):
+            with self.subTest(lines):
+                fields = [("Connection", line) for line in lines] + [("X-Secret", "s"), ("X-Other", "o")]
+                account = self.fetch(self.shared, fields=fields).json()
+                self.assertEqual([], fields_of(account, "x-secret"))
+                self.assertEqual(["o"], fields_of(account, "x-other"))
+
+    def test_more_connection_options_than_anybody_needs_are_refused(self):
+        named = lambda count: [("Connection", ", ".join(f"x-{number}" for number in range(count)))]
+        self.assertEqual([], fields_of(self.fetch(self.shared, fields=[*named(64), ("X-63", "s")]).json(), "x-63"))
+        client = self.client(self.shared)
+        client.send(request_bytes(fields=[*named(65), ("X-64", "s")]))
+        self.assert_refused(client, 400)
 
     def test_a_request_arrives_the_same_in_any_fragments(self):
         whole = request_bytes("POST", "/f?q=1", [("X-A", "b c"), ("Content-Length", "11")], b"hello world")
@@ -222,6 +237,20 @@ class ResponseFraming(WeirCase):
         client.stream.exactly(5, first)
         backend.go.set()
         self.assertEqual((200, b"first"), (response.status, bytes(first)))
+
+
+class Responses(WeirCase):
+    def test_what_any_connection_line_of_a_response_names_goes_no_further(self):
+        fields = "Connection: x-secret\r\nConnection: close\r\nX-Secret: s\r\nX-Other: o\r\n"
+        weir = self.in_front_of(self.scripted(answers_and_closes(ok(fields=fields))))
+        response = self.fetch(weir)
+        self.assertIsNone(response.get("x-secret"))
+        self.assertEqual("o", response.get("x-other"))
+
+    def test_more_connection_options_of_a_response_than_anybody_needs_are_refused(self):
+        options = ", ".join(f"x-{number}" for number in range(65))
+        weir = self.in_front_of(self.scripted(answers_and_closes(ok(fields=f"Connection: {options}\r\nX-64: s\r\n"))))
+        self.assertEqual(502, self.fetch(weir).status)
 
 
 if __name__ == "__main__":

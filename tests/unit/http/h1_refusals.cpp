@@ -232,16 +232,28 @@ TEST_CASE("h1: versions other than 1.0 and 1.1 are refused") {
   refuses("\x16\x03\x01\x02\x00\x01\xfc\x03\x03");
 }
 
-TEST_CASE("h1: a method that llhttp doesn't know is told apart from garbage") {
-  for (const char* method : {"FOO", "get", "GETT", "GE", "DESCRIBE", "PLAY", "SOURCE", "PRI", "QUERY"}) {
+TEST_CASE("h1: an unknown method is told apart from garbage") {
+  for (const char* method : {"FOO", "get", "query", "GETT", "GE", "DESCRIBE", "PLAY", "SOURCE", "PRI", "OTHER"}) {
     CAPTURE(method);
     refuses(std::string(method) + " / HTTP/1.1\r\n" + kHost + "\r\n", ErrorCode::unsupported_method);
   }
   for (const char* method : {"GET", "HEAD", "POST", "PUT", "DELETE", "OPTIONS", "TRACE", "PATCH", "PURGE", "PROPFIND",
-                             "REPORT", "M-SEARCH", "MKCOL", "LINK"}) {
+                             "REPORT", "M-SEARCH", "MKCOL", "LINK", "QUERY", "UNSUBSCRIBE"}) {
     CAPTURE(method);
     takes(std::string(method) + " / HTTP/1.1\r\n" + kHost + "\r\n");
   }
+}
+
+TEST_CASE("h1: more than 64 options of Connection, over all its lines, are refused") {
+  const auto lines = [](int count) {
+    std::string text = "Connection: ,a";
+    for (int i = 1; i < count / 2; ++i) text += ",, x-" + std::to_string(i);
+    text += "\r\nConnection: b";
+    for (int i = count / 2 + 1; i < count; ++i) text += ", y-" + std::to_string(i);
+    return text + "\r\n";
+  };
+  takes(get(lines(64)));
+  refuses(get(lines(66)));
 }
 
 TEST_CASE("h1: at most two empty lines may stand in front of a request") {

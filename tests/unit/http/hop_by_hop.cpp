@@ -41,6 +41,20 @@ TEST_CASE("hop_by_hop: every field that a Connection line names goes") {
   CHECK(bench.left == "X-D ");
 }
 
+TEST_CASE("hop_by_hop: what one Connection line names goes, whatever another line says") {
+  CHECK(Bench{{"Connection", "x-secret"}, {"Connection", "close"}, {"X-Secret", "1"}, {"X-A", "2"}}.left == "X-A ");
+  CHECK(Bench{{"Connection", "close"}, {"X-Secret", "1"}, {"connection", "x-secret"}}.left == "");
+  CHECK(Bench{{"Connection", "keep-alive"}, {"Connection", "x-secret"}, {"Connection", "close"}, {"X-Secret", "1"}}
+            .left == "");
+  CHECK(Bench{{"Connection", "x-a"}, {"Connection", "upgrade"}, {"Upgrade", "websocket"}}.found.upgrade == "websocket");
+}
+
+TEST_CASE("hop_by_hop: every option that framing lets through is honoured") {
+  std::string options = "x-0";
+  for (int i = 1; i < 63; ++i) options += ",x-" + std::to_string(i);
+  CHECK(Bench{{"Connection", options}, {"Connection", "x-last"}, {"X-62", "1"}, {"X-Last", "1"}}.left == "");
+}
+
 TEST_CASE("hop_by_hop: Connection can't take away what others rely on") {
   for (const char* name :
        {"Host", "Content-Length", "Authorization", "Cookie", "Forwarded", "X-Forwarded-For", "X-Forwarded-Proto",
