@@ -10,6 +10,9 @@ namespace {
 
 bool is_sendable(std::string_view value) { return !value.empty() && std::ranges::all_of(value, http::is_field_byte); }
 
+/// Blanks around a value are no part of it (RFC 9110 section 5.5), and an error over HTTP/2 (RFC 9113 section 8.2.1).
+std::string_view value_of(const TextTemplate& text, Exchange& exchange) { return trim(text.render(exchange)); }
+
 }  // namespace
 
 HeaderChanges::HeaderChanges(const HeaderChangeSettings& settings)
@@ -30,7 +33,7 @@ std::vector<HeaderChanges::Field> HeaderChanges::compile(
 void HeaderChanges::apply(http::Headers& headers, Exchange& exchange) const {
   for (const auto& name : remove_) headers.remove(name);
   for (const auto& field : set_) {
-    const auto value = field.value.render(exchange);
+    const auto value = value_of(field.value, exchange);
     if (is_sendable(value)) {
       headers.set(field.name, value, field.field);
     } else {
@@ -38,7 +41,7 @@ void HeaderChanges::apply(http::Headers& headers, Exchange& exchange) const {
     }
   }
   for (const auto& field : add_) {
-    const auto value = field.value.render(exchange);
+    const auto value = value_of(field.value, exchange);
     if (is_sendable(value)) headers.add(field.name, value, field.field);
   }
 }

@@ -23,8 +23,8 @@ struct HeadersSettings {
 };
 void decode(config::Reader& r, HeadersSettings& settings);
 
-/// Changes of one head. A value that comes out empty, or with bytes that a field can't have, isn't sent; `set` then
-/// only removes.
+/// Changes of one head. Values are sent without blanks around them. One that comes out empty, or with bytes that a
+/// field can't have, isn't sent; `set` then only removes.
 class HeaderChanges {
  public:
   explicit HeaderChanges(const HeaderChangeSettings& settings);

@@ -44,7 +44,8 @@ std::string_view path_of(const RequestHead& head) {
 OutgoingFields::OutgoingFields(Arena& arena, size_t most)
     : arena_(arena), table_(static_cast<nghttp2_nv*>(arena.bump(most * sizeof(nghttp2_nv), alignof(nghttp2_nv)))) {}
 
-void OutgoingFields::add(std::string_view name, std::string_view value) { table_[size_++] = field(name, value); }
+/// RFC 9113 section 8.2.1: a value with blanks around it makes the message malformed, wherever the value came from.
+void OutgoingFields::add(std::string_view name, std::string_view value) { table_[size_++] = field(name, trim(value)); }
 
 void OutgoingFields::add(std::string_view name, uint64_t value) {
   char digits[20];

@@ -16,6 +16,7 @@ class OutgoingFields {
   /// `most` fields at most.
   OutgoingFields(Arena& arena, size_t most);
 
+  /// Without the blanks around the value.
   void add(std::string_view name, std::string_view value);
   void add(std::string_view name, uint64_t value);
   const nghttp2_nv* data() const { return table_; }

@@ -1,8 +1,10 @@
 """The two filters that prove the chain: `headers` and `request_id`."""
 
+import json
 import unittest
 
 from backend import HttpBackend, answers, fields_of, ok
+from h2_wire import PROTOCOL_ERROR, H2Server, fetch2
 from harness import SharedWeirCase, WeirCase, free_address, settings
 from settings import REQUEST_ID_FIELD, headers_filter, route
 
@@ -32,6 +34,28 @@ class Headers(WeirCase):
         self.assertEqual(["new"], response.all("x-set"))
         self.assertEqual("one, two", response.get("x-add"))
         self.assertIsNone(response.get("server"))
+
+    def test_a_rendered_value_reaches_a_strict_http2_endpoint_without_blanks_around_it(self):
+        def script(connection):
+            server = H2Server(connection)
+            while True:
+                stream, request = server.request()
+                edges = [value for _, value in request.fields if value != value.strip()]
+                if edges:
+                    server.send_reset(stream, PROTOCOL_ERROR)     # RFC 9113 section 8.2.1: malformed
+                else:
+                    server.answer(stream, json.dumps(request.all("x-user")).encode())
+        change = headers_filter(request={"set": {"x-user": "{query.u}", "x-fixed": " a "}, "add": {"x-user": "{query.v}"}},
+                                response={"set": {"x-back": "{query.u}"}})
+        weir = self.weir({"upstreams": {"api": settings.upstream(self.scripted(script)) | {"protocol": "http2"}},
+                          "routes": [route("/", "api", filters=[change])]})
+        for target, users in (("/?u=%20bob", ["bob"]), ("/?u=bob%09%20&v=%20%09", ["bob"]), ("/?u=%20&v=a%20b", ["a b"])):
+            with self.subTest(target):
+                response = fetch2(weir.address, target=target)
+                self.assertEqual((200, users), (response.status, json.loads(bytes(response.body))))
+                back = response.get("x-back")
+                self.assertEqual(back and back.strip(), back)
+        self.assertEqual("bob", self.fetch(weir, target="/?u=%20bob").get("x-back"))
 
     def test_fields_are_put_on_errors_too(self):
         weir = self.weir({
