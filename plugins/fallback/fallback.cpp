@@ -88,7 +88,8 @@ Task<> Fallback::handle(Exchange& exchange, Next next) const {
 
 /// Beside the failure, which stands when the cache has nothing.
 Task<bool> Fallback::answer_stored(Exchange& exchange, Next next, const Exchange::Mark& mark, const Step& step) const {
-  if (!http::is_safe(exchange.request.method)) co_return false;  // whose answers no cache has
+  const auto method = exchange.request.method;  // of others no cache has an answer
+  if (method != http::Method::get && method != http::Method::head) co_return false;
   auto child = exchange.fork(mark);
   if (!child) co_return false;
   auto& asking = child->exchange;

@@ -4,6 +4,7 @@
 
 #include "async/clock.h"
 #include "cli/cli.h"
+#include "config/redaction.h"
 #include "downstream/forwarded.h"
 #include "http/target.h"
 #include "routing/origins.h"
@@ -29,10 +30,13 @@ struct Rehearsal {
   Exchange exchange;
 };
 
-Result<> fill(Exchange& exchange, const ExplainArguments& arguments) {
+Result<> fill(Exchange& exchange, const ExplainArguments& arguments, const std::vector<std::string>& methods) {
   auto& request = exchange.request;
   request.method_name = arguments.method;
   request.method = http::method_of(arguments.method);
+  request.more_methods = &methods;
+  if (!http::takes_method(request))
+    return fail(ErrorCode::unsupported_method, Side::client, "this method is answered with 501");
   for (const auto& line : arguments.headers) {
     const std::string_view header = line;
     const auto colon = header.find(':');
@@ -55,7 +59,7 @@ const runtime::ListenerSettings& listener_of(const Exchange& exchange, const run
 }
 
 Result<> prepare(Exchange& exchange, const ExplainArguments& arguments, const runtime::Configuration& configuration) {
-  if (auto filled = fill(exchange, arguments); !filled) return filled;
+  if (auto filled = fill(exchange, arguments, configuration.policy.methods.allow); !filled) return filled;
   const auto peer = net::Address::parse_ip(arguments.client, 0);
   if (!peer) return fail(ErrorCode::bad_request, Side::client, "--client is an IP address");
   exchange.client.peer = *peer;
@@ -63,6 +67,7 @@ Result<> prepare(Exchange& exchange, const ExplainArguments& arguments, const ru
   const auto& listener = listener_of(exchange, configuration);
   exchange.client.listener = listener.name;
   exchange.client.local_port = listener.address.port();
+  exchange.client.is_encrypted = listener.tls.has_value();
   const auto& policy = configuration.policy;
   const auto path = http::normalize_path(exchange.request.path, policy.path, exchange.arena());
   if (!path) return std::unexpected(path.error());
@@ -111,8 +116,9 @@ void print_request(const Exchange& exchange) {
   std::printf("           Host: %.*s\n", static_cast<int>(request.authority.size()), request.authority.data());
   for (const auto& header : request.headers) {
     if (header.field == http::Field::host) continue;
+    const auto value = config::is_secret_name(header.name) ? config::kMask : header.value;
     std::printf("           %.*s: %.*s\n", static_cast<int>(header.name.size()), header.name.data(),
-                static_cast<int>(header.value.size()), header.value.data());
+                static_cast<int>(value.size()), value.data());
   }
 }
 

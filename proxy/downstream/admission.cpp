@@ -14,11 +14,17 @@ namespace {
 
 Result<> check_method(const Exchange& exchange, const Policy& policy) {
   const auto method = exchange.request.method;
+  if (!http::takes_method(exchange.request)) {  // over HTTP/1.1 it is refused with its request line
+    return fail(ErrorCode::unsupported_method, Side::client, "a method unknown to HTTP");
+  }
   if (method == http::Method::connect) {
     return fail(ErrorCode::method_not_allowed, Side::client, "CONNECT isn't served here");
   }
   if (method == http::Method::trace && !policy.allow_trace) {
     return fail(ErrorCode::method_not_allowed, Side::client, "TRACE isn't served here");
+  }
+  if (method == http::Method::query && exchange.request.headers.joined("content-type").value_or("").empty()) {
+    return fail(ErrorCode::bad_request, Side::client, "QUERY needs Content-Type (RFC 10008 section 2.1)");
   }
   const auto protocol = exchange.request.protocol;
   if (!protocol.empty() && !equals_ignoring_case(protocol, http::kWebSocket)) {  // RFC 9220 section 3
@@ -99,7 +105,6 @@ Result<const Route*> find_route(Exchange& exchange, const Serving& serving) {
 
 Result<const Route*> examine(Exchange& exchange, const Serving& serving) {
   const Policy& policy = *serving.policy;
-  if (exchange.client.is_encrypted) exchange.request.scheme = "https";  // whatever the target says
   if (auto r = check_host(exchange); !r) return std::unexpected(r.error());
   if (auto r = check_method(exchange, policy); !r) return std::unexpected(r.error());
   if (auto r = normalize(exchange, policy.path); !r) return std::unexpected(r.error());
@@ -112,7 +117,7 @@ Result<const Route*> examine(Exchange& exchange, const Serving& serving) {
 const Route* admit(Exchange& exchange, const Serving& serving) {
   if (is_final_recipient(exchange)) {
     exchange.respond(204);
-    exchange.response.head.headers.add("Allow", "GET, HEAD, POST, PUT, DELETE, OPTIONS, PATCH");
+    exchange.response.head.headers.add("Allow", "GET, HEAD, POST, PUT, DELETE, OPTIONS, PATCH, QUERY");
     return nullptr;
   }
   const auto route = examine(exchange, serving);

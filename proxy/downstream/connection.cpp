@@ -214,6 +214,7 @@ http::RequestHead& Connection::begin_request(http::StreamId id) {
   streams_.push_back(stream);
   ++requests_;
   auto& exchange = stream.exchange;
+  exchange.request.more_methods = &stream.serving->policy->methods.allow;
   exchange.record.started = gateway_.worker().loop.now();
   std::array<char, 64> ip;
   exchange.client.peer = peer_;

@@ -278,6 +278,7 @@ Result<> prepare_forwarding(Exchange& exchange, const Forwarding& forwarding) {
   if (client.is_trusted) client.ip = client_behind_proxies(exchange, forwarding, peer);
   if (client.is_trusted) hear_of_url(exchange, forwarding.style);
   else drop_forwarding(headers);
+  exchange.request.scheme = client.scheme();  // whatever the target, or :scheme, says
   // We do take trailers, and pass them on; without being told so, gRPC servers send none.
   if (http::remove_hop_by_hop(headers).trailers) headers.add("TE", "trailers", Field::te);
   tell_certificate(exchange);

@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include "http/syntax.h"
+
 namespace weir::config {
 
 template <>
@@ -78,6 +80,17 @@ void decode(config::Reader& r, Limits& out) {
   r.optional("body_rate", rate,
              "least bytes a second of a request body, once 5 s were spent waiting for it, else 408; 0 = none");
   out.body_rate = rate.count;
+}
+
+void decode(config::Reader& r, Methods& out) {
+  r.optional("allow", out.allow, "methods that are forwarded beside the known ones: LIST, BAN", config::list_of_one);
+  for (const auto& method : out.allow) {
+    if (!http::is_token(method)) {
+      r.problem_at("allow", "'" + method + "' is not a method", "write them as requests do: LIST, BAN");
+    } else if (method == "CONNECT" || method == "TRACE" || method == "PRI") {
+      r.problem_at("allow", "'" + method + "' can't be forwarded", "leave it out");
+    }
+  }
 }
 
 void decode(config::Reader& r, Timeouts& out) {

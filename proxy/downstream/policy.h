@@ -42,8 +42,14 @@ struct ProxyProtocol {
   bool trusts(const net::Address& peer) const;
 };
 
+/// What requests may ask for beyond the methods that HTTP/1.1 and HTTP/2 take alike.
+struct Methods {
+  std::vector<std::string> allow;
+};
+
 struct Policy {
   Limits limits;
+  Methods methods;
   Timeouts timeouts;
   Forwarding forwarding;
   http::PathPolicy path;
@@ -51,6 +57,7 @@ struct Policy {
 };
 
 void decode(config::Reader& r, Limits& out);
+void decode(config::Reader& r, Methods& out);
 void decode(config::Reader& r, Timeouts& out);
 void decode(config::Reader& r, Forwarding& out);
 void decode(config::Reader& r, ProxyProtocol& out);

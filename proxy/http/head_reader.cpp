@@ -3,7 +3,6 @@
 #include <llhttp.h>
 
 #include <algorithm>
-#include <array>
 #include <cstring>
 #include <utility>
 
@@ -47,17 +46,6 @@ const llhttp_t kBehindStartLine = [] {
 
 constexpr size_t kFirstRoom = 256;  // for a line that came in pieces
 
-// The methods that llhttp knows and HTTP/1.1 has (SOURCE is Icecast's, PRI HTTP/2's).
-constexpr std::array kMethods = std::to_array<std::string_view>({
-#define WEIR_METHOD(number, name, text) #text,
-    HTTP_METHOD_MAP(WEIR_METHOD)
-#undef WEIR_METHOD
-});
-
-bool is_known(std::string_view method) {
-  return method != "SOURCE" && method != "PRI" && std::ranges::find(kMethods, method) != kMethods.end();
-}
-
 std::optional<Version> version_of(std::string_view text) {
   if (text == "HTTP/1.1") return Version::http11;
   if (text == "HTTP/1.0") return Version::http10;
@@ -90,9 +78,7 @@ Result<> parse_request_line(std::string_view line, RequestHead& head) {
   head.version = *known;
   head.method = method_of(method);
   head.method_name = method;
-  if (head.method == Method::other && !is_known(method)) {
-    return refuse_request("a method unknown to HTTP", ErrorCode::unsupported_method);
-  }
+  if (!takes_method(head)) return refuse_request("a method unknown to HTTP", ErrorCode::unsupported_method);
   return split_target(target, head);
 }
 

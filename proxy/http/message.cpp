@@ -1,6 +1,27 @@
 #include "http/message.h"
 
+#include <algorithm>
+
 namespace weir::http {
+
+namespace {
+
+// Beside those of Method: WebDAV and its extensions, UPnP, and PURGE, which caches take.
+constexpr std::string_view kMore[] = {"ACL",      "BIND",      "CHECKOUT",   "COPY",       "LINK",   "LOCK",
+                                      "M-SEARCH", "MERGE",     "MKACTIVITY", "MKCALENDAR", "MKCOL",  "MOVE",
+                                      "NOTIFY",   "PROPFIND",  "PROPPATCH",  "PURGE",      "REBIND", "REPORT",
+                                      "SEARCH",   "SUBSCRIBE", "UNBIND",     "UNLINK",     "UNLOCK", "UNSUBSCRIBE"};
+
+}  // namespace
+
+bool is_known_method(std::string_view name) {
+  return method_of(name) != Method::other || std::ranges::find(kMore, name) != std::end(kMore);
+}
+
+bool takes_method(const RequestHead& head) {
+  if (head.method != Method::other || is_known_method(head.method_name)) return true;
+  return head.more_methods && std::ranges::find(*head.more_methods, head.method_name) != head.more_methods->end();
+}
 
 Method method_of(std::string_view name) {
   switch (name.size()) {
@@ -15,6 +36,7 @@ Method method_of(std::string_view name) {
     case 5:
       if (name == "PATCH") return Method::patch;
       if (name == "TRACE") return Method::trace;
+      if (name == "QUERY") return Method::query;
       break;
     case 6:
       if (name == "DELETE") return Method::delete_;
@@ -39,6 +61,7 @@ std::string_view name_of(Method method) {
     case Method::options: return "OPTIONS";
     case Method::trace: return "TRACE";
     case Method::patch: return "PATCH";
+    case Method::query: return "QUERY";
     case Method::other: return "OTHER";
   }
   return "OTHER";

@@ -60,10 +60,12 @@ void ResponseBody::send(Connection& connection) {
   const auto& rule = upstream_.settings().host;
   auto& request = exchange_.request;
   const auto asked = request.authority;
+  const auto scheme = std::exchange(request.scheme, connection.socket().tls() ? "https" : "http");
   if (rule.from == HostRule::From::endpoint) request.authority = lease_.endpoint().authority;
   if (rule.from == HostRule::From::fixed) request.authority = rule.name;
   stream_ = connection.codec().send_request(request, exchange_.request_body->size());
   request.authority = asked;
+  request.scheme = scheme;
   if (exchange_.has_reader()) widen();
   const auto& check = upstream_.settings().health_check;
   if (check && check->on_down == OnDown::cut) looks_.start(kLook);
