@@ -39,6 +39,7 @@ Connection::Connection(Gateway& gateway, int fd, const net::Address& peer, std::
       header_(std::move(header)),
       refusal_(refusal),
       counted_by_client_(counted_by_client),
+      vetted_(gateway.vetting()),
       resume_(gateway.worker().loop),
       alarm_(gateway.worker().loop, *this) {
   wire_.use(*codec_);
@@ -239,7 +240,10 @@ void Connection::on_request(http::StreamId id, http::BodySize body) {
   exchange.record.head_received = gateway_.worker().loop.now();
   exchange.client.is_early = socket_.tls() && socket_.tls()->is_early();
   exchange.request_body = make_in<RequestBody>(exchange.arena(), exchange.arena(), stream, body);
+  vet();
   if (refusal_) exchange.fail({*refusal_, Side::self, "too many connections"});
+  if (is_barred_)
+    exchange.fail({ErrorCode::misdirected, Side::client, "this needs another client certificate: connect again"});
   stream.settle_expectation(body);
   stream.begin();
 }
@@ -281,7 +285,7 @@ void Connection::on_reset(http::StreamId id, Error error) {
 void Connection::before_answer(Stream& stream) {
   const auto& limits = stream.serving->policy->limits;
   const bool is_last = limits.requests_per_connection != 0 && requests_ >= limits.requests_per_connection;
-  we_close_ = is_last || gateway_.is_draining() || state_ == State::deaf || refusal_;
+  we_close_ = is_last || gateway_.is_draining() || state_ == State::deaf || refusal_ || is_barred_;
   // A request that isn't whole yet may never be: an HTTP/1 connection can't be trusted to carry another.
   if (!codec_->is_multiplexed() && !stream.is_tunnel() && !stream.body.is_finished()) we_close_ = true;
   if (we_close_) codec_->drain();

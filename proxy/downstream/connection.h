@@ -31,6 +31,9 @@ class Connection final : public ListNode, public http::CodecEvents {
   /// The client takes nothing any more: gives everything up.
   void abort(Flag flag);
   void close();
+  /// Bars a client that would not get in any more, since the listener asks for other certificates now.
+  void vet();
+  bool is_barred() const { return is_barred_; }
   /// Called from time to time: the second time in a row that nothing has come and nothing is under way, gives back the
   /// memory that is only needed for requests.
   void rest();
@@ -107,12 +110,14 @@ class Connection final : public ListNode, public http::CodecEvents {
   const bool counted_by_client_;
   bool has_begun_ = false;  // it is known which version the client speaks
   enum class Rest : uint8_t { awake, quiet, resting } rest_ = Rest::awake;
+  bool is_barred_ = false;     // no request is served any more
   bool we_close_ = false;      // the last response said so, and the client may not have known
   bool has_received_ = false;  // since the last look at a client that lingers
   uint16_t looks_ = 0;         // in a row that found the client to have taken nothing of what the kernel holds for it
   uint32_t undelivered_ = 0;   // bytes that the kernel held at the last look
   uint32_t requests_ = 0;
   Time linger_until_{};
+  uint32_t vetted_;                // Gateway::vetting() when its client was last found to be let in
   List<Stream> streams_;           // the oldest in front
   std::unique_ptr<Output> stash_;  // bytes that wait for an exchange to end; most clients never have any
   Signal resume_;

@@ -207,6 +207,16 @@ void Connection::drain() {
   if (streams_.is_empty()) wait_idle();
 }
 
+void Connection::vet() {
+  if (vetted_ == gateway_.vetting() || (socket_.tls() && !has_begun_)) return;  // it begins when the handshake is done
+  vetted_ = gateway_.vetting();
+  if (is_barred_ || gateway_.admits(socket_.tls())) return;
+  is_barred_ = true;
+  gateway_.observer().connection_barred();
+  part();
+  if (state_ == State::open) drain();
+}
+
 bool Connection::part() {
   bool has_tunnel = false;
   for (Stream& stream : streams_) has_tunnel = stream.part() || has_tunnel;

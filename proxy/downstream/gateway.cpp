@@ -45,6 +45,7 @@ Gateway::Gateway(WorkerContext& worker, ClientCount& clients, ConnectionObserver
       settling_(worker.loop, *this),
       draining_(worker.loop, *this),
       cut_alarm_(worker.loop, *this),
+      barred_alarm_(worker.loop, *this),
       arrivals_(worker.loop) {
   retirement_.gateway = this;
   retirement_.run = [](Ready& self) { static_cast<Retirement&>(self).gateway->bury(); };
@@ -101,7 +102,28 @@ void Gateway::admit(int fd, const net::Address& peer, ProxyHeaderPtr header) {
   if (!settling_.is_running()) settling_.start(kSettling);
 }
 
-/// Looks for connections that are idle, all of them in rounds.
+/// A client that is allowed in without a look needs no vetting.
+void Gateway::use_tls(std::shared_ptr<const TlsListener> tls, Duration grace) {
+  const bool is_stricter = tls && !tls->server->admits_all_of(tls_ ? tls_->server.get() : nullptr);
+  tls_ = std::move(tls);
+  if (!is_stricter) return;
+  ++vetting_;
+  if (connections_.is_empty()) return;
+  to_settle_ = size_;
+  settle();
+  if (!barred_alarm_.is_running()) barred_alarm_.start(grace);
+}
+
+void Gateway::cut_barred() {
+  List<Connection> kept;
+  while (Connection* connection = connections_.pop_front()) {
+    (connection->is_barred() ? retired_ : kept).push_back(*connection);
+  }
+  connections_.splice(kept);
+  worker_.loop.at_end_of_tick(retirement_);
+}
+
+/// Looks for connections that are idle, and vets them, all of them in rounds.
 void Gateway::settle() {
   if (to_drain_ > 0) return settling_.start(kSettling);  // both walk through the list
   if (to_settle_ == 0) to_settle_ = size_;
@@ -110,6 +132,7 @@ void Gateway::settle() {
     if (!connection) break;
     connections_.push_back(*connection);
     connection->rest();
+    connection->vet();
   }
   if (connections_.is_empty()) to_settle_ = 0;
   else settling_.start(to_settle_ > 0 ? kSettlingStep : kSettling);

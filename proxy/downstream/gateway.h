@@ -50,8 +50,13 @@ class Gateway {
   const std::string& listener() const { return listener_; }
   void use_port(uint16_t port) { port_ = port; }
   uint16_t port() const { return port_; }
-  /// For connections from here on; null: they come in the clear.
-  void use_tls(std::shared_ptr<const TlsListener> tls) { tls_ = std::move(tls); }
+  /// For connections from here on; null: they come in the clear. Open connections whose clients would not get in any
+  /// more are barred: requests under way finish, new ones are refused, and after `grace` the connection is cut.
+  void use_tls(std::shared_ptr<const TlsListener> tls, Duration grace);
+  /// Changes whenever clients are asked for other certificates than before.
+  uint32_t vetting() const { return vetting_; }
+  /// Would this client, whose handshake is done, get in now? Null: it came without TLS.
+  bool admits(const net::TlsSession* session) const { return !tls_ || tls_->server->admits(session); }
   const std::shared_ptr<const TlsListener>& tls() const { return tls_; }
   bool is_draining() const { return is_draining_; }
   const ServingRef& serving() const { return serving_; }
@@ -75,6 +80,7 @@ class Gateway {
   void bury();
   void drain_some();
   void settle();
+  void cut_barred();
 
   WorkerContext& worker_;
   ClientCount& clients_;
@@ -83,6 +89,7 @@ class Gateway {
   uint16_t port_;
   std::shared_ptr<const TlsListener> tls_;
   bool is_draining_ = false;
+  uint32_t vetting_ = 0;
   http::DateCache dates_;
   size_t size_ = 0;
   size_t refused_ = 0;
@@ -98,6 +105,7 @@ class Gateway {
   Retirement retirement_;
   bool is_parting_ = false;  // the WebSockets have said that they go
   Alarm<Gateway, &Gateway::cut> cut_alarm_;
+  Alarm<Gateway, &Gateway::cut_barred> barred_alarm_;
   TaskGroup arrivals_;  // connections whose PROXY header is on its way
 };
 

@@ -26,6 +26,8 @@ class ConnectionObserver {
   /// Over a limit: on all connections, or on those of one client address.
   enum class Limit : uint8_t { all, client };
   virtual void connection_refused(Limit limit) = 0;
+  /// An open one whose client would not get in any more.
+  virtual void connection_barred() = 0;
   /// The PROXY header that had to come didn't, or came from a stranger.
   virtual void proxy_header_refused() = 0;
   /// The client's TLS handshake came to nothing; its connection closes.

@@ -36,6 +36,19 @@ std::expected<TlsAuthorities, std::string> TlsAuthorities::load(const std::strin
 
 const std::string& TlsAuthorities::digest() const { return parts_->digest; }
 
+/// The chain of a resumed session is not known any more: without its intermediates a certificate may not be believed.
+bool TlsAuthorities::vouch_for_client(const ssl_st* ssl) const {
+  X509* const certificate = SSL_get0_peer_certificate(ssl);
+  const Verification verification(X509_STORE_CTX_new());
+  const bool is_ready =
+      certificate && verification &&
+      X509_STORE_CTX_init(verification.get(), parts_->store.get(), certificate, SSL_get_peer_cert_chain(ssl)) == 1 &&
+      X509_STORE_CTX_set_default(verification.get(), "ssl_client") == 1;
+  const bool is_valid = is_ready && X509_verify_cert(verification.get()) == 1;
+  ERR_clear_error();
+  return is_valid;
+}
+
 void TlsAuthorities::install(ssl_ctx_st* context) const { SSL_CTX_set1_cert_store(context, parts_->store.get()); }
 
 void TlsAuthorities::announce(ssl_ctx_st* context) const {

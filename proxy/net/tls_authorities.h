@@ -5,6 +5,7 @@
 #include <string>
 
 struct ssl_ctx_st;
+struct ssl_st;
 
 namespace weir::net {
 
@@ -18,6 +19,9 @@ class TlsAuthorities {
 
   /// Of the file's bytes; "" for the machine's.
   const std::string& digest() const;
+
+  /// Is the certificate that this client showed one of theirs, and valid now? False without one.
+  bool vouch_for_client(const ssl_st* ssl) const;
 
   // For the contexts.
   void install(ssl_ctx_st* context) const;

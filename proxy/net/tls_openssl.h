@@ -38,6 +38,7 @@ using Context = std::unique_ptr<SSL_CTX, Free<SSL_CTX_free>>;
 using Key = std::unique_ptr<EVP_PKEY, Free<EVP_PKEY_free>>;
 using Names = std::unique_ptr<STACK_OF(X509_NAME), Free<free_names>>;
 using Session = std::unique_ptr<SSL_SESSION, Free<SSL_SESSION_free>>;
+using Verification = std::unique_ptr<X509_STORE_CTX, Free<X509_STORE_CTX_free>>;
 using Store = std::unique_ptr<X509_STORE, Free<X509_STORE_free>>;
 
 /// Empties the error queue: the last error's reason, for engineers; "" when there was none.

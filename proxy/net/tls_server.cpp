@@ -7,6 +7,7 @@
 
 #include "base/text.h"
 #include "net/tls_openssl.h"
+#include "net/tls_session.h"
 
 namespace weir::net {
 
@@ -43,6 +44,14 @@ void remember_sessions(SSL_CTX* context) {
   SSL_CTX_set_max_early_data(context, kMostEarlyData);
 }
 
+/// Until the certificate expires; 0 or less: it has.
+long seconds_left(const X509* certificate) {
+  int days = 0;
+  int seconds = 0;
+  if (ASN1_TIME_diff(&days, &seconds, nullptr, X509_get0_notAfter(certificate)) != 1) return 0;
+  return 86'400L * days + seconds;
+}
+
 bool authenticate(EVP_MAC_CTX* mac, TicketKeys::Key& key) {
   char digest[] = "SHA256";
   const OSSL_PARAM parameters[] = {
@@ -53,7 +62,7 @@ bool authenticate(EVP_MAC_CTX* mac, TicketKeys::Key& key) {
 
 }  // namespace
 
-/// What OpenSSL asks in the course of a handshake.
+/// What OpenSSL asks in the course of a handshake. A failed look at a date leaves the error queue as it was.
 struct TlsServerCallbacks {
   static const TlsServer& server_of(SSL* ssl) {
     return *static_cast<const TlsServer*>(SSL_CTX_get_app_data(SSL_get_SSL_CTX(ssl)));
@@ -110,6 +119,23 @@ struct TlsServerCallbacks {
     if (!is_ready) return -1;
     // A ticket of TLS 1.3 serves once (RFC 8446 appendix C.4): each resumption brings the next.
     return found->is_current && SSL_version(ssl) != TLS1_3_VERSION ? 1 : 2;
+  }
+
+  /// A session lives no longer than the client's certificate: a resumption doesn't look at certificates.
+  static int limit_session(SSL* ssl, void*) noexcept {
+    SSL_SESSION* const session = SSL_get_session(ssl);
+    const X509* const certificate = SSL_SESSION_get0_peer(session);
+    if (certificate) SSL_SESSION_set_timeout(session, std::clamp(seconds_left(certificate), 1L, kSessionSeconds));
+    return 1;
+  }
+
+  /// The same for a ticket that comes back, whatever it says of its own lifetime.
+  static SSL_TICKET_RETURN judge_ticket(SSL*, SSL_SESSION* session, const unsigned char*, size_t,
+                                        SSL_TICKET_STATUS status, void*) noexcept {
+    if (status != SSL_TICKET_SUCCESS && status != SSL_TICKET_SUCCESS_RENEW) return SSL_TICKET_RETURN_IGNORE_RENEW;
+    const X509* const certificate = SSL_SESSION_get0_peer(session);
+    if (certificate && seconds_left(certificate) <= 0) return SSL_TICKET_RETURN_IGNORE_RENEW;
+    return status == SSL_TICKET_SUCCESS ? SSL_TICKET_RETURN_USE : SSL_TICKET_RETURN_USE_RENEW;
   }
 };
 
@@ -181,10 +207,27 @@ void TlsServer::prepare(Site& site) {
   SSL_CTX_set_num_tickets(context, 1);
   SSL_CTX_set_timeout(context, kSessionSeconds);
   SSL_CTX_set_tlsext_ticket_key_evp_cb(context, TlsServerCallbacks::ticket_key);
+  if (settings_.client_auth != ClientAuth::off) {
+    SSL_CTX_set_session_ticket_cb(context, TlsServerCallbacks::limit_session, TlsServerCallbacks::judge_ticket,
+                                  nullptr);
+  }
   SSL_CTX_set_tlsext_servername_callback(context, TlsServerCallbacks::choose_site);
   SSL_CTX_set_tlsext_status_cb(context, TlsServerCallbacks::staple);
   SSL_CTX_set_tlsext_status_arg(context, &site);
   if (!protocol_list_.empty()) SSL_CTX_set_alpn_select_cb(context, TlsServerCallbacks::choose_protocol, nullptr);
+}
+
+bool TlsServer::admits_all_of(const TlsServer* other) const {
+  if (!asks_for_certificates()) return true;
+  if (!other) return settings_.client_auth == ClientAuth::optional;
+  return session_id_context_ == other->session_id_context_;
+}
+
+bool TlsServer::admits(const TlsSession* session) const {
+  if (!asks_for_certificates()) return true;
+  const bool has_certificate = session && SSL_get0_peer_certificate(session->openssl());
+  if (!has_certificate) return settings_.client_auth == ClientAuth::optional;
+  return settings_.client_authorities->vouch_for_client(session->openssl());
 }
 
 const TlsServer::Site& TlsServer::find(std::string_view host) const {

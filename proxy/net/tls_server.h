@@ -16,6 +16,8 @@ struct ssl_st;
 
 namespace weir::net {
 
+class TlsSession;
+
 /// How a listener speaks TLS: which certificate for which name, whose clients are let in. Made once a snapshot,
 /// immutable, shared by all workers.
 class TlsServer {
@@ -46,6 +48,10 @@ class TlsServer {
   bool takes_early_data() const { return settings_.early_data == EarlyData::taken; }
   /// Of all clients, be it that they may have none.
   bool asks_for_certificates() const { return settings_.client_auth != ClientAuth::off; }
+  /// Would a client of `other` (null: one without TLS) have passed here, too, whoever it is?
+  bool admits_all_of(const TlsServer* other) const;
+  /// Would this client, whose handshake is done, have passed here? Null: it came without TLS.
+  bool admits(const TlsSession* session) const;
 
  private:
   friend struct TlsServerCallbacks;

@@ -99,7 +99,7 @@ class TlsSession {
   const TlsClient* client() const { return client_ ? client_->context.get() : nullptr; }
   /// OpenSSL has a session that may be resumed: for the callback. Takes ownership.
   static void remember(ssl_session_st* session);
-  /// For tests.
+  /// For TlsServer and tests.
   ssl_st* openssl() const { return ssl_.get(); }
 
  private:

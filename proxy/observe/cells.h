@@ -38,8 +38,15 @@ struct ListenerCells {
 };
 
 /// Why a connection was closed before its first request.
-enum class Refusal : uint8_t { limit, limit_per_address, out_of_files, tls_handshake, proxy_header };
-inline constexpr size_t kRefusals = 5;
+enum class Refusal : uint8_t {
+  limit,
+  limit_per_address,
+  out_of_files,
+  tls_handshake,
+  proxy_header,
+  client_certificate
+};
+inline constexpr size_t kRefusals = 6;
 
 /// The label values of one snapshot. Routes and listeners are in the configuration's order: Route::index is
 /// the position in `routes`.

@@ -4,8 +4,8 @@ namespace weir::observe {
 
 namespace {
 
-constexpr std::string_view kRefusalNames[kRefusals] = {"limit", "limit_per_address", "out_of_files", "tls_handshake",
-                                                       "proxy_header"};
+constexpr std::string_view kRefusalNames[kRefusals] = {"limit",         "limit_per_address", "out_of_files",
+                                                       "tls_handshake", "proxy_header",      "client_certificate"};
 constexpr std::string_view kClassNames[] = {"none", "1xx", "2xx", "3xx", "4xx", "5xx"};
 
 using ClassTotals = std::array<uint64_t, 6>;

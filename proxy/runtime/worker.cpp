@@ -87,6 +87,7 @@ struct Worker::Counted final : downstream::ConnectionObserver {
     metrics.refused(limit == Limit::all ? observe::Refusal::limit : observe::Refusal::limit_per_address);
   }
 
+  void connection_barred() override { metrics.refused(observe::Refusal::client_certificate); }
   void proxy_header_refused() override { metrics.refused(observe::Refusal::proxy_header); }
   void handshake_failed(net::TlsFault fault) override {
     metrics.refused(observe::Refusal::tls_handshake);
@@ -287,7 +288,7 @@ void Worker::do_adopt(const std::shared_ptr<const Adoption>& adoption, const std
     counted->cells = &served->listener(index);
     const auto& proxy_protocol = served->snapshot().configuration().listeners[index].proxy_protocol;
     if (proxy_protocol) counted->gateway.expect_proxy_header(&*proxy_protocol);
-    counted->gateway.use_tls(served->snapshot().tls(index));
+    counted->gateway.use_tls(served->snapshot().tls(index), served->snapshot().configuration().stream_grace);
   }
   connections_->keep_only(
       [adoption](const upstream::EndpointState& state) { return adoption->endpoints.contains(&state); });

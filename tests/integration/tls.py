@@ -14,7 +14,8 @@ from backend import HttpBackend, digest, fields_of, pattern
 from certificates import EXPIRED, Authority
 from harness import WEIR, WeirCase, eventually, free_address, settings
 from settings import route
-from wire import RawClient, Stream, request_bytes
+from h2_wire import H2Client
+from wire import Closed, Cut, RawClient, Stream, request_bytes
 
 FAILURES = "weir_tls_handshake_failures_total"
 EXPIRY = "weir_tls_certificate_expiry_seconds"
@@ -317,6 +318,106 @@ class ClientCertificates(TlsCase):
                 told = self.curl(weir, "/h2", "--cert", self.ann.cert, "--key", self.ann.key, "--http2", "-H", "Host: b.test",
                                  "-o", "/dev/null", "-w", "%{http_code} %{http_version}")
                 self.assertEqual(f"{status} 2".encode(), told.stdout)
+
+    # -- after a reload
+
+    def reloaded(self, weir, listener, **client_auth):
+        bind = {"bind": listener["bind"], "tls": {**listener["tls"], "client_auth": client_auth}}
+        with open(weir.file) as file:
+            config = json.load(file)
+        weir.reload({**config, "listeners": [bind]})
+
+    def h2(self, weir, certificate=None):
+        context = self.context(certificate=certificate)
+        context.set_alpn_protocols(["h2"])
+        client = H2Client(weir.address, context)
+        self.addCleanup(client.close)
+        return client
+
+    def assert_drained(self, weir, client, client2):
+        """Told to go at once, and refused if they stay."""
+        client2.until(lambda: client2.goaway is not None)
+        refused = client.get(host="a.test")
+        self.assertEqual((421, True), (refused.status, refused.closes()))
+        self.assertEqual("urn:weir:error:misdirected", refused.json()["type"])
+        self.assertTrue(client.is_closed())
+        eventually(lambda: weir.metric(settings.REFUSED_CONNECTIONS, reason="client_certificate") >= 2, "both are counted")
+
+    def test_a_reload_that_asks_for_certificates_drains_connections_without_one(self):
+        listener = self.secure()
+        weir = self.serving(listener)
+        client, client2 = self.tls(weir), self.h2(weir)
+        self.assertEqual([200, 200], [client.get(host="a.test").status, client2.get(host="a.test").status])
+        self.reloaded(weir, listener, mode="required", ca=self.authority.ca)
+        self.assert_drained(weir, client, client2)
+        self.assertEqual(200, self.tls(weir, certificate=self.ann).get(host="a.test").status)
+
+    def test_a_reload_that_replaces_the_authority_drains_the_clients_of_the_old_one(self):
+        listener = self.asking("required")
+        weir = self.serving(listener)
+        client, client2 = self.tls(weir, certificate=self.ann), self.h2(weir, self.ann)
+        self.assertEqual([200, 200], [client.get(host="a.test").status, client2.get(host="a.test").status])
+        self.reloaded(weir, listener, mode="required", ca=self.stranger.ca)
+        self.assert_drained(weir, client, client2)
+
+    def test_a_reload_after_which_the_client_still_gets_in_drains_nobody(self):
+        listener = self.asking("required")
+        weir = self.serving(listener)
+        client, client2 = self.tls(weir, certificate=self.ann), self.h2(weir, self.ann)
+        both = os.path.join(self.folder(), "both.pem")
+        with open(both, "w") as file:
+            file.write(open(self.stranger.ca).read() + open(self.authority.ca).read())
+        for change in ({"mode": "required", "ca": self.authority.ca}, {"mode": "required", "ca": both},
+                       {"mode": "optional", "ca": both}, {"mode": "off"}):
+            self.reloaded(weir, listener, **change)
+            response = client.get(host="a.test")
+            self.assertEqual((200, False), (response.status, response.closes()))
+            self.assertEqual(200, client2.get(host="a.test").status)
+        self.assertIsNone(client2.goaway)
+
+    def test_a_request_under_way_is_finished_and_a_plain_connection_is_refused(self):
+        backend, bind = self.backend(), free_address()
+        weir = self.in_front_of(backend, listeners=[settings.listener(bind)])
+        idle, busy = self.client(weir), self.client(weir)
+        self.assertEqual(200, idle.get().status)
+        busy.send(request_bytes(target="/hold"))
+        backend.held.acquire()
+        self.reloaded(weir, self.secure() | {"bind": bind}, mode="required", ca=self.authority.ca)
+        self.assertEqual(421, idle.get().status)
+        backend.release.set()
+        response = busy.response()
+        self.assertEqual((200, True), (response.status, response.closes()))
+
+    def test_sessions_end_with_the_clients_certificate(self):
+        for version in (ssl.TLSVersion.TLSv1_2, ssl.TLSVersion.TLSv1_3):
+            for more in ({}, {"early_data": True}):
+                with self.subTest(version, **more):
+                    weir = self.serving(self.secure(client_auth={"mode": "required", "ca": self.authority.ca}, **more))
+                    until = time.time() + 4
+                    stamp = lambda when: time.strftime("%Y%m%d%H%M%SZ", time.gmtime(when))
+                    brief = self.authority.issue("ann.test", name=f"brief-{os.urandom(3).hex()}", dates=(stamp(until - 3600), stamp(until)))
+                    context, session = self.context(certificate=brief, maximum_version=version), None
+                    resumed = []
+                    while time.time() < int(until) + 1.5:      # each resumption brings a new ticket
+                        client = RawClient(weir.address)
+                        self.addCleanup(client.close)
+                        try:
+                            client.sock = context.wrap_socket(client.sock, server_hostname="a.test", session=session)
+                            client.stream = Stream(client.sock)
+                            self.assertEqual(200, client.get(host="a.test").status)
+                        except (OSError, Closed, Cut):
+                            break
+                        resumed.append(client.sock.session_reused)
+                        session = client.sock.session
+                        time.sleep(0.1)
+                    self.assertGreater(resumed.count(True), 0)
+                    client = RawClient(weir.address)
+                    self.addCleanup(client.close)
+                    with self.assertRaises((OSError, Closed, Cut)):
+                        client.sock = context.wrap_socket(client.sock, server_hostname="a.test", session=session)
+                        client.stream = Stream(client.sock)
+                        client.get(host="a.test")
+                    self.failures(weir, "bad_certificate")
 
     def test_a_resumed_session_knows_its_client(self):
         weir = self.serving(self.asking("required"))

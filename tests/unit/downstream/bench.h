@@ -54,6 +54,7 @@ struct Observer : ExchangeObserver, ConnectionObserver {
   void connection_opened() override { ++connections; }
   void connection_closed() override { --connections; }
   void connection_refused(Limit limit) override { refused.push_back(limit); }
+  void connection_barred() override { ++barred; }
   void proxy_header_refused() override { ++headers_refused; }
   void handshake_failed(net::TlsFault fault) override { faults.push_back(fault); }
 
@@ -62,6 +63,7 @@ struct Observer : ExchangeObserver, ConnectionObserver {
   std::vector<Seen> seen;
   std::vector<Limit> refused;
   int headers_refused = 0;
+  int barred = 0;
   std::vector<net::TlsFault> faults;
 };
 

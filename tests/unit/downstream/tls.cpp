@@ -22,7 +22,7 @@ struct TlsBench : Bench {
     settings.certificates.push_back({{issued.certificate}, {issued.key}, {}});
     const auto tls = make_tls(settings, {"", std::chrono::system_clock::now(), problems}, tickets);
     REQUIRE_MESSAGE(tls, problems.text());
-    gateway.use_tls(tls);
+    gateway.use_tls(tls, 1min);
   }
 
   Authority authority;
