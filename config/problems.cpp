@@ -74,8 +74,12 @@ void Problems::add(Location at, std::string message, std::string hint) {
 }
 
 void Problems::warn(Location at, std::string message, std::string hint) {
-  if (warnings_.size() < kMost)
-    warnings_.push_back({std::move(at), std::move(message), std::move(hint), Severity::warning});
+  const auto is_same = [&](const Problem& known) {
+    return known.message == message && known.at.file == at.file && known.at.line == at.line &&
+           known.at.column == at.column;
+  };
+  if (warnings_.size() == kMost || std::ranges::any_of(warnings_, is_same)) return;
+  warnings_.push_back({std::move(at), std::move(message), std::move(hint), Severity::warning});
 }
 
 void Problems::drop_after(size_t count) {
@@ -124,6 +128,10 @@ std::string Problems::place_of(const Problem& problem) const {
 
 void Problems::for_each(const std::function<void(const Problem&, std::string_view place)>& visit) const {
   for (const auto* problem : sorted(problems_)) visit(shown(*problem), place_of(*problem));
+}
+
+void Problems::for_each_warning(const std::function<void(const Problem&, std::string_view place)>& visit) const {
+  for (const auto* warning : sorted(warnings_)) visit(shown(*warning), place_of(*warning));
 }
 
 Problem Problems::shown(const Problem& problem) const {

@@ -31,6 +31,8 @@ class Problems {
   uint32_t add_source(std::string name, std::string text);
 
   void add(Location at, std::string message, std::string hint = "");
+  /// Something that works and is probably not what was meant: told by `weir check` and in the log, never a reason to
+  /// refuse the configuration. The same one again is ignored.
   void warn(Location at, std::string message, std::string hint = "");
 
   /// The value at this place is a secret, also in problems that are already known. `text`: as a message may quote it.
@@ -50,6 +52,7 @@ class Problems {
 
   /// Each of those that are kept, in the order of the file, with its place: `weir.yaml:6:17`.
   void for_each(const std::function<void(const Problem&, std::string_view place)>& visit) const;
+  void for_each_warning(const std::function<void(const Problem&, std::string_view place)>& visit) const;
   /// For a terminal: each with its source line, a caret and a hint; then "weir.yaml: 2 problems; nothing was changed".
   std::string text() const;
   /// The same of the warnings, without a last line; empty when there are none.

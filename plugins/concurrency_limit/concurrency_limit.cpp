@@ -18,21 +18,22 @@ struct Place {
 
 }  // namespace
 
-ConcurrencyLimit::ConcurrencyLimit(const ConcurrencyLimitSettings& settings, const std::string& scope,
+ConcurrencyLimit::ConcurrencyLimit(const ConcurrencyLimitSettings& settings, const FilterContext::Scope& scope,
                                    FilterContext& context)
     : max_(settings.max),
       max_keys_(settings.max_keys),
       queue_(settings.queue),
       policy_(settings.name->empty() ? "default" : *settings.name),
-      places_(context.process_state<Places>("concurrency_limit " + scope, {})),
+      places_(context.process_state<Places>("concurrency_limit " + scope.state, {})),
       in_flight_(context.metrics.gauge("concurrency_limit_in_flight", "Requests that hold a place",
-                                       {{"route", context.route}, {"limiter", scope}})),
+                                       {{"route", context.route}, {"limiter", scope.label}})),
       queued_(context.metrics.gauge("concurrency_limit_queued", "Requests that wait for a place",
-                                    {{"route", context.route}, {"limiter", scope}})),
+                                    {{"route", context.route}, {"limiter", scope.label}})),
       full_(context.metrics.counter("concurrency_limit_refused", "Requests that got no place",
-                                    {{"route", context.route}, {"limiter", scope}, {"reason", "full"}})),
-      timed_out_(context.metrics.counter("concurrency_limit_refused", "Requests that got no place",
-                                         {{"route", context.route}, {"limiter", scope}, {"reason", "timed_out"}})) {
+                                    {{"route", context.route}, {"limiter", scope.label}, {"reason", "full"}})),
+      timed_out_(
+          context.metrics.counter("concurrency_limit_refused", "Requests that got no place",
+                                  {{"route", context.route}, {"limiter", scope.label}, {"reason", "timed_out"}})) {
   using Status = ConcurrencyLimitSettings::Status;
   if (!settings.key.empty()) key_.emplace(settings.key);
   const auto status = settings.status.value_or(key_ ? Status::too_many_requests : Status::unavailable);
@@ -60,8 +61,10 @@ Task<> ConcurrencyLimit::handle(Exchange& exchange, Next next) const {
 
 Task<Result<Semaphore::Permit>> ConcurrencyLimit::wait(Exchange& exchange, Semaphore& semaphore) const {
   const Presence presence(queued_);
+  if (key_) exchange.tell_delay();
   auto& loop = exchange.loop();
-  co_return co_await semaphore.acquire(loop, queue_.max, std::min(loop.now() + queue_.timeout, exchange.deadline));
+  const Time until = std::min(loop.now() + queue_.timeout, exchange.attempt_deadline());
+  co_return co_await semaphore.acquire(loop, queue_.max, until);
 }
 
 void ConcurrencyLimit::refuse(Exchange& exchange, SharedCount& cause) const {
@@ -77,11 +80,12 @@ config::Tag<FilterFactory> concurrency_limit_filter() {
       [](const ConcurrencyLimitSettings& settings, const config::Location& at,
          FilterContext& context) -> std::shared_ptr<const Filter> {
         const auto& name = settings.name;
-        const auto scope = name->empty() ? context.scope(at) : *name;
-        if (context.names.insert("concurrency_limit " + scope).second) {
+        const auto scope = context.scope(at, *name);
+        if (!settings.key.empty()) warn_behind_cache(at, context);
+        if (context.names.insert("concurrency_limit " + scope.state).second) {
           return std::make_shared<const ConcurrencyLimit>(settings, scope, context);
         }
-        context.problems.add(name->empty() ? at : name.at, "two limits of one route are called '" + scope + "'",
+        context.problems.add(name->empty() ? at : name.at, "two limits of one route are called '" + scope.label + "'",
                              "give each a name of its own");
         return nullptr;
       });

@@ -32,7 +32,7 @@ void decode(config::Reader& r, ConcurrencyLimitSettings& settings);
 /// A few more may wait for their turn, first come, first served.
 class ConcurrencyLimit : public Filter {
  public:
-  ConcurrencyLimit(const ConcurrencyLimitSettings& settings, const std::string& scope, FilterContext& context);
+  ConcurrencyLimit(const ConcurrencyLimitSettings& settings, const FilterContext::Scope& scope, FilterContext& context);
   Task<> handle(Exchange& exchange, Next next) const override;
 
  private:

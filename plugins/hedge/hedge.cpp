@@ -161,8 +161,9 @@ config::Tag<FilterFactory> hedge_filter() {
                                "write the hedge after the cache");
         }
         return std::make_shared<const Hedge>(
-            settings, context.route, context.process_state<Budget>("hedge " + context.route, settings.budget.limits),
-            context.process_state<TailLatency>("hedge " + context.route, {}), context.metrics);
+            settings, context.route,
+            context.process_state<Budget>("hedge " + context.identity(), settings.budget.limits),
+            context.process_state<TailLatency>("hedge " + context.identity(), {}), context.metrics);
       });
 }
 

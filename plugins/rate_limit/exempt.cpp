@@ -11,12 +11,15 @@ Exempt::Exempt(const ExemptSettings& settings) : keys_(settings.keys) {
   }
 }
 
-bool Exempt::has(Exchange& exchange, std::span<const store::Take> takes) const {
+bool Exempt::has(Exchange& exchange, std::span<const RateQuota> quotas) const {
   const auto is_among = [](const std::vector<std::string>& values, std::string_view value) {
     return std::ranges::find(values, value) != values.end();
   };
-  return clients_.contain(exchange.client) ||
-         std::ranges::any_of(takes, [&](const auto& take) { return is_among(keys_, take.key); }) ||
+  const auto has_key = [&](const RateQuota& quota) {
+    const auto value = quota.value(exchange);
+    return !value.empty() && is_among(keys_, value);
+  };
+  return clients_.contain(exchange.client) || (!keys_.empty() && std::ranges::any_of(quotas, has_key)) ||
          std::ranges::any_of(when_,
                              [&](const auto& when) { return is_among(when.values, when.key.evaluate(exchange)); });
 }

@@ -9,7 +9,7 @@ namespace weir::plugins {
 class Exempt {
  public:
   explicit Exempt(const ExemptSettings& settings);
-  bool has(Exchange& exchange, std::span<const store::Take> takes) const;
+  bool has(Exchange& exchange, std::span<const RateQuota> quotas) const;
 
  private:
   struct Condition {

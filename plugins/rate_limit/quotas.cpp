@@ -14,13 +14,6 @@ Duration interval_of(const store::Limit& limit) {
   return std::max(limit.per / static_cast<int64_t>(limit.count), Duration(1));
 }
 
-store::Limit stretch(store::Limit limit, Duration max_delay) {
-  if (limit.algorithm == store::Limit::Algorithm::gcra) {
-    limit.burst += static_cast<uint64_t>(max_delay / interval_of(limit));
-  }
-  return limit;
-}
-
 std::string policy_of(const QuotaSettings& settings) { return settings.name->empty() ? "default" : *settings.name; }
 
 store::Limit in_slot(store::Limit limit, std::string_view slot) {
@@ -30,7 +23,7 @@ store::Limit in_slot(store::Limit limit, std::string_view slot) {
 
 }  // namespace
 
-RateQuota::RateQuota(const QuotaSettings& settings, const std::string& name, std::string slot, Duration max_delay)
+RateQuota::RateQuota(const QuotaSettings& settings, const std::string& name, std::string slot)
     : texts_(std::make_unique<const Texts>(Texts{.policy = policy_of(settings),
                                                  .told = '"' + policy_of(settings) + "\";r=",
                                                  .name = name,
@@ -39,8 +32,7 @@ RateQuota::RateQuota(const QuotaSettings& settings, const std::string& name, std
       key_(settings.key),
       cost_(settings.cost ? **settings.cost : Cost{}),
       limit_(in_slot(limit_of(settings, texts_->name), texts_->slot)),
-      interval_(interval_of(limit_)),
-      stretched_(stretch(limit_, max_delay)) {}
+      interval_(interval_of(limit_)) {}
 
 uint64_t RateQuota::cost(Exchange& exchange) const {
   if (cost_.from.empty()) return cost_.fixed;
@@ -48,16 +40,22 @@ uint64_t RateQuota::cost(Exchange& exchange) const {
   return said ? std::clamp<uint64_t>(*said, 1, kMostCost) : 1;
 }
 
+store::Limit RateQuota::stretched(Duration delay) const {
+  auto limit = limit_;
+  if (limit.algorithm == store::Limit::Algorithm::gcra) limit.burst += static_cast<uint64_t>(delay / interval_);
+  return limit;
+}
+
 store::Quota RateQuota::unstretched(store::Quota quota) const {
-  const uint64_t more = stretched_.burst - limit_.burst;
-  if (more == 0) return quota;
+  if (quota.most <= limit_.burst || limit_.algorithm != store::Limit::Algorithm::gcra) return quota;
+  quota.remaining -= std::min(quota.remaining, quota.most - limit_.burst);
   quota.most = limit_.burst;
-  quota.remaining -= std::min(quota.remaining, more);
   return quota;
 }
 
 Duration RateQuota::delay(const store::Quota& quota) const {
-  const Duration most = interval_ * static_cast<int64_t>(stretched_.burst - limit_.burst);
+  if (limit_.algorithm != store::Limit::Algorithm::gcra || quota.most <= limit_.burst) return {};
+  const Duration most = interval_ * static_cast<int64_t>(quota.most - limit_.burst);
   return std::clamp(quota.reset_after - interval_ * static_cast<int64_t>(limit_.burst), Duration::zero(), most);
 }
 
@@ -71,12 +69,13 @@ store::Limit RateQuota::share(uint32_t instances, uint64_t cost) const {
   return {texts_->share_name, store::Limit::Algorithm::gcra, limit_.count, Duration(static_cast<int64_t>(per)), burst};
 }
 
-std::span<const store::Take> takes_of(std::span<const RateQuota> quotas, Exchange& exchange, Reach reach) {
+std::span<const store::Take> takes_of(std::span<const RateQuota> quotas, Exchange& exchange, Duration delay) {
   const size_t bytes = quotas.size() * sizeof(store::Take);
   auto* const takes = static_cast<store::Take*>(exchange.arena().bump(bytes, alignof(store::Take)));
   for (size_t i = 0; i < quotas.size(); ++i) {
     const auto& quota = quotas[i];
-    const auto& limit = reach == Reach::delayed ? quota.stretched() : quota.limit();
+    const auto& limit =
+        delay > Duration{} ? exchange.arena().make<store::Limit>(quota.stretched(delay)) : quota.limit();
     new (takes + i) store::Take{limit, quota.key(exchange), quota.cost(exchange)};
   }
   return {takes, quotas.size()};

@@ -17,9 +17,8 @@ namespace weir::plugins {
 /// One quota of a rate_limit: by what it counts, how much a request takes, and from which limit.
 class RateQuota {
  public:
-  /// `name` is its limit's in the store, `slot` where it is kept ("": where its key is); `max_delay`: how far ahead of
-  /// its time a request may come and wait.
-  RateQuota(const QuotaSettings& settings, const std::string& name, std::string slot, Duration max_delay);
+  /// `name` is its limit's in the store, `slot` where it is kept ("": where its key is).
+  RateQuota(const QuotaSettings& settings, const std::string& name, std::string slot);
 
   const std::string& policy() const { return texts_->policy; }  // what clients call it: a token
   const std::string& told() const { return texts_->told; }      // `"policy";r=`, as a RateLimit field begins
@@ -27,14 +26,16 @@ class RateQuota {
   /// The time in which the limit gives one back.
   Duration interval() const { return interval_; }
   std::string_view key(Exchange& exchange) const { return key_.of(exchange); }
+  /// What `exempt.keys` is compared with.
+  std::string_view value(Exchange& exchange) const { return key_.value(exchange); }
   uint64_t cost(Exchange& exchange) const;
 
-  /// The limit with as much more burst as `max_delay` gives back. A request out of that part has to wait.
-  const store::Limit& stretched() const { return stretched_; }
-  /// How a quota of `stretched` stands in terms of `limit`.
+  /// The limit with as much more burst as `delay` gives back. A request out of that part has to wait.
+  store::Limit stretched(Duration delay) const;
+  /// How a quota of a stretched limit stands in terms of `limit`.
   store::Quota unstretched(store::Quota quota) const;
-  /// The delay of a request admitted by `stretched`: at most the time by which the limit was stretched, whatever the
-  /// store says.
+  /// The delay of a request admitted by a stretched limit: at most the time by which the limit was stretched, whatever
+  /// the store says.
   Duration delay(const store::Quota& quota) const;
 
   /// This process' share while the store is gone: the rate, over so many, and no burst.
@@ -53,11 +54,9 @@ class RateQuota {
   Cost cost_;
   store::Limit limit_;
   Duration interval_;
-  store::Limit stretched_;
 };
 
-/// What a request asks of all quotas of its filter, in its arena. `delayed`: it would wait for its turn.
-enum class Reach : uint8_t { now, delayed };
-std::span<const store::Take> takes_of(std::span<const RateQuota> quotas, Exchange& exchange, Reach reach);
+/// What a request asks of all quotas of its filter, in its arena. It would wait so long for its turn.
+std::span<const store::Take> takes_of(std::span<const RateQuota> quotas, Exchange& exchange, Duration delay);
 
 }  // namespace weir::plugins

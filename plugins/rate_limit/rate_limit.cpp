@@ -5,6 +5,7 @@
 #include "async/sleep.h"
 #include "base/arena_text.h"
 #include "exchange/error_response.h"
+#include "exchange/gate.h"
 
 namespace weir::plugins {
 
@@ -15,14 +16,12 @@ using namespace std::chrono_literals;
 /// The limits' names in the store: the filter's, and behind it each one's own, if there are several. Those whose keys
 /// differ are kept together by the filter's name.
 std::vector<RateQuota> compile(const RateLimitSettings& settings, const std::string& scope) {
-  const Duration max_delay = settings.mode == Mode::throttle ? settings.max_delay : 0s;
   const auto all = quotas_of(settings);
   const bool has_one_key =
       std::ranges::all_of(all, [&](const auto& quota) { return quota.key.text() == all.front().key.text(); });
   std::vector<RateQuota> quotas;
   for (const auto& quota : all) {
-    quotas.emplace_back(quota, settings.limits.empty() ? scope : scope + "." + *quota.name, has_one_key ? "" : scope,
-                        max_delay);
+    quotas.emplace_back(quota, settings.limits.empty() ? scope : scope + "." + *quota.name, has_one_key ? "" : scope);
   }
   return quotas;
 }
@@ -55,28 +54,32 @@ Time end_of_lease(Time now, std::span<const RateQuota> quotas, const store::Deci
 std::string_view joined_keys(Arena& arena, std::span<const store::Take> takes) {
   if (takes.size() == 1) return takes.front().key;
   ArenaText keys(arena);
-  for (const auto& take : takes) keys << take.key << std::string_view("\0", 1);
+  for (const auto& take : takes) {
+    const auto size = static_cast<uint32_t>(take.key.size());  // before the key, which may have any byte
+    keys << std::string_view(reinterpret_cast<const char*>(&size), sizeof size) << take.key;
+  }
   return keys.text();
 }
 
 }  // namespace
 
-RateLimit::RateLimit(const RateLimitSettings& settings, std::string scope, FilterContext& context)
-    : quotas_(compile(settings, scope)),
+RateLimit::RateLimit(const RateLimitSettings& settings, const FilterContext::Scope& scope, FilterContext& context)
+    : quotas_(compile(settings, scope.state)),
       mode_(settings.mode),
       on_store_failure_(settings.on_store_failure.value_or(context.on_store_failure)),
       fields_(quotas_, settings.headers),
       exempt_(settings.exempt),
+      max_delay_(settings.mode == Mode::throttle ? settings.max_delay : 0s),
       max_waiting_(settings.max_waiting),
       lease_(*settings.lease),
-      decisions_(context.metrics, context.route, scope),
+      decisions_(context.metrics, context.route, scope.label),
       delayed_now_(context.metrics.gauge("rate_limit_delayed_requests", "Requests that a rate limit is delaying",
-                                         {{"route", context.route}, {"limiter", scope}})),
-      leases_(lease_ > 1 ? context.worker_state<Leases>("rate_limit " + scope, {}) : nullptr) {}
+                                         {{"route", context.route}, {"limiter", scope.label}})),
+      leases_(lease_ > 1 ? context.worker_state<Leases>("rate_limit " + scope.state, {}) : nullptr) {}
 
 Task<> RateLimit::handle(Exchange& exchange, Next next) const {
-  const Takes takes = takes_of(quotas_, exchange, may_delay() ? Reach::delayed : Reach::now);
-  if (exempt_.has(exchange, takes)) {
+  const Takes takes = takes_of(quotas_, exchange, longest_delay(exchange));
+  if (exempt_.has(exchange, quotas_)) {
     decisions_.count(RateDecision::exempt);
     co_return co_await next(exchange);
   }
@@ -92,10 +95,23 @@ Task<> RateLimit::handle(Exchange& exchange, Next next) const {
     co_return fields_.add(exchange, quotas_, *decision);
   }
   const Duration wait = until_turn(*decision);
+  const Time turn = exchange.loop().now() + wait;
   decisions_.count(wait > 0s ? RateDecision::delayed : RateDecision::allowed);
-  if (wait > 0s) co_await delay(exchange, wait);
+  // The store's answer may have taken long, and a timer fires late.
+  if (wait > 0s && turn < exchange.attempt_deadline()) co_await delay(exchange, wait);
+  const bool is_late = wait > 0s && std::max(turn, exchange.loop().now()) >= exchange.attempt_deadline();
+  if (is_late) co_return refuse_late(exchange, wait);
   co_await next(exchange);
   fields_.add(exchange, quotas_, *decision);
+}
+
+/// No longer than the exchange has left: what could only be sent after its deadline is refused, and takes nothing.
+Duration RateLimit::longest_delay(const Exchange& exchange) const {
+  if (mode_ != Mode::throttle || delayed_now_.value() >= max_waiting_) return 0s;
+  const Time deadline = exchange.attempt_deadline();
+  const Time now = exchange.worker.loop.now();
+  if (deadline == Time::max()) return max_delay_;
+  return std::clamp<Duration>(deadline - now - Duration(1), 0s, max_delay_);
 }
 
 Task<Result<store::Decision>> RateLimit::take(Exchange& exchange, Takes takes) const {
@@ -138,7 +154,14 @@ Duration RateLimit::until_turn(const store::Decision& decision) const {
 Task<> RateLimit::delay(Exchange& exchange, Duration time) const {
   const Presence presence(delayed_now_);
   exchange.record.raise(Flag::RL);
+  exchange.tell_delay();
   co_await sleep_for(exchange.loop(), time);
+}
+
+/// Its turn comes after its deadline. `wait`: until a request of this client's would have its turn.
+void RateLimit::refuse_late(Exchange& exchange, Duration wait) const {
+  fail_for(exchange, {ErrorCode::rate_limited, Side::client, "the turn would come after the request's deadline"}, wait);
+  exchange.facts.set(kViolatedPolicies, quotas_.front().policy());
 }
 
 void RateLimit::refuse(Exchange& exchange, const store::Decision& decision) const {
@@ -179,19 +202,20 @@ Task<> RateLimit::handle_locally(Exchange& exchange, Next next, Takes takes) con
 }
 
 config::Tag<FilterFactory> rate_limit_filter() {
-  return filter_tag<RateLimitSettings>("rate_limit", "lets each client (or other key) have so many requests in so long",
-                                       [](const RateLimitSettings& settings, const config::Location& at,
-                                          FilterContext& context) -> std::shared_ptr<const Filter> {
-                                         const auto& name = settings.quota.name;
-                                         const auto scope = name->empty() ? context.scope(at) : *name;
-                                         if (context.names.insert("rate_limit " + scope).second) {
-                                           return std::make_shared<const RateLimit>(settings, scope, context);
-                                         }
-                                         context.problems.add(name->empty() ? at : name.at,
-                                                              "two limits of one route are called '" + scope + "'",
-                                                              "give each a name of its own");
-                                         return nullptr;
-                                       });
+  return filter_tag<RateLimitSettings>(
+      "rate_limit", "lets each client (or other key) have so many requests in so long",
+      [](const RateLimitSettings& settings, const config::Location& at,
+         FilterContext& context) -> std::shared_ptr<const Filter> {
+        const auto& name = settings.quota.name;
+        const auto scope = context.scope(at, *name);
+        warn_behind_cache(at, context);
+        if (context.names.insert("rate_limit " + scope.state).second) {
+          return std::make_shared<const RateLimit>(settings, scope, context);
+        }
+        context.problems.add(name->empty() ? at : name.at, "two limits of one route are called '" + scope.label + "'",
+                             "give each a name of its own");
+        return nullptr;
+      });
 }
 
 }  // namespace weir::plugins

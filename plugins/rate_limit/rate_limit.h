@@ -15,13 +15,13 @@ namespace weir::plugins {
 /// Lets each key have so many requests in so long, counted in the store: over the process, or over a fleet.
 class RateLimit : public Filter {
  public:
-  RateLimit(const RateLimitSettings& settings, std::string scope, FilterContext& context);
+  RateLimit(const RateLimitSettings& settings, const FilterContext::Scope& scope, FilterContext& context);
   Task<> handle(Exchange& exchange, Next next) const override;
 
  private:
   using Takes = std::span<const store::Take>;
 
-  bool may_delay() const { return mode_ == Mode::throttle && delayed_now_.value() < max_waiting_; }
+  Duration longest_delay(const Exchange& exchange) const;
   Task<Result<store::Decision>> take(Exchange& exchange, Takes takes) const;
   Task<Result<store::Decision>> take_leased(Exchange& exchange, Takes takes) const;
   void watch(Exchange& exchange, const store::Decision& decision) const;
@@ -29,6 +29,7 @@ class RateLimit : public Filter {
   Task<> handle_without_store(Exchange& exchange, Next next, Takes takes) const;
   Task<> handle_locally(Exchange& exchange, Next next, Takes takes) const;
   Task<> delay(Exchange& exchange, Duration time) const;
+  void refuse_late(Exchange& exchange, Duration wait) const;
   void refuse(Exchange& exchange, const store::Decision& decision) const;
 
   std::vector<RateQuota> quotas_;
@@ -36,6 +37,7 @@ class RateLimit : public Filter {
   store::OnFailure on_store_failure_;
   QuotaFields fields_;
   Exempt exempt_;
+  Duration max_delay_;
   int64_t max_waiting_;
   uint64_t lease_;
   RateDecisions decisions_;

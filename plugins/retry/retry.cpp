@@ -111,8 +111,9 @@ config::Tag<FilterFactory> retry_filter() {
                                "write the retry after the cache, or leave per_try_timeout out");
         }
         return std::make_shared<const Retry>(
-            settings, context.route, context.process_state<Budget>("retry " + context.route, settings.budget.limits),
-            context.worker_state<Backoff>("retry " + context.route, settings.backoff), context.metrics);
+            settings, context.route,
+            context.process_state<Budget>("retry " + context.identity(), settings.budget.limits),
+            context.worker_state<Backoff>("retry " + context.identity(), settings.backoff), context.metrics);
       });
 }
 

@@ -48,6 +48,7 @@ Child::Child(Exchange& parent, const Exchange::Mark& mark, Bond bond)
       local_address_(parent.local_address()),
       backlog_(bond == Bond::fork ? parent.backlog() : nullptr),
       has_reader_(bond == Bond::fork),
+      parent_(bond == Bond::fork ? &parent : nullptr),
       arena_(parent.worker.blocks),
       exchange(arena_, parent.worker, this, bond == Bond::fork ? &parent : nullptr) {
   exchange.client = copy_of(parent.client, arena_);

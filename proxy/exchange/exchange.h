@@ -117,6 +117,8 @@ class ClientSide {
   virtual Backlog* backlog() { return nullptr; }
   /// False while nobody is known to read the response.
   virtual bool has_reader() const { return true; }
+  /// A limit that counts by client makes the exchange wait for its client's turn.
+  virtual void delayed() {}
 };
 
 /// One request and its response: gathers the parts, each of which has its own state. Lives in the arena of
@@ -147,6 +149,11 @@ class Exchange {
   /// What limits how far the response is read ahead of the client; null: nothing but the response's own limits.
   Backlog* backlog() const { return client_side_ ? client_side_->backlog() : nullptr; }
   bool has_reader() const { return !client_side_ || client_side_->has_reader(); }
+  /// Before a wait for the client's own turn (throttle, queue of a keyed limit): whoever shares this exchange's work
+  /// with other clients lets these go.
+  void tell_delay() {
+    if (client_side_) client_side_->delayed();
+  }
   /// Ends a tunnel with a word to both ends; false when this is none. Who must end still has to be cut.
   bool part() { return client_side_ && client_side_->part(); }
 

@@ -13,6 +13,7 @@
 #include "exchange/filter.h"
 #include "exchange/filter_metrics.h"
 #include "exchange/state_slots.h"
+#include "http/target.h"
 #include "store/announcer.h"
 #include "store/channels.h"
 #include "store/on_failure.h"
@@ -35,13 +36,28 @@ struct FilterContext {
   // What state that routes share by name was asked for with, over all routes: those of one name ask for the same. Null:
   // there are no others.
   std::map<std::string, std::string>* agreed = nullptr;
-  std::vector<std::string> behind{};  // the kinds of the filters that this one stands in front of: "cache"
+  std::vector<std::string> behind{};    // the kinds of the filters that this one stands in front of: "cache"
+  std::vector<std::string> in_front{};  // the kinds of the filters that stand in front of this one
+  std::string route_identity{};         // what the route is (`Route::identity`); "": its name
+  http::PathPolicy paths{};             // of the paths that requests may have
 
   bool is_before(std::string_view kind) const { return std::ranges::find(behind, kind) != behind.end(); }
+  bool is_behind(std::string_view kind) const { return std::ranges::find(in_front, kind) != in_front.end(); }
 
-  /// What the state of a filter at `at` is called that has no name of its own: one over all routes for a filter that
-  /// stands before them all.
-  std::string scope(const config::Location& at) const { return at.path.starts_with("routes[") ? route : "*"; }
+  /// By what the state of this route's filters is kept: a name without a position in it, so that a reload which moves
+  /// the route finds its own state again, and never another route's.
+  const std::string& identity() const { return route_identity.empty() ? route : route_identity; }
+
+  /// A filter's name: the one that was written, or its route's; one for all routes for a filter that stands before all.
+  struct Scope {
+    std::string label;  // in metrics, logs and the admin API
+    std::string state;  // by what its state is kept
+  };
+  Scope scope(const config::Location& at, const std::string& own_name) const {
+    if (!own_name.empty()) return {own_name, own_name};
+    if (!at.path.starts_with("routes[")) return {"*", "*"};
+    return {route, identity()};
+  }
 
   /// State that the whole process shares. T is thread-safe.
   template <class T>

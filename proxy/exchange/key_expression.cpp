@@ -36,7 +36,9 @@ const std::vector<std::string> kKnown = [] {
 }();
 constexpr size_t kDeepestSegment = 99;
 
+// In an encoded text '|' is between two parts, and the first '=' of a part is between its kind and its value.
 constexpr bool is_special(char c) { return c == '|' || c == '\\'; }
+constexpr bool is_special_in_kind(char c) { return is_special(c) || c == '='; }
 
 // In lower case, without port and trailing dot: one name for one host.
 std::string_view host_of(Exchange& exchange) {
@@ -58,9 +60,14 @@ std::string_view segment_of(std::string_view path, size_t index) {
   }
 }
 
-std::string_view parameter_of(Exchange& exchange, std::string_view name) {
+std::optional<std::string_view> parameter_of(Exchange& exchange, std::string_view name) {
   const auto raw = http::find_parameter(exchange.request.query, name);
-  return raw ? http::decode_parameter(*raw, exchange.arena()) : std::string_view();
+  return raw ? std::optional(http::decode_parameter(*raw, exchange.arena())) : std::nullopt;
+}
+
+/// Of what is absent when it is empty.
+std::optional<std::string_view> unless_empty(std::string_view value) {
+  return value.empty() ? std::nullopt : std::optional(value);
 }
 
 std::string_view escaped(std::string_view value, Arena& arena) {
@@ -90,6 +97,7 @@ bool is_name(std::string_view name) {
 std::expected<KeyExpression, std::string> KeyExpression::parse(std::string_view text) {
   auto part = parse_part(trim(text));
   if (!part) return std::unexpected(std::move(part.error()));
+  part->kind = kind_of(*part);
   KeyExpression out;
   out.parts_.push_back(std::move(*part));
   return out;
@@ -141,11 +149,11 @@ KeyExpression KeyExpression::by_network() const {
 }
 
 std::string_view KeyExpression::evaluate(Exchange& exchange) const {
-  if (parts_.size() == 1) return evaluate(parts_.front(), exchange);
+  if (parts_.size() == 1) return value_of(parts_.front(), exchange).value_or("");
   auto& arena = exchange.arena();
   ArenaText out(arena);
   for (const auto& part : parts_) {
-    const auto value = evaluate(part, exchange);
+    const auto value = value_of(part, exchange).value_or("");
     if (value.empty()) return {};
     const auto safe = escaped(value, arena);
     out << (out.empty() ? "" : "|") << safe;
@@ -153,23 +161,53 @@ std::string_view KeyExpression::evaluate(Exchange& exchange) const {
   return out.text();
 }
 
-std::string_view KeyExpression::evaluate(const Part& part, Exchange& exchange) const {
+KeyExpression::Encoded KeyExpression::encode(Exchange& exchange) const {
+  auto& arena = exchange.arena();
+  ArenaText text(arena);
+  size_t present = 0;
+  for (const auto& part : parts_) {
+    const auto value = value_of(part, exchange);
+    const auto safe = value ? escaped(*value, arena) : std::string_view();
+    text << (text.empty() ? "" : "|") << part.kind << (value ? "=" : "") << safe;
+    present += safe.empty() ? 0 : 1;
+  }
+  const auto values = present == 0 ? Values::none : present == parts_.size() ? Values::all : Values::some;
+  return {text.text(), values};
+}
+
+std::string_view KeyExpression::hashed(Exchange& exchange) const {
+  if (parts_.size() == 1) return evaluate(exchange);
+  const auto encoded = encode(exchange);
+  return encoded.values == Values::none ? std::string_view() : encoded.text;
+}
+
+std::optional<std::string_view> KeyExpression::value_of(const Part& part, Exchange& exchange) {
   const auto& request = exchange.request;
   switch (part.source) {
-    case Source::client_ip: return exchange.client.ip;
-    case Source::client_network: return network_of(exchange.client.ip, exchange.arena());
+    case Source::client_ip: return unless_empty(exchange.client.ip);
+    case Source::client_network: return unless_empty(network_of(exchange.client.ip, exchange.arena()));
     case Source::method: return request.method_name;
     case Source::host: return host_of(exchange);
     case Source::path: return request.path;
-    case Source::path_segment: return segment_of(request.path, part.index);
-    case Source::header: return request.headers.joined(part.name).value_or("");
-    case Source::cookie: return http::find_cookie(request.headers, part.name).value_or("");
+    case Source::path_segment: return unless_empty(segment_of(request.path, part.index));
+    case Source::header: return request.headers.joined(part.name);
+    case Source::cookie: return http::find_cookie(request.headers, part.name);
     case Source::query: return parameter_of(exchange, part.name);
     case Source::tls:
-      return exchange.client.tls ? exchange.client.tls->*kTlsKeys[part.index].value : std::string_view();
-    case Source::fact: return exchange.facts.get(part.name);
+      return unless_empty(exchange.client.tls ? exchange.client.tls->*kTlsKeys[part.index].value : std::string_view());
+    case Source::fact: return unless_empty(exchange.facts.get(part.name));
   }
-  return {};
+  return std::nullopt;
+}
+
+/// Field names have no case; '\' stands before what is special.
+std::string KeyExpression::kind_of(const Part& part) {
+  std::string kind;
+  for (const char c : text_of(part)) {
+    if (is_special_in_kind(c)) kind += '\\';
+    kind += part.source == Source::header ? to_lower(c) : c;
+  }
+  return kind;
 }
 
 std::string KeyExpression::text_of(const Part& part) {

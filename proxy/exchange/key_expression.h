@@ -1,6 +1,7 @@
 #pragma once
 
 #include <expected>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -21,9 +22,23 @@ class KeyExpression {
   static std::expected<KeyExpression, std::string> parse(std::string_view text);
   static KeyExpression join(std::vector<KeyExpression> parts);
 
-  /// The value: a view of the request or made in its arena. "" when any part of it is missing. Several parts are
-  /// joined by '|', with '\\' before a '|' or '\\' of their own, so that no two lists of values make the same text.
+  /// The value as people read and write it (logs, templates, lists of exempt values): a view of the request or made in
+  /// its arena. "" when any part has no value. Several parts are joined by '|', with '\\' before a '|' or '\\' of their
+  /// own. Never a key: it tells neither the kind of a value nor which part is absent.
   std::string_view evaluate(Exchange& exchange) const;
+
+  /// How many parts have a value that is not empty.
+  enum class Values : uint8_t { none, some, all };
+  struct Encoded {
+    std::string_view text;  // in the exchange's arena
+    Values values = Values::none;
+  };
+  /// The key of what belongs to these values: "header.x-user=ann|header.x-tenant", whose second part is absent. Tells
+  /// each part's kind, its presence and its value, so that no other values and no other expression make the same text.
+  Encoded encode(Exchange& exchange) const;
+  /// What a hash is taken of to choose an endpoint or a share: the value itself of one part, else the encoded parts. ""
+  /// when no part has a value.
+  std::string_view hashed(Exchange& exchange) const;
   /// The same, with clients by their networks: an IPv6 address by its /64, of which one subscriber has all.
   KeyExpression by_network() const;
   bool empty() const { return parts_.empty(); }
@@ -48,11 +63,13 @@ class KeyExpression {
     Source source;
     std::string name;
     size_t index = 0;
+    std::string kind{};  // as an encoded text has it: "header.x-user"
   };
-  std::string_view evaluate(const Part& part, Exchange& exchange) const;
+  static std::optional<std::string_view> value_of(const Part& part, Exchange& exchange);
 
   static std::expected<Part, std::string> parse_part(std::string_view text);
   static std::string text_of(const Part& part);
+  static std::string kind_of(const Part& part);
 
   std::vector<Part> parts_;
 };

@@ -13,7 +13,8 @@ class Exchange;
 /// Where a request goes once it matched: part of the snapshot, immutable.
 struct Route {
   std::string name;
-  uint32_t index = 0;  // in the configuration's order; metrics cells go by it
+  std::string identity{};  // the name that was written, else what the route matches and where it leads
+  uint32_t index = 0;      // in the configuration's order; metrics cells go by it
   Chain chain;
   Duration timeout{};              // whole exchange; 0 = none
   uint64_t max_body = UINT64_MAX;  // request body bytes, else 413
@@ -28,7 +29,7 @@ class RouteTable {
   /// The first route that matches `exchange.request` (path already normalised), or null. May set
   /// `exchange.destination`.
   virtual const Route* find(Exchange& exchange) const = 0;
-  /// Whether there is one of that name still, for what outlives the snapshot that it began with.
+  /// Whether that route is still there, for what outlives the snapshot that it began with.
   virtual bool has(const Route&) const { return true; }
 };
 

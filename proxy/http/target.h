@@ -25,6 +25,7 @@ struct PathPolicy {
   Encoded encoded_slash = Encoded::keep;        // %2F
   Encoded encoded_backslash = Encoded::reject;  // %5C; a bare '\' follows it
   bool merge_slashes = false;                   // "//" -> "/"
+  bool operator==(const PathPolicy&) const = default;
 };
 
 /// The one normal form of a path, by RFC 3986 section 6.2.2: unreserved characters decoded, other escapes in upper

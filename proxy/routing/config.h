@@ -54,6 +54,8 @@ struct RespondSettings {
 /// One member of `routes:`. Just one of upstream, split, redirect, respond.
 struct RouteSettings {
   config::Located<std::string> name;
+  std::string identity{};  // the name, or what stands for it in the names of state (`route_identity`)
+  std::string salt{};      // of its split: the name, or its match alone (`match_identity`)
   MatchSettings match;
   std::vector<config::Tagged<FilterFactory>> filters;
   std::optional<RewriteSettings> rewrite;
@@ -79,7 +81,8 @@ struct KnownNames {
   config::NameSet listeners;
 };
 
-/// What only all routes together tell: gives "route-1" … to those without a name, and adds Problems for names that
+/// What only all routes together tell: gives "route-1" … to those without a name, for people, and an identity to all,
+/// and adds Problems for names that
 /// are used twice or that nothing has, and for routes that no request reaches.
 void resolve(std::vector<RouteSettings>& routes, const KnownNames& known, config::Problems& problems);
 

@@ -5,6 +5,7 @@
 #include "config/suggest.h"
 #include "routing/config.h"
 #include "routing/coverage.h"
+#include "routing/identity.h"
 
 namespace weir::routing {
 
@@ -14,7 +15,10 @@ void check_names(std::vector<RouteSettings>& routes, config::Problems& problems)
   std::unordered_map<std::string_view, size_t> first;
   for (size_t i = 0; i < routes.size(); ++i) {
     auto& name = routes[i].name;
-    if (name->empty()) name.value = "route-" + std::to_string(i + 1);
+    const bool has_name = !name->empty();
+    routes[i].identity = has_name ? *name : route_identity(routes[i]);
+    routes[i].salt = has_name ? *name : match_identity(routes[i].match);
+    if (!has_name) name.value = "route-" + std::to_string(i + 1);
     const auto [known, is_new] = first.emplace(*name, i);
     if (is_new) continue;
     problems.add(name.at, "'" + *name + "' is the name of routes[" + std::to_string(known->second) + "] already",

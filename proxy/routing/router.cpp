@@ -14,11 +14,12 @@ Router::Router(std::vector<std::pair<RouteSettings, Route>> routes) {
   for (auto& [settings, route] : routes) {
     const auto place = static_cast<uint32_t>(entries_.size());
     route.index = place;
-    auto split = settings.split ? std::make_unique<const Split>(*settings.split, route.name) : nullptr;
+    route.identity = settings.identity;
+    auto split = settings.split ? std::make_unique<const Split>(*settings.split, settings.salt) : nullptr;
     auto upstream = settings.upstream ? settings.upstream->value : std::string();
     entries_.push_back(std::make_unique<const Entry>(std::move(route), Matcher(settings.match), std::move(upstream),
                                                      std::move(split)));
-    names_.insert(entries_.back()->route.name);
+    identities_.insert(entries_.back()->route.identity);
     index(settings.match, place);
   }
   compile();
@@ -89,7 +90,7 @@ const Route* Router::find(Exchange& exchange) const {
   return &entry.route;
 }
 
-bool Router::has(const Route& route) const { return names_.contains(route.name); }
+bool Router::has(const Route& route) const { return identities_.contains(route.identity); }
 
 std::vector<Explanation> Router::explain(Exchange& exchange) const {
   std::vector<Explanation> out;

@@ -54,7 +54,7 @@ class Router : public RouteTable {
   void visit_hosts(std::string_view host, Visit visit) const;
 
   std::vector<std::unique_ptr<const Entry>> entries_;
-  std::unordered_set<std::string_view> names_;
+  std::unordered_set<std::string_view> identities_;
   PathIndex any_host_;
   TextMap<PathIndex> exact_hosts_;
   TextMap<PathIndex> wildcard_hosts_;  // by ".example.com"

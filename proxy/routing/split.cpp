@@ -38,7 +38,7 @@ std::string_view Split::at(uint64_t point) const {
 
 std::string_view Split::choose(Exchange& exchange) const {
   if (!key_.empty()) {
-    const auto value = key_.evaluate(exchange);
+    const auto value = key_.hashed(exchange);
     if (!value.empty()) return at(point_of(hash(value, seed_), shares_.back().end));
   }
   const auto turn = turn_.fetch_add(1, std::memory_order_relaxed);

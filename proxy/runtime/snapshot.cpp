@@ -32,13 +32,17 @@ std::vector<Chain::Link> build_filters(const routing::RouteSettings& route, Shar
                         !configuration.store.is_embedded(),
                         &upstreams};
   context.agreed = &agreed;
+  context.route_identity = route.identity;
+  context.paths = configuration.policy.path;
   for (const auto* filters : {&configuration.filters, &route.filters}) {
     for (const auto& filter : *filters) context.behind.push_back(filter.name);
   }
   for (const auto* filters : {&configuration.filters, &route.filters}) {
     for (const auto& filter : *filters) {
       context.behind.erase(context.behind.begin());
-      if (auto built = filter.value(context)) links.push_back({filter.name, std::move(built)});
+      auto built = filter.value(context);
+      context.in_front.push_back(filter.name);
+      if (built) links.push_back({filter.name, std::move(built)});
     }
   }
   return links;

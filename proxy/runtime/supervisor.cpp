@@ -55,6 +55,13 @@ void log_problems(const config::Problems& problems) {
   });
 }
 
+void log_warnings(const config::Problems& problems) {
+  problems.for_each_warning([](const config::Problem& warning, std::string_view place) {
+    log::warn("configuration_warning",
+              {{"at", place}, {"setting", warning.at.path}, {"warning", warning.message}, {"hint", warning.hint}});
+  });
+}
+
 /// A process gives up its privileges once.
 void warn_of_other_user(const Configuration& before, const Configuration& now) {
   if (*before.user == *now.user && *before.group == *now.group) return;
@@ -137,6 +144,7 @@ Task<> Supervisor::begin() {
     loop_.stop();
     co_return;
   }
+  log_warnings(problems);
   try {
     co_await publish(std::move(reign));
   } catch (const std::exception& error) {
@@ -315,6 +323,7 @@ Task<admin::ReloadOutcome> Supervisor::reload_now() {
     notify_service_manager("READY=1\nSTATUS=the last reload failed: the configuration before it is served");
     co_return admin::ReloadOutcome{false, problems.text()};
   }
+  log_warnings(problems);
   warn_of_other_user(reign_->snapshot->configuration(), reign->snapshot->configuration());
   const auto connections_before = reign_->snapshot->configuration().policy.limits.connections;
   try {

@@ -59,7 +59,7 @@ Decision MemoryStore::decide(Arena& arena, std::span<const Take> quotas) {
   const auto places = arena.make_list<Place>(quotas.size());
   uint32_t needed = 0;
   for (size_t i = 0; i < quotas.size(); ++i) {
-    places[i].key = arena.concat({quotas[i].limit.name, "|", quotas[i].key});
+    places[i].key = arena.concat({quotas[i].limit.name, {"\0", 1}, quotas[i].key});  // no name has a NUL
     places[i].shard = shard_of(places[i].key);
     needed |= uint32_t{1} << places[i].shard;
   }

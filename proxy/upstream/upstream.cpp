@@ -139,7 +139,7 @@ Pick Upstream::pick_for(Exchange& exchange, Candidates among) const {
   pick.is_only_untried = among == Candidates::untried || exchange.destination.is_only_untried;
   if (settings_.slow_start.window > Duration::zero()) pick.slow_start = &settings_.slow_start;
   if (is_hash(settings_.balance.value.policy)) {
-    const auto key = settings_.balance.value.key.evaluate(exchange);
+    const auto key = settings_.balance.value.key.hashed(exchange);
     pick.key = key.empty() ? pick.random.next() : hash(key);  // without a key anywhere will do
   }
   return pick;

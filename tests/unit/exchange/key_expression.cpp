@@ -109,6 +109,45 @@ TEST_CASE("key expression: no two lists of values make the same text") {
   CHECK(one.joined("query.a", "query.b") != other.joined("query.a", "query.b"));
 }
 
+TEST_CASE("key expression: an encoded list tells each part's kind, its value and whether it is there") {
+  const auto encoded = [](std::string_view query) {
+    Bench bench;
+    bench.exchange.request.query = query;
+    return std::string(KeyExpression::join({*KeyExpression::parse("query.a"), *KeyExpression::parse("query.b")})
+                           .encode(bench.exchange)
+                           .text);
+  };
+  CHECK(encoded("a=1&b=2") == "query.a=1|query.b=2");
+  CHECK(encoded("a=1") == "query.a=1|query.b");
+  CHECK(encoded("b=1") == "query.a|query.b=1");
+  CHECK(encoded("a=1&b=") == "query.a=1|query.b=");
+  CHECK(encoded("") == "query.a|query.b");
+  CHECK(encoded("a=1|query.b%3D2") == "query.a=1\\|query.b=2|query.b");
+  CHECK(encoded("a=x|y&b=z") != encoded("a=x&b=y|z"));
+  CHECK(encoded("a=x\\&b=y") != encoded("a=x&b=\\y"));
+}
+
+TEST_CASE("key expression: an encoded name has one form, whatever a person writes into it") {
+  Bench bench;
+  const auto encoded = [&](std::string_view text) {
+    return std::string(KeyExpression::parse(text)->encode(bench.exchange).text);
+  };
+  CHECK(encoded("header.X-User") == "header.x-user=ann");
+  bench.exchange.request.query = "a=1";
+  CHECK(encoded("query.a=1|b") == "query.a\\=1\\|b");
+}
+
+TEST_CASE("key expression: a list of which a part is missing is hashed by the others, one of which all are isn't") {
+  Bench bench;
+  const auto hashed = [&](std::string_view one, std::string_view other) {
+    return std::string(
+        KeyExpression::join({*KeyExpression::parse(one), *KeyExpression::parse(other)}).hashed(bench.exchange));
+  };
+  CHECK(hashed("header.x-user", "query.none") == "header.x-user=ann|query.none");
+  CHECK(hashed("query.nothing", "query.none") == "");
+  CHECK(std::string(KeyExpression::parse("header.x-user")->hashed(bench.exchange)) == "ann");
+}
+
 TEST_CASE("key expression: an unknown word is told with the nearest that there is") {
   CHECK(
       wrong("client_ip").starts_with("'client_ip' is not known; did you mean 'client.ip'? write one of: client.ip, "));

@@ -31,7 +31,10 @@ struct FilterBench : ExchangeBench {
     FilterContext context{problems, slots, metrics, "test"};
     const config::NameSet upstreams{"api", "spare"};
     context.upstreams = &upstreams;
-    for (const auto& filter : list.filters) links.push_back({filter.name, filter.value(context)});
+    for (const auto& filter : list.filters) {
+      links.push_back({filter.name, filter.value(context)});
+      context.in_front.push_back(filter.name);
+    }
     chain = Chain(std::move(links), origin);
   }
   /// Sends the exchange's request through.

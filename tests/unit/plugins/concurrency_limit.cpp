@@ -153,8 +153,9 @@ TEST_CASE("concurrency_limit: a reload keeps the places, and changes their numbe
   const auto second = bench.begin(kAlice);
   FilterContext context{bench.problems, bench.slots, bench.metrics, "test"};
   const ConcurrencyLimitSettings settings{.max = 3, .name = {"api"}};
-  bench.chain =
-      Chain({{"concurrency_limit", std::make_shared<const ConcurrencyLimit>(settings, "api", context)}}, bench.origin);
+  bench.chain = Chain({{"concurrency_limit", std::make_shared<const ConcurrencyLimit>(
+                                                 settings, FilterContext::Scope{"api", "api"}, context)}},
+                      bench.origin);
   const auto third = bench.begin(kAlice);
   CHECK(status_of(*third) == 200);
   CHECK(bench.get(kAlice).status == 503);

@@ -136,3 +136,37 @@ TEST_CASE("router: a route's index is its place") {
   CHECK(router[0].index == 0);
   CHECK(router[1].index == 1);
 }
+
+TEST_CASE("routes: what a route without a name is doesn't depend on its place, but on its match and destination") {
+  const auto identity = [](const std::string& yaml, size_t index = 0) {
+    const Bench bench("routes: [" + yaml + "]");
+    REQUIRE_MESSAGE(bench.problems.empty(), bench.problems.text());
+    return bench.routes[index].identity;
+  };
+  const std::string shop = "{ match: { path: /shop }, upstream: api }";
+  CHECK(identity(shop) == identity("{ match: { path: /new }, upstream: api }, " + shop, 1));
+  CHECK(identity(shop) == identity("{ match: { path: /shop }, upstream: api, timeout: 5s, filters: [] }"));
+  for (const auto* other :
+       {"{ match: { path: /shop }, upstream: canary }", "{ match: { path: /shops }, upstream: api }",
+        "{ match: { path: { exact: /shop } }, upstream: api }",
+        "{ match: { path: /shop, host: a.example }, upstream: api }",
+        "{ match: { path: /shop, methods: GET }, upstream: api }", "{ match: { path: /shop }, respond: 204 }",
+        "{ match: { path: /shop, headers: { x-a: b } }, upstream: api }",
+        "{ match: { path: /shop, query: { x-a: b } }, upstream: api }",
+        "{ match: { path: /shop, headers: { x-a: { present: true } } }, upstream: api }",
+        "{ match: { path: /shop, listeners: main }, upstream: api }",
+        "{ match: { path: /shop }, split: { api: 1 } }"}) {
+    CAPTURE(other);
+    CHECK(identity(other) != identity(shop));
+  }
+  CHECK(identity("{ name: shop, match: { path: /shop }, upstream: api }") == "shop");
+}
+
+TEST_CASE("router: whether a route is still there is told by what it is, not by its place") {
+  const Bench before("routes: [{ match: { path: /old }, upstream: api }, { upstream: api }]");
+  const Bench after("routes: [{ match: { path: /new }, upstream: api }, { upstream: api }]");
+  const auto old_router = before.router();
+  const auto router = after.router();
+  CHECK_FALSE(router.has(old_router[0]));
+  CHECK(router.has(old_router[1]));
+}

@@ -63,3 +63,14 @@ TEST_CASE("split: without the key's value a request takes its turn") {
   const auto router = bench.router();
   CHECK(chosen(router, bench.worker) != chosen(router, bench.worker));
 }
+
+TEST_CASE("split: a route put before one without a name moves no value to another upstream") {
+  const std::string split = "{ split: { weights: { api: 50, canary: 50 }, key: cookie.sid } }]";
+  const Bench before("routes: [" + split);
+  const Bench after("routes: [{ match: { path: /new }, upstream: files }, " + split);
+  const auto old_router = before.router(), new_router = after.router();
+  for (int i = 0; i < 100; ++i) {
+    const auto cookie = "sid=" + std::to_string(i);
+    CHECK(chosen(old_router, before.worker, cookie) == chosen(new_router, after.worker, cookie));
+  }
+}
