@@ -95,9 +95,12 @@ class Codings {
 
 // Other fields.
 
-/// These aren't lists, so a space behind a comma may mean something in them.
-constexpr http::FieldSet kNoLists = http::set_of(http::Field::authorization, http::Field::cookie, http::Field::host,
-                                                 http::Field::origin, http::Field::referer, http::Field::user_agent);
+/// Fields that are known to be lists, whose empty parts and spaces between parts mean nothing.
+constexpr std::string_view kLists[] = {"accept", "accept-charset", "accept-language", "prefer"};
+
+bool is_list(std::string_view name) {
+  return std::ranges::any_of(kLists, [&](std::string_view list) { return equals_ignoring_case(name, list); });
+}
 
 /// How much of `text` comes before the first comma outside of quotes.
 size_t length_of_part(std::string_view text) {
@@ -163,8 +166,7 @@ std::string_view normalized(std::string_view name, std::string_view value, Arena
     Codings codings;
     if (codings.read(value, arena)) return codings.text(arena);
   }
-  const bool is_list = (kNoLists & http::set_of(field)) == 0 || field == http::Field::other;
-  return is_list ? evened(value, arena) : value;
+  return field == http::Field::accept_encoding || is_list(name) ? evened(value, arena) : value;
 }
 
 bool Selection::matches(const http::Headers& request, Arena& arena) const {

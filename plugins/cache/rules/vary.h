@@ -27,9 +27,11 @@ struct Selection {
 std::optional<Selection> selection_of(const http::Headers& request, const http::Headers& response, size_t most,
                                       Arena& arena);
 
-/// How values are compared: Accept-Encoding as the set of codings that it takes, lower case, sorted ("br,gzip"), and of
-/// those that it refuses the ones that it would take otherwise ("gzip,identity;q=0"); any other that may be a list
-/// with ", " between its parts. What is normalised stays as it is. In the arena where that changes anything.
+/// How values are compared (RFC 9111 section 4.1: only what keeps a field's meaning is normalised). Accept-Encoding:
+/// the set of codings that it takes, lower case, sorted ("br,gzip"), and of those that it refuses the ones that it
+/// would take otherwise ("gzip,identity;q=0"). Accept, Accept-Charset, Accept-Language and Prefer, which are lists:
+/// with ", " between their parts. All others: byte by byte, since a comma or a space may mean anything in them. A
+/// normalised value is its own normal form. In the arena where the value changes.
 std::string_view normalized(std::string_view name, std::string_view value, Arena& arena);
 
 }  // namespace weir::plugins

@@ -14,7 +14,7 @@ namespace weir::plugins {
 
 namespace {
 
-constexpr uint8_t kVersion = 2;
+constexpr uint8_t kVersion = 3;
 constexpr uint32_t kMostItems = 4096;
 constexpr Duration kLongest = std::chrono::hours(24 * 365 * 100);
 
