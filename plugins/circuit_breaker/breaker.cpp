@@ -8,6 +8,7 @@
 
 #include "base/hash.h"
 #include "base/log.h"
+#include "plugins/circuit_breaker/peers.h"
 
 // A word's era changes under the mutex only. Within an era the numbers of probes change without it.
 
@@ -17,24 +18,6 @@ namespace {
 
 constexpr Duration kSoon = std::chrono::seconds(1);  // when a probe's result may be there: nobody knows
 constexpr double kJitter = 0.1;
-
-SharedCount& state_gauge(const Breaker::Settings& settings, Breaker::State state) {
-  auto labels = settings.labels;
-  labels.emplace_back("state", name_of(state));
-  return settings.metrics->gauge("circuit_breaker_state", "1 for the state that a circuit breaker is in", labels);
-}
-
-SharedCount& rejected_counter(const Breaker::Settings& settings) {
-  return settings.metrics->counter("circuit_breaker_rejected", "Attempts that an open circuit refused",
-                                   settings.labels);
-}
-
-SharedCount& transitions_counter(const Breaker::Settings& settings, Breaker::State from, Breaker::State to) {
-  auto labels = settings.labels;
-  labels.emplace_back("from", name_of(from));
-  labels.emplace_back("to", name_of(to));
-  return settings.metrics->counter("circuit_breaker_transitions", "Changes of a circuit breaker's state", labels);
-}
 
 /// Empty while all is well.
 std::string why_to_open(const BreakerSettings& settings, const Window::Counts& counts) {
@@ -70,41 +53,51 @@ bool is_forced(Breaker::State state) {
   return state == Breaker::State::forced_open || state == Breaker::State::forced_closed;
 }
 
-Breaker::Breaker(const Settings& settings)
-    : settings_(settings), window_(settings.window), rejected_(rejected_counter(settings)) {
-  dice_ = std::random_device{}();
-  for (const State state : {State::open, State::half_open}) state_gauge(settings_, state).add(0);
-  state_gauge(settings_, State::closed).add();
-  if (settings_.announcer) peers_.emplace(*settings_.announcer, *this);
+Breaker::Breaker(const Settings& settings) : settings_(settings), dice_(std::random_device{}()) {}
+
+void Breaker::attach(const Circuit& circuit) {
+  const std::lock_guard lock(mutex_);
+  circuits_.push_back(&circuit);
 }
 
-Breaker::~Breaker() {
-  peers_.reset();  // from here on nobody changes the state
-  state_gauge(settings_, word_.load().state).subtract();
+void Breaker::detach(const Circuit& circuit) {
+  const std::lock_guard lock(mutex_);
+  std::erase(circuits_, &circuit);
 }
 
-Error Breaker::refuse() {
-  rejected_.add();
+std::shared_ptr<Window> Breaker::window_of(Duration length) {
+  const std::lock_guard lock(mutex_);
+  std::erase_if(windows_, [](const auto& weak) { return weak.expired(); });
+  for (const auto& weak : windows_) {
+    if (auto window = weak.lock(); window && window->length() == length) return window;
+  }
+  auto window = std::make_shared<Window>(length);
+  windows_.push_back(window);
+  return window;
+}
+
+Error Breaker::refuse(const Circuit& circuit) {
+  circuit.rejected().add();
   return {ErrorCode::circuit_open, Side::self, "too many requests to it failed: it is left alone for a while",
           RetrySafe::yes};
 }
 
-Result<uint64_t> Breaker::admit(const BreakerSettings& settings, Time now) {
+Result<uint64_t> Breaker::admit(const Circuit& circuit, Time now) {
   Word word = word_.load();
   for (;;) {
     switch (word.state) {
       case State::closed:
       case State::forced_closed: return word.era;
-      case State::forced_open: return std::unexpected(refuse());
+      case State::forced_open: return std::unexpected(refuse(circuit));
       case State::open: {
-        if (now < until_.load()) return std::unexpected(refuse());
+        if (now < until_.load()) return std::unexpected(refuse(circuit));
         const Word first{State::half_open, 0, 1, word.era + 1};
         if (change(word, first, now, "its time was over")) return first.era;
         word = word_.load();
         break;
       }
       case State::half_open: {
-        if (word.probes >= settings.half_open_requests) return std::unexpected(refuse());
+        if (word.probes >= circuit.settings().half_open_requests) return std::unexpected(refuse(circuit));
         Word more = word;
         ++more.probes;
         if (word_.compare_exchange_weak(word, more)) return word.era;
@@ -131,20 +124,21 @@ Duration Breaker::refuses_for(Time now) const {
   return word_.load().state == State::open && until > now ? until - now : kSoon;
 }
 
-bool Breaker::settle(const BreakerSettings& settings, uint64_t ticket, Verdict verdict, Time now) {
+bool Breaker::settle(const Circuit& circuit, uint64_t ticket, Verdict verdict, Time now) {
   const Word word = word_.load();
   if (word.era != ticket) return false;
-  if (word.state == State::half_open) return settle_probe(settings, word, verdict, now);
+  if (word.state == State::half_open) return settle_probe(circuit, word, verdict, now);
   if (word.state != State::closed || verdict == Verdict::neutral || verdict == Verdict::sign_of_life) return false;
-  window_.add(verdict, now);
-  if (window_.has_trouble(now)) open_if_bad(settings, word, now);
+  Window& window = circuit.window();
+  window.add(verdict, now);
+  if (window.has_trouble(now)) open_if_bad(circuit, word, now);
   return verdict == Verdict::success;
 }
 
 /// Its place is free from here on, whatever it came to; that of a probe which changes the state goes with its era.
-bool Breaker::settle_probe(const BreakerSettings& settings, Word seen, Verdict verdict, Time now) {
+bool Breaker::settle_probe(const Circuit& circuit, Word seen, Verdict verdict, Time now) {
   if (verdict == Verdict::failure || verdict == Verdict::slow) {
-    open(settings, seen, now, verdict == Verdict::slow ? "a probe was slow" : "a probe failed");
+    open(circuit, seen, now, verdict == Verdict::slow ? "a probe was slow" : "a probe failed");
     return false;
   }
   const uint32_t era = seen.era;
@@ -152,36 +146,37 @@ bool Breaker::settle_probe(const BreakerSettings& settings, Word seen, Verdict v
     Word next = seen;
     --next.probes;
     const bool is_proof = verdict == Verdict::success || verdict == Verdict::sign_of_life;
-    if (is_proof && ++next.successes >= settings.half_open_successes)
+    if (is_proof && ++next.successes >= circuit.settings().half_open_successes)
       return change(seen, {State::closed, 0, 0, era + 1}, now, fmt::format("{} probes succeeded", next.successes));
     if (word_.compare_exchange_weak(seen, next)) return verdict == Verdict::success;
   }
   return false;
 }
 
-void Breaker::spoil(const BreakerSettings& settings, uint64_t ticket, Time now) {
+void Breaker::spoil(const Circuit& circuit, uint64_t ticket, Time now) {
   const Word word = word_.load();
   if (word.era != ticket) return;
-  if (word.state == State::half_open) return open(settings, word, now, "a probe's answer broke off");
+  if (word.state == State::half_open) return open(circuit, word, now, "a probe's answer broke off");
   if (word.state != State::closed) return;
-  window_.spoil(now);
-  open_if_bad(settings, word, now);
+  circuit.window().spoil(now);
+  open_if_bad(circuit, word, now);
 }
 
-void Breaker::open_if_bad(const BreakerSettings& settings, Word seen, Time now) {
-  auto cause = why_to_open(settings, window_.counts(now));
-  if (!cause.empty()) open(settings, seen, now, std::move(cause));
+void Breaker::open_if_bad(const Circuit& circuit, Word seen, Time now) {
+  auto cause = why_to_open(circuit.settings(), circuit.window().counts(now));
+  if (!cause.empty()) open(circuit, seen, now, std::move(cause));
 }
 
-void Breaker::open(const BreakerSettings& settings, Word seen, Time now, std::string cause) {
+void Breaker::open(const Circuit& circuit, Word seen, Time now, std::string cause) {
   const std::lock_guard lock(mutex_);
   if (word_.load().era != seen.era) return;
   const bool was_probing = seen.state == State::half_open;
   failed_rests_ = was_probing ? failed_rests_ + 1 : 0;
-  const Duration length = rest(settings);
+  const Duration length = rest(circuit.settings());
   until_ = now + length;
   become({State::open, 0, 0, seen.era + 1}, now, std::move(cause));
-  if (peers_) peers_->tell_opened(was_probing ? Peers::After::probe : Peers::After::closed, length);
+  if (Peers* const peers = circuit.peers())
+    peers->tell_opened(was_probing ? Peers::After::probe : Peers::After::closed, length);
 }
 
 bool Breaker::change(Word seen, Word to, Time now, std::string cause) {
@@ -191,16 +186,24 @@ bool Breaker::change(Word seen, Word to, Time now, std::string cause) {
   return true;
 }
 
+void Breaker::clear_windows() {
+  for (const auto& weak : windows_) {
+    if (const auto window = weak.lock()) window->clear();
+  }
+}
+
 void Breaker::become(Word to, Time now, std::string cause) {
-  if (to.state == State::closed) window_.clear();
+  if (to.state == State::closed) clear_windows();
   const State from = word_.exchange(to).state;
   since_ = now;
   cause_ = std::move(cause);
-  state_gauge(settings_, from).subtract();
-  state_gauge(settings_, to.state).add();
-  transitions_counter(settings_, from, to.state).add();
-  log::warn("circuit_changed",
-            {{"circuit", settings_.name}, {"from", name_of(from)}, {"to", name_of(to.state)}, {"cause", cause_}});
+  for (const Circuit* circuit : circuits_) circuit->refresh();
+  const Circuit* const newest = circuits_.empty() ? nullptr : circuits_.back();
+  if (newest) newest->count_transition(name_of(from), name_of(to.state));
+  log::warn("circuit_changed", {{"circuit", newest ? newest->name() : identity()},
+                                {"from", name_of(from)},
+                                {"to", name_of(to.state)},
+                                {"cause", cause_}});
 }
 
 /// Twice as long each time, and no two quite alike, so that a fleet doesn't come back as one.
@@ -225,7 +228,7 @@ void Breaker::force(State wanted, Time now) {
 void Breaker::recovered(Time now) {
   const std::lock_guard lock(mutex_);
   const State state = word_.load().state;
-  if (state == State::closed) window_.clear();
+  if (state == State::closed) clear_windows();
   if (state == State::open) until_ = now;
 }
 
@@ -240,7 +243,8 @@ void Breaker::doubt(Time now, std::string cause) {
 Breaker::Status Breaker::status(Time now) const {
   const std::lock_guard lock(mutex_);
   const Word word = word_.load();
-  Status status{word.state, since_, cause_, window_.counts(now), rejected_.value(), word.probes, {}};
+  Status status{word.state, since_, cause_, {}, word.probes, {}};
+  if (!circuits_.empty()) status.counts = circuits_.back()->window().counts(now);
   if (word.state == State::open) status.refuses_for = std::max(Duration{}, until_.load() - now);
   return status;
 }

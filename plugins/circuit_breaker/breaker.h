@@ -1,50 +1,50 @@
 #pragma once
 
 #include <atomic>
+#include <memory>
 #include <mutex>
-#include <optional>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "base/result.h"
-#include "exchange/filter_metrics.h"
-#include "plugins/circuit_breaker/peers.h"
+#include "plugins/circuit_breaker/circuit.h"
 #include "plugins/circuit_breaker/window.h"
 
 namespace weir::plugins {
 
 /// One circuit: closed lets all through and counts, open refuses, half-open lets a few probes through. Its state is one
 /// atomic word, and its number grows with every change: what began under an older number counts no more and holds no
-/// place. Found again by a reload in its slot; thresholds come with each call, so that they may change. Any thread; on
-/// the way of a request no lock is taken but where the state changes.
+/// place. Found again by a reload in its slot, whatever has changed: thresholds, window and peers come with each call,
+/// so that a circuit keeps its state, and one that an operator forced stays forced. Any thread; on the way of a request
+/// no lock is taken but where the state changes.
 class Breaker {
  public:
   struct Settings {
-    std::string name;  // "api", "api/127.0.0.1:9001", "route/shop"
-    FilterMetrics::Labels labels;
-    Duration window{};
-    FilterMetrics* metrics = nullptr;
-    store::Announcer* announcer = nullptr;  // null: other instances are none of its business
+    std::string identity;  // what the circuit is, in all snapshots and instances
   };
-  static bool compatible(const Settings& old, const Settings& now) {
-    return old.window == now.window && old.announcer == now.announcer;
-  }
+  static bool compatible(const Settings&, const Settings&) { return true; }
 
   enum class State : uint8_t { closed, open, half_open, forced_open, forced_closed };
 
   explicit Breaker(const Settings& settings);
   Breaker(const Breaker&) = delete;
   Breaker& operator=(const Breaker&) = delete;
-  ~Breaker();
+
+  // A circuit while it lives, newest last: the log and the metrics have the newest one's name.
+  void attach(const Circuit& circuit);
+  void detach(const Circuit& circuit);
+  /// The attempts of the last while, shared by all circuits with a window of this length.
+  std::shared_ptr<Window> window_of(Duration length);
 
   /// A ticket for `settle`, or circuit_open.
-  Result<uint64_t> admit(const BreakerSettings& settings, Time now);
+  Result<uint64_t> admit(const Circuit& circuit, Time now);
   bool would_admit(const BreakerSettings& settings, Time now) const;
   Duration refuses_for(Time now) const;
   /// Frees the ticket's place. Whether it counted as a success.
-  bool settle(const BreakerSettings& settings, uint64_t ticket, Verdict verdict, Time now);
+  bool settle(const Circuit& circuit, uint64_t ticket, Verdict verdict, Time now);
   /// The success that was settled was none.
-  void spoil(const BreakerSettings& settings, uint64_t ticket, Time now);
+  void spoil(const Circuit& circuit, uint64_t ticket, Time now);
 
   /// By an operator: forced_open, forced_closed, or closed: automatic again, by way of half-open if it was open.
   void force(State state, Time now);
@@ -61,12 +61,12 @@ class Breaker {
     Time since = Time::min();  // min: from the start
     std::string cause;
     Window::Counts counts;
-    int64_t rejected = 0;
     uint32_t probes = 0;  // under way
     Duration refuses_for{};
   };
   Status status(Time now) const;
-  const std::string& name() const { return settings_.name; }
+  State state() const { return word_.load(std::memory_order_acquire).state; }
+  const std::string& identity() const { return settings_.identity; }
 
  private:
   struct Word {
@@ -77,26 +77,26 @@ class Breaker {
   };
   static_assert(std::atomic<Word>::is_always_lock_free);
 
-  Error refuse();
-  bool settle_probe(const BreakerSettings& settings, Word seen, Verdict verdict, Time now);
-  void open_if_bad(const BreakerSettings& settings, Word seen, Time now);
+  static Error refuse(const Circuit& circuit);
+  bool settle_probe(const Circuit& circuit, Word seen, Verdict verdict, Time now);
+  void open_if_bad(const Circuit& circuit, Word seen, Time now);
   // Nothing happens when somebody else has changed it since it was `seen`.
-  void open(const BreakerSettings& settings, Word seen, Time now, std::string cause);
+  void open(const Circuit& circuit, Word seen, Time now, std::string cause);
   bool change(Word seen, Word to, Time now, std::string cause);
   void become(Word to, Time now, std::string cause);  // with the mutex held
+  void clear_windows();                               // with the mutex held
   Duration rest(const BreakerSettings& settings);     // with the mutex held
 
   const Settings settings_;
   std::atomic<Word> word_{Word{}};
   std::atomic<Time> until_{Time::min()};  // while open: when it turns half-open
-  Window window_;
-  SharedCount& rejected_;
-  mutable std::mutex mutex_;  // who changes the state, and guards what follows
+  mutable std::mutex mutex_;              // who changes the state, and guards what follows
   Time since_ = Time::min();
   std::string cause_;
   int failed_rests_ = 0;  // how often in a row it was too early; -1: the first is still to come
   uint64_t dice_;
-  std::optional<Peers> peers_;
+  std::vector<const Circuit*> circuits_;
+  std::vector<std::weak_ptr<Window>> windows_;  // newest last
 };
 
 std::string_view name_of(Breaker::State state);  // "closed", "open", "half_open", whether or not it is forced

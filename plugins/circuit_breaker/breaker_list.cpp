@@ -1,44 +1,63 @@
 #include "plugins/circuit_breaker/breaker_list.h"
 
-#include <algorithm>
 #include <ranges>
+
+#include "plugins/circuit_breaker/breaker.h"
 
 namespace weir::plugins {
 
 namespace {
 
-std::shared_ptr<Breaker> newest(const std::vector<std::weak_ptr<Breaker>>& breakers) {
-  for (const auto& breaker : std::views::reverse(breakers)) {
-    if (auto alive = breaker.lock()) return alive;
+template <class Namesakes>
+std::shared_ptr<const Circuit> newest(const Namesakes& namesakes) {
+  for (const auto& entry : std::views::reverse(namesakes)) {
+    if (auto alive = entry.alive.lock()) return alive;
   }
   return nullptr;
 }
 
 }  // namespace
 
-void BreakerList::add(const std::shared_ptr<Breaker>& breaker) {
-  const std::lock_guard lock(mutex_);
-  if (sweep_.is_due(breakers_.size())) {
-    std::erase_if(breakers_, [](const auto& entry) { return !newest(entry.second); });
-    sweep_.done(breakers_.size());
-  }
-  auto& namesakes = breakers_[breaker->name()];
-  if (newest(namesakes) == breaker) return;
-  std::erase_if(namesakes, [](const auto& other) { return other.expired(); });
-  namesakes.push_back(breaker);
+void BreakerList::show_newest(const Namesakes& namesakes) {
+  const Circuit& circuit = *namesakes.back().circuit;
+  circuit.show(name_of(circuit.breaker().state()));
 }
 
-std::shared_ptr<Breaker> BreakerList::find(const std::string& name) const {
+void BreakerList::add(const std::shared_ptr<const Circuit>& circuit) {
   const std::lock_guard lock(mutex_);
-  const auto found = breakers_.find(name);
-  return found == breakers_.end() ? nullptr : newest(found->second);
+  auto& namesakes = circuits_[circuit->name()];
+  namesakes.push_back({circuit.get(), circuit});
+  show_newest(namesakes);
 }
 
-std::vector<std::shared_ptr<Breaker>> BreakerList::all() const {
+void BreakerList::drop(const Circuit& circuit) {
   const std::lock_guard lock(mutex_);
-  std::vector<std::shared_ptr<Breaker>> all;
-  for (const auto& [name, namesakes] : breakers_) {
-    if (auto breaker = newest(namesakes)) all.push_back(std::move(breaker));
+  const auto found = circuits_.find(circuit.name());
+  if (found == circuits_.end()) return;
+  std::erase_if(found->second, [&](const Entry& entry) { return entry.circuit == &circuit; });
+  circuit.show("");
+  if (found->second.empty()) circuits_.erase(found);
+  else show_newest(found->second);
+}
+
+void BreakerList::show(const Circuit& circuit) {
+  const std::lock_guard lock(mutex_);
+  const auto found = circuits_.find(circuit.name());
+  if (found == circuits_.end() || found->second.empty()) return;
+  if (&found->second.back().circuit->breaker() == &circuit.breaker()) show_newest(found->second);
+}
+
+std::shared_ptr<const Circuit> BreakerList::find(const std::string& name) const {
+  const std::lock_guard lock(mutex_);
+  const auto found = circuits_.find(name);
+  return found == circuits_.end() ? nullptr : newest(found->second);
+}
+
+std::vector<std::shared_ptr<const Circuit>> BreakerList::all() const {
+  std::vector<std::shared_ptr<const Circuit>> all;
+  const std::lock_guard lock(mutex_);
+  for (const auto& [name, namesakes] : circuits_) {
+    if (auto circuit = newest(namesakes)) all.push_back(std::move(circuit));
   }
   return all;
 }

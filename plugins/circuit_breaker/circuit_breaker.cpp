@@ -1,19 +1,21 @@
 #include "plugins/circuit_breaker/circuit_breaker.h"
 
 #include "exchange/exchange.h"
+#include "plugins/circuit_breaker/peers.h"
 
 namespace weir::plugins {
 
 namespace {
 
-std::shared_ptr<Gate> make_gate(const BreakerSettings& settings, GateContext context, std::string name,
-                                FilterMetrics::Labels labels) {
-  auto* announcer = settings.shared ? context.announcer : nullptr;
-  auto breaker =
-      context.slots.find<Breaker>(name, {name, std::move(labels), settings.window, &context.metrics, announcer});
-  auto list = context.slots.find<BreakerList>("circuit_breakers", {});
-  list->add(breaker);
-  return std::make_shared<BreakerGate>(settings, std::move(breaker), std::move(list));
+/// `name` is for people; `identity` is what the circuit is, also when a reload moves or renames it.
+std::shared_ptr<Gate> make_gate(const BreakerSettings& settings, GateContext context, const std::string& identity,
+                                std::string name, FilterMetrics::Labels labels) {
+  Circuit::Shared shared{.breaker = context.slots.find<Breaker>(identity, {identity}),
+                         .list = context.slots.find<BreakerList>("circuit_breakers", {})};
+  if (settings.shared && context.announcer)
+    shared.peers = context.slots.find<Peers>(identity, {context.announcer, shared.breaker});
+  return std::make_shared<BreakerGate>(
+      Circuit::make(settings, std::move(name), std::move(labels), context.metrics, std::move(shared)));
 }
 
 /// What came of the rest of the chain, as seen from above it.
@@ -28,13 +30,13 @@ Finish finish_of(const Exchange& exchange, Time started, Time now) {
 }  // namespace
 
 Result<Gate::Permit> BreakerGate::admit(Time now) {
-  auto ticket = breaker_->admit(settings_, now);
+  auto ticket = breaker().admit(*circuit_, now);
   if (!ticket) return std::unexpected(ticket.error());
-  return Permit(*this, *ticket, breaker_->is_probing());
+  return Permit(*this, *ticket, breaker().is_probing());
 }
 
 bool BreakerGate::settle(uint64_t ticket, const Finish& finish) {
-  return breaker_->settle(settings_, ticket, judge(settings_, finish), finish.now);
+  return breaker().settle(*circuit_, ticket, judge(circuit_->settings(), finish), finish.now);
 }
 
 Task<> CircuitBreaker::handle(Exchange& exchange, Next next) const {
@@ -50,8 +52,10 @@ config::Tag<FilterFactory> circuit_breaker_filter() {
       "circuit_breaker", "refuses for a while what would fail anyway",
       [](const RouteBreakerSettings& settings, const config::Location&, FilterContext& context) {
         const auto& name = settings.name.empty() ? context.route : settings.name;
-        return std::make_shared<const CircuitBreaker>(make_gate(
-            settings.breaker, {context.slots, context.metrics, context.announcer}, "route/" + name, {{"route", name}}));
+        const auto& identity = settings.name.empty() ? context.identity() : settings.name;
+        return std::make_shared<const CircuitBreaker>(
+            make_gate(settings.breaker, {context.slots, context.metrics, context.announcer}, route_circuit(identity),
+                      route_circuit(name), {{"route", name}}));
       });
 }
 
@@ -63,9 +67,10 @@ config::Tag<GateFactory> circuit_breaker_gate() {
                                                 const std::string& endpoint) -> std::shared_ptr<Gate> {
           using Scope = UpstreamBreakerSettings::Scope;
           if (!settings.covers(endpoint.empty() ? Scope::upstream : Scope::endpoint)) return nullptr;
-          if (endpoint.empty()) return make_gate(settings.breaker, context, upstream, {{"upstream", upstream}});
-          return make_gate(settings.breaker, context, upstream + "/" + endpoint,
-                           {{"upstream", upstream}, {"endpoint", endpoint}});
+          const auto name = endpoint.empty() ? upstream_circuit(upstream) : endpoint_circuit(upstream, endpoint);
+          FilterMetrics::Labels labels{{"upstream", upstream}};
+          if (!endpoint.empty()) labels.emplace_back("endpoint", endpoint);
+          return make_gate(settings.breaker, context, name, name, std::move(labels));
         };
       });
 }

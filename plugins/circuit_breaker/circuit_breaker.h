@@ -5,6 +5,7 @@
 #include "exchange/admin_page.h"
 #include "exchange/filter_context.h"
 #include "exchange/gate_factory.h"
+#include "plugins/circuit_breaker/breaker.h"
 #include "plugins/circuit_breaker/breaker_list.h"
 
 namespace weir::plugins {
@@ -12,22 +13,19 @@ namespace weir::plugins {
 /// A circuit with the thresholds of one snapshot, as those see it who send.
 class BreakerGate final : public Gate {
  public:
-  /// `list`: where the breaker is found by name, for as long as there is a gate on it.
-  BreakerGate(BreakerSettings settings, std::shared_ptr<Breaker> breaker, std::shared_ptr<BreakerList> list)
-      : settings_(std::move(settings)), breaker_(std::move(breaker)), list_(std::move(list)) {}
+  explicit BreakerGate(std::shared_ptr<const Circuit> circuit) : circuit_(std::move(circuit)) {}
 
   Result<Permit> admit(Time now) override;
-  bool would_admit(Time now) const override { return breaker_->would_admit(settings_, now); }
-  Duration refuses_for(Time now) const override { return breaker_->refuses_for(now); }
-  void recovered(Time now) override { breaker_->recovered(now); }
+  bool would_admit(Time now) const override { return breaker().would_admit(circuit_->settings(), now); }
+  Duration refuses_for(Time now) const override { return breaker().refuses_for(now); }
+  void recovered(Time now) override { breaker().recovered(now); }
 
  private:
   bool settle(uint64_t ticket, const Finish& finish) override;
-  void spoil(uint64_t ticket, const Finish& finish) override { breaker_->spoil(settings_, ticket, finish.now); }
+  void spoil(uint64_t ticket, const Finish& finish) override { breaker().spoil(*circuit_, ticket, finish.now); }
+  Breaker& breaker() const { return circuit_->breaker(); }
 
-  BreakerSettings settings_;
-  std::shared_ptr<Breaker> breaker_;
-  std::shared_ptr<BreakerList> list_;
+  std::shared_ptr<const Circuit> circuit_;
 };
 
 /// A circuit around the rest of a route's chain: what is below it fails or answers, and that counts.

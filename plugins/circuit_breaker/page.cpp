@@ -25,10 +25,10 @@ Json wall_time(Time time, const Clock& clock) {
   return fmt::format("{:%FT%TZ}", std::chrono::floor<std::chrono::seconds>(clock.wall() - passed));
 }
 
-Json to_json(const Breaker& breaker, const Clock& clock) {
-  const auto status = breaker.status(clock.now());
+Json to_json(const Circuit& circuit, const Clock& clock) {
+  const auto status = circuit.breaker().status(clock.now());
   return {
-      {"name", breaker.name()},
+      {"name", circuit.name()},
       {"state", name_of(status.state)},
       {"forced", is_forced(status.state)},
       {"since", wall_time(status.since, clock)},
@@ -37,7 +37,7 @@ Json to_json(const Breaker& breaker, const Clock& clock) {
       {"failed", status.counts.failed},
       {"slow", status.counts.slow},
       {"probes", status.probes},
-      {"rejected", status.rejected},
+      {"rejected", circuit.rejected().value()},
       {"refuses_for_ms", milliseconds(status.refuses_for)},
   };
 }
@@ -83,14 +83,14 @@ class Page final : public Origin {
     const auto rest = exchange.request.path.substr(kPath.size() + 1);
     const auto slash = rest.rfind('/');
     const auto name = http::decode_parameter(rest.substr(0, slash), exchange.arena());
-    const auto breaker = breakers_->find(std::string(name));
+    const auto circuit = breakers_->find(std::string(name));
     const auto state = slash == std::string_view::npos ? std::nullopt : state_of(rest.substr(slash + 1));
-    if (!breaker || !state) {
+    if (!circuit || !state) {
       return exchange.fail({ErrorCode::no_route, Side::client,
-                            breaker ? "write /open, /close or /auto" : "GET /circuit_breakers lists the names"});
+                            circuit ? "write /open, /close or /auto" : "GET /circuit_breakers lists the names"});
     }
-    breaker->force(*state, exchange.loop().now());
-    respond(exchange, to_json(*breaker, exchange.loop().clock()));
+    circuit->breaker().force(*state, exchange.loop().now());
+    respond(exchange, to_json(*circuit, exchange.loop().clock()));
   }
 
   std::shared_ptr<BreakerList> breakers_;
@@ -98,7 +98,7 @@ class Page final : public Origin {
 
 std::string list(const BreakerList& breakers, const Clock& clock) {
   Json all = Json::array();
-  for (const auto& breaker : breakers.all()) all.push_back(to_json(*breaker, clock));
+  for (const auto& circuit : breakers.all()) all.push_back(to_json(*circuit, clock));
   return text_of({{"circuit_breakers", std::move(all)}});
 }
 

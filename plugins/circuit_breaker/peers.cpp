@@ -18,12 +18,12 @@ std::string random_id() {
 
 }  // namespace
 
-Peers::Peers(store::Announcer& announcer, Breaker& breaker)
-    : announcer_(announcer),
-      breaker_(breaker),
-      channel_("circuit/" + breaker.name()),
+Peers::Peers(const Settings& settings)
+    : announcer_(*settings.announcer),
+      breaker_(settings.breaker),
+      channel_("circuit/" + breaker_->identity()),
       id_(random_id()),
-      subscription_(announcer.listen(channel_, [this](std::string_view text) { hear(text); })) {}
+      subscription_(announcer_.listen(channel_, [this](std::string_view text) { hear(text); })) {}
 
 /// "ID MILLISECONDS".
 void Peers::tell_opened(After after, Duration rest) {
@@ -39,7 +39,7 @@ void Peers::hear(std::string_view text) {
   const auto length = parse_decimal(text.substr(space + 1));
   const auto now = announcer_.clock().now();
   if (length && doubts_.turn(now))
-    breaker_.doubt(now, fmt::format("another instance opened its own for {} ms", *length));
+    breaker_->doubt(now, fmt::format("another instance opened its own for {} ms", *length));
 }
 
 }  // namespace weir::plugins

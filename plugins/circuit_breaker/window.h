@@ -13,7 +13,8 @@ namespace weir::plugins {
 /// bucket somebody takes a lock to empty it. Any thread.
 class Window {
  public:
-  explicit Window(Duration length) : width_(length / kBuckets) {}
+  explicit Window(Duration length) : length_(length), width_(length / kBuckets) {}
+  Duration length() const { return length_; }
 
   struct Counts {
     uint64_t all = 0;
@@ -42,6 +43,7 @@ class Window {
   Bucket& bucket(Time now);
   void empty(Bucket& bucket, int64_t turn);
 
+  Duration length_;
   Duration width_;
   std::array<Bucket, kBuckets> buckets_;
   std::atomic<int64_t> trouble_{-kBuckets};  // the turn of the last failure or slow answer

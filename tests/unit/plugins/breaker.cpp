@@ -67,7 +67,7 @@ TEST_CASE("breaker: an answer that broke off turns its success into a failure") 
     const auto ticket = bench.admit();
     REQUIRE(ticket);
     CHECK(bench.settle(*ticket, Verdict::success));
-    if (i >= 5) bench.breaker.spoil(bench.settings, *ticket, bench.now);
+    if (i >= 5) bench.spoil(*ticket);
   }
   CHECK(bench.cause() == "5 of 10 attempts failed in 10s");
 }
@@ -151,7 +151,7 @@ TEST_CASE("breaker: a slow probe, and one whose answer breaks off, open it again
   const auto ticket = bench.admit();
   REQUIRE(ticket);
   CHECK(bench.settle(*ticket, Verdict::success));
-  bench.breaker.spoil(bench.settings, *ticket, bench.now);
+  bench.spoil(*ticket);
   CHECK(bench.state() == State::open);
   CHECK(bench.cause() == "a probe's answer broke off");
 }
@@ -240,11 +240,72 @@ TEST_CASE("breaker: one gauge of its states is 1, and refusals are counted") {
 }
 
 TEST_CASE("breaker: one that is gone is in no state") {
-  FilterMetrics metrics;
-  {
-    const Breaker breaker({"api", {}, 10s, &metrics});
-  }
-  CHECK(metrics.gauge("circuit_breaker_state", "", {{"state", "closed"}}).value() == 0);
+  CircuitBench bench;
+  bench.circuit();
+  CHECK(bench.shown("closed") == 1);
+  bench.made.reset();
+  CHECK(bench.shown("closed") == 0);
+  CHECK(bench.list->all().empty());
+}
+
+TEST_CASE("breaker: a circuit that a reload changes keeps its state, also one that an operator forced") {
+  CircuitBench bench;
+  bench.trip();
+  auto before = std::move(bench.made);
+  bench.settings.window = 20s;
+  const auto after = bench.another("api");
+  CHECK(after->breaker().state() == State::open);
+  after->breaker().force(State::forced_open, bench.now);
+  bench.settings.window = 30s;
+  const auto last = bench.another("api");
+  before.reset();
+  CHECK(last->breaker().state() == State::forced_open);
+}
+
+TEST_CASE("breaker: attempts count within the window of the circuit that they were made by") {
+  CircuitBench bench;
+  bench.attempts(9, Verdict::failure);
+  const auto before = std::move(bench.made);
+  bench.settings.window = 20s;
+  bench.attempts(9, Verdict::failure);
+  CHECK(bench.state() == State::closed);
+  CHECK(bench.breaker.status(bench.now).counts.all == 9);
+  const auto ticket = bench.breaker.admit(*before, bench.now);
+  bench.breaker.settle(*before, *ticket, Verdict::failure, bench.now);
+  CHECK(bench.state() == State::open);
+}
+
+TEST_CASE("breaker: during a reload the gauges of one circuit are 0 or 1, and those of its newest state") {
+  CircuitBench bench;
+  const auto states = [&] { return std::vector{bench.shown("closed"), bench.shown("open"), bench.shown("half_open")}; };
+  bench.trip();
+  CHECK(states() == std::vector<int64_t>{0, 1, 0});
+  const auto after = bench.another("api");
+  CHECK(states() == std::vector<int64_t>{0, 1, 0});
+  bench.made.reset();
+  CHECK(states() == std::vector<int64_t>{0, 1, 0});
+  // Another circuit takes the name, as that of a route without one that a reload puts before the others.
+  const auto other = std::make_shared<Breaker>(Breaker::Settings{"other"});
+  auto newest = Circuit::make({}, "api", {{"upstream", "api"}}, bench.metrics, {.breaker = other, .list = bench.list});
+  CHECK(states() == std::vector<int64_t>{1, 0, 0});
+  after->breaker().force(State::forced_closed, bench.now);
+  after->breaker().force(State::forced_open, bench.now);
+  CHECK(states() == std::vector<int64_t>{1, 0, 0});
+  CHECK(bench.list->find("api") == newest);
+  newest.reset();
+  CHECK(states() == std::vector<int64_t>{0, 1, 0});
+}
+
+TEST_CASE("breaker: no upstream, endpoint or route has the circuit of another") {
+  CHECK(upstream_circuit("api") == "api");
+  CHECK(endpoint_circuit("api", "127.0.0.1:9001") == "api/127.0.0.1:9001");
+  CHECK(endpoint_circuit("api", "unix:/run/api") == "api/unix:/run/api");
+  CHECK(route_circuit("shop") == "route/shop");
+  CHECK(upstream_circuit("route/shop") != route_circuit("shop"));
+  CHECK(endpoint_circuit("route", "shop") != route_circuit("shop"));
+  CHECK(upstream_circuit("api/a:1") != endpoint_circuit("api", "a:1"));
+  CHECK(upstream_circuit("a%2Fb") != upstream_circuit("a/b"));
+  CHECK(upstream_circuit("%72oute") != upstream_circuit("route"));
 }
 
 TEST_CASE("breaker: what the ends of attempts mean") {

@@ -4,12 +4,13 @@
 
 #include "base/log.h"
 #include "plugins/circuit_breaker/breaker.h"
+#include "plugins/circuit_breaker/breaker_list.h"
 
 namespace weir::plugins {
 
 using namespace std::chrono_literals;
 
-/// A circuit, its thresholds and a clock in the test's hand.
+/// A circuit, its thresholds, which are fixed by its first use, and a clock in the test's hand.
 struct CircuitBench {
   CircuitBench() { log::set_level(log::Level::error); }
 
@@ -21,10 +22,22 @@ struct CircuitBench {
                            .half_open_requests = 3,
                            .half_open_successes = 3};
   Time now = Time(1h);
-  Breaker breaker{{"api", {{"upstream", "api"}}, 10s, &metrics}};
+  std::shared_ptr<BreakerList> list = std::make_shared<BreakerList>(BreakerList::Settings{});
+  std::shared_ptr<Breaker> shared = std::make_shared<Breaker>(Breaker::Settings{"api"});
+  Breaker& breaker = *shared;
+  std::shared_ptr<const Circuit> made;
 
-  Result<uint64_t> admit() { return breaker.admit(settings, now); }
-  bool settle(uint64_t ticket, Verdict verdict) { return breaker.settle(settings, ticket, verdict, now); }
+  const Circuit& circuit() {
+    if (!made) made = another("api");
+    return *made;
+  }
+  /// What a reload makes of it.
+  std::shared_ptr<const Circuit> another(std::string name) {
+    return Circuit::make(settings, std::move(name), {{"upstream", "api"}}, metrics, {.breaker = shared, .list = list});
+  }
+  Result<uint64_t> admit() { return breaker.admit(circuit(), now); }
+  bool settle(uint64_t ticket, Verdict verdict) { return breaker.settle(circuit(), ticket, verdict, now); }
+  void spoil(uint64_t ticket) { breaker.spoil(circuit(), ticket, now); }
   void attempts(int count, Verdict verdict) {
     for (int i = 0; i < count; ++i) {
       const auto ticket = admit();

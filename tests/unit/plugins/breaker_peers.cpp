@@ -1,3 +1,5 @@
+#include "plugins/circuit_breaker/peers.h"
+
 #include "store/memory_store.h"
 #include "unit/loop_bench.h"
 #include "unit/plugins/breaker_bench.h"
@@ -18,27 +20,29 @@ struct Fleet : LoopBench {
   FilterMetrics metrics;
   store::MemoryStore store{clock};
   store::Announcer announcer{loop, store.channels()};
+  std::shared_ptr<BreakerList> list = std::make_shared<BreakerList>(BreakerList::Settings{});
   BreakerSettings settings{.min_requests = 4, .open = 10s, .half_open_requests = 1, .half_open_successes = 2};
   int said = 0;
   store::Channels::Subscription ear = store.channels().subscribe("circuit/api", [this](std::string_view) { ++said; });
 
-  std::unique_ptr<Breaker> instance(std::string name = "api") {
-    auto breaker =
-        std::make_unique<Breaker>(Breaker::Settings{std::move(name), {{"upstream", "api"}}, 10s, &metrics, &announcer});
+  std::shared_ptr<const Circuit> instance(std::string name = "api") {
+    Circuit::Shared shared{.breaker = std::make_shared<Breaker>(Breaker::Settings{name}), .list = list};
+    shared.peers = std::make_shared<Peers>(Peers::Settings{&announcer, shared.breaker});
+    auto circuit = Circuit::make(settings, std::move(name), {{"upstream", "api"}}, metrics, std::move(shared));
     settle();
-    return breaker;
+    return circuit;
   }
-  void attempt(Breaker& breaker, Verdict verdict) {
-    const auto ticket = breaker.admit(settings, loop.now());
+  void attempt(const Circuit& circuit, Verdict verdict) {
+    const auto ticket = circuit.breaker().admit(circuit, loop.now());
     REQUIRE(ticket);
-    breaker.settle(settings, *ticket, verdict, loop.now());
+    circuit.breaker().settle(circuit, *ticket, verdict, loop.now());
     settle();
   }
-  void trip(Breaker& breaker) {
-    for (int i = 0; i < 4; ++i) attempt(breaker, Verdict::failure);
-    REQUIRE(state(breaker) == Breaker::State::open);
+  void trip(const Circuit& circuit) {
+    for (int i = 0; i < 4; ++i) attempt(circuit, Verdict::failure);
+    REQUIRE(state(circuit) == Breaker::State::open);
   }
-  Breaker::State state(const Breaker& breaker) { return breaker.status(loop.now()).state; }
+  Breaker::State state(const Circuit& circuit) { return circuit.breaker().state(); }
 };
 
 }  // namespace
@@ -49,12 +53,12 @@ TEST_CASE("shared circuit: when one opens, the others let probes only through, a
   const auto second = fleet.instance();
   fleet.trip(*first);
   CHECK(fleet.state(*second) == Breaker::State::half_open);
-  CHECK(second->status(fleet.loop.now()).cause.starts_with("another instance opened its own for "));
+  CHECK(second->breaker().status(fleet.loop.now()).cause.starts_with("another instance opened its own for "));
   {
-    const auto probe = second->admit(fleet.settings, fleet.loop.now());
+    const auto probe = second->breaker().admit(*second, fleet.loop.now());
     REQUIRE(probe);
-    CHECK_FALSE(second->admit(fleet.settings, fleet.loop.now()));
-    second->settle(fleet.settings, *probe, Verdict::success, fleet.loop.now());
+    CHECK_FALSE(second->breaker().admit(*second, fleet.loop.now()));
+    second->breaker().settle(*second, *probe, Verdict::success, fleet.loop.now());
   }
   fleet.attempt(*second, Verdict::success);
   CHECK(fleet.state(*second) == Breaker::State::closed);
@@ -68,7 +72,7 @@ TEST_CASE("shared circuit: a probe that fails opens it, for no longer than the f
   const auto third = fleet.instance();
   fleet.trip(*first);
   fleet.attempt(*second, Verdict::failure);
-  const auto status = second->status(fleet.loop.now());
+  const auto status = second->breaker().status(fleet.loop.now());
   CHECK(status.state == Breaker::State::open);
   CHECK(status.cause == "a probe failed");
   CHECK(status.refuses_for <= 11s);
@@ -105,12 +109,14 @@ TEST_CASE("shared circuit: those of other names, forced ones and those that aren
   const auto first = fleet.instance();
   const auto other = fleet.instance("search");
   const auto forced = fleet.instance();
-  Breaker alone{{"api", {{"upstream", "api"}}, 10s, &fleet.metrics}};
-  forced->force(Breaker::State::forced_closed, fleet.loop.now());
+  const auto alone =
+      Circuit::make(fleet.settings, "api", {{"upstream", "api"}}, fleet.metrics,
+                    {.breaker = std::make_shared<Breaker>(Breaker::Settings{"api"}), .list = fleet.list});
+  forced->breaker().force(Breaker::State::forced_closed, fleet.loop.now());
   fleet.trip(*first);
   CHECK(fleet.state(*other) == Breaker::State::closed);
   CHECK(fleet.state(*forced) == Breaker::State::forced_closed);
-  CHECK(fleet.state(alone) == Breaker::State::closed);
+  CHECK(fleet.state(*alone) == Breaker::State::closed);
 }
 
 TEST_CASE("shared circuit: words that make no sense are not heeded") {

@@ -57,9 +57,10 @@ TEST_CASE("breaker: while workers succeed, fail and give up, never more are unde
 TEST_CASE("breaker: every attempt that workers count while it is closed is counted") {
   CircuitBench bench;
   bench.settings.failure_ratio = Ratio{1};
+  bench.circuit();
   together(4, [&](int worker) {
     for (int i = 0; i < 5000; ++i) {
-      const auto ticket = bench.breaker.admit(bench.settings, bench.now);
+      const auto ticket = bench.admit();
       bench.settle(*ticket, worker == 0 && i % 2 ? Verdict::failure : Verdict::success);
       if (i % 1000 == 0) bench.breaker.status(bench.now);
     }
@@ -71,6 +72,7 @@ TEST_CASE("breaker: every attempt that workers count while it is closed is count
 
 TEST_CASE("breaker: an operator forces it while workers ask") {
   CircuitBench bench;
+  bench.circuit();
   together(3, [&](int worker) {
     for (int i = 0; i < 2000; ++i) {
       if (worker == 0) {

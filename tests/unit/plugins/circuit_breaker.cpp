@@ -177,11 +177,11 @@ TEST_CASE("circuit_breaker: its state is found again after a reload, also with o
   };
   const auto breakers = slots.find<BreakerList>("circuit_breakers", {});
   const auto before = build("{ failure_ratio: 50% }");
-  const auto* breaker = breakers->find("route/test").get();
+  const auto* breaker = &breakers->find("route/test")->breaker();
   const auto after = build("{ failure_ratio: 80%, open: 1s }");
-  CHECK(breakers->find("route/test").get() == breaker);
-  const auto another = build("{ window: 20s }");
-  CHECK(breakers->find("route/test").get() != breaker);
+  CHECK(&breakers->find("route/test")->breaker() == breaker);
+  const auto another = build("{ window: 20s, shared: true }");
+  CHECK(&breakers->find("route/test")->breaker() == breaker);
   CHECK(breakers->all().size() == 1);
 }
 
