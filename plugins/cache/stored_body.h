@@ -22,6 +22,7 @@ class StoredBody final : public Body {
   bool has_missed() const { return reader_.has_missed(); }
   Task<Result<Chunk>> read() override;
   http::BodySize size() const override { return size_; }
+  bool is_exact() const override { return object_->content->is_exact(); }
 
  private:
   WorkerContext& worker_;

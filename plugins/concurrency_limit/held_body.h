@@ -14,7 +14,9 @@ class HeldBody final : public Body {
 
   Task<Result<Chunk>> read() override { return body_->read(); }
   http::BodySize size() const override { return body_->size(); }
+  bool is_exact() const override { return body_->is_exact(); }
   void allow_splice() override { body_->allow_splice(); }
+  void limit_by(Backlog* backlog) override { body_->limit_by(backlog); }
   bool rewind() override { return body_->rewind(); }
 
  private:

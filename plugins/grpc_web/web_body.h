@@ -13,6 +13,7 @@ class DecodedRequest final : public Body {
 
   Task<Result<Chunk>> read() override;
   http::BodySize size() const override { return http::BodySize::unknown(); }
+  bool is_exact() const override { return text_->is_exact(); }
   bool rewind() override;
 
  private:
@@ -35,6 +36,8 @@ class WebAnswer final : public Body {
 
   Task<Result<Chunk>> read() override;
   http::BodySize size() const override { return http::BodySize::unknown(); }
+  bool is_exact() const override { return body_->is_exact(); }
+  void limit_by(Backlog* backlog) override { body_->limit_by(backlog); }
 
  private:
   std::string_view frame(const http::Headers& trailers);

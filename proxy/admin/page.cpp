@@ -19,6 +19,7 @@ class PageBody final : public Body {
     co_return Chunk{exchange_.worker.lender.lend(std::move(piece), bytes)};
   }
   http::BodySize size() const override { return http::BodySize::known(size_); }
+  bool is_exact() const override { return true; }
 
  private:
   Exchange& exchange_;

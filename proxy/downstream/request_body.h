@@ -13,6 +13,7 @@ class RequestBody final : public Body {
 
   Task<Result<Chunk>> read() override;
   http::BodySize size() const override { return size_; }
+  bool is_exact() const override { return true; }
   bool rewind() override { return !is_touched_; }
 
  private:

@@ -23,6 +23,7 @@ class TunnelBody final : public Body {
     co_return chunk;
   }
   http::BodySize size() const override { return inner_->size(); }
+  bool is_exact() const override { return inner_->is_exact(); }
 
  private:
   BodyPtr inner_;

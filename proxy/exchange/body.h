@@ -44,8 +44,9 @@ class Body {
   /// From here on the response is read for a client of a multiplexed connection; null: for any other. Only what reads
   /// ahead listens.
   virtual void limit_by(Backlog*) {}
-  /// After its end: nothing came behind it that belongs to no message. Else who sent it may have meant something else.
-  virtual bool is_exact() const { return true; }
+  /// After the end: the sender sent no bytes behind this body that belong to no message. Otherwise the body may be
+  /// another one than the sender meant, and is not stored. A body that wraps another one asks that one.
+  virtual bool is_exact() const = 0;
   /// Back to the start, when nothing has been taken yet or all that was can be had again; else false.
   virtual bool rewind() { return false; }
 
@@ -80,6 +81,7 @@ class TextBody : public Body {
   TextBody(Arena& arena, std::string_view text) : Body(arena), text_(text) {}
   Task<Result<Chunk>> read() override;
   http::BodySize size() const override { return http::BodySize::known(text_.size()); }
+  bool is_exact() const override { return true; }
   bool rewind() override {
     is_read_ = false;
     return true;
@@ -95,6 +97,7 @@ class NoBody : public Body {
   explicit NoBody(Arena& arena) : Body(arena) {}
   Task<Result<Chunk>> read() override;
   http::BodySize size() const override { return http::BodySize::none(); }
+  bool is_exact() const override { return true; }
   bool rewind() override { return true; }
 };
 

@@ -17,6 +17,7 @@ Task<Result<Chunk>> GrpcAnswer::read() {
   if (is_for_call && !chunk && chunk.error().side != Side::client && size() == http::BodySize::unknown()) {
     exchange_.failure = chunk.error();
     exchange_.record.raise(meaning_of(chunk.error().code).flag);
+    has_broken_off_ = true;
     chunk = Chunk::end(&grpc_trailers(exchange_, chunk.error()));
   }
   if (chunk && chunk->trailers) note(*chunk->trailers);

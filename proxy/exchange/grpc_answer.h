@@ -12,12 +12,14 @@ class GrpcAnswer final : public Body {
 
   Task<Result<Chunk>> read() override;
   http::BodySize size() const override { return body_->size(); }
+  bool is_exact() const override { return !has_broken_off_ && body_->is_exact(); }
 
  private:
   void note(const http::Headers& headers);
 
   Exchange& exchange_;
   BodyPtr body_;
+  bool has_broken_off_ = false;  // the end and its trailers are Weir's own
 };
 
 /// Puts one around the response's body if it is a gRPC answer.

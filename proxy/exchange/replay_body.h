@@ -21,6 +21,7 @@ class ReplayBuffer {
   /// The bytes at `position`, which moves on.
   Task<Result<Chunk>> next(Position& position);
   http::BodySize size() const { return source_->size(); }
+  bool is_exact() const { return source_->is_exact(); }
   /// All that was read can be had again.
   bool can_replay() const { return !is_lost_; }
   /// All of the body can.
@@ -63,6 +64,7 @@ class ReplayBody final : public Body {
 
   Task<Result<Chunk>> read() override { return buffer_.next(position_); }
   http::BodySize size() const override { return buffer_.size(); }
+  bool is_exact() const override { return buffer_.is_exact(); }
   bool rewind() override {
     position_ = {};
     return buffer_.can_replay();
@@ -81,6 +83,7 @@ class KeptBody final : public Body {
 
   Task<Result<Chunk>> read() override;
   http::BodySize size() const override { return size_; }
+  bool is_exact() const override { return true; }
   bool rewind() override {
     is_read_ = false;
     return true;

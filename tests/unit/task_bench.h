@@ -35,6 +35,7 @@ class PiecesBody : public Body {
     co_return Chunk{Slice::literal(pieces_[next_++])};
   }
   http::BodySize size() const override { return http::BodySize::unknown(); }
+  bool is_exact() const override { return true; }
 
   int reads = 0;
   std::optional<Error> error;

@@ -84,7 +84,10 @@ void Content::trim() {
   last.capacity = last.size;
 }
 
-void Content::finish() { end(State::whole); }
+void Content::finish(Exact exact) {
+  is_exact_.store(exact == Exact::yes, std::memory_order_relaxed);
+  end(State::whole);
+}
 
 void Content::fail(const Error& error) {
   {

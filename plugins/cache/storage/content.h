@@ -30,6 +30,7 @@ class Content {
   Content& operator=(const Content&) = delete;
 
   std::optional<uint64_t> announced() const { return announced_; }
+  bool is_exact() const { return is_exact_.load(std::memory_order_relaxed); }
   State state() const { return state_.load(std::memory_order_acquire); }
   /// Bytes of what has come, with the room kept for more.
   size_t footprint() const { return footprint_.load(std::memory_order_relaxed); }
@@ -44,7 +45,9 @@ class Content {
 
   // The one task that fills it.
   void append(std::string_view bytes);
-  void finish();
+  enum class Exact : bool { no, yes };
+  /// All bytes have come. `Exact::no`: nobody may store what reads it (`Body::is_exact`).
+  void finish(Exact exact = Exact::yes);
   void fail(const Error& error);
   /// It won't be kept: from here on what all readers have read is dropped. For those who read already, or at once.
   void let_pass();
@@ -108,7 +111,8 @@ class Content {
   std::atomic<State> state_ = State::growing;
   std::atomic<size_t> footprint_ = 0;
   std::atomic<bool> is_passing_ = false;  // before it is whole
-  mutable std::mutex mutex_;              // guards what follows while it is growing
+  std::atomic<bool> is_exact_ = true;
+  mutable std::mutex mutex_;  // guards what follows while it is growing
   std::vector<Part> parts_;
   size_t dropped_ = 0;  // parts, from the first one on, whose bytes are gone
   uint64_t size_ = 0;

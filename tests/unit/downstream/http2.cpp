@@ -67,6 +67,7 @@ struct SlowEnd : Body {
     co_return Chunk::end();
   }
   http::BodySize size() const override { return http::BodySize::unknown(); }
+  bool is_exact() const override { return true; }
   Event& go_on;
   bool has_begun = false;
 };

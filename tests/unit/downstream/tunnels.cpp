@@ -16,6 +16,7 @@ struct EchoBody : Body {
   explicit EchoBody(Exchange& exchange) : Body(exchange.arena()), exchange(exchange) {}
   Task<Result<Chunk>> read() override { return exchange.request_body->read(); }
   http::BodySize size() const override { return http::BodySize::tunnel(); }
+  bool is_exact() const override { return true; }
   Exchange& exchange;
 };
 

@@ -68,6 +68,7 @@ TEST_CASE("exchange: rewound, what filters below have put around the body is gon
     ~Wrapper() override { --alive; }
     Task<Result<Chunk>> read() override { return inner->read(); }
     http::BodySize size() const override { return inner->size(); }
+    bool is_exact() const override { return inner->is_exact(); }
     BodyPtr inner;
     int& alive;
   };

@@ -47,6 +47,7 @@ struct Endless : Body {
     co_return Chunk{Slice::literal(piece)};
   }
   http::BodySize size() const override { return http::BodySize::unknown(); }
+  bool is_exact() const override { return true; }
   std::string piece = std::string(32 * 1024, 'x');
   int reads = 0;
 };
@@ -63,6 +64,7 @@ struct Slow : Body {
     signal.notify();
   }
   http::BodySize size() const override { return http::BodySize::known(10); }
+  bool is_exact() const override { return true; }
   Signal signal;
   std::optional<Result<Chunk>> next;
 };
@@ -76,6 +78,7 @@ struct Large : Body {
     co_return chunks[reads++];
   }
   http::BodySize size() const override { return http::BodySize::known(length); }
+  bool is_exact() const override { return true; }
   void allow_splice() override { is_allowed = true; }
 
   static constexpr size_t kRest = 5;

@@ -18,6 +18,7 @@ struct Upload : Body {
     co_return std::exchange(next, std::nullopt).value();
   }
   http::BodySize size() const override { return http::BodySize::unknown(); }
+  bool is_exact() const override { return true; }
   bool rewind() override { return !is_touched; }
   void come(Result<Chunk> chunk) {
     next = std::move(chunk);

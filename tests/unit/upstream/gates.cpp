@@ -15,6 +15,7 @@ struct Upload : Body {
     co_return std::exchange(next, std::nullopt).value();
   }
   http::BodySize size() const override { return announced; }
+  bool is_exact() const override { return true; }
   void come(Chunk chunk) {
     next = std::move(chunk);
     signal.notify();

@@ -95,6 +95,7 @@ struct Unending : Body {
     co_return Chunk::end();
   }
   http::BodySize size() const override { return http::BodySize::unknown(); }
+  bool is_exact() const override { return true; }
   Signal signal;
 };
 
