@@ -67,9 +67,9 @@ bool says_the_same(const http::ResponseHead& head, const Object& stored) {
 
 }  // namespace
 
-Cache::Cache(const CacheSettings& settings, std::string name, FilterContext& context)
+Cache::Cache(const CacheSettings& settings, const FilterContext::Scope& name, FilterContext& context)
     : parts_(settings, name, context),
-      key_(settings),
+      key_(*parts_.key),
       status_(settings.cache_status),
       collapse_(settings.collapse),
       beta_(settings.early_refresh.beta),
@@ -77,7 +77,7 @@ Cache::Cache(const CacheSettings& settings, std::string name, FilterContext& con
       respected_(settings.respect_request_directives),
       bypass_(settings.bypass),
       no_store_(settings.no_store),
-      outcomes_(context.metrics, name, context.route) {
+      outcomes_(context.metrics, name.label, context.route) {
   for (const auto& network : settings.purge_from) purge_from_.add(*network);
 }
 
@@ -107,36 +107,41 @@ bool Cache::is_bypassed(Exchange& exchange) const {
 
 /// RFC 9111 section 4.4: what has changed is forgotten.
 Task<> Cache::change(Exchange& exchange, Next next) const {
-  const auto target = key_.of(exchange).url;
+  const auto target = url_of(exchange);
   const auto origin = origin_of(exchange);
   co_await pass(exchange, next, {.forward = CacheStatus::Forward::method});
   if (exchange.failure || exchange.response.head.status >= 400) co_return;
-  forget(target);
+  forget(exchange, target, Tell::when_needed);
   for (const std::string_view name : {"location", "content-location"}) {
     const auto url = exchange.response.head.headers.get(name);
     const auto absolute = url ? resolve_url(*url, origin, exchange.request.path, exchange.arena()) : std::nullopt;
-    if (absolute && *absolute != target) forget(*absolute);
+    if (absolute && *absolute != target) forget(exchange, *absolute, Tell::when_needed);
   }
 }
 
-void Cache::forget(std::string_view url) const {
-  parts_.shelf->invalidate(parts_.shelf->key_of(url));
-  if (parts_.longer->are_there() || parts_.shared)
-    parts_.feed->order({.kind = Purge::Kind::url, .text = std::string(url)});
+/// In all forms that keys of this cache may have it.
+void Cache::forget(Exchange& exchange, std::string_view url, Tell tell) const {
+  const bool is_told = tell == Tell::always || parts_.longer->are_there() || parts_.shared;
+  parts_.forms->for_each(url, exchange.arena(), [&](std::string_view form) {
+    parts_.shelf->invalidate(parts_.shelf->key_of(form));
+    if (is_told) parts_.feed->order({.kind = Purge::Kind::url, .text = std::string(form)});
+  });
 }
 
 void Cache::purge(Exchange& exchange) const {
   if (!purge_from_.contain(exchange.client)) {
     return exchange.fail({ErrorCode::forbidden, Side::client, "PURGE isn't for everybody"});
   }
-  const auto url = key_.of(exchange).url;
-  parts_.shelf->invalidate(parts_.shelf->key_of(url));
-  parts_.feed->order({.kind = Purge::Kind::url, .text = std::string(url)});
+  forget(exchange, url_of(exchange), Tell::always);
   exchange.respond(200, "application/json", "{\"purged\":true}\n");
 }
 
 Task<> Cache::pass(Exchange& exchange, Next next, CacheStatus status) const {
   co_await next(exchange);
+  finish_passed(exchange, status);
+}
+
+void Cache::finish_passed(Exchange& exchange, CacheStatus status) const {
   if (!exchange.failure) status.forward_status = exchange.response.head.status;
   parts_.policy.hide(exchange.response.head.headers);
   const bool is_none_of_ours =
@@ -253,7 +258,10 @@ Task<> Cache::renew_by_head(Exchange& exchange, Next next, const Inquiry& inquir
   CacheStatus status{.forward = why_forwarded(found, asked)};
   const Alone alone(*parts_.shelf, inquiry.key, want(exchange, inquiry, nullptr, 0));
   const auto mark = exchange.mark(0);
-  if (found.object) parts_.policy.withhold(exchange.request.headers);
+  if (found.object) {  // its answer may renew what is stored
+    parts_.policy.withhold(exchange.request.headers);
+    key_.reduce(exchange.request);
+  }
   co_await next(exchange);
   auto& head = exchange.response.head;
   const bool has_failed = exchange.failure || is_origin_error(head.status);

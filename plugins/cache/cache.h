@@ -16,7 +16,7 @@ namespace weir::plugins {
 /// kept.
 class Cache : public Filter {
  public:
-  Cache(const CacheSettings& settings, std::string name, FilterContext& context);
+  Cache(const CacheSettings& settings, const FilterContext::Scope& name, FilterContext& context);
   Task<> handle(Exchange& exchange, Next next) const override;
 
  private:
@@ -29,10 +29,11 @@ class Cache : public Filter {
     bool may_wait = true;  // for another request's answer
   };
 
+  enum class Role : uint8_t { leader, waiter };
   /// One wait for a fill.
   struct Company {
-    Time patience{};  // of one who doesn't lead
-    unsigned failures = 0;
+    Time until{};           // how long it waits for a fill that it doesn't lead
+    unsigned failures = 0;  // fills that came to nothing for it
     bool leads = false;
     bool has_come = false;  // what is wanted is stored by now
     bool is_kept = false;   // what the fill brings
@@ -55,6 +56,7 @@ class Cache : public Filter {
   Task<> fetch(Exchange& exchange, Next next, const Inquiry& inquiry, Shelf::Found found) const;
   Task<> renew_by_head(Exchange& exchange, Next next, const Inquiry& inquiry, Shelf::Found found) const;
   Task<> pass(Exchange& exchange, Next next, CacheStatus status) const;
+  void finish_passed(Exchange& exchange, CacheStatus status) const;
   Task<> change(Exchange& exchange, Next next) const;
   void purge(Exchange& exchange) const;
   void refuse_only_if_cached(Exchange& exchange) const;
@@ -66,7 +68,7 @@ class Cache : public Filter {
   void conclude(Exchange& exchange, Company& company, const ObjectPtr& stored, CacheStatus status) const;
   void finish_fetched(Exchange& exchange, const Company& company, CacheStatus status) const;
 
-  Task<std::optional<Fill::Outcome>> until_settled(Exchange& exchange, Fill& fill, Time deadline) const;
+  Task<std::optional<Fill::Outcome>> until_settled(Exchange& exchange, Fill& fill, Role role, Time deadline) const;
   Shelf::Want want(Exchange& exchange, const Inquiry& inquiry, const ObjectPtr& known, unsigned failures) const;
   Shelf::Joined join(Exchange& exchange, const Inquiry& inquiry, const ObjectPtr& stored, unsigned failures) const;
   void begin(Exchange& exchange, Next next, const Inquiry& inquiry, FillPtr fill, ObjectPtr stored,
@@ -74,12 +76,13 @@ class Cache : public Filter {
   void refresh(Exchange& exchange, Next next, const Inquiry& inquiry, const ObjectPtr& stored) const;
   bool reply_stored(Exchange& exchange, const ObjectPtr& object, CacheStatus status) const;
   bool stand_in(Exchange& exchange, const ObjectPtr& object, const Inquiry& inquiry) const;
-  void forget(std::string_view url) const;
+  enum class Tell : uint8_t { when_needed, always };
+  void forget(Exchange& exchange, std::string_view url, Tell tell) const;
 
   void finish(Exchange& exchange, CacheStatus status, CacheOutcome outcome) const;
 
   CacheParts parts_;
-  const CacheKey key_;
+  const CacheKey& key_;
   const CacheStatusSettings status_;
   const CollapseSettings collapse_;
   const double beta_;

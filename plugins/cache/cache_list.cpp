@@ -5,28 +5,29 @@
 
 namespace weir::plugins {
 
-void CacheList::add(const std::shared_ptr<PurgeFeed>& feed, const std::shared_ptr<const Shelf>& shelf) {
+std::shared_ptr<const CacheList::Entry> CacheList::add(Entry entry) {
+  const auto is_gone = [](const auto& weak) { return weak.expired(); };
+  auto added = std::make_shared<const Entry>(std::move(entry));
   const std::lock_guard lock(mutex_);
   if (sweep_.is_due(caches_.size())) {
-    for (auto& [name, namesakes] : caches_) std::erase_if(namesakes, [](const Entry& e) { return e.is_gone(); });
+    for (auto& [name, namesakes] : caches_) std::erase_if(namesakes, is_gone);
     std::erase_if(caches_, [](const auto& named) { return named.second.empty(); });
     sweep_.done(caches_.size());
   }
-  auto& namesakes = caches_[feed->name()];
-  std::erase_if(namesakes, [](const Entry& entry) { return entry.is_gone(); });
-  const bool is_known = std::ranges::any_of(
-      namesakes, [&](const Entry& entry) { return entry.feed.lock() == feed && entry.shelf.lock() == shelf; });
-  if (!is_known) namesakes.push_back({feed, shelf});
+  auto& namesakes = caches_[added->name];
+  std::erase_if(namesakes, is_gone);
+  namesakes.push_back(added);
+  return added;
 }
 
-std::vector<CacheList::Cache> CacheList::all() const {
+std::vector<std::shared_ptr<const CacheList::Entry>> CacheList::all() const {
   const std::lock_guard lock(mutex_);
-  std::vector<Cache> all;
+  std::vector<std::shared_ptr<const Entry>> all;
   for (const auto& [name, namesakes] : caches_) {
-    for (const auto& entry : std::views::reverse(namesakes)) {
-      Cache cache{entry.feed.lock(), entry.shelf.lock()};
-      if (!cache.feed || !cache.shelf) continue;
-      all.push_back(std::move(cache));
+    for (const auto& weak : std::views::reverse(namesakes)) {
+      auto entry = weak.lock();
+      if (!entry) continue;
+      all.push_back(std::move(entry));
       break;
     }
   }

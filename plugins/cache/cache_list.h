@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "base/sweep.h"
+#include "plugins/cache/key_forms.h"
 #include "plugins/cache/purge_feed.h"
 #include "plugins/cache/storage/shelf.h"
 
@@ -19,24 +20,20 @@ class CacheList {
   static bool compatible(const Settings&, const Settings&) { return true; }
   explicit CacheList(const Settings&) {}
 
-  /// One cache; again for the same does nothing.
-  void add(const std::shared_ptr<PurgeFeed>& feed, const std::shared_ptr<const Shelf>& shelf);
-
-  struct Cache {
+  struct Entry {
+    std::string name;
     std::shared_ptr<PurgeFeed> feed;
     std::shared_ptr<const Shelf> shelf;
+    std::shared_ptr<const KeyForms> forms;
   };
+  /// Listed for as long as the result lives.
+  std::shared_ptr<const Entry> add(Entry entry);
   /// In the order of their names. Of several with one name, while a reload replaces them, the newest.
-  std::vector<Cache> all() const;
+  std::vector<std::shared_ptr<const Entry>> all() const;
 
  private:
-  struct Entry {
-    std::weak_ptr<PurgeFeed> feed;
-    std::weak_ptr<const Shelf> shelf;
-    bool is_gone() const { return feed.expired() || shelf.expired(); }
-  };
   mutable std::mutex mutex_;
-  std::map<std::string, std::vector<Entry>> caches_;
+  std::map<std::string, std::vector<std::weak_ptr<const Entry>>> caches_;
   Sweep sweep_;
 };
 

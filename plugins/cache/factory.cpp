@@ -29,15 +29,16 @@ config::Tag<FilterFactory> cache_filter() {
       "cache", "answers from what it has stored of earlier responses (RFC 9111)",
       [](const CacheSettings& settings, const config::Location& at, FilterContext& context) {
         // Routes are told apart by more than the URL: by default none answers with what another had.
-        const auto name = settings.name->empty() ? context.route : *settings.name;
+        const auto name = settings.name->empty() ? FilterContext::Scope{context.route, context.identity()}
+                                                 : FilterContext::Scope{*settings.name, *settings.name};
         if (const auto& shared = settings.shared.is_on; *shared && !context.is_store_shared) {
           context.problems.add(shared.at, "there is no store that is shared",
                                "write store: { redis: \"redis://HOST:6379\" }, or leave this out");
         }
-        if (!context.names.insert("cache " + name).second) {
+        if (!context.names.insert("cache " + name.state).second) {
           context.problems.add(at, "the route has this cache already", "leave one out, or give this one a name");
         }
-        agree(settings, name, at, context);
+        agree(settings, name.state, at, context);
         return std::make_shared<const Cache>(settings, name, context);
       });
 }

@@ -4,16 +4,18 @@
 #include "plugins/cache/use.h"
 
 // What isn't on the shelf: asked for by a Lead in the background, on behalf of this request or of another that came
-// before. Who waits takes steps: a fill may turn out to be for others, or fail.
+// before. A waiter may need several rounds: a fill may not match the waiter's request, may fail, or may be delayed by a
+// limit of its first client. None of that is handed to a waiter, who asks for itself then.
 
 namespace weir::plugins {
 
 namespace {
 
-/// For those who waited: that each of them asks, too, is the last that such an origin needs.
-constexpr Error kFailing{ErrorCode::overloaded, Side::upstream, "the origin answered 5xx to those who asked before"};
+constexpr Error kNothingCame{ErrorCode::internal, Side::self, "the fill ended without a response"};
 
-constexpr int kMostTurns = 8;  // fills that one request waits for, each of which turned out not to be for it
+constexpr int kMostTurns = 8;  // fills with a response that one request waits for, none of which matches it
+
+bool has_failed(const Exchange& exchange) { return exchange.failure || is_origin_error(exchange.response.head.status); }
 
 /// Leaves when the leader's coroutine does, however that ends.
 class Leave {
@@ -75,10 +77,12 @@ void Cache::refresh(Exchange& exchange, Next next, const Inquiry& inquiry, const
   if (joined.leads) begin(exchange, next, inquiry, std::move(joined.fill), stored, nullptr);
 }
 
-Task<std::optional<Fill::Outcome>> Cache::until_settled(Exchange& exchange, Fill& fill, Time deadline) const {
+Task<std::optional<Fill::Outcome>> Cache::until_settled(Exchange& exchange, Fill& fill, Role role,
+                                                        Time deadline) const {
   for (;;) {
     const auto seen = fill.changed.count();
     if (auto outcome = fill.outcome()) co_return outcome;
+    if (role == Role::waiter && fill.is_dismissed()) co_return Fill::Outcome{.kind = Fill::Outcome::Kind::failed};
     if (!co_await fill.changed.news(exchange.loop(), seen, deadline)) co_return std::nullopt;
   }
 }
@@ -104,10 +108,8 @@ Cache::Step Cache::step(Exchange& exchange, const Inquiry& inquiry, const Shelf:
       return company.leads && !has_part ? Step::conclude : Step::alone;
     }
     case Kind::failed:
-      if (found.object && stand_in(exchange, found.object, inquiry)) return Step::over;
-      if (company.leads) return Step::conclude;
-      if (company.failures == 0) return Step::again;  // one of those who waited asks once more
-      return Step::conclude;
+      if (!company.leads) return Step::again;  // it may be the fault of the client that asked
+      return found.object && stand_in(exchange, found.object, inquiry) ? Step::over : Step::conclude;
   }
   return Step::alone;
 }
@@ -115,14 +117,15 @@ Cache::Step Cache::step(Exchange& exchange, const Inquiry& inquiry, const Shelf:
 Task<> Cache::fetch(Exchange& exchange, Next next, const Inquiry& inquiry, Shelf::Found found) const {
   const Time now = exchange.loop().now();
   CacheStatus status{.forward = why_forwarded(found, now)};
-  Company company{.patience = std::min(exchange.attempt_deadline(), now + collapse_.wait)};
-  for (int turn = 0; turn < kMostTurns; ++turn) {
+  Company company{.until = std::min(exchange.attempt_deadline(), now + collapse_.wait)};
+  for (int turn = 0; turn < kMostTurns;) {
     co_await accompany(exchange, next, inquiry, found.object, company);
     status.is_collapsed = !company.leads;
     if (company.has_come) {  // while this one was on its way here
       found = look(exchange, inquiry);
       const bool is_good = found.object && use_of(*found.object, inquiry.asked, exchange.loop().now()) == Use::as_it_is;
       if (is_good && reply_stored(exchange, found.object, {})) co_return;
+      ++turn;
       continue;
     }
     if (!company.outcome) {
@@ -139,12 +142,15 @@ Task<> Cache::fetch(Exchange& exchange, Next next, const Inquiry& inquiry, Shelf
       case Step::again: break;
       case Step::alone: turn = kMostTurns;
     }
-    company.failures = company.outcome->kind == Fill::Outcome::Kind::failed ? 1 : company.failures;
+    if (company.outcome->kind == Fill::Outcome::Kind::failed) ++company.failures;
+    else ++turn;
   }
   status.is_collapsed = false;
   company.given.reset();
   company.attendee = {};
-  co_await pass(exchange, next, status);
+  co_await next(exchange);
+  if (found.object && has_failed(exchange) && stand_in(exchange, found.object, inquiry)) co_return;
+  finish_passed(exchange, status);
 }
 
 /// Waits for a fill, as its leader or not. No outcome: it has taken too long.
@@ -156,12 +162,12 @@ Task<> Cache::accompany(Exchange& exchange, Next next, const Inquiry& inquiry, c
   company.outcome.reset();
   company.has_come = joined.object != nullptr;
   if (company.has_come) co_return;
-  company.failures = joined.fill->failures;
   auto handover = joined.leads ? std::make_shared<Handover>(exchange) : nullptr;
   const Leave leave(handover);
   if (joined.leads) begin(exchange, next, inquiry, joined.fill, stored, handover);
-  const Time deadline = joined.leads ? exchange.attempt_deadline() : company.patience;
-  company.outcome = co_await until_settled(exchange, *joined.fill, deadline);
+  const auto role = joined.leads ? Role::leader : Role::waiter;
+  const Time deadline = joined.leads ? exchange.attempt_deadline() : company.until;
+  company.outcome = co_await until_settled(exchange, *joined.fill, role, deadline);
   company.is_kept = joined.fill->is_kept;
   if (!handover) co_return;
   company.given = handover->take();
@@ -180,15 +186,16 @@ void Cache::finish_fetched(Exchange& exchange, const Company& company, CacheStat
   finish(exchange, status, status.is_collapsed ? CacheOutcome::collapsed : came);
 }
 
-/// With what isn't kept, or with a failure.
+/// With what isn't kept, or with a failure: the leader's own.
 void Cache::conclude(Exchange& exchange, Company& company, const ObjectPtr& stored, CacheStatus status) const {
   const auto& outcome = *company.outcome;
-  if (stored && stored->terms.must_revalidate && outcome.error) {  // RFC 9111 section 5.2.2.2
+  const bool is_refused = outcome.error && outcome.error->side == Side::client;
+  if (stored && stored->terms.must_revalidate && outcome.error && !is_refused) {  // RFC 9111 section 5.2.2.2
     exchange.fail({ErrorCode::not_revalidated, Side::upstream, "what is stored may not be used without the origin"});
   } else if (company.given) {
     exchange.adopt(std::move(company.given));
   } else {
-    exchange.fail(outcome.error.value_or(kFailing));
+    exchange.fail(outcome.error.value_or(kNothingCame));
   }
   status.detail = outcome.why;
   parts_.policy.hide(exchange.response.head.headers);

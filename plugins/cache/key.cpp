@@ -20,6 +20,9 @@ std::string_view lower_case(std::string_view text, Arena& arena) {
   return {bytes, text.size()};
 }
 
+/// What the server's settings say of a path is up to `CacheKey::normal`.
+constexpr http::PathPolicy kAnyPath{.encoded_backslash = http::PathPolicy::Encoded::keep};
+
 template <class Visit>
 void for_each_parameter(std::string_view query, Visit visit) {
   while (!query.empty()) {
@@ -42,6 +45,12 @@ std::string_view origin_of(Exchange& exchange) {
   return origin_of(exchange.client.scheme(), exchange.request.authority, exchange.arena());
 }
 
+std::string_view url_of(Exchange& exchange) {
+  const auto& request = exchange.request;
+  return exchange.arena().concat(
+      {origin_of(exchange), request.path, request.has_query ? "?" : "", request.has_query ? request.query : ""});
+}
+
 std::optional<std::string_view> resolve_url(std::string_view reference, std::string_view origin, std::string_view path,
                                             Arena& arena) {
   reference = reference.substr(0, reference.find('#'));
@@ -58,7 +67,7 @@ std::optional<std::string_view> resolve_url(std::string_view reference, std::str
   auto there = reference.substr(0, query);
   if (there.empty()) there = path;
   else if (!there.starts_with('/')) there = arena.concat({path.substr(0, path.rfind('/') + 1), there});
-  const auto normal = http::normalize_path(there, {}, arena);
+  const auto normal = http::normalize_path(there, kAnyPath, arena);
   if (!normal) return std::nullopt;
   return arena.concat({origin, *normal, reference.substr(query)});
 }
@@ -66,24 +75,44 @@ std::optional<std::string_view> resolve_url(std::string_view reference, std::str
 CacheKey::Text CacheKey::of(Exchange& exchange) const {
   Arena& arena = exchange.arena();
   const auto& request = exchange.request;
-  const auto query = request.has_query ? query_of(request, arena) : std::string_view();
-  const bool has_query = request.has_query && (!query.empty() || request.query.empty());
-  const auto url = arena.concat({origin_of(exchange), request.path, has_query ? "?" : "", query});
+  const auto query = query_of({request.has_query, request.query}, arena);
+  const auto url = arena.concat({origin_of(exchange), request.path, query.is_there ? "?" : "", query.text});
   auto whole = url;
   if (const auto told = exchange.client.url_told; !told.empty()) whole = arena.concat({url, "\t", told});
-  if (!extra_.empty()) whole = arena.concat({whole, "\n", extra_.evaluate(exchange)});
+  if (!extra_.empty()) whole = arena.concat({whole, "\n", extra_.encode(exchange).text});
   return {whole.substr(0, url.size()), whole};
 }
 
+std::optional<std::string_view> CacheKey::normal(std::string_view url, Arena& arena) const {
+  const auto host = url.find("://") + 3;
+  const auto slash = std::min(url.find_first_of("/?", host), url.size());
+  const auto mark = std::min(url.find('?', slash), url.size());
+  const auto path = http::normalize_path(slash == mark ? "/" : url.substr(slash, mark - slash), paths_, arena);
+  if (!path) return std::nullopt;
+  const auto query = query_of({mark < url.size(), url.substr(std::min(mark + 1, url.size()))}, arena);
+  return arena.concat({url.substr(0, slash), *path, query.is_there ? "?" : "", query.text});
+}
+
+bool CacheKey::is_like(const CacheKey& other) const {
+  return query_ == other.query_ && paths_ == other.paths_ && extra_.text() == other.extra_.text();
+}
+
+void CacheKey::reduce(http::RequestHead& request) const {
+  const auto query = query_of({request.has_query, request.query}, request.headers.arena());
+  request.has_query = query.is_there;
+  request.query = query.text;
+}
+
 bool CacheKey::takes(std::string_view parameter, Arena& arena) const {
+  if (parameter.contains(';')) return true;
   const auto name = http::decode_parameter(parameter.substr(0, parameter.find('=')), arena);
   if (!query_.allow.empty()) return std::ranges::find(query_.allow, name) != query_.allow.end();
   return std::ranges::find(query_.deny, name) == query_.deny.end();
 }
 
-std::string_view CacheKey::query_of(const http::RequestHead& request, Arena& arena) const {
-  if (query_.allow.empty() && query_.deny.empty() && !query_.sort) return request.query;
-  const std::string_view query = request.query;
+CacheKey::Query CacheKey::query_of(Query whole, Arena& arena) const {
+  if (!whole.is_there || whole.text.empty() || !changes_queries()) return whole;
+  const std::string_view query = whole.text;
   struct Part {  // of the query: small, since two bytes may be a parameter
     uint32_t at;
     uint32_t size;
@@ -105,7 +134,7 @@ std::string_view CacheKey::query_of(const http::RequestHead& request, Arena& are
   }
   ArenaText text(arena, query.size());
   for (const Part& part : taken) text << (text.empty() ? "" : "&") << text_of(part);
-  return text.text();
+  return {!text.empty(), text.text()};
 }
 
 }  // namespace weir::plugins

@@ -35,6 +35,20 @@ bool is_about(const Object& stored, const http::Headers& not_modified) {
   return !modified || !stored.validators().etag.empty() || *modified == stored.validators().last_modified;
 }
 
+/// All of the route's time: what is left of its first client's, or what that client grants, is that client's alone.
+Time deadline_of(const Exchange& exchange, Time now) {
+  const auto timeout = exchange.route ? exchange.route->timeout : Duration{};
+  return timeout > Duration{} ? now + timeout : Time::max();
+}
+
+/// The first client's terms for a response, which the key doesn't have.
+void drop_terms_of_client(http::Headers& headers) {
+  headers.remove_if([](const http::Header& header) { return equals_lower(header.name, "grpc-timeout"); });
+}
+
+/// A response of this status is about what the URL stands for. Other 4xx may be about the request that asked.
+bool is_about_url(uint16_t status) { return status < 400 || status == 404 || status == 410 || status == 451; }
+
 /// By which port the client came, the key doesn't say: what is to be stored is for the URL's own.
 void tell_port_of_url(Exchange& exchange) {
   auto& headers = exchange.request.headers;
@@ -56,6 +70,8 @@ Lead::Lead(const CacheParts& parts, Exchange::ChildPtr child, Order order)
       order_(std::move(order)),
       purges_seen_(order_.fill->purges_seen),
       purge_id_(parts.shared ? parts.purges().newest_id() : std::string()) {
+  child_->exchange.deadline = deadline_of(child_->exchange, loop_.now());
+  child_->tell_delays_to(this);
   if (order_.handover) order_.handover->begin(*child_);
 }
 
@@ -117,6 +133,8 @@ Task<> Lead::send(Next next, const Exchange::Mark& mark, ObjectPtr validated) {
   if (validated) make_conditional(request.headers, validated->validators());
   else make_unconditional(request.headers);
   parts_.policy.withhold(request.headers);
+  parts_.key->reduce(request);
+  drop_terms_of_client(request.headers);
   tell_port_of_url(exchange);
   asked_ = exchange.loop().now();
   co_await next(exchange);
@@ -175,19 +193,25 @@ void Lead::fail() {
   Outcome outcome{.kind = Outcome::Kind::failed};
   if (exchange.failure) outcome.error = shared(*exchange.failure);
   else outcome.status = exchange.response.head.status;
-  if (order_.handover) order_.handover->give(std::move(child_));
+  hand_over();
   settle(std::move(outcome));
+}
+
+/// What came is for the leader alone, if it is still there.
+void Lead::hand_over() {
+  child_->tell_delays_to(nullptr);
+  if (order_.handover) order_.handover->give(std::move(child_));
 }
 
 void Lead::give_up(std::string_view why) {
   Exchange& exchange = child_->exchange;
   const auto status = exchange.response.head.status;
   const bool is_answer = why != "fallback" && why != "authorization";  // to what all ask
-  if (order_.stored && is_answer) shelf_->drop(key(), order_.stored);
+  if (order_.stored && is_answer && is_about_url(status)) shelf_->drop(key(), order_.stored);
   if (is_answer && status < 500) {
     shelf_->remember_uncacheable(key(), exchange.loop().now() + parts_.uncacheable_ttl);
   }
-  if (order_.handover) order_.handover->give(std::move(child_));
+  hand_over();
   settle({.kind = Outcome::Kind::uncacheable, .status = status, .why = why});
 }
 
@@ -240,8 +264,9 @@ Task<bool> Lead::pump(Content& content) {
       co_return false;
     }
   }
-  content.finish();
-  co_return !passes && body.is_exact() && bytes == content.announced().value_or(bytes);
+  const bool is_exact = body.is_exact() && bytes == content.announced().value_or(bytes);
+  content.finish(is_exact ? Content::Exact::yes : Content::Exact::no);
+  co_return !passes && is_exact;
 }
 
 /// It is too large, or there is no room now: nobody joins it any more.

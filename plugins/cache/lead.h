@@ -10,8 +10,9 @@ namespace weir::plugins {
 
 /// A fill, from the question to the last byte: asks the store that is shared, then the origin, and keeps what comes.
 /// Runs in the background, also when the one who began it has gone; ends when nobody is left who cares for it and
-/// nothing has come yet, or when there are too many such. Settles and ends its fill, however it goes.
-class Lead {
+/// nothing has come yet, or when there are too many such. Has all of the route's time, whoever began it and when.
+/// Settles and ends its fill, however it goes.
+class Lead final : DelayListener {
  public:
   struct Order {
     FillPtr fill;
@@ -31,6 +32,7 @@ class Lead {
 
  private:
   using Outcome = Fill::Outcome;
+  void delayed() override { order_.fill->dismiss(); }
   using Moment = StoragePolicy::Moment;
 
   Task<bool> fetch(Next next);
@@ -47,6 +49,7 @@ class Lead {
   void validated(const http::RequestHead& request);
   std::string_view why_not(const StoragePolicy::Verdict& verdict) const;
   void fail();
+  void hand_over();
   void give_up(std::string_view why);
   void settle(Outcome outcome);
   Shelf::Key key() const { return {order_.key, order_.hash}; }

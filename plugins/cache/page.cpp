@@ -15,10 +15,10 @@ constexpr std::string_view kPath = "/cache";
 constexpr std::string_view kPurgePath = "/cache/purge";
 constexpr size_t kMostBody = 64 * 1024;
 
-Json to_json(const CacheList::Cache& cache) {
+Json to_json(const CacheList::Entry& cache) {
   const auto size = cache.shelf->size();
   return {
-      {"name", cache.feed->name()},  {"objects", size.objects},
+      {"name", cache.name},          {"objects", size.objects},
       {"bytes", size.bytes},         {"max_size", cache.shelf->settings().max_size},
       {"evictions", size.evictions}, {"newest_purge", cache.feed->purges().newest()},
   };
@@ -29,6 +29,24 @@ std::string text_of(const Json& json) { return json.dump(2, ' ', false, Json::er
 void respond(Exchange& exchange, const Json& json) {
   exchange.respond(200, "application/json", exchange.arena().copy(text_of(json)));
   exchange.response.head.headers.add("cache-control", "no-store");
+}
+
+/// As the cache knows the URL. Of a prefix that ends within a query only the path is sure to be in the keys: it means
+/// all queries of the path then.
+void order(const CacheList::Entry& cache, const Purge& purge, Arena& arena) {
+  const auto order_url = [&](std::string_view url) {
+    cache.forms->for_each(url, arena, [&](std::string_view form) {
+      cache.feed->order({.kind = Purge::Kind::url, .force = purge.force, .text = std::string(form)});
+    });
+  };
+  if (purge.kind == Purge::Kind::url) return order_url(purge.text);
+  const auto mark = purge.text.find('?');
+  if (purge.kind != Purge::Kind::prefix || mark == std::string::npos || !cache.forms->change_queries()) {
+    cache.feed->order(purge);
+    return;
+  }
+  order_url(std::string_view(purge.text).substr(0, mark));
+  cache.feed->order({.kind = Purge::Kind::prefix, .force = purge.force, .text = purge.text.substr(0, mark + 1)});
 }
 
 void refuse_method(Exchange& exchange, std::string_view allowed) {
@@ -65,9 +83,9 @@ class Page final : public Origin {
   void obey(Exchange& exchange, const PurgeRequest& request) const {
     Json purged = Json::array();
     for (const auto& cache : caches_->all()) {
-      if (!request.cache.empty() && request.cache != cache.feed->name()) continue;
-      cache.feed->order(request.purge);
-      purged.push_back(cache.feed->name());
+      if (!request.cache.empty() && request.cache != cache->name) continue;
+      order(*cache, request.purge, exchange.arena());
+      purged.push_back(cache->name);
     }
     if (purged.empty() && !request.cache.empty())
       return exchange.fail({ErrorCode::no_route, Side::client, "GET /cache lists the names"});
@@ -83,7 +101,7 @@ class Page final : public Origin {
 
 std::string list(const CacheList& caches) {
   Json all = Json::array();
-  for (const auto& cache : caches.all()) all.push_back(to_json(cache));
+  for (const auto& cache : caches.all()) all.push_back(to_json(*cache));
   return text_of({{"caches", std::move(all)}});
 }
 

@@ -1,7 +1,5 @@
 #include "plugins/cache/parts.h"
 
-#include "plugins/cache/cache_list.h"
-
 namespace weir::plugins {
 
 namespace {
@@ -17,21 +15,22 @@ std::optional<SharedLevel> shared_level(const CacheSettings& settings, const std
 
 }  // namespace
 
-CacheParts::CacheParts(const CacheSettings& settings, const std::string& name, FilterContext& context)
+CacheParts::CacheParts(const CacheSettings& settings, const FilterContext::Scope& name, FilterContext& context)
     : policy(settings),
-      shelf(context.process_state<Shelf>("cache " + name, shelf_settings(settings))),
-      feed(context.process_state<PurgeFeed>("cache " + name, {name, context.announcer})),
-      longer(context.process_state<LongerKeys>("cache " + name, {})),
-      shared(shared_level(settings, name)),
+      forms(context.process_state<KeyForms>("cache " + name.state, {})),
+      key(forms->share(CacheKey(settings, context.paths))),
+      shelf(context.process_state<Shelf>("cache " + name.state, shelf_settings(settings))),
+      feed(context.process_state<PurgeFeed>("cache " + name.state, {name.state, context.announcer})),
+      longer(context.process_state<LongerKeys>("cache " + name.state, {})),
+      shared(shared_level(settings, name.state)),
       uncacheable_ttl(settings.uncacheable_ttl),
       max_object(settings.max_object->count),
+      listed(context.process_state<CacheList>("caches", {})->add({name.label, feed, shelf, forms})),
       bytes_(context.metrics.gauge("cache_bytes", "Memory of stored responses, heads and keys with them",
-                                   {{"cache", name}})),
-      objects_(context.metrics.gauge("cache_objects", "Stored responses", {{"cache", name}})),
+                                   {{"cache", name.label}})),
+      objects_(context.metrics.gauge("cache_objects", "Stored responses", {{"cache", name.label}})),
       evictions_(context.metrics.counter("cache_evictions", "Stored responses that went for want of room",
-                                         {{"cache", name}})) {
-  context.process_state<CacheList>("caches", {})->add(feed, shelf);
-}
+                                         {{"cache", name.label}})) {}
 
 void CacheParts::measure() const {
   const auto size = shelf->size();

@@ -6,8 +6,9 @@
 #include <string>
 
 #include "exchange/filter_context.h"
+#include "plugins/cache/cache_list.h"
+#include "plugins/cache/key_forms.h"
 #include "plugins/cache/policy.h"
-#include "plugins/cache/purge_feed.h"
 #include "plugins/cache/shared_level.h"
 #include "plugins/cache/storage/shelf.h"
 
@@ -35,19 +36,22 @@ class LongerKeys {
 /// What a route's cache is made of, for the filter and for its tasks in the background. Immutable but for what it
 /// points to.
 struct CacheParts {
-  CacheParts(const CacheSettings& settings, const std::string& name, FilterContext& context);
+  CacheParts(const CacheSettings& settings, const FilterContext::Scope& name, FilterContext& context);
 
   const Purges& purges() const { return feed->purges(); }
   /// Says anew how much there is.
   void measure() const;
 
   const StoragePolicy policy;
+  const std::shared_ptr<KeyForms> forms;
+  const std::shared_ptr<const CacheKey> key;
   const std::shared_ptr<Shelf> shelf;
   const std::shared_ptr<PurgeFeed> feed;
   const std::shared_ptr<LongerKeys> longer;
   const std::optional<SharedLevel> shared;
   const Duration uncacheable_ttl;
   const uint64_t max_object;
+  const std::shared_ptr<const CacheList::Entry> listed;
 
  private:
   SharedCount& bytes_;

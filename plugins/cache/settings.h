@@ -15,6 +15,7 @@ struct QueryKeySettings {
   std::vector<std::string> allow;  // these alone
   std::vector<std::string> deny;   // all but these
   bool sort = false;               // their order doesn't matter
+  bool operator==(const QueryKeySettings&) const = default;
 };
 
 struct VarySettings {

@@ -17,7 +17,8 @@ class Attendance {
   void leave() {
     if (count_.fetch_sub(1) == 1) changed.notify();
   }
-  bool is_empty() const { return count_.load() == 0; }
+  bool is_empty() const { return count() == 0; }
+  int count() const { return count_.load(); }
 
   Broadcast changed;  // the first has come, or the last has gone
 

@@ -18,7 +18,7 @@ class Fill {
   struct Outcome {
     enum class Kind : uint8_t {
       object,       // to be had by all whose request it matches; its content may still come
-      failed,       // there is no response, or one of status 5xx
+      failed,       // no response, or one of status 5xx: of the request that asked, never handed to another client
       uncacheable,  // there is one, for who asked first alone
     } kind;
     ObjectPtr object;
@@ -30,15 +30,21 @@ class Fill {
   };
 
   enum class Company : bool { no, yes };
-  /// `expected`: what it is about to be chosen by, as far as is known. `failures`: of fills before it that all of its
-  /// company has seen.
-  Fill(Selection expected, Time began, uint64_t purges_seen, unsigned failures, Company company)
-      : expected(std::move(expected)), began(began), purges_seen(purges_seen), failures(failures), company(company) {}
+  /// `expected`: what it is about to be chosen by, as far as is known.
+  Fill(Selection expected, Time began, uint64_t purges_seen, Company company)
+      : expected(std::move(expected)), began(began), purges_seen(purges_seen), company(company) {}
 
   std::optional<Outcome> outcome() const {
     const std::lock_guard lock(mutex_);
     return outcome_;
   }
+  /// The fill waits for something that is its own client's: nobody else waits for the fill any more, and nobody joins
+  /// it.
+  void dismiss() {
+    is_dismissed_ = true;
+    changed.notify();
+  }
+  bool is_dismissed() const { return is_dismissed_; }
   /// Once; later ones are ignored.
   void settle(Outcome outcome) {
     {
@@ -52,14 +58,14 @@ class Fill {
   const Selection expected;
   const Time began;
   const uint64_t purges_seen;  // orders to forget that came before it
-  const unsigned failures;
   const Company company;
   const std::shared_ptr<Attendance> attendance = std::make_shared<Attendance>();
   std::atomic<bool> is_outdated = false;  // what it brings isn't to be kept
   std::atomic<bool> is_kept = false;      // it is on the shelf, or will be, as far as is known by now
-  Broadcast changed;                      // there is an outcome
+  Broadcast changed;                      // there is an outcome, or it was dismissed
 
  private:
+  std::atomic<bool> is_dismissed_ = false;
   mutable std::mutex mutex_;
   std::optional<Outcome> outcome_;
 };

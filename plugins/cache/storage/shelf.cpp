@@ -29,6 +29,8 @@ struct Shelf::Node {
   }
   /// The newest response that the request selects; null when there is none.
   Entry* best(RequestValues& request) const;
+  /// The fill to join: one with a response, else the one with the fewest waiters. And how many are open.
+  std::pair<FillPtr, size_t> open_fill(RequestValues& request, const Want& want) const;
   /// By what its responses were chosen so far, with this request's values.
   Selection expected(RequestValues& request) const;
 };
@@ -86,6 +88,11 @@ size_t count_of_shards(const Shelf::Settings& settings) {
   return std::clamp<uint64_t>(fitting, 1, 64);
 }
 
+/// Fills of one key at a time: of those who haven't seen a failure, or one, a single one.
+size_t most_beside(unsigned failures) {
+  return failures < 2 ? 1 : std::min(size_t{1} << std::min(failures - 1, 16U), Shelf::kMostBeside);
+}
+
 uint64_t any_number() {
   std::random_device device;
   return uint64_t{device()} << 32 | device();
@@ -100,6 +107,17 @@ Shelf::Entry* Shelf::Node::best(RequestValues& request) const {
     if (!best || entry->object->terms.born >= best->object->terms.born) best = entry.get();
   }
   return best;
+}
+
+std::pair<FillPtr, size_t> Shelf::Node::open_fill(RequestValues& request, const Want& want) const {
+  std::pair<FillPtr, size_t> found;
+  for (const auto& fill : fills) {
+    if (!is_open(*fill, want, request)) continue;
+    ++found.second;
+    if (fill->outcome()) return {fill, found.second};
+    if (!found.first || fill->attendance->count() < found.first->attendance->count()) found.first = fill;
+  }
+  return found;
 }
 
 Selection Shelf::Node::expected(RequestValues& request) const {
@@ -191,13 +209,13 @@ std::optional<Shelf::Joined> Shelf::join_in(Shard& shard, const Key& key, Reques
   const Entry* const best = node.best(request);
   if (request.is_incomplete()) return std::nullopt;
   if (best && best->object != want.known && best->object->is_fresh(want.now)) return Joined{.object = best->object};
-  for (const auto& fill : node.fills) {
-    if (is_open(*fill, want, request)) return Joined{.fill = fill, .attendee = Attendee(fill->attendance)};
-  }
+  const auto [open, count] = node.open_fill(request, want);
+  if (request.is_incomplete()) return std::nullopt;
+  const bool may_lead = !open || (!open->outcome() && count < most_beside(want.failures));
+  if (!may_lead) return Joined{.fill = open, .attendee = Attendee(open->attendance)};
   auto expected = node.expected(request);
   if (request.is_incomplete()) return std::nullopt;
-  auto fill =
-      std::make_shared<Fill>(std::move(expected), want.now, want.purges_seen(), want.failures, Fill::Company::yes);
+  auto fill = std::make_shared<Fill>(std::move(expected), want.now, want.purges_seen(), Fill::Company::yes);
   node.fills.push_back(fill);
   return Joined{.fill = fill, .attendee = Attendee(fill->attendance), .leads = true};
 }
@@ -211,6 +229,7 @@ bool Shelf::is_open(const Fill& fill, const Want& want, RequestValues& request) 
   const auto outcome = fill.outcome();
   std::span<const uint64_t> tags;
   if (!outcome) {
+    if (fill.is_dismissed()) return false;
     if (fill.began < want.oldest || !selects(fill.expected)) return false;
   } else {
     const auto& object = outcome->object;
@@ -225,7 +244,7 @@ FillPtr Shelf::begin_alone(const Key& key, const Want& want) {
   Shard& shard = shard_of(key);
   const std::lock_guard lock(shard.mutex);
   return shard.find_or_make(key).fills.emplace_back(
-      std::make_shared<Fill>(Selection(), want.now, want.purges_seen(), 0, Fill::Company::no));
+      std::make_shared<Fill>(Selection(), want.now, want.purges_seen(), Fill::Company::no));
 }
 
 void Shelf::end(const Key& key, const FillPtr& fill) {

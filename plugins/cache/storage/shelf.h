@@ -45,6 +45,8 @@ class Shelf {
   /// No malloc.
   Found find(const Key& key, const http::Headers& request, Arena& arena, Time now);
 
+  static constexpr size_t kMostBeside = 8;
+
   struct Joined {
     FillPtr fill;
     Attendee attendee{};  // of the fill, which doesn't go on for long without any
@@ -58,12 +60,12 @@ class Shelf {
     std::string_view url{};          // with what was asked for before an order to forget it, it has nothing to do
     const Purges* purges = nullptr;  // null: there are none
     bool is_particular = false;  // it takes nothing from before: its request's directives are none for what is there
-    unsigned failures = 0;       // of those before
+    unsigned failures = 0;       // fills that it has waited for and that came to nothing for it
     ObjectPtr known{};           // what is there already
     uint64_t purges_seen() const { return purges ? purges->newest() : 0; }
   };
   /// Joins the fill under way for such a request, or begins one. Neither when there is a fresh object by now that is
-  /// another than the known.
+  /// another than the known. With each failure twice as many may ask beside each other, up to `kMostBeside`.
   Joined join(const Key& key, const http::Headers& request, Arena& arena, const Want& want);
   /// One that nobody joins; to be settled and ended, too.
   FillPtr begin_alone(const Key& key, const Want& want);

@@ -49,7 +49,8 @@ struct ScriptedOrigin : Origin {
 /// One client's request, from its arrival to its end or its leaving.
 struct CacheClient {
   CacheClient(WorkerContext& worker, const Chain& chain, std::string path,
-              std::vector<std::pair<std::string, std::string>> fields, std::string method)
+              std::vector<std::pair<std::string, std::string>> fields, std::string method,
+              const std::function<void(Exchange&)>& prepare = {})
       : arena(worker.blocks), exchange(arena, worker, nullptr) {
     auto& request = exchange.request;
     request.method_name = arena.copy(method);
@@ -63,6 +64,7 @@ struct CacheClient {
     for (const auto& [name, value] : fields) request.headers.add(arena.copy(name), arena.copy(value));
     exchange.request_body = make_in<NoBody>(arena, arena);
     exchange.record.started = worker.loop.now();
+    if (prepare) prepare(exchange);
     task = chain.run(exchange);
     task.start();
   }

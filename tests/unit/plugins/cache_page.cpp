@@ -14,13 +14,18 @@ struct Bench : ExchangeBench {
   AdminPage page = cache_page(slots);
   std::shared_ptr<CacheList> caches = slots.find<CacheList>("caches", {});
   std::vector<std::shared_ptr<Shelf>> shelves;
+  std::vector<std::shared_ptr<const CacheKey>> keys;
+  std::vector<std::shared_ptr<const CacheList::Entry>> listed;
   std::shared_ptr<PurgeFeed> images = add("images");
   std::shared_ptr<PurgeFeed> pages = add("pages");
 
-  std::shared_ptr<PurgeFeed> add(const std::string& name, uint64_t max_size = 1 << 20) {
+  std::shared_ptr<PurgeFeed> add(const std::string& name, uint64_t max_size = 1 << 20,
+                                 const CacheSettings& settings = {}) {
     auto feed = slots.find<PurgeFeed>(name, {name});
     shelves.push_back(slots.find<Shelf>(name, {.max_size = max_size, .max_object = 1024}));
-    caches->add(feed, shelves.back());
+    auto forms = slots.find<KeyForms>(name, {});
+    keys.push_back(forms->share(CacheKey(settings, {})));
+    listed.push_back(caches->add({name, feed, shelves.back(), forms}));
     return feed;
   }
   uint16_t send(std::string_view method, std::string_view target, std::string_view body = {}) {
@@ -115,6 +120,23 @@ TEST_CASE("cache page: POST orders all caches, or one, to forget, by query or JS
   CHECK(bench.judge(*bench.images, "https://other.com/") == Purges::Verdict::gone);
 }
 
+TEST_CASE(
+    "cache page: a URL is purged in the forms that the cache's keys have, a prefix with a query for all queries") {
+  Bench bench;
+  const auto sorted = bench.add("pages", 1 << 20, {.query = {.deny = {"utm"}, .sort = true}});
+  CHECK(bench.send("POST", "/cache/purge?name=pages&url=https%3A%2F%2Fa.example%2Fp%3Fb%3D2%26utm%3D1%26a%3D1") == 200);
+  CHECK(bench.judge(*sorted, "https://a.example/p?a=1&b=2") == Purges::Verdict::gone);
+  CHECK(bench.judge(*sorted, "https://a.example/p?b=2&utm=1&a=1") == Purges::Verdict::gone);  // of another route
+  CHECK(bench.judge(*sorted, "https://a.example/p") == Purges::Verdict::keep);
+  CHECK(bench.send("POST", "/cache/purge?name=pages&prefix=https%3A%2F%2Fa.example%2Fq%3Futm%3D1") == 200);
+  CHECK(bench.judge(*sorted, "https://a.example/q") == Purges::Verdict::gone);
+  CHECK(bench.judge(*sorted, "https://a.example/q?a=1") == Purges::Verdict::gone);
+  CHECK(bench.judge(*sorted, "https://a.example/q2") == Purges::Verdict::keep);
+  CHECK(bench.send("POST", "/cache/purge?name=images&prefix=https%3A%2F%2Fa.example%2Fq%3Fa") == 200);
+  CHECK(bench.judge(*bench.images, "https://a.example/q?a=1") == Purges::Verdict::gone);
+  CHECK(bench.judge(*bench.images, "https://a.example/q?b=1") == Purges::Verdict::keep);
+}
+
 TEST_CASE("cache page: what makes no sense is refused, with the reason, and nothing is forgotten") {
   struct {
     std::string target, body, why;
@@ -169,12 +191,13 @@ TEST_CASE("cache list: keeps none alive, and shows the newest of a name once") {
   bench.add("pages");
   bench.add("pages", 2 << 20);
   REQUIRE(bench.caches->all().size() == 2);
-  CHECK(bench.caches->all()[1].shelf->settings().max_size == 2 << 20);
+  CHECK(bench.caches->all()[1]->shelf->settings().max_size == 2 << 20);
   bench.shelves.pop_back();
-  CHECK(bench.caches->all()[1].shelf->settings().max_size == 1 << 20);
-  bench.pages.reset();
+  bench.listed.pop_back();
+  CHECK(bench.caches->all()[1]->shelf->settings().max_size == 1 << 20);
+  bench.listed.resize(1);
   REQUIRE(bench.caches->all().size() == 1);
-  CHECK(bench.caches->all()[0].feed == bench.images);
+  CHECK(bench.caches->all()[0]->feed == bench.images);
 }
 
 TEST_CASE(
