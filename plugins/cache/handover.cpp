@@ -2,7 +2,7 @@
 
 #include <utility>
 
-#include "plugins/cache/rules/directives.h"
+#include "plugins/cache/rules/named_fields.h"
 
 namespace weir::plugins {
 
@@ -40,8 +40,9 @@ void Handover::give(Exchange::ChildPtr child) {
 void Handover::keep_private(const http::Headers& headers, std::string_view names) {
   if (!leader_ || names.empty()) return;
   http::Headers own(leader_->arena());
+  const NamedFields named(names, headers, leader_->arena());
   for (const auto& header : headers) {
-    if (list_has(names, header.name)) own.add(header.name, header.value, header.field);
+    if (named.has(header.name)) own.add(header.name, header.value, header.field);
   }
   const auto kept = own.copy(leader_->arena(), http::Headers::Deep::yes);
   own_ = {kept.begin(), kept.end()};

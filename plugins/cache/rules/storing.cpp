@@ -5,6 +5,7 @@
 
 #include "base/text.h"
 #include "http/hop_by_hop.h"
+#include "plugins/cache/rules/named_fields.h"
 
 namespace weir::plugins {
 
@@ -64,9 +65,9 @@ std::string_view why_not_stored(const http::RequestHead& request, const http::Re
 
 void strip_for_storage(http::Headers& headers, const ResponseDirectives& directives) {
   http::remove_hop_by_hop(headers);
-  headers.remove_if([&](const http::Header& header) {
-    return is_never_stored(header) || list_has(directives.private_fields, header.name);
-  });
+  const NamedFields of_one_client(directives.private_fields, headers, headers.arena());
+  headers.remove_if(
+      [&](const http::Header& header) { return is_never_stored(header) || of_one_client.has(header.name); });
 }
 
 bool is_updated_by_304(const http::Header& header) {
