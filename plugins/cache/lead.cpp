@@ -110,7 +110,7 @@ Task<bool> Lead::until_deserted() {
   }
 }
 
-void Lead::settle(Outcome outcome) { order_.fill->settle(std::move(outcome)); }
+void Lead::settle(Outcome outcome) { shelf_->settle(key(), order_.fill, std::move(outcome)); }
 
 Task<bool> Lead::find_in_store() {
   Exchange& exchange = child_->exchange;

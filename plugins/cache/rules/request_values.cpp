@@ -1,67 +1,67 @@
 #include "plugins/cache/rules/request_values.h"
 
-#include <algorithm>
-#include <utility>
+#include "base/hash.h"
 
 namespace weir::plugins {
 
 namespace {
 
-/// The lines of that name, up to two: joining more than one costs a copy.
-size_t count_lines(const http::Headers& request, std::string_view name, std::string_view& first) {
-  size_t lines = 0;
-  for (const auto& header : request) {
-    if (!equals_ignoring_case(header.name, name)) continue;
-    if (++lines == 2) break;
-    first = header.value;
-  }
-  return lines;
-}
+constexpr size_t kSmallestIndex = 8;  // places; at most half of them are taken
 
 }  // namespace
 
-RequestValues::Known& RequestValues::known(std::string_view name) {
-  const auto found = std::ranges::find(values_, name, &Known::name);
-  if (found != values_.end()) return *found;
-  Known value;
-  const auto lines = count_lines(request_, name, value.text);
-  value.name = arena_.copy(name);
-  value.is_absent = lines == 0;
-  value.state = lines == 0 ? State::normalised : lines == 1 ? State::raw : State::unread;
-  return values_.add(value);
+/// The place of that name, or the free one where it belongs.
+uint32_t* RequestValues::place_of(uint64_t hash, std::string_view name) {
+  const size_t mask = index_.size() - 1;
+  for (size_t at = hash & mask;; at = (at + 1) & mask) {
+    if (index_[at] == 0) return &index_[at];
+    const Known& value = values_[index_[at] - 1];
+    if (value.hash == hash && value.name == name) return &index_[at];
+  }
 }
 
-void RequestValues::want(Known& value) { is_incomplete_ = value.is_wanted = true; }
+void RequestValues::index_all() {
+  index_ = arena_.make_list<uint32_t>(index_.empty() ? kSmallestIndex : 2 * index_.size());
+  for (uint32_t i = 0; i < values_.size(); ++i) *place_of(values_[i].hash, values_[i].name) = i + 1;
+}
+
+RequestValues::Known& RequestValues::known(std::string_view name) {
+  if (2 * values_.size() >= index_.size()) index_all();
+  const auto number = hash(name);
+  uint32_t& place = *place_of(number, name);
+  if (place != 0) return values_[place - 1];
+  Known value;
+  value.name = arena_.copy(name);
+  value.hash = number;
+  auto& added = values_.add(value);
+  place = static_cast<uint32_t>(values_.size());
+  return added;
+}
 
 RequestValues::Match RequestValues::compare(const Selection& selection) {
-  bool is_certain = true;
+  auto match = Match::yes;
   for (const auto& member : selection.members) {
-    auto& value = known(member.name);
-    if (value.is_absent || member.is_absent) {
-      if (value.is_absent != member.is_absent) return Match::no;
-      continue;
-    }
-    if (value.state != State::unread && value.text == member.value) continue;  // what is normalised stays as it is
-    if (value.state == State::normalised) return Match::no;
-    want(value);
-    is_certain = false;
+    const auto* const value = value_of(member.name);
+    if (!value) match = Match::unknown;
+    else if (value->is_absent != member.is_absent || value->text != member.value) return Match::no;
   }
-  return is_certain ? Match::yes : Match::unknown;
+  return match;
 }
 
 const RequestValues::Value* RequestValues::value_of(std::string_view name) {
   auto& value = known(name);
-  if (value.state == State::normalised) return &value;
-  want(value);
+  if (value.is_learned) return &value;
+  is_incomplete_ = true;
   return nullptr;
 }
 
 void RequestValues::learn() {
   for (auto& value : values_) {
-    if (!std::exchange(value.is_wanted, false) || value.state == State::normalised) continue;
-    if (value.state == State::unread) value.text = *request_.joined(value.name);
-    value.text = normalized(value.name, value.text, arena_);
-    value.state = State::normalised;
+    if (value.is_learned) continue;
+    const auto text = request_.joined(value.name);
+    value.is_absent = !text;
+    if (text) value.text = normalized(value.name, *text, arena_);
+    value.is_learned = true;
   }
   is_incomplete_ = false;
 }
@@ -76,8 +76,7 @@ bool RequestValues::matches(const Selection& selection) {
 }
 
 const RequestValues::Value& RequestValues::learned(std::string_view name) {
-  want(known(name));
-  learn();
+  if (!value_of(name)) learn();
   return *value_of(name);
 }
 

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <optional>
+#include <span>
 #include <string_view>
 
 #include "exchange/arena_list.h"
@@ -9,7 +10,7 @@
 namespace weir::plugins {
 
 /// The values of one request in the fields by which stored responses are chosen. Each value is joined and normalised
-/// once, however many responses it is compared with.
+/// once, however many responses it is compared with, and found by the hash of its name.
 ///
 /// Under a lock, `compare` and `value_of` do only what is cheap, and note what else is needed: `learn`, without the
 /// lock, finds that out. Then the caller starts again.
@@ -41,17 +42,18 @@ class RequestValues {
   const Value& learned(std::string_view name);
 
  private:
-  enum class State : uint8_t { unread, raw, normalised };
-  struct Known : Value {  // `text` as the request has it, until it is normalised
-    State state = State::unread;
-    bool is_wanted = false;
+  struct Known : Value {
+    uint64_t hash = 0;  // of the name
+    bool is_learned = false;
   };
   Known& known(std::string_view name);
-  void want(Known& value);
+  uint32_t* place_of(uint64_t hash, std::string_view name);
+  void index_all();
 
   const http::Headers& request_;
   Arena& arena_;
   ArenaList<Known> values_;
+  std::span<uint32_t> index_;  // by hash, open addressing: a value's number plus 1; 0: free
   bool is_incomplete_ = false;
 };
 

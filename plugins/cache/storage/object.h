@@ -70,7 +70,8 @@ struct Object {
   const Validators& validators() const { return validators_; }
 
   mutable std::atomic<uint64_t> purges_seen = 0;
-  mutable std::atomic<bool> is_expired = false;  // by a soft purge
+  mutable std::atomic<bool> is_expired = false;     // by a soft purge
+  mutable std::atomic<bool> is_refreshing = false;  // behind the clients' backs (Shelf::Refresh)
 
  private:
   void reserve(const http::Headers& headers);

@@ -4,6 +4,7 @@
 #include <random>
 
 #include "base/hash.h"
+#include "plugins/cache/storage/fill_table.h"
 
 namespace weir::plugins {
 
@@ -18,19 +19,27 @@ struct Shelf::Entry : Eviction::Item {
 /// All that is known of one key.
 struct Shelf::Node {
   explicit Node(const Key& key) : text(key.text), hash(key.hash) {}
+  struct Slot {
+    Choice choice = kNoChoice;  // beside the entry, so that a look at all of them is cheap
+    std::unique_ptr<Entry> entry;
+  };
+  static constexpr Choice kNoChoice = 0;  // of what is no response
+
   const std::string text;
   const uint64_t hash;
-  std::vector<std::unique_ptr<Entry>> entries;  // newest last
-  std::vector<FillPtr> fills;
-  bool is_empty() const { return entries.empty() && fills.empty(); }
-  Entry* uncacheable() const {
-    const auto found = std::ranges::find_if(entries, [](const auto& entry) { return !entry->object; });
-    return found == entries.end() ? nullptr : found->get();
+  std::vector<Slot> entries;         // newest last
+  SelectionForms forms;              // of the responses
+  Entry* uncacheable = nullptr;      // one of them
+  std::unique_ptr<FillTable> fills;  // null: none
+  bool is_empty() const { return entries.empty() && !fills; }
+  FillTable& make_fills() {
+    if (!fills) fills = std::make_unique<FillTable>();
+    return *fills;
   }
   /// The newest response that the request selects; null when there is none.
   Entry* best(RequestValues& request) const;
-  /// The fill to join: one with a response, else the one with the fewest waiters. And how many are open.
-  std::pair<FillPtr, size_t> open_fill(RequestValues& request, const Want& want) const;
+  /// The response with this selection; null when there is none.
+  Entry* same(const Selection& selection) const;
   /// By what its responses were chosen so far, with this request's values.
   Selection expected(RequestValues& request) const;
 };
@@ -61,7 +70,8 @@ struct Shelf::Shard {
   void end(const Key& key, const FillPtr& fill) {
     Node* const node = find(key);
     if (!node) return;
-    std::erase(node->fills, fill);
+    if (node->fills) node->fills->end(fill);
+    if (node->fills && node->fills->is_empty()) node->fills.reset();
     drop_if_empty(*node);
   }
   void drop_if_empty(Node& node) {
@@ -101,40 +111,35 @@ uint64_t any_number() {
 }  // namespace
 
 Shelf::Entry* Shelf::Node::best(RequestValues& request) const {
+  Choices choices;
+  forms.choose(request, choices);
+  if (request.is_incomplete()) return nullptr;
   Entry* best = nullptr;
-  for (const auto& entry : entries) {
-    if (!entry->object || request.compare(entry->object->selection) != RequestValues::Match::yes) continue;
+  for (const auto& [choice, entry] : entries) {
+    if (!choices.has(choice) || request.compare(entry->object->selection) != RequestValues::Match::yes) continue;
     if (!best || entry->object->terms.born >= best->object->terms.born) best = entry.get();
   }
   return best;
 }
 
-std::pair<FillPtr, size_t> Shelf::Node::open_fill(RequestValues& request, const Want& want) const {
-  std::pair<FillPtr, size_t> found;
-  for (const auto& fill : fills) {
-    if (!is_open(*fill, want, request)) continue;
-    ++found.second;
-    if (fill->outcome()) return {fill, found.second};
-    if (!found.first || fill->attendance->count() < found.first->attendance->count()) found.first = fill;
-  }
-  return found;
+Shelf::Entry* Shelf::Node::same(const Selection& selection) const {
+  const auto choice = choice_of(selection);
+  const auto found = std::ranges::find_if(
+      entries, [&](const Slot& slot) { return slot.choice == choice && slot.entry->object->selection == selection; });
+  return found == entries.end() ? nullptr : found->entry.get();
 }
 
 Selection Shelf::Node::expected(RequestValues& request) const {
+  std::vector<std::string_view> names;
+  forms.add_names(names);
+  if (fills) fills->add_names(names);
+  std::ranges::sort(names);
+  const auto repeated = std::ranges::unique(names);
+  names.erase(repeated.begin(), repeated.end());
   Selection selection;
-  const auto take = [&](const ObjectPtr& object) {
-    for (const auto& member : object->selection.members) {
-      const auto is_same = [&](const auto& other) { return other.name == member.name; };
-      if (std::ranges::any_of(selection.members, is_same)) continue;
-      if (const auto* const value = request.value_of(member.name))
-        selection.members.push_back({member.name, std::string(value->text), value->is_absent});
-    }
-  };
-  for (const auto& entry : entries) {
-    if (entry->object) take(entry->object);
-  }
-  for (const auto& fill : fills) {
-    if (const auto outcome = fill->outcome(); outcome && outcome->object) take(outcome->object);
+  for (const auto name : names) {
+    if (const auto* const value = request.value_of(name))
+      selection.members.push_back({std::string(name), std::string(value->text), value->is_absent});
   }
   return selection;
 }
@@ -147,7 +152,14 @@ void Shelf::Shard::add(Node& node, std::unique_ptr<Entry> entry, size_t bytes) {
   if (entry->object) entry->object->content->enter_shelf();
   account.kept.fetch_add(entry->bytes, std::memory_order_relaxed);
   eviction.add(*entry);
-  node.entries.push_back(std::move(entry));
+  auto choice = Node::kNoChoice;
+  if (entry->object) {
+    choice = choice_of(entry->object->selection);
+    node.forms.add(entry->object->selection);
+  } else {
+    node.uncacheable = entry.get();
+  }
+  node.entries.push_back({choice, std::move(entry)});
 }
 
 void Shelf::Shard::remove(Entry& entry) {
@@ -157,7 +169,10 @@ void Shelf::Shard::remove(Entry& entry) {
   }
   account.kept.fetch_sub(entry.bytes, std::memory_order_relaxed);
   eviction.remove(entry);
-  std::erase_if(entry.node.entries, [&](const auto& other) { return other.get() == &entry; });
+  Node& node = entry.node;
+  if (entry.object) node.forms.remove(entry.object->selection);
+  else node.uncacheable = nullptr;
+  std::erase_if(node.entries, [&](const Node::Slot& slot) { return slot.entry.get() == &entry; });
 }
 
 Shelf::Shelf(const Settings& settings) : settings_(settings), seed_(any_number()) {
@@ -185,7 +200,7 @@ Shelf::Found Shelf::find_in(Shard& shard, const Key& key, RequestValues& request
   Found found;
   Node* const node = shard.find(key);
   if (!node) return found;
-  const Entry* const uncacheable = node->uncacheable();
+  const Entry* const uncacheable = node->uncacheable;
   found.is_uncacheable = uncacheable && uncacheable->uncacheable_until > now;
   found.is_known = node->entries.size() > (uncacheable ? 1 : 0);
   Entry* const best = node->best(request);
@@ -209,15 +224,27 @@ std::optional<Shelf::Joined> Shelf::join_in(Shard& shard, const Key& key, Reques
   const Entry* const best = node.best(request);
   if (request.is_incomplete()) return std::nullopt;
   if (best && best->object != want.known && best->object->is_fresh(want.now)) return Joined{.object = best->object};
-  const auto [open, count] = node.open_fill(request, want);
+  const auto [open, count] = node.fills ? open_fill(*node.fills, want, request) : std::pair<FillPtr, size_t>();
   if (request.is_incomplete()) return std::nullopt;
   const bool may_lead = !open || (!open->outcome() && count < most_beside(want.failures));
   if (!may_lead) return Joined{.fill = open, .attendee = Attendee(open->attendance)};
   auto expected = node.expected(request);
   if (request.is_incomplete()) return std::nullopt;
   auto fill = std::make_shared<Fill>(std::move(expected), want.now, want.purges_seen(), Fill::Company::yes);
-  node.fills.push_back(fill);
+  node.make_fills().add(fill);
   return Joined{.fill = fill, .attendee = Attendee(fill->attendance), .leads = true};
+}
+
+std::pair<FillPtr, size_t> Shelf::open_fill(const FillTable& fills, const Want& want, RequestValues& request) {
+  std::pair<FillPtr, size_t> found;
+  fills.visit_choosable(request, [&](const FillPtr& fill) {
+    if (!is_open(*fill, want, request)) return true;
+    ++found.second;
+    const bool has_outcome = fill->outcome().has_value();
+    if (has_outcome || !found.first || fill->attendance->count() < found.first->attendance->count()) found.first = fill;
+    return !has_outcome;
+  });
+  return found;
 }
 
 /// Will it serve such a request? Purges are asked last: that takes a hash of the whole URL.
@@ -243,8 +270,17 @@ bool Shelf::is_open(const Fill& fill, const Want& want, RequestValues& request) 
 FillPtr Shelf::begin_alone(const Key& key, const Want& want) {
   Shard& shard = shard_of(key);
   const std::lock_guard lock(shard.mutex);
-  return shard.find_or_make(key).fills.emplace_back(
-      std::make_shared<Fill>(Selection(), want.now, want.purges_seen(), Fill::Company::no));
+  auto fill = std::make_shared<Fill>(Selection(), want.now, want.purges_seen(), Fill::Company::no);
+  shard.find_or_make(key).make_fills().add(fill);
+  return fill;
+}
+
+void Shelf::settle(const Key& key, const FillPtr& fill, Fill::Outcome outcome) {
+  fill->settle(std::move(outcome));
+  Shard& shard = shard_of(key);
+  const std::lock_guard lock(shard.mutex);
+  const Node* const node = shard.find(key);
+  if (node && node->fills) node->fills->settled(fill);
 }
 
 void Shelf::end(const Key& key, const FillPtr& fill) {
@@ -266,16 +302,13 @@ void Shelf::put(const Key& key, ObjectPtr object, const Fill& fill) {
   const std::lock_guard lock(shard.mutex);
   if (fill.is_outdated) return;
   Node& node = shard.find_or_make(key);
-  const auto is_later = [&](const auto& entry) {
-    return entry->object && entry->object->selection == object->selection && entry->object->received > object->received;
-  };
-  if (std::ranges::any_of(node.entries, is_later)) return;
+  Entry* const same = node.same(object->selection);
+  if (same && same->object->received > object->received) return;
   const size_t bytes = object->overhead() + object->content->footprint();
-  for (size_t i = node.entries.size(); i-- > 0;) {
-    Entry& entry = *node.entries[i];
-    if (!entry.object || entry.object->selection == object->selection) shard.remove(entry);
-  }
-  while (node.entries.size() >= settings_.max_variants) shard.remove(*node.entries.front());
+  if (same) shard.remove(*same);
+  if (node.uncacheable) shard.remove(*node.uncacheable);
+  while (node.entries.size() >= settings_.max_variants) shard.remove(*node.entries.front().entry);
+  while (!node.forms.has_room_for(object->selection)) shard.remove(*node.entries.front().entry);
   shard.add(node, std::make_unique<Entry>(node, std::move(object)), bytes);
   make_room(shard);
 }
@@ -284,7 +317,7 @@ void Shelf::remember_uncacheable(const Key& key, Time until) {
   Shard& shard = shard_of(key);
   const std::lock_guard lock(shard.mutex);
   Node& node = shard.find_or_make(key);
-  if (Entry* const known = node.uncacheable()) {
+  if (Entry* const known = node.uncacheable) {
     known->uncacheable_until = until;
     return;
   }
@@ -321,9 +354,9 @@ bool Shelf::invalidate(const Key& key) {
   const std::lock_guard lock(shard.mutex);
   Node* const node = shard.find(key);
   if (!node) return false;
-  for (const auto& fill : node->fills) fill->is_outdated = true;
-  node->fills.clear();
-  while (!node->entries.empty()) shard.remove(*node->entries.back());
+  if (node->fills) node->fills->outdate_all();
+  node->fills.reset();
+  while (!node->entries.empty()) shard.remove(*node->entries.back().entry);
   shard.drop_if_empty(*node);
   return true;
 }
@@ -333,10 +366,18 @@ void Shelf::drop(const Key& key, const ObjectPtr& object) {
   const std::lock_guard lock(shard.mutex);
   Node* const node = shard.find(key);
   if (!node) return;
-  const auto found = std::ranges::find_if(node->entries, [&](const auto& entry) { return entry->object == object; });
+  const auto found =
+      std::ranges::find_if(node->entries, [&](const Node::Slot& slot) { return slot.entry->object == object; });
   if (found == node->entries.end()) return;
-  shard.remove(**found);
+  shard.remove(*found->entry);
   shard.drop_if_empty(*node);
+}
+
+std::expected<Shelf::Refresh, Shelf::NoRefresh> Shelf::begin_refresh(const ObjectPtr& object) {
+  if (object->is_refreshing.exchange(true)) return std::unexpected(NoRefresh::under_way);
+  Refresh refresh(*this, object);
+  if (refreshes_.fetch_add(1) >= Refresh::kMost) return std::unexpected(NoRefresh::too_many);
+  return refresh;
 }
 
 Shelf::Size Shelf::size() const {

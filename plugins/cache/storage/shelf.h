@@ -1,12 +1,14 @@
 #pragma once
 
 #include <atomic>
+#include <expected>
 #include <memory>
 #include <mutex>
 #include <optional>
 #include <string>
 #include <string_view>
 #include <unordered_map>
+#include <utility>
 #include <vector>
 
 #include "plugins/cache/rules/request_values.h"
@@ -16,6 +18,8 @@
 #include "plugins/cache/storage/purges.h"
 
 namespace weir::plugins {
+
+class FillTable;
 
 /// What a cache has in memory: responses by key, of each key the variants by what they were chosen by, and what is on
 /// its way. In shards, one mutex each. A slot of process_state: any thread.
@@ -69,6 +73,8 @@ class Shelf {
   Joined join(const Key& key, const http::Headers& request, Arena& arena, const Want& want);
   /// One that nobody joins; to be settled and ended, too.
   FillPtr begin_alone(const Key& key, const Want& want);
+  /// Says what a fill has come to. Once; later ones are ignored.
+  void settle(const Key& key, const FillPtr& fill, Fill::Outcome outcome);
   /// It is over: whoever comes now doesn't find it.
   void end(const Key& key, const FillPtr& fill);
   /// Ends it if nobody attends it; whether that is so.
@@ -107,6 +113,34 @@ class Shelf {
     const int number_;
   };
 
+  /// The right to refresh a stored response behind the clients' backs, for as long as it lives: one at a time for each
+  /// response, however long it takes, and at most `kMost` on a shelf. The shelf outlives it.
+  class Refresh {
+   public:
+    static constexpr int kMost = 256;
+    Refresh() = default;
+    Refresh(Refresh&& other) noexcept : shelf_(other.shelf_), object_(std::move(other.object_)) {}
+    Refresh& operator=(Refresh other) noexcept {
+      std::swap(shelf_, other.shelf_);
+      std::swap(object_, other.object_);
+      return *this;
+    }
+    ~Refresh() {
+      if (!object_) return;
+      object_->is_refreshing = false;
+      shelf_->refreshes_.fetch_sub(1);
+    }
+    explicit operator bool() const { return object_ != nullptr; }
+
+   private:
+    friend Shelf;
+    Refresh(Shelf& shelf, ObjectPtr object) : shelf_(&shelf), object_(std::move(object)) {}
+    Shelf* shelf_ = nullptr;
+    ObjectPtr object_;
+  };
+  enum class NoRefresh : uint8_t { under_way, too_many };
+  std::expected<Refresh, NoRefresh> begin_refresh(const ObjectPtr& object);
+
   struct Size {
     uint64_t objects = 0;
     uint64_t bytes = 0;
@@ -123,6 +157,8 @@ class Shelf {
   static Found find_in(Shard& shard, const Key& key, RequestValues& request, Time now);
   static std::optional<Joined> join_in(Shard& shard, const Key& key, RequestValues& request, const Want& want);
   Shard& shard_of(const Key& key) const;
+  /// The fill to join: one with a response, else the one with the fewest waiters. And how many are open.
+  static std::pair<FillPtr, size_t> open_fill(const FillTable& fills, const Want& want, RequestValues& request);
   static bool is_open(const Fill& fill, const Want& want, RequestValues& request);
   void make_room(Shard& shard);
   int64_t loose() const { return account_->loose.load(std::memory_order_relaxed); }
@@ -134,6 +170,7 @@ class Shelf {
   std::vector<std::unique_ptr<Shard>> shards_;
   std::atomic<size_t> next_ = 0;  // shard to make room
   std::atomic<int> deserted_ = 0;
+  std::atomic<int> refreshes_ = 0;
 };
 
 }  // namespace weir::plugins

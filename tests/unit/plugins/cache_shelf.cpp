@@ -1,9 +1,12 @@
 #include <doctest/doctest.h>
 
+#include <chrono>
 #include <string>
 #include <vector>
 
+#include "plugins/cache/storage/selection_forms.h"
 #include "plugins/cache/storage/shelf.h"
+#include "unit/growth.h"
 
 namespace weir::plugins {
 namespace {
@@ -13,7 +16,9 @@ using namespace std::chrono_literals;
 struct Bench {
   BlockPool blocks{8 * 1024};
   Arena arena{blocks};
-  Shelf shelf{{.max_size = 1 << 20, .max_object = 64 * 1024, .max_variants = 4}};
+  explicit Bench(uint32_t max_variants = 4)
+      : shelf({.max_size = 1 << 20, .max_object = 64 * 1024, .max_variants = max_variants}) {}
+  Shelf shelf;
   Time now = Time(1h);
 
   http::Headers request(std::string_view name = {}, std::string_view value = {}) {
@@ -47,6 +52,9 @@ struct Bench {
     const auto fill = shelf.begin_alone(shelf.key_of(key), {.now = now});
     shelf.put(shelf.key_of(key), std::move(object), *fill);
     shelf.end(shelf.key_of(key), fill);
+  }
+  void settle(std::string_view key, const FillPtr& fill, ObjectPtr object) {
+    shelf.settle(shelf.key_of(key), fill, {.kind = Fill::Outcome::Kind::object, .object = std::move(object)});
   }
   Shelf::Found find(std::string_view key, const http::Headers& headers) {
     return shelf.find(shelf.key_of(key), headers, arena, now);
@@ -135,12 +143,94 @@ TEST_CASE("cache shelf: one leads, the others join, until it is over") {
 TEST_CASE("cache shelf: who selects another variant than the fill brings begins one of its own") {
   Bench bench;
   const auto fill = bench.join("k", bench.request("accept-language", "en")).fill;
-  fill->settle({.kind = Fill::Outcome::Kind::object, .object = bench.variant("accept-language", "en")});
+  bench.settle("k", fill, bench.variant("accept-language", "en"));
   CHECK(bench.join("k", bench.request("accept-language", "en")).fill == fill);
   const auto other = bench.join("k", bench.request("accept-language", "fr"));
   CHECK(other.leads);
   CHECK_FALSE(bench.join("k", bench.request("accept-language", "fr")).leads);
   CHECK(bench.join("k", bench.request("accept-language", "de")).leads);
+}
+
+TEST_CASE("cache shelf: who selects what a fill brings joins it, by whichever fields that is") {
+  Bench bench;
+  bench.put("k", bench.variant("a", "1"));
+  auto first = bench.request("a", "2");
+  first.add("b", "1");
+  const auto fill = bench.join("k", first).fill;
+  bench.settle("k", fill, bench.variant("b", "1"));
+  auto other = bench.request("a", "3");
+  other.add("b", "1");
+  CHECK(bench.join("k", other).fill == fill);
+  auto third = bench.request("a", "2");
+  third.add("b", "2");
+  CHECK(bench.join("k", third).leads);
+}
+
+TEST_CASE("cache shelf: of many fills of the same that can't be joined a request looks at a few") {
+  CHECK(growth(500, [](size_t fills) {
+          Bench bench;
+          const auto key = bench.shelf.key_of("k");
+          for (size_t i = 0; i < fills; ++i) {
+            const auto joined =
+                bench.shelf.join(key, bench.request(), bench.arena, {.now = bench.now, .is_particular = true});
+            CHECK(joined.leads);
+            bench.settle("k", joined.fill, bench.object("x"));
+          }
+        }) < kNearLinear);
+}
+
+TEST_CASE("cache shelf: many fills of one key cost as much as those of many keys") {
+  CHECK(growth(500, [](size_t fills) {
+          Bench bench;
+          bench.put("k", bench.variant("v", "stored"));
+          std::vector<Shelf::Joined> joined;
+          for (size_t i = 0; i < fills; ++i) joined.push_back(bench.join("k", bench.request("v", std::to_string(i))));
+          for (const auto& each : joined) CHECK(each.leads);
+          CHECK_FALSE(bench.join("k", bench.request("v", "0")).leads);
+          for (const auto& each : joined) bench.shelf.end(bench.shelf.key_of("k"), each.fill);
+          CHECK(bench.join("k", bench.request("v", "0")).leads);
+        }) < kNearLinear);
+}
+
+TEST_CASE("cache shelf: a lookup among a thousand variants costs little more than one among a few") {
+  constexpr int kFields = 64;
+  const auto request_of = [](Bench& bench, int variant) {
+    http::Headers headers(bench.arena);
+    for (int i = 0; i < kFields; ++i) {
+      const bool is_last = i == kFields - 1;
+      headers.add(bench.arena.copy("f" + std::to_string(10 + i)),
+                  bench.arena.copy(is_last ? std::to_string(variant) : "the same"));
+    }
+    return headers;
+  };
+  const auto least_cost = [&](int variants) {
+    Bench bench(1024);
+    for (int variant = 0; variant < variants; ++variant) {
+      auto object = bench.object("");
+      for (const auto& header : request_of(bench, variant))
+        object->selection.members.push_back({std::string(header.name), std::string(header.value), false});
+      bench.put("k", std::move(object));
+    }
+    auto least = std::chrono::steady_clock::duration::max();
+    for (int run = 0; run < 20; ++run) {
+      const auto stored = request_of(bench, variants - 1);
+      const auto other = request_of(bench, 100'000 + run);
+      const auto begun = std::chrono::steady_clock::now();
+      CHECK(bench.find("k", stored).object);
+      CHECK(bench.join("k", other).leads);
+      least = std::min(least, std::chrono::steady_clock::now() - begun);
+    }
+    return least;
+  };
+  CHECK(least_cost(700) < 10 * least_cost(2));
+}
+
+TEST_CASE("cache shelf: responses of one key are chosen by a bounded number of lists of fields, the oldest go") {
+  Bench bench(1024);
+  for (int i = 0; i < 40; ++i) bench.put("k", bench.variant("f" + std::to_string(i), "1"));
+  CHECK(bench.shelf.size().objects == SelectionForms::kMost);
+  CHECK(bench.find("k", bench.request("f39", "1")).object);
+  CHECK_FALSE(bench.find("k", bench.request("f0", "1")).object);
 }
 
 TEST_CASE("cache shelf: a fill without an outcome for too long gets no more company") {
