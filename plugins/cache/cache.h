@@ -72,7 +72,7 @@ class Cache : public Filter {
   Shelf::Want want(Exchange& exchange, const Inquiry& inquiry, const ObjectPtr& known, unsigned failures) const;
   Shelf::Joined join(Exchange& exchange, const Inquiry& inquiry, const ObjectPtr& stored, unsigned failures) const;
   void begin(Exchange& exchange, Next next, const Inquiry& inquiry, FillPtr fill, ObjectPtr stored,
-             std::shared_ptr<Handover> handover) const;
+             std::shared_ptr<Handover> handover, Shelf::Refresh refresh) const;
   void refresh(Exchange& exchange, Next next, const Inquiry& inquiry, const ObjectPtr& stored) const;
   bool reply_stored(Exchange& exchange, const ObjectPtr& object, CacheStatus status) const;
   bool stand_in(Exchange& exchange, const ObjectPtr& object, const Inquiry& inquiry) const;

@@ -57,7 +57,7 @@ Shelf::Joined Cache::join(Exchange& exchange, const Inquiry& inquiry, const Obje
 }
 
 void Cache::begin(Exchange& exchange, Next next, const Inquiry& inquiry, FillPtr fill, ObjectPtr stored,
-                  std::shared_ptr<Handover> handover) const {
+                  std::shared_ptr<Handover> handover, Shelf::Refresh refresh) const {
   const auto mark = exchange.mark(0);
   auto lead = std::make_unique<Lead>(parts_, exchange.detach(mark),
                                      Lead::Order{.fill = std::move(fill),
@@ -66,15 +66,23 @@ void Cache::begin(Exchange& exchange, Next next, const Inquiry& inquiry, FillPtr
                                                  .hash = inquiry.key.hash,
                                                  .asked = inquiry.asked,
                                                  .stored = std::move(stored),
-                                                 .handover = std::move(handover)});
+                                                 .handover = std::move(handover),
+                                                 .refresh = std::move(refresh)});
   exchange.worker.background->spawn(carry_out(std::move(lead), next));
 }
 
+/// A refresh has no client who waits, and whose leaving could end it: so their number is bounded. One that may not
+/// begin is left to a later request.
 void Cache::refresh(Exchange& exchange, Next next, const Inquiry& inquiry, const ObjectPtr& stored) const {
   if (!inquiry.may_store) return;
+  auto refresh = parts_.shelf->begin_refresh(stored);
+  if (!refresh) {
+    if (refresh.error() == Shelf::NoRefresh::too_many) parts_.refused_refreshes.add();
+    return;
+  }
   auto joined =
       parts_.shelf->join(inquiry.key, exchange.request.headers, exchange.arena(), want(exchange, inquiry, stored, 0));
-  if (joined.leads) begin(exchange, next, inquiry, std::move(joined.fill), stored, nullptr);
+  if (joined.leads) begin(exchange, next, inquiry, std::move(joined.fill), stored, nullptr, std::move(*refresh));
 }
 
 Task<std::optional<Fill::Outcome>> Cache::until_settled(Exchange& exchange, Fill& fill, Role role,
@@ -164,7 +172,7 @@ Task<> Cache::accompany(Exchange& exchange, Next next, const Inquiry& inquiry, c
   if (company.has_come) co_return;
   auto handover = joined.leads ? std::make_shared<Handover>(exchange) : nullptr;
   const Leave leave(handover);
-  if (joined.leads) begin(exchange, next, inquiry, joined.fill, stored, handover);
+  if (joined.leads) begin(exchange, next, inquiry, joined.fill, stored, handover, {});
   const auto role = joined.leads ? Role::leader : Role::waiter;
   const Time deadline = joined.leads ? exchange.attempt_deadline() : company.until;
   company.outcome = co_await until_settled(exchange, *joined.fill, role, deadline);

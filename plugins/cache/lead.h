@@ -22,6 +22,7 @@ class Lead final : DelayListener {
     RequestDirectives asked;
     ObjectPtr stored;                    // to be validated; may be null
     std::shared_ptr<Handover> handover;  // null: nobody waits for what can't be kept
+    Shelf::Refresh refresh{};            // of a fill that no client has begun for itself
   };
   Lead(const CacheParts& parts, Exchange::ChildPtr child, Order order);
   Lead(const Lead&) = delete;

@@ -26,6 +26,9 @@ CacheParts::CacheParts(const CacheSettings& settings, const FilterContext::Scope
       uncacheable_ttl(settings.uncacheable_ttl),
       max_object(settings.max_object->count),
       listed(context.process_state<CacheList>("caches", {})->add({name.label, feed, shelf, forms})),
+      refused_refreshes(context.metrics.counter(
+          "cache_refreshes_refused", "Refreshes of stale responses that did not begin: too many were under way",
+          {{"cache", name.label}})),
       bytes_(context.metrics.gauge("cache_bytes", "Memory of stored responses, heads and keys with them",
                                    {{"cache", name.label}})),
       objects_(context.metrics.gauge("cache_objects", "Stored responses", {{"cache", name.label}})),

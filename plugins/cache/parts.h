@@ -52,6 +52,7 @@ struct CacheParts {
   const Duration uncacheable_ttl;
   const uint64_t max_object;
   const std::shared_ptr<const CacheList::Entry> listed;
+  SharedCount& refused_refreshes;
 
  private:
   SharedCount& bytes_;

@@ -1,3 +1,4 @@
+#include "plugins/cache/storage/shelf.h"
 #include "unit/plugins/cache_bench.h"
 
 // How long a fill goes on, and for whom.
@@ -77,6 +78,42 @@ TEST_CASE("cache fill: of those that everybody has left no more than so many go 
   bench.advance(510ms);
   CHECK(waiting->is_answered());
   CHECK(bench.background.size() == 0);
+}
+
+TEST_CASE(
+    "cache fill: a response that the origin doesn't answer for is refreshed once at a time, however long that takes") {
+  CacheBench bench;
+  bench.scripted->script = [&](Exchange&) {
+    return Answer{.fields = {{"cache-control", "max-age=5, stale-while-revalidate=600"}},
+                  .after = bench.asked() > 1 ? Duration(100s) : Duration{}};
+  };
+  bench.get();
+  for (int i = 0; i < 10; ++i) {
+    bench.advance(6s);  // longer than a fill is joined
+    CHECK(bench.get()->cache_status().contains("stale-while-revalidate"));
+  }
+  CHECK(bench.asked() == 2);
+  CHECK(bench.background.size() == 1);
+  bench.advance(100s);
+  CHECK(bench.background.size() == 0);
+  bench.advance(6s);
+  bench.get();
+  CHECK(bench.asked() == 3);
+}
+
+TEST_CASE("cache fill: refreshes that nobody waits for are bounded in number, and counted beyond that") {
+  CacheBench bench;
+  bench.scripted->script = [&](Exchange&) {
+    return Answer{.fields = {{"cache-control", "max-age=5, stale-while-revalidate=600"}},
+                  .after = bench.asked() > 400 ? Duration(100s) : Duration{}};
+  };
+  for (int i = 0; i < 400; ++i) bench.get("/" + std::to_string(i));
+  bench.advance(6s);
+  for (int i = 0; i < 400; ++i) CHECK(bench.get("/" + std::to_string(i))->status() == 200);
+  CHECK(bench.asked() == 400 + Shelf::Refresh::kMost);
+  CHECK(bench.background.size() == Shelf::Refresh::kMost);
+  CHECK(bench.metrics.counter("cache_refreshes_refused", "", {{"cache", "test"}}).value() ==
+        400 - Shelf::Refresh::kMost);
 }
 
 TEST_CASE("cache: ranges of what can't be stored cost one request each, but for the first") {
