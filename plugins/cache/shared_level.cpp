@@ -13,6 +13,7 @@ namespace weir::plugins {
 
 namespace {
 
+constexpr size_t kMostHead = 256 * 1024;  // bytes of all that is kept beside a body
 constexpr uint64_t kSecondSeed = 0x9e3779b97f4a7c15;
 
 std::string_view hex_of(std::string_view text, Arena& arena) {
@@ -55,7 +56,7 @@ Task<std::shared_ptr<Object>> SharedLevel::find(Exchange& exchange, std::string_
   RequestValues request(exchange.request.headers, arena);
   auto place = place_of(key, arena);
   for (int turn = 0; turn < 2; ++turn) {
-    const auto text = co_await exchange.worker.store.get({arena}, place);
+    const auto text = co_await exchange.worker.store.get({arena}, place, max_object_ + kMostHead);
     if (!text || !*text) co_return nullptr;
     auto found = unpack(**text, key, moments(exchange), arena);
     if (!found) co_return nullptr;
@@ -84,6 +85,7 @@ Task<> SharedLevel::put(Exchange& exchange, std::string_view key, const Object& 
   if (object.content->size() > max_object_ || keep <= Duration{}) co_return;
   Arena& arena = exchange.arena();
   const auto text = pack(object, key, purge_id, moments(exchange));
+  if (text.size() > max_object_ + kMostHead) co_return;
   const auto place = place_of(key, arena);
   if (!object.selection.members.empty()) {
     const auto chosen = [](const Selection::Member& member) {

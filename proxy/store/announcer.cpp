@@ -8,6 +8,7 @@ namespace {
 
 constexpr int kRecalls = 5;  // while the store is only being connected to, or gone
 constexpr Duration kPause = std::chrono::seconds(1);
+constexpr size_t kMostRecalled = 1 << 20;  // bytes
 
 }  // namespace
 
@@ -27,7 +28,7 @@ Channels::Subscription Announcer::listen(std::string channel, Channels::Hear hea
 
 void Announcer::append(std::string log, std::string value, size_t most, std::string instead) {
   loop_.post([this, log = std::move(log), value = std::move(value), most, instead = std::move(instead)]() mutable {
-    log_writer_.add(std::move(log), std::move(value), most, std::move(instead));
+    log_writer_.add(log, std::move(value), most, std::move(instead));
   });
 }
 
@@ -38,7 +39,8 @@ LogFollower::Subscription Announcer::follow(std::string log, LogEars ears) {
       std::erase_if(followers_, [](const auto& follower) { return !follower->is_listened_to(); });
       sweep_.done(followers_.size());
     }
-    followers_.push_back(std::make_unique<LogFollower>(loop_, channels_, blocks_, std::move(log), std::move(listener)));
+    followers_.push_back(
+        std::make_unique<LogFollower>(loop_, channels_, blocks_, pace_, std::move(log), std::move(listener)));
     if (store_) followers_.back()->follow(*store_);
   });
   return LogFollower::Subscription(std::move(listener));
@@ -75,7 +77,7 @@ Task<> Announcer::recall(Order order) {
   for (int tries = 1;; ++tries) {
     {
       Arena arena(blocks_);
-      const auto kept = co_await store_->get({arena}, order.name);
+      const auto kept = co_await store_->get({arena}, order.name, kMostRecalled);
       if (kept && *kept) channels_.deliver(order.name, **kept);
       if (kept || tries == kRecalls) co_return;
     }

@@ -58,6 +58,7 @@ class Announcer {
   std::vector<Order> waiting_;  // for a store
   BlockPool blocks_{4096, 1};
   LogWriter log_writer_;
+  LogFollower::Pace pace_;
   std::vector<std::unique_ptr<LogFollower>> followers_;
   Sweep sweep_;
   TaskGroup tasks_;

@@ -27,16 +27,16 @@ class CurrentStore final : public Store {
   Task<Result<bool>> release(Caller caller, std::string_view key, std::string_view owner) override {
     return now_->release(caller, key, owner);
   }
-  Task<Result<std::optional<std::string_view>>> get(Caller caller, std::string_view key) override {
-    return now_->get(caller, key);
+  Task<Result<std::optional<std::string_view>>> get(Caller caller, std::string_view key, size_t most) override {
+    return now_->get(caller, key, most);
   }
   Task<Result<>> put(Caller caller, std::string_view key, std::string_view value, Duration keep) override {
     return now_->put(caller, key, value, keep);
   }
   Task<Result<bool>> remove(Caller caller, std::string_view key) override { return now_->remove(caller, key); }
-  Task<Result<std::string_view>> append(Caller caller, std::string_view log, std::string_view value,
-                                        size_t most) override {
-    return now_->append(caller, log, value, most);
+  Task<Result<std::string_view>> append_all(Caller caller, std::string_view log,
+                                            std::span<const std::string_view> values, size_t most) override {
+    return now_->append_all(caller, log, values, most);
   }
   Task<Result<std::span<const Entry>>> read(Caller caller, std::string_view log, std::string_view after,
                                             size_t count) override {

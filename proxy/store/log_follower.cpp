@@ -2,12 +2,6 @@
 
 namespace weir::store {
 
-namespace {
-
-constexpr Duration kInterval = std::chrono::seconds(1);
-
-}  // namespace
-
 LogFollower::Subscription::~Subscription() {
   if (!listener_) return;
   const std::lock_guard lock(listener_->mutex);
@@ -15,10 +9,11 @@ LogFollower::Subscription::~Subscription() {
   listener_->ears = {};
 }
 
-LogFollower::LogFollower(Loop& loop, Channels& channels, BlockPool& blocks, std::string log,
+LogFollower::LogFollower(Loop& loop, Channels& channels, BlockPool& blocks, Pace& pace, std::string log,
                          std::shared_ptr<Listener> listener)
     : loop_(loop),
       blocks_(blocks),
+      pace_(pace),
       log_(std::move(log)),
       listener_(std::move(listener)),
       wake_(std::make_shared<Event>(loop)),
@@ -27,7 +22,9 @@ LogFollower::LogFollower(Loop& loop, Channels& channels, BlockPool& blocks, std:
         loop.post([wake] {
           if (const auto mine = wake.lock()) mine->set();
         });
-      })) {}
+      })) {
+  ++pace_.followers;
+}
 
 void LogFollower::follow(Store& store) {
   task_ = run(store);
@@ -46,20 +43,22 @@ Task<> LogFollower::run(Store& store) {
     if (outcome == Outcome::more) continue;
     if (outcome == Outcome::lost) {
       // A store that presents another log each time is read once a second only.
-      if (std::exchange(has_lost_, true)) co_await sleep_for(loop_, kInterval);
+      if (std::exchange(has_lost_, true)) co_await sleep_for(loop_, Pace::kInterval);
       continue;
     }
     if (outcome == Outcome::all_heard) {
       has_lost_ = false;
       tell([](const LogEars& ears) { ears.caught_up(); });
     }
-    if (outcome == Outcome::failed || store.is_shared()) alarm_.start(kInterval);
+    if (outcome == Outcome::failed || store.is_shared()) alarm_.start(pace_.interval());
     co_await wake_->wait();
     alarm_.stop();
   }
 }
 
 Task<LogFollower::Outcome> LogFollower::read_on(Store& store) {
+  const auto permit = co_await pace_.reads.acquire(loop_, UINT32_MAX, Time::max());
+  if (!permit) co_return Outcome::failed;
   Arena arena(blocks_);
   const auto read = co_await store.read({arena}, log_, before_, kPage);
   if (!read) co_return Outcome::failed;

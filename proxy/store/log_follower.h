@@ -1,5 +1,6 @@
 #pragma once
 
+#include <algorithm>
 #include <functional>
 #include <memory>
 #include <mutex>
@@ -7,6 +8,7 @@
 #include <string>
 
 #include "async/event.h"
+#include "async/semaphore.h"
 #include "async/sleep.h"
 #include "async/task.h"
 #include "base/arena.h"
@@ -27,9 +29,9 @@ struct LogEars {
 };
 
 /// Tells every entry of a log once, in order, from the first one kept: at the start, when a word is published on the
-/// channel of the log's name, and, of a store that is shared or gone, every second. Ids don't compare, so it reads from
-/// the entry before the last one that it has heard: when the first answer is another one, something was lost. One
-/// thread.
+/// channel of the log's name, and, of a store that is shared or gone, every second, or less often beside hundreds of
+/// others (Pace). Ids don't compare, so it reads from the entry before the last one that it has heard: when the first
+/// answer is another one, something was lost. One thread.
 class LogFollower {
  public:
   struct Listener {
@@ -54,7 +56,28 @@ class LogFollower {
     std::shared_ptr<Listener> listener_;  // and the follower's, which may live longer, or shorter
   };
 
-  LogFollower(Loop& loop, Channels& channels, BlockPool& blocks, std::string log, std::shared_ptr<Listener> listener);
+  /// What the followers of one thread may ask of the store together, however many they are: a store that is well
+  /// answers that in time.
+  class Pace {
+   public:
+    static constexpr uint32_t kMostReads = 16;  // at a time
+    static constexpr Duration kInterval = std::chrono::seconds(1);
+    /// Between two looks of one follower that hears no word: all together look 500 times a second at most.
+    Duration interval() const { return std::max<Duration>(kInterval, kBetween * followers); }
+
+    int64_t followers = 0;
+    Semaphore reads{kMostReads};
+
+   private:
+    static constexpr Duration kBetween = std::chrono::milliseconds(2);
+  };
+
+  /// `pace` and the loop outlive it.
+  LogFollower(Loop& loop, Channels& channels, BlockPool& blocks, Pace& pace, std::string log,
+              std::shared_ptr<Listener> listener);
+  LogFollower(const LogFollower&) = delete;
+  LogFollower& operator=(const LogFollower&) = delete;
+  ~LogFollower() { --pace_.followers; }
 
   /// From here on this one; goes on where it was.
   void follow(Store& store);
@@ -62,7 +85,7 @@ class LogFollower {
   bool is_listened_to() const;
 
  private:
-  static constexpr size_t kPage = 64;
+  static constexpr size_t kPage = 512;  // more than a LogWriter writes at once
   struct Kept {
     std::string id;
     std::string value;
@@ -77,6 +100,7 @@ class LogFollower {
 
   Loop& loop_;
   BlockPool& blocks_;
+  Pace& pace_;
   const std::string log_;
   std::shared_ptr<Listener> listener_;
   std::string before_;           // the id of the entry before the last one heard; "" = it was the first

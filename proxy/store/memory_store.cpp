@@ -162,11 +162,11 @@ Task<Result<bool>> MemoryStore::release(Caller, std::string_view key, std::strin
 
 // --- values
 
-Task<Result<std::optional<std::string_view>>> MemoryStore::get(Caller caller, std::string_view key) {
+Task<Result<std::optional<std::string_view>>> MemoryStore::get(Caller caller, std::string_view key, size_t most) {
   Shard& shard = shards_[shard_of(key)];
   const std::lock_guard lock(shard.mutex);
   const std::string* value = shard.values.find(key, clock_.now());
-  if (!value) co_return std::optional<std::string_view>();
+  if (!value || value->empty() || value->size() > most) co_return std::optional<std::string_view>();
   co_return caller.arena.copy(*value);
 }
 
@@ -190,8 +190,8 @@ Task<Result<bool>> MemoryStore::remove(Caller, std::string_view key) {
 
 // --- logs
 
-Task<Result<std::string_view>> MemoryStore::append(Caller caller, std::string_view log, std::string_view value,
-                                                   size_t most) {
+Task<Result<std::string_view>> MemoryStore::append_all(Caller caller, std::string_view log,
+                                                       std::span<const std::string_view> values, size_t most) {
   const std::lock_guard lock(logs_mutex_);
   auto found = logs_.find(log);
   if (found == logs_.end()) {
@@ -199,7 +199,7 @@ Task<Result<std::string_view>> MemoryStore::append(Caller caller, std::string_vi
     found = logs_.emplace(log, Log{}).first;
   }
   Log& into = found->second;
-  into.entries.emplace_back(value);
+  for (const auto value : values) into.entries.emplace_back(value);
   while (into.entries.size() > most) {
     into.entries.pop_front();
     ++into.first;

@@ -35,11 +35,11 @@ class MemoryStore : public Store {
   Task<Result<bool>> complete(Caller caller, std::string_view key, std::string_view owner, std::string_view result,
                               Duration keep) override;
   Task<Result<bool>> release(Caller caller, std::string_view key, std::string_view owner) override;
-  Task<Result<std::optional<std::string_view>>> get(Caller caller, std::string_view key) override;
+  Task<Result<std::optional<std::string_view>>> get(Caller caller, std::string_view key, size_t most) override;
   Task<Result<>> put(Caller caller, std::string_view key, std::string_view value, Duration keep) override;
   Task<Result<bool>> remove(Caller caller, std::string_view key) override;
-  Task<Result<std::string_view>> append(Caller caller, std::string_view log, std::string_view value,
-                                        size_t most) override;
+  Task<Result<std::string_view>> append_all(Caller caller, std::string_view log,
+                                            std::span<const std::string_view> values, size_t most) override;
   Task<Result<std::span<const Entry>>> read(Caller caller, std::string_view log, std::string_view after,
                                             size_t count) override;
   Task<Result<>> publish(Caller caller, std::string_view channel, std::string_view text) override;

@@ -53,7 +53,7 @@ class RedisNodes {
   Task<> keep_map();
   std::vector<std::string> who_may_know() const;
   Task<std::optional<SlotMap>> read_map(std::string from);
-  void use(SlotMap map);
+  Task<> use(SlotMap map);
 
   Loop& loop_;
   RedisShared& shared_;

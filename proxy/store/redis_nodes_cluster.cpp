@@ -1,6 +1,7 @@
 #include <algorithm>
 
 #include "async/first_of.h"
+#include "async/next_turn.h"
 #include "store/redis_command.h"
 #include "store/redis_nodes.h"
 
@@ -14,6 +15,7 @@ constexpr Duration kMapTimeout = std::chrono::seconds(1);
 constexpr Duration kBetweenQuestions = std::chrono::milliseconds(100);  // while no answer has arrived
 constexpr Duration kBetweenMaps = std::chrono::milliseconds(100);       // at least
 constexpr Duration kAfterChange = std::chrono::seconds(1);              // at least; redirections cover newer changes
+constexpr size_t kNodesInTurn = 8;
 constexpr Duration kMapAge = std::chrono::minutes(1);
 
 }  // namespace
@@ -36,7 +38,7 @@ Task<> RedisNodes::keep_map() {
     auto map = co_await first_of(loop_, loop_.now() + all, kBetweenQuestions, std::move(questions));
     const bool is_known = map.has_value();
     const bool is_new = map && *map != map_;
-    if (map) use(std::move(*map));
+    if (map) co_await use(std::move(*map));
     co_await sleep_for(loop_, is_new ? kAfterChange : kBetweenMaps);
     if (is_known) co_await before(loop_, loop_.now() + kMapAge, detail::until_set(is_stale_));
   }
@@ -66,14 +68,23 @@ Task<std::optional<SlotMap>> RedisNodes::read_map(std::string from) {
   co_return map;
 }
 
-/// Nodes that have no slot any more are let go, with their breakers.
-void RedisNodes::use(SlotMap map) {
+/// Nodes that have no slot any more are let go, with their breakers. A few nodes in each turn of the loop: each is a
+/// connection to open or to close.
+Task<> RedisNodes::use(SlotMap map) {
   map_ = std::move(map);
   masters_ = map_.nodes().size();
-  const auto is_kept = [&](const std::string& name) { return map_.has(name); };
-  for (const auto& name : map_.nodes()) node(name);
-  std::erase_if(nodes_, [&](const auto& entry) { return !is_kept(entry.first); });
-  shared_.health.keep_only(is_kept);
+  std::vector<NodeRef> gone;
+  for (auto at = nodes_.begin(); at != nodes_.end();) {
+    const auto node = at++;
+    if (!map_.has(node->first)) gone.push_back(std::move(nodes_.extract(node).mapped()));
+  }
+  const auto masters = map_.nodes();  // a redirection may change the map meanwhile
+  for (size_t i = 0; i < masters.size() || !gone.empty(); ++i) {
+    if (i % kNodesInTurn == kNodesInTurn - 1) co_await next_turn(loop_);
+    if (i < masters.size()) node(masters[i]);
+    if (!gone.empty()) gone.pop_back();
+  }
+  shared_.health.keep_only([&](const std::string& name) { return map_.has(name); });
 }
 
 }  // namespace weir::store

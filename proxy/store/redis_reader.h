@@ -18,7 +18,7 @@ struct ReplyBounds {
   size_t items;
 };
 inline constexpr ReplyBounds kSmallReply{64 << 10, 64};       // a number, a decision, an error
-inline constexpr ReplyBounds kLargeReply{80 << 20, 1 << 19};  // a stored value (64 MiB and a head), a map of a Cluster
+inline constexpr ReplyBounds kLargeReply{80 << 20, 1 << 19};  // a page of a log, a map of a Cluster
 
 /// Reads RESP2 replies from a server's bytes with hiredis' parser, each reply into the arena of its caller. Refuses
 /// excessive lengths before allocating memory. One thread.

@@ -60,7 +60,7 @@ RedisStore::Command RedisStore::plain(Caller caller, std::string_view key, Shape
 }
 
 RedisStore::Command RedisStore::scripted(Caller caller, const RedisScript& script, std::string_view key, Shape shape,
-                                         std::initializer_list<std::string_view> arguments) {
+                                         std::span<const std::string_view> arguments) {
   const auto words = caller.arena.make_list<std::string_view>(4 + arguments.size());
   words[0] = "EVALSHA";
   words[1] = script.sha1;
@@ -120,11 +120,16 @@ Task<Result<bool>> RedisStore::ask(Caller caller, Command command) {
 
 // --- values
 
-Task<Result<std::optional<std::string_view>>> RedisStore::get(Caller caller, std::string_view key) {
+/// A byte more than may be tells that the value is longer; of a value that isn't there the range is empty.
+Task<Result<std::optional<std::string_view>>> RedisStore::get(Caller caller, std::string_view key, size_t most) {
   const auto name = this->key(caller, "v", key);
-  const auto answer = co_await run(caller, plain(caller, name, Shape::text_or_nothing, {"GET", name}));
+  const auto last = redis_number(caller.arena, static_cast<int64_t>(most));
+  auto command = plain(caller, name, Shape::text, {"GETRANGE", name, "0", last});
+  command.most = most + 1;
+  const auto answer = co_await run(caller, command);
   if (!answer) co_return unavailable(answer.error());
-  co_return answer->type == Reply::Type::text ? std::optional(answer->text) : std::nullopt;
+  const auto text = answer->text;
+  co_return text.empty() || text.size() > most ? std::nullopt : std::optional(text);
 }
 
 Task<Result<>> RedisStore::put(Caller caller, std::string_view key, std::string_view value, Duration keep) {
@@ -142,11 +147,14 @@ Task<Result<bool>> RedisStore::remove(Caller caller, std::string_view key) {
 
 // --- logs
 
-Task<Result<std::string_view>> RedisStore::append(Caller caller, std::string_view log, std::string_view value,
-                                                  size_t most) {
-  const auto answer = co_await run(caller, scripted(caller, scripts::append, key(caller, "l", log), Shape::text,
-                                                    {value, redis_number(caller.arena, static_cast<int64_t>(most)),
-                                                     milliseconds(caller, kLogKeep)}));
+Task<Result<std::string_view>> RedisStore::append_all(Caller caller, std::string_view log,
+                                                      std::span<const std::string_view> values, size_t most) {
+  const auto words = caller.arena.make_list<std::string_view>(2 + values.size());
+  words[0] = redis_number(caller.arena, static_cast<int64_t>(most));
+  words[1] = milliseconds(caller, kLogKeep);
+  std::ranges::copy(values, words.begin() + 2);
+  const auto answer =
+      co_await run(caller, scripted(caller, scripts::append, key(caller, "l", log), Shape::text, words));
   if (!answer) co_return unavailable(answer.error());
   co_return answer->text;
 }

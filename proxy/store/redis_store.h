@@ -20,7 +20,7 @@ namespace weir::store {
 class RedisStore final : public Store, public std::enable_shared_from_this<RedisStore> {
  public:
   /// The required type of an answer.
-  enum class Shape : uint8_t { integer, text, text_or_nothing, list };
+  enum class Shape : uint8_t { integer, text, list };
 
   RedisStore(Loop& loop, std::shared_ptr<RedisShared> shared);
 
@@ -30,11 +30,11 @@ class RedisStore final : public Store, public std::enable_shared_from_this<Redis
   Task<Result<bool>> complete(Caller caller, std::string_view key, std::string_view owner, std::string_view result,
                               Duration keep) override;
   Task<Result<bool>> release(Caller caller, std::string_view key, std::string_view owner) override;
-  Task<Result<std::optional<std::string_view>>> get(Caller caller, std::string_view key) override;
+  Task<Result<std::optional<std::string_view>>> get(Caller caller, std::string_view key, size_t most) override;
   Task<Result<>> put(Caller caller, std::string_view key, std::string_view value, Duration keep) override;
   Task<Result<bool>> remove(Caller caller, std::string_view key) override;
-  Task<Result<std::string_view>> append(Caller caller, std::string_view log, std::string_view value,
-                                        size_t most) override;
+  Task<Result<std::string_view>> append_all(Caller caller, std::string_view log,
+                                            std::span<const std::string_view> values, size_t most) override;
   Task<Result<std::span<const Entry>>> read(Caller caller, std::string_view log, std::string_view after,
                                             size_t count) override;
   Task<Result<>> publish(Caller caller, std::string_view channel, std::string_view text) override;
@@ -51,10 +51,15 @@ class RedisStore final : public Store, public std::enable_shared_from_this<Redis
     Shape shape;
     std::string_view name;  // for the log
     const RedisScript* script = nullptr;
+    size_t most = 0;  // bytes of a text that is the answer; 0: a short one
   };
   Command plain(Caller caller, std::string_view key, Shape shape, std::initializer_list<std::string_view> words);
   Command scripted(Caller caller, const RedisScript& script, std::string_view key, Shape shape,
-                   std::initializer_list<std::string_view> arguments);
+                   std::span<const std::string_view> arguments);
+  Command scripted(Caller caller, const RedisScript& script, std::string_view key, Shape shape,
+                   std::initializer_list<std::string_view> arguments) {
+    return scripted(caller, script, key, shape, std::span(arguments.begin(), arguments.size()));
+  }
   std::string take_head(size_t quotas);
   Command take_command(Caller caller, std::span<const Take> quotas);
 
@@ -64,6 +69,7 @@ class RedisStore final : public Store, public std::enable_shared_from_this<Redis
   /// the one that answered.
   Task<Answer> pursue(Caller caller, RedisNodes::NodeRef& node, Command command, Time deadline,
                       std::optional<Answer> answer);
+  static ReplyBounds bounds_of(const Command& command);
   static bool fits(const Reply& answer, Shape shape);
   /// Counts and logs an answer of the right shape with a meaningless content.
   std::unexpected<Error> nonsense(const Command& command);

@@ -1,3 +1,5 @@
+#include <algorithm>
+
 #include "store/redis_command.h"
 #include "store/redis_store.h"
 
@@ -14,12 +16,6 @@ Task<> ask_first(RedisConnection& connection, Arena& arena, Time deadline) {
   (void)co_await connection.call(arena, redis_command(arena, {"ASKING"}), deadline);
 }
 
-/// An answer stays in the request's arena until the request ends: small answers have a small bound.
-ReplyBounds bounds_of(RedisStore::Shape shape) {
-  const bool has_values = shape == RedisStore::Shape::list || shape == RedisStore::Shape::text_or_nothing;
-  return has_values ? kLargeReply : kSmallReply;
-}
-
 /// The same with the script's text in place of its hash: a server that doesn't know it learns it so.
 std::string_view with_text(Arena& arena, std::string_view command, const RedisScript& script) {
   const auto count = command.substr(0, command.find('\n') + 1);
@@ -32,6 +28,12 @@ std::string_view with_text(Arena& arena, std::string_view command, const RedisSc
 
 }  // namespace
 
+/// An answer stays in the request's arena until the request ends: each has a bound of its own.
+ReplyBounds RedisStore::bounds_of(const Command& command) {
+  if (command.shape == Shape::list) return kLargeReply;
+  return {std::max(kSmallReply.bytes, command.most), kSmallReply.items};
+}
+
 Task<Answer> RedisStore::run(Caller caller, Command command) {
   const auto kept = weak_from_this().lock();  // an exchange keeps the snapshot that it began with, not the newest
   auto node = nodes_.of(command.key);
@@ -42,7 +44,7 @@ Task<Answer> RedisStore::run(Caller caller, Command command) {
   const Time deadline = loop_.now() + shared_->settings.timeout;
   std::optional<Answer> answer;
   if (RedisConnection* const connection = node->link.connection())
-    answer = co_await connection->call(caller.arena, command.text, deadline, bounds_of(command.shape));
+    answer = co_await connection->call(caller.arena, command.text, deadline, bounds_of(command));
   if (!answer || (*answer && (*answer)->is_error())) answer = co_await pursue(caller, node, command, deadline, answer);
   if (*answer && !fits(**answer, command.shape)) {
     shared_->tell_nonsense(node->name, command.name, loop_.now());
@@ -65,7 +67,7 @@ Task<Answer> RedisStore::pursue(Caller caller, RedisNodes::NodeRef& node, Comman
         asking = ask_first(**ready, caller.arena, deadline);
         asking.start();
       }
-      answer = co_await (*ready)->call(caller.arena, command.text, deadline, bounds_of(command.shape));
+      answer = co_await (*ready)->call(caller.arena, command.text, deadline, bounds_of(command));
     }
     if (!*answer || !(*answer)->is_error()) co_return *answer;
     const Reply error = **std::exchange(answer, std::nullopt);
@@ -91,7 +93,6 @@ bool RedisStore::fits(const Reply& answer, Shape shape) {
   switch (shape) {
     case Shape::integer: return answer.type == Reply::Type::integer;
     case Shape::text: return answer.type == Reply::Type::text;
-    case Shape::text_or_nothing: return answer.type == Reply::Type::text || answer.type == Reply::Type::nothing;
     case Shape::list: return answer.type == Reply::Type::list;
   }
   return false;

@@ -47,15 +47,21 @@ class Store {
   /// Gives it up, as though it had never been claimed. False as above.
   virtual Task<Result<bool>> release(Caller caller, std::string_view key, std::string_view owner) = 0;
 
-  /// What was put there last, unless its time is over.
-  virtual Task<Result<std::optional<std::string_view>>> get(Caller caller, std::string_view key) = 0;
+  /// What was put there last, unless its time is over, it is longer than `most` bytes, or empty. No more than that is
+  /// read from wherever it is kept.
+  virtual Task<Result<std::optional<std::string_view>>> get(Caller caller, std::string_view key, size_t most) = 0;
   virtual Task<Result<>> put(Caller caller, std::string_view key, std::string_view value, Duration keep) = 0;
   /// Whether there was something.
   virtual Task<Result<bool>> remove(Caller caller, std::string_view key) = 0;
 
-  /// Adds to the end of a log, which keeps its last `most` entries; the entry's id.
-  virtual Task<Result<std::string_view>> append(Caller caller, std::string_view log, std::string_view value,
-                                                size_t most) = 0;
+  /// Adds entries, at least one, to the end of a log, which keeps its last `most`; the last one's id.
+  virtual Task<Result<std::string_view>> append_all(Caller caller, std::string_view log,
+                                                    std::span<const std::string_view> values, size_t most) = 0;
+  Task<Result<std::string_view>> append(Caller caller, std::string_view log, std::string_view value, size_t most) {
+    const auto values = caller.arena.make_list<std::string_view>(1);
+    values[0] = value;
+    return append_all(caller, log, values, most);
+  }
   /// Up to `count` entries behind the one with id `after` ("" = from the first one kept), in their order.
   virtual Task<Result<std::span<const Entry>>> read(Caller caller, std::string_view log, std::string_view after,
                                                     size_t count) = 0;

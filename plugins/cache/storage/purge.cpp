@@ -39,7 +39,8 @@ bool is_sound(const Purge& purge) {
 }
 
 Purge tellable(Purge purge) {
-  if (purge.kind != Purge::Kind::url || is_sound(purge)) return purge;
+  constexpr size_t kLongest = 128;  // many may wait for a store that is gone
+  if (purge.kind != Purge::Kind::url || (purge.text.size() <= kLongest && is_sound(purge))) return purge;
   return {Purge::Kind::digest, purge.force, fmt::format("{:016x}", hash_of_url(purge.text))};
 }
 

@@ -1,5 +1,8 @@
--- Adds to the end of the log KEYS[1]. ARGV: value, how many entries it keeps, for how many milliseconds it outlives its
--- last entry. Replies with the entry's id.
-local id = redis.call('XADD', KEYS[1], 'MAXLEN', ARGV[2], '*', 'v', ARGV[1])
-redis.call('PEXPIRE', KEYS[1], ARGV[3])
+-- Adds to the end of the log KEYS[1]. ARGV: how many entries it keeps, for how many milliseconds it outlives its last
+-- entry, then a value for each entry. Replies with the last entry's id.
+local id
+for i = 3, #ARGV do
+  id = redis.call('XADD', KEYS[1], 'MAXLEN', ARGV[1], '*', 'v', ARGV[i])
+end
+redis.call('PEXPIRE', KEYS[1], ARGV[2])
 return id

@@ -75,7 +75,9 @@ struct StoreBench : Implementation {
     using namespace std::chrono_literals;
     return wait(store.claim(caller(), "key", {owner, fingerprint, 10s, 60s, lapsed}));
   }
-  std::string get(std::string_view key) { return std::string(wait(store.get(caller(), key)).value_or("(none)")); }
+  std::string get(std::string_view key, size_t most = 1000) {
+    return std::string(wait(store.get(caller(), key, most)).value_or("(none)"));
+  }
   std::string read(std::string_view log, std::string_view after = "", size_t count = 100) {
     std::string values;
     for (const auto& entry : wait(store.read(caller(), log, after, count))) values += std::string(entry.value) + " ";

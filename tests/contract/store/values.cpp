@@ -23,6 +23,29 @@ TEST_CASE_TEMPLATE("store: a value put again replaces the old one and its time",
   CHECK(bench.get("k") == "new");
 }
 
+TEST_CASE_TEMPLATE("store: of a value that is longer than the caller takes nothing comes", Bench, STORES) {
+  Bench bench;
+  bench.wait(bench.store.put(bench.caller(), "k", std::string(500, 'x'), 10s));
+  CHECK(bench.get("k", 500).size() == 500);
+  CHECK(bench.get("k", 499) == "(none)");
+  bench.wait(bench.store.put(bench.caller(), "long", std::string(1 << 20, 'x'), 10s));
+  const auto before = bench.arena.footprint();
+  CHECK(bench.get("long", 100) == "(none)");
+  CHECK(bench.arena.footprint() - before < 100'000);
+  CHECK(bench.get("long", 1 << 20).size() == 1 << 20);
+}
+
+TEST_CASE_TEMPLATE("store: many entries are added to a log at once, in their order", Bench, STORES) {
+  Bench bench;
+  bench.wait(bench.store.append(bench.caller(), "log", "a", 3));
+  const std::string_view more[] = {"b", "c", "d"};
+  const auto last = bench.wait(bench.store.append_all(bench.caller(), "log", more, 3));
+  CHECK(bench.read("log") == "b c d ");
+  CHECK(bench.read("log", last) == "");
+  bench.wait(bench.store.append(bench.caller(), "log", "e", 3));
+  CHECK(bench.read("log", last) == "e ");
+}
+
 TEST_CASE_TEMPLATE("store: removing tells whether there was something", Bench, STORES) {
   Bench bench;
   bench.wait(bench.store.put(bench.caller(), "k", "v", 1s));

@@ -14,10 +14,10 @@ namespace {
 /// May be gone for those who append.
 struct MoodyStore : store::MemoryStore {
   using MemoryStore::MemoryStore;
-  Task<Result<std::string_view>> append(store::Caller caller, std::string_view log, std::string_view value,
-                                        size_t most) override {
+  Task<Result<std::string_view>> append_all(store::Caller caller, std::string_view log,
+                                            std::span<const std::string_view> values, size_t most) override {
     if (is_gone) co_return std::unexpected(Error{ErrorCode::store_unavailable, Side::self, ""});
-    co_return co_await MemoryStore::append(caller, log, value, most);
+    co_return co_await MemoryStore::append_all(caller, log, values, most);
   }
   bool is_gone = false;
 };

@@ -12,10 +12,10 @@ namespace {
 /// Doesn't know what it keeps while it is gone.
 struct MoodyStore : MemoryStore {
   using MemoryStore::MemoryStore;
-  Task<Result<std::optional<std::string_view>>> get(Caller caller, std::string_view key) override {
+  Task<Result<std::optional<std::string_view>>> get(Caller caller, std::string_view key, size_t most) override {
     ++asked;
     if (is_gone) co_return std::unexpected(Error{ErrorCode::store_unavailable, Side::self, ""});
-    co_return co_await MemoryStore::get(caller, key);
+    co_return co_await MemoryStore::get(caller, key, most);
   }
   bool is_gone = false;
   int asked = 0;

@@ -1,5 +1,6 @@
 #include "base/log.h"
 
+#include "async/sleep.h"
 #include "store/announcer.h"
 #include "store/memory_store.h"
 #include "unit/loop_bench.h"
@@ -14,10 +15,11 @@ namespace {
 struct MoodyStore : MemoryStore {
   using MemoryStore::MemoryStore;
   bool is_shared() const override { return is_said_to_be_shared; }
-  Task<Result<std::string_view>> append(Caller caller, std::string_view log, std::string_view value,
-                                        size_t most) override {
+  Task<Result<std::string_view>> append_all(Caller caller, std::string_view log,
+                                            std::span<const std::string_view> values, size_t most) override {
+    ++appends;
     if (is_gone) co_return std::unexpected(Error{ErrorCode::store_unavailable, Side::self, ""});
-    co_return co_await MemoryStore::append(caller, log, value, most);
+    co_return co_await MemoryStore::append_all(caller, log, values, most);
   }
   Task<Result<std::span<const Entry>>> read(Caller caller, std::string_view log, std::string_view after,
                                             size_t count) override {
@@ -36,6 +38,7 @@ struct MoodyStore : MemoryStore {
   bool is_said_to_be_shared = false;
   bool is_gone = false;
   int reads = 0;
+  int appends = 0;
 };
 
 struct Bench : LoopBench {
@@ -236,20 +239,88 @@ TEST_CASE("log follower: one that goes before it has begun never hears") {
 
 TEST_CASE("log follower: entries that can't be told to a store for too long are replaced by one that stands for all") {
   Bench bench;
+  constexpr int kMost = LogWriter::kMostOfLog;
   log::set_level(log::Level::error);
   bench.announcer.append("others", "of another log", 10, "ALL");
   bench.store.is_gone = true;
-  for (const auto& number : numbers(0, 5000)) bench.announcer.append("news", number, 10'000, "ALL");
+  for (const auto& number : numbers(0, kMost + 904)) bench.announcer.append("news", number, 10'000'000, "ALL");
   bench.settle();
   bench.store.is_gone = false;
   const auto following = bench.follow();
   bench.pass(2s);
-  auto expected = numbers(4096, 5000);
+  auto expected = numbers(kMost + 1, kMost + 904);
   expected.insert(expected.begin(), "ALL");
   CHECK(bench.heard == expected);
   bench.heard.clear();
   const auto elsewhere = bench.follow("others");
   CHECK(bench.heard == Names{"of another log"});
+}
+
+TEST_CASE("log writer: what waits goes in a few calls, however much it is") {
+  Bench bench;
+  bench.store.is_gone = true;
+  for (const auto& number : numbers(0, 5000)) bench.announcer.append("news", number, 10'000, "ALL");
+  bench.settle();
+  bench.store.is_gone = false;
+  const int before = bench.store.appends;
+  const auto following = bench.follow();
+  bench.pass(2s);
+  CHECK(bench.heard == numbers(0, 5000));
+  CHECK(bench.store.appends - before < 30);
+}
+
+TEST_CASE("log writer: the entry of one log never goes for those of others, though there are thousands of logs") {
+  Bench bench;
+  log::set_level(log::Level::error);
+  bench.store.is_gone = true;
+  for (int log = 0; log < 6000; ++log) bench.announcer.append("log" + std::to_string(log), "mark", 100, "ALL");
+  for (int log = 0; log < 5; ++log) {
+    for (const auto& number : numbers(0, 15'000))
+      bench.announcer.append("flood" + std::to_string(log), number, 10'000'000, "ALL");
+  }
+  bench.announcer.append("late", "mark", 100, "ALL");
+  bench.settle();
+  bench.store.is_gone = false;
+  bench.pass(5s);
+  for (const auto* log : {"log0", "log4999", "log5999", "late"}) {
+    const auto following = bench.follow(log);
+    CHECK(bench.take_heard() == Names{"mark"});
+  }
+}
+
+TEST_CASE("log follower: thousands of them ask a few at a time, and not all of them every second") {
+  struct SlowStore : MoodyStore {
+    using MoodyStore::MoodyStore;
+    Task<Result<std::span<const Entry>>> read(Caller caller, std::string_view log, std::string_view after,
+                                              size_t count) override {
+      most_at_once = std::max(most_at_once, ++at_once);
+      co_await sleep_for(*loop, 1ms);
+      --at_once;
+      co_return co_await MoodyStore::read(caller, log, after, count);
+    }
+    Loop* loop = nullptr;
+    int at_once = 0;
+    int most_at_once = 0;
+  };
+  LoopBench bench;
+  SlowStore store(bench.clock);
+  store.loop = &bench.loop;
+  store.is_said_to_be_shared = true;
+  Announcer announcer(bench.loop, store.channels());
+  announcer.use(store);
+  int caught_up = 0;
+  std::vector<LogFollower::Subscription> following;
+  for (int i = 0; i < 2000; ++i) {
+    following.push_back(announcer.follow(
+        "log" + std::to_string(i), {.hear = [](const Entry&) {}, .lost = [] {}, .caught_up = [&] { ++caught_up; }}));
+  }
+  bench.pass(1s, 1ms);
+  CHECK(caught_up >= 2000);
+  CHECK(store.most_at_once <= 16);
+  const int before = store.reads;
+  bench.pass(8s, 1ms);
+  CHECK(store.reads - before <= 5000);
+  CHECK(store.reads - before >= 2000);
 }
 
 TEST_CASE("log follower: who hears is told whenever there is no more for now") {

@@ -24,10 +24,11 @@ TEST_CASE("memory store: past its bound it forgets the values that were unused f
     bench.wait(bench.small.put(bench.caller(), std::to_string(i), value, 1h));
   }
   int kept = 0;
-  for (int i = 0; i < 1000; ++i) kept += bench.wait(bench.small.get(bench.caller(), std::to_string(i))).has_value();
+  for (int i = 0; i < 1000; ++i)
+    kept += bench.wait(bench.small.get(bench.caller(), std::to_string(i), 1000)).has_value();
   CHECK(kept > 16);
   CHECK(kept < 80);
-  CHECK(bench.wait(bench.small.get(bench.caller(), "999")).has_value());
+  CHECK(bench.wait(bench.small.get(bench.caller(), "999", 1000)).has_value());
 }
 
 TEST_CASE("memory store: a claim is refused when it is full, never forgotten") {

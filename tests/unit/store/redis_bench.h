@@ -59,7 +59,9 @@ struct RedisWorker {
     return task.take();
   }
   Caller caller() { return {arena}; }
-  Result<std::optional<std::string_view>> get(std::string_view key) { return finish(store->get(caller(), key)); }
+  Result<std::optional<std::string_view>> get(std::string_view key) {
+    return finish(store->get(caller(), key, 80 << 20));
+  }
   Result<> put(std::string_view key, std::string_view value) {
     return finish(store->put(caller(), key, value, std::chrono::minutes(1)));
   }

@@ -252,7 +252,7 @@ TEST_CASE("redis store: it may go while calls are under way") {
   RedisServer server;
   RedisWorker worker(RedisWorker::settings(server.address()));
   REQUIRE(worker.put("k", "v"));
-  auto call = worker.store->get(worker.caller(), "k");
+  auto call = worker.store->get(worker.caller(), "k", 1000);
   REQUIRE_FALSE(call.start());
   worker.loop.poll();
   call.reset();
