@@ -158,9 +158,12 @@ const AdminPage* AdminOrigin::page_at(std::string_view path) const {
   return nullptr;
 }
 
-Task<> AdminOrigin::show(Exchange& exchange, std::function<Page()> work) const {
+Task<> AdminOrigin::show(Exchange& exchange, std::string accept, std::function<Page()> work) const {
   if (!is_reading(exchange)) co_return refuse_method(exchange, "GET, HEAD");
-  respond_with(exchange, co_await renderer_.render(exchange, std::move(work)));
+  Renderer::Name name{std::string(exchange.request.path), std::move(accept)};
+  auto page = co_await renderer_.render(exchange, std::move(name), std::move(work));
+  if (!page) co_return exchange.fail(page.error());
+  respond_with(exchange, std::move(*page));
 }
 
 Task<> AdminOrigin::handle(Exchange& exchange) const {
@@ -187,12 +190,12 @@ Task<> AdminOrigin::handle(Exchange& exchange) const {
   for (const RenderedView& view : kRenderedViews) {
     if (view.path != path) continue;
     const std::string accept(exchange.request.headers.joined("accept").value_or(""));
-    co_return co_await show(exchange, [this, &view, accept] { return view.render(console_, accept); });
+    co_return co_await show(exchange, accept, [this, &view, accept] { return view.render(console_, accept); });
   }
   if (const auto* page = page_at(path)) {
     if (page->list && path == page->path) {
       const Clock& clock = exchange.loop().clock();
-      co_return co_await show(exchange, [page, &clock] { return Page{std::string(kJson), page->list(clock)}; });
+      co_return co_await show(exchange, {}, [page, &clock] { return Page{std::string(kJson), page->list(clock)}; });
     }
     co_return co_await page->origin->handle(exchange);
   }

@@ -62,7 +62,7 @@ class AdminOrigin : public Origin {
 
  private:
   const AdminPage* page_at(std::string_view path) const;
-  Task<> show(Exchange& exchange, std::function<Page()> work) const;
+  Task<> show(Exchange& exchange, std::string accept, std::function<Page()> work) const;
 
   Console& console_;
   Renderer& renderer_;

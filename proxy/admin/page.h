@@ -2,7 +2,6 @@
 
 #include <memory>
 #include <string>
-#include <vector>
 
 #include "exchange/exchange.h"
 
@@ -13,20 +12,11 @@ struct Page {
   std::string content_type;
   std::string text;
 };
+/// A page that all share who asked for it at the same time: a worker sends a piece in each turn of its loop, since the
+/// whole page of a large configuration would stall it.
+using PagePtr = std::shared_ptr<const Page>;
 
-/// A page in pieces that a worker sends, and frees, one in each turn of its loop: a whole page of a large
-/// configuration would stall it.
-struct RenderedPage {
-  static constexpr size_t kPiece = 64 * 1024;
-
-  explicit RenderedPage(Page page);
-
-  std::string content_type;
-  std::vector<std::shared_ptr<const std::string>> pieces;
-  size_t size = 0;  // bytes of all pieces
-};
-
-/// Answers with the page. `arena` copies nothing of it.
-void respond_with(Exchange& exchange, RenderedPage page);
+/// Answers with the page.
+void respond_with(Exchange& exchange, PagePtr page);
 
 }  // namespace weir::admin

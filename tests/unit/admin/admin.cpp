@@ -2,8 +2,12 @@
 
 #include <doctest/doctest.h>
 
+#include <algorithm>
+#include <atomic>
+#include <mutex>
 #include <thread>
 
+#include "base/log.h"
 #include "unit/exchange_bench.h"
 
 using namespace weir;
@@ -208,6 +212,95 @@ TEST_CASE("admin: a large page leaves in pieces, one for each turn of the loop")
     bytes += chunk->data.size();
   }
   CHECK(bytes == 1'000'000);
+}
+
+namespace {
+
+/// Renders when the test says so, and counts.
+struct Gated : StubConsole {
+  mutable std::mutex gate;
+  mutable std::atomic<int> rendered = 0;
+  size_t size = 10;
+  Page metrics(std::string_view) const override {
+    const std::lock_guard lock(gate);
+    return {"text/plain", "metrics"};
+  }
+  std::string config_json() const override {
+    ++rendered;
+    return std::string(size, 'x');
+  }
+};
+
+/// One more client of the same loop.
+struct Visitor {
+  Visitor(Bench& bench, const AdminOrigin& origin, std::string_view path, const std::string& accept = "")
+      : arena(bench.blocks), exchange(arena, bench.worker, nullptr) {
+    exchange.request.method = http::Method::get;
+    exchange.request.path = path;
+    if (!accept.empty()) exchange.request.headers.add("Accept", arena.copy(accept));
+    exchange.request_body = make_in<NoBody>(arena, arena);
+    task = origin.handle(exchange);
+    task.start();
+  }
+  uint16_t status(Bench& bench) {
+    bench.wait_for(task);
+    task.take();
+    return exchange.failure ? 503 : exchange.response.head.status;
+  }
+  Arena arena;
+  Exchange exchange;
+  Task<> task;
+};
+
+}  // namespace
+
+TEST_CASE("admin: who asks for the same page before it is rendered shares it") {
+  Bench bench;
+  Gated console;
+  const AdminOrigin origin(console, bench.renderer);
+  console.gate.lock();
+  Visitor first(bench, origin, "/metrics");
+  std::vector<std::unique_ptr<Visitor>> clients;
+  for (int i = 0; i < 60; ++i) clients.push_back(std::make_unique<Visitor>(bench, origin, "/config"));
+  console.gate.unlock();
+  CHECK(first.status(bench) == 200);
+  for (auto& client : clients) CHECK(client->status(bench) == 200);
+  CHECK(console.rendered <= 2);  // the first of them may have begun before the others came
+  Visitor later(bench, origin, "/config");
+  CHECK(later.status(bench) == 200);
+  CHECK(console.rendered <= 3);
+}
+
+TEST_CASE("admin: no more than so many pages wait to be rendered") {
+  Bench bench;
+  log::set_level(log::Level::error);
+  Gated console;
+  const AdminOrigin origin(console, bench.renderer);
+  console.gate.lock();
+  std::vector<std::unique_ptr<Visitor>> clients;
+  for (int i = 0; i < 30; ++i)
+    clients.push_back(std::make_unique<Visitor>(bench, origin, "/metrics", "a/" + std::to_string(i)));
+  const auto refused = std::ranges::count_if(clients, [](const auto& client) { return client->task.is_done(); });
+  CHECK(refused >= 13);  // 16 wait, and one is being rendered
+  console.gate.unlock();
+  for (auto& client : clients) {
+    const bool was_refused = client->task.is_done();
+    CHECK(client->status(bench) == (was_refused ? 503 : 200));
+  }
+}
+
+TEST_CASE("admin: of pages that nobody reads no more than so many bytes are held") {
+  Bench bench;
+  log::set_level(log::Level::error);
+  Gated console;
+  console.size = Renderer::kMostHeld;
+  const AdminOrigin origin(console, bench.renderer);
+  auto unread = std::make_unique<Visitor>(bench, origin, "/config");
+  CHECK(unread->status(bench) == 200);
+  CHECK(Visitor(bench, origin, "/config").status(bench) == 503);
+  CHECK(Visitor(bench, origin, "/metrics").status(bench) == 200);
+  unread.reset();
+  CHECK(Visitor(bench, origin, "/config").status(bench) == 200);
 }
 
 TEST_CASE("admin: a client that leaves while its page is rendered takes nothing with it") {
