@@ -87,10 +87,9 @@ Supervisor::Supervisor(RunOptions options)
       checking_(loop_, lasting_),
       announcer_(loop_, lasting_.store.channels()),
       sockets_(options_.join),
-      reload_is_free_(loop_),
+      reloads_(loop_),
       tasks_(loop_, log_exception),
       workers_(loop_, lasting_, *this, renderer_) {
-  reload_is_free_.set();
   lasting_.announcer = &announcer_;
   lasting_.trim_heap = [this] {
     if (!is_trim_due_.exchange(true)) loop_.post([this] { trim_heap(); });
@@ -303,15 +302,10 @@ void Supervisor::watch_store(const std::shared_ptr<store::RedisShared>& redis) {
 }
 
 Task<admin::ReloadOutcome> Supervisor::reload_now() {
-  // One at a time, in the order in which they were asked for.
-  ++waiting_reloads_;
-  while (!reload_is_free_.is_set()) co_await reload_is_free_.wait();
-  --waiting_reloads_;
-  reload_is_free_.clear();
-  struct Free {
-    Event& event;
-    ~Free() { event.set(); }
-  } const free{reload_is_free_};
+  return reloads_.run([this] { return reload_once(); });
+}
+
+Task<admin::ReloadOutcome> Supervisor::reload_once() {
   if (state_ != State::serving) co_return admin::ReloadOutcome{false, "not serving\n"};
   notify_reloading();
   config::Problems problems;
@@ -349,7 +343,7 @@ void Supervisor::on_signal(int number) {
     case SIGHUP:
       if (state_ != State::serving)
         return log::warn("reload_ignored", {{"why", state_ == State::starting ? "starting" : "shutting down"}});
-      if (waiting_reloads_ > 0) return log::debug("reload_awaited");  // and that one has not read the file yet
+      if (reloads_.is_one_to_come()) return log::debug("reload_awaited");  // and that one has not read the file yet
       return tasks_.spawn(reload_on_signal());
     case SIGUSR1:
       if (reign_ && reign_->snapshot->access_log()) return reign_->snapshot->access_log()->reopen();

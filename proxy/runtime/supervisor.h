@@ -8,6 +8,7 @@
 
 #include "admin/admin.h"
 #include "async/event.h"
+#include "async/shared_runs.h"
 #include "async/signals.h"
 #include "async/task_group.h"
 #include "runtime/privileges.h"
@@ -76,7 +77,9 @@ class Supervisor final : public admin::Console {
   Task<> dismiss(size_t workers_before);
   void watch_store(const std::shared_ptr<store::RedisShared>& redis);
   Task<> publish(std::unique_ptr<Reign> reign);
+  /// One at a time; whoever asks meanwhile shares the next one.
   Task<admin::ReloadOutcome> reload_now();
+  Task<admin::ReloadOutcome> reload_once();
   Task<> reload_on_signal();
   Task<> stop();
   /// `becoming`: the user who has to be able to open the log again.
@@ -114,8 +117,7 @@ class Supervisor final : public admin::Console {
   std::unique_ptr<store::RedisSubscriber> subscriber_;
   mutable std::mutex current_mutex_;
   std::shared_ptr<const Snapshot> current_;
-  Event reload_is_free_;
-  unsigned waiting_reloads_ = 0;  // that have not read the file yet
+  SharedRuns<admin::ReloadOutcome> reloads_;
   TaskGroup tasks_;
   std::unique_ptr<Signals> signals_;
   Workers workers_;

@@ -76,6 +76,17 @@ class Reload(WeirCase):
         weir.reload(saying("two"))
         self.assertEqual("two", self.said(weir))
 
+    def test_reloads_that_are_asked_for_during_one_are_one(self):
+        many = [answers(200, "one", match=f"/{number}") for number in range(3000)]
+        weir = self.weir({"routes": [*many, answers(200, "one")]})
+        clients = [RawClient(weir.admin, timeout=120) for _ in range(40)]
+        for client in clients:
+            self.addCleanup(client.close)
+            client.send(request_bytes("POST", "/reload", host="localhost"))
+        for client in clients:
+            self.assertEqual(200, client.response().status)
+        self.assertLess(weir.reloads()["success"], 12)
+
     def test_a_file_that_is_gone_changes_nothing(self):
         weir = self.weir(saying("one"))
         os.remove(weir.file)
