@@ -1,5 +1,8 @@
 #include "plugins/circuit_breaker/circuit_breaker.h"
 
+#include <mutex>
+#include <set>
+
 #include "exchange/exchange.h"
 #include "plugins/circuit_breaker/peers.h"
 
@@ -7,15 +10,38 @@ namespace weir::plugins {
 
 namespace {
 
-/// `name` is for people; `identity` is what the circuit is, also when a reload moves or renames it.
+/// Which endpoints of an upstream have metrics of their own: those that came first. A name may stand for ever new
+/// addresses, and what is counted is never forgotten. A slot of the process: any thread.
+class EndpointLabels {
+ public:
+  struct Settings {};
+  static bool compatible(const Settings&, const Settings&) { return true; }
+  explicit EndpointLabels(const Settings&) {}
+
+  std::string label_of(const std::string& endpoint) {
+    const std::lock_guard lock(mutex_);
+    if (named_.contains(endpoint)) return endpoint;
+    if (named_.size() >= kMost) return "other";
+    return *named_.insert(endpoint).first;
+  }
+
+ private:
+  static constexpr size_t kMost = 200;
+  std::mutex mutex_;
+  std::set<std::string> named_;
+};
+
+/// `name` is for people; `identity` is what the circuit is, also when a reload moves or renames it. `kept`: what else
+/// lives as long as the gate.
 std::shared_ptr<Gate> make_gate(const BreakerSettings& settings, GateContext context, const std::string& identity,
-                                std::string name, FilterMetrics::Labels labels) {
+                                std::string name, FilterMetrics::Labels labels,
+                                std::shared_ptr<const void> kept = nullptr) {
   Circuit::Shared shared{.breaker = context.slots.find<Breaker>(identity, {identity}),
                          .list = context.slots.find<BreakerList>("circuit_breakers", {})};
   if (settings.shared && context.announcer)
     shared.peers = context.slots.find<Peers>(identity, {context.announcer, shared.breaker});
   return std::make_shared<BreakerGate>(
-      Circuit::make(settings, std::move(name), std::move(labels), context.metrics, std::move(shared)));
+      Circuit::make(settings, std::move(name), std::move(labels), context.metrics, std::move(shared)), std::move(kept));
 }
 
 /// What came of the rest of the chain, as seen from above it.
@@ -67,10 +93,15 @@ config::Tag<GateFactory> circuit_breaker_gate() {
                                                 const std::string& endpoint) -> std::shared_ptr<Gate> {
           using Scope = UpstreamBreakerSettings::Scope;
           if (!settings.covers(endpoint.empty() ? Scope::upstream : Scope::endpoint)) return nullptr;
-          const auto name = endpoint.empty() ? upstream_circuit(upstream) : endpoint_circuit(upstream, endpoint);
-          FilterMetrics::Labels labels{{"upstream", upstream}};
-          if (!endpoint.empty()) labels.emplace_back("endpoint", endpoint);
-          return make_gate(settings.breaker, context, name, name, std::move(labels));
+          if (endpoint.empty()) {
+            const auto name = upstream_circuit(upstream);
+            return make_gate(settings.breaker, context, name, name, {{"upstream", upstream}});
+          }
+          const auto name = endpoint_circuit(upstream, endpoint);
+          auto labels = context.slots.find<EndpointLabels>("circuit_breaker " + upstream, {});
+          const auto label = labels->label_of(endpoint);
+          return make_gate(settings.breaker, context, name, name, {{"upstream", upstream}, {"endpoint", label}},
+                           std::move(labels));
         };
       });
 }

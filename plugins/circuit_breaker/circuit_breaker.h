@@ -13,7 +13,9 @@ namespace weir::plugins {
 /// A circuit with the thresholds of one snapshot, as those see it who send.
 class BreakerGate final : public Gate {
  public:
-  explicit BreakerGate(std::shared_ptr<const Circuit> circuit) : circuit_(std::move(circuit)) {}
+  /// `kept`: what else lives as long as the gate.
+  explicit BreakerGate(std::shared_ptr<const Circuit> circuit, std::shared_ptr<const void> kept = nullptr)
+      : circuit_(std::move(circuit)), kept_(std::move(kept)) {}
 
   Result<Permit> admit(Time now) override;
   bool would_admit(Time now) const override { return breaker().would_admit(circuit_->settings(), now); }
@@ -26,6 +28,7 @@ class BreakerGate final : public Gate {
   Breaker& breaker() const { return circuit_->breaker(); }
 
   std::shared_ptr<const Circuit> circuit_;
+  std::shared_ptr<const void> kept_;
 };
 
 /// A circuit around the rest of a route's chain: what is below it fails or answers, and that counts.

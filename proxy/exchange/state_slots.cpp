@@ -14,4 +14,10 @@ std::vector<std::shared_ptr<void>> StateSlots::live_slots(const Key& key) {
   return live;
 }
 
+void StateSlots::forget_gone() {
+  for (auto& [key, slots] : slots_) std::erase_if(slots, [](const auto& slot) { return slot.expired(); });
+  std::erase_if(slots_, [](const auto& named) { return named.second.empty(); });
+  sweep_.done(slots_.size());
+}
+
 }  // namespace weir

@@ -9,6 +9,8 @@
 #include <utility>
 #include <vector>
 
+#include "base/sweep.h"
+
 namespace weir {
 
 /// One T for each worker, made on its first use from the settings. A worker touches its own only.
@@ -50,8 +52,14 @@ class StateSlots {
       if (T::compatible(slot->settings, settings)) return {slot, &slot->state};
     }
     auto slot = std::make_shared<Slot>(settings);
+    if (sweep_.is_due(slots_.size())) forget_gone();
     slots_[{typeid(T), name}].push_back(slot);
     return {slot, &slot->state};
+  }
+  /// Names that it knows, those of which nobody holds anything any more among them: fewer than the others, or a few.
+  size_t size() const {
+    const std::lock_guard lock(mutex_);
+    return slots_.size();
   }
 
  private:
@@ -59,8 +67,12 @@ class StateSlots {
   /// Newest first; forgets those that nobody holds.
   std::vector<std::shared_ptr<void>> live_slots(const Key& key);
 
-  std::mutex mutex_;
+  /// A slot's memory goes with the last reference to it, weak ones too.
+  void forget_gone();
+
+  mutable std::mutex mutex_;
   std::map<Key, std::vector<std::weak_ptr<void>>> slots_;
+  Sweep sweep_;
 };
 
 }  // namespace weir

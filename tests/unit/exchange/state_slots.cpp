@@ -55,3 +55,11 @@ TEST_CASE("state slots: each worker has its own") {
   tallies->of(1).count = 2;
   CHECK(slots.find<PerWorker<Tally>>("api", {})->of(0).count == 1);
 }
+
+TEST_CASE("state slots: the names of what nobody holds are forgotten, too") {
+  StateSlots slots;
+  const auto held = slots.find<Tally>("held", {});
+  for (int i = 0; i < 10'000; ++i) slots.find<Tally>(std::to_string(i), {});
+  CHECK(slots.size() < 100);
+  CHECK(slots.find<Tally>("held", {}) == held);
+}

@@ -162,6 +162,30 @@ TEST_CASE("circuit_breaker: one gate for an upstream, one for each endpoint, as 
   CHECK(has("scope: [upstream, endpoint]", "127.0.0.1:1"));
 }
 
+TEST_CASE("circuit_breaker: endpoints that come and go leave a bounded number of metrics and slots behind") {
+  config::Problems problems;
+  const config::Tags<GateFactory> tags{circuit_breaker_gate()};
+  config::Tables tables;
+  tables.add(tags);
+  const auto document = config::load_text("weir.yaml", "- circuit_breaker: { scope: endpoint }\n", problems);
+  const auto list = config::decode_document<std::vector<config::Tagged<GateFactory>>>(document, problems, tables);
+  StateSlots slots;
+  FilterMetrics metrics;
+  auto now = list.at(0).value({slots, metrics}, "api", "127.0.0.1:1");
+  for (int i = 2; i < 2000; ++i) now = list.at(0).value({slots, metrics}, "api", "127.0.0.1:" + std::to_string(i));
+  int states = 0;
+  int64_t closed = 0;
+  metrics.for_each([&](const auto& name, auto, const auto&, const auto& labels, int64_t value, size_t) {
+    if (name != "circuit_breaker_state") return;
+    ++states;
+    closed += value;
+    CHECK(labels.size() == 3);
+  });
+  CHECK(states == 3 * 201);
+  CHECK(closed == 1);
+  CHECK(slots.size() < 100);
+}
+
 TEST_CASE("circuit_breaker: its state is found again after a reload, also with other thresholds") {
   StateSlots slots;
   FilterMetrics metrics;
