@@ -37,6 +37,21 @@ Location place(uint32_t file, std::string_view text, size_t offset) {
   return {file, static_cast<uint32_t>(line), static_cast<uint32_t>(column), 1, ""};
 }
 
+/// Where more lists and maps begin on one line than may: the parser takes much memory for each until the line ends.
+/// Brackets in texts count, too, so the bound is far above what anybody writes. The text's size: nowhere.
+size_t first_too_deep(std::string_view text) {
+  constexpr int kDeepest = 1000;
+  int depth = 0;
+  for (size_t at = 0; at < text.size(); ++at) {
+    const char c = text[at];
+    if (c == '\n' || c == '\r') depth = 0;
+    else if (c == '[' || c == '{') ++depth;
+    else if ((c == ']' || c == '}') && depth > 0) --depth;
+    if (depth > kDeepest) return at;
+  }
+  return text.size();
+}
+
 /// Problems on the way are kept only then: a syntax error is told alone.
 void parse(std::string_view text, uint32_t file, Document::Nodes& nodes, Problems& problems) {
   const size_t before = problems.size();
@@ -69,6 +84,8 @@ Document load_text(std::string name, std::string text, Problems& problems, Envir
     problems.add({file, 0, 0, 1, ""}, "larger than 4MiB");
   } else if (bad != text.size()) {
     problems.add(place(file, text, bad), "not a character of UTF-8, or a control character", "save the file as UTF-8");
+  } else if (const size_t deep = first_too_deep(text); deep != text.size()) {
+    problems.add(place(file, text, deep), "nested more than 64 deep");
   } else {
     parse(text, file, *nodes, problems);
   }

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <array>
 #include <nlohmann/json.hpp>
+#include <set>
 
 #include "http/query.h"
 #include "plugins/cache/url.h"
@@ -33,7 +34,14 @@ class PurgeReader {
     }
   }
   void read_json(std::string_view text) {
-    const auto json = Json::parse(text, nullptr, false);
+    std::set<std::string> names;
+    const auto watch = [&](int depth, Json::parse_event_t event, Json& parsed) {
+      if (event != Json::parse_event_t::key || depth != 1) return true;
+      const auto& name = parsed.get_ref<const std::string&>();
+      if (!names.insert(name).second) refuse({"'", name, "' is there twice"});
+      return true;
+    };
+    const auto json = Json::parse(text, watch, false);
     if (!json.is_object()) return refuse({"the body is no JSON object"});
     for (const auto& [name, value] : json.items()) {
       if (value.is_string()) take(name, value.get_ref<const std::string&>());

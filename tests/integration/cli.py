@@ -111,6 +111,17 @@ class Check(CommandLine):
                                "one: &one { endpoints: [127.0.0.1:9001] }\n  api: { <<: *one, balance: random_two }")
         self.assertEqual(0, self.check(merged)[0])
 
+    def test_millions_of_nested_lists_cost_little_memory(self):
+        path = self.file("a: " + "[" * 3_900_000)
+        process = subprocess.Popen([WEIR, "check", "-c", path], stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+        self.addCleanup(process.stdout.close)
+        told = process.stdout.read().decode()
+        _, status, usage = os.wait4(process.pid, 0)
+        process.returncode = os.waitstatus_to_exitcode(status)
+        self.assertEqual(1, process.returncode)
+        self.assertIn("nested more than 64 deep", told)
+        self.assertLess(usage.ru_maxrss, 400 * 1024)
+
 
 class Secrets(CommandLine):
     """What check prints goes to logs of builds."""

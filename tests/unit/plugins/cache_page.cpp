@@ -160,6 +160,8 @@ TEST_CASE("cache page: what makes no sense is refused, with the reason, and noth
       {"?all&tags=a", "", "unknown 'tags'; there are name, url, prefix, tag, all and soft"},
       {"", R"({"all": true, "purge": false})", "unknown 'purge'; there are name, url, prefix, tag, all and soft"},
       {"", R"({"all": "true"})", "'all' is true or false"},
+      {"", R"({"all": true, "soft": false, "soft": true})", "'soft' is there twice"},
+      {"", R"({"tag": "a", "tag": "b"})", "'tag' is there twice"},
       {"", R"({"tag": true})", "'tag' is a text"},
       {"", R"({"tag": ["a"]})", "'tag' is neither a text nor true or false"},
       {"", R"({"name": false, "all": true})", "'name' is a text"},
