@@ -9,7 +9,8 @@ namespace weir::store {
 
 namespace {
 
-constexpr Duration kPause = std::chrono::seconds(1);
+constexpr Duration kPause = std::chrono::seconds(1);         // while the store is gone
+constexpr Duration kBreath = std::chrono::milliseconds(20);  // between two calls for one log
 
 /// So that those who follow the log keep up, though it keeps few entries only.
 size_t most_at_once(size_t kept) { return std::clamp<size_t>(kept / 16, 1, LogWriter::kMostAtOnce); }
@@ -75,6 +76,7 @@ Task<> LogWriter::work(Store& store) {
     const bool is_in = co_await write(store, named);
     queue.under_way = 0;
     if (!is_in) co_await sleep_for(loop_, kPause);
+    else if (!queue.texts.empty()) co_await sleep_for(loop_, kBreath);
     queue.state = Queue::State::idle;
     if (queue.texts.empty()) queues_.erase(queues_.find(named.first));
     else take_turn(named);

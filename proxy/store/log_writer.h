@@ -16,7 +16,8 @@ namespace weir::store {
 
 /// Appends to logs what it is given, for each log in that order and however long the store is gone: many entries in a
 /// call, again and again until they are in, so perhaps twice. A few logs at a time, in turn. After each call it
-/// publishes a word on the channel of the log's name, for those who follow it. One thread.
+/// publishes a word on the channel of the log's name, for those who follow it, and leaves them time to read. One
+/// thread.
 class LogWriter {
  public:
   static constexpr size_t kMostOfLog = 16'384;    // entries that wait for one log

@@ -131,8 +131,8 @@ class FakeRedis:
                 return text(" ".join(["1 9 0 1000000"] * int(words[2])))
             case b"EVALSHA" | b"EVAL":
                 return b":1\r\n"
-            case b"GET":
-                return b"$-1\r\n"
+            case b"GETRANGE":
+                return text("")
             case b"XRANGE":
                 return b"*0\r\n"
             case b"SET":

@@ -4,7 +4,9 @@ met, and requests go on as `on_store_failure` says."""
 import os
 import time
 import unittest
+from concurrent.futures import ThreadPoolExecutor
 
+from cache_settings import cache
 from harness import LITTLE_QUARANTINE, WeirCase, eventually, fetch
 from redis_fake import PONG, FakeRedis, Gone, is_take, items, text
 from settings import rate_limit, route
@@ -209,6 +211,22 @@ class Hostile(WeirCase):
         self.recovers(redis, weir)
         self.assertRegex(weir.stderr(), "store_answer_not_understood server=[0-9.:]+ command=take")
         self.assertGreater(weir.metric("weir_store_errors_total", reason="unexpected"), 0)
+
+    def test_values_larger_than_the_cache_takes_are_not_read(self):
+        redis = self.fake()
+        large = text(64 * MEBIBYTE * b"z")
+        is_reading = lambda words: words[0].upper() in (b"GET", b"GETRANGE")
+        redis.misbehave(answer=lambda connection, words: large if is_reading(words) else None)
+        backend = self.backend()
+        routes = [route("/", "api", "all", filters=[cache(shared={"max_object": "64KiB"}, collapse=False)])]
+        weir = self.in_front_of(backend, routes=routes, store={"redis": redis.url, "timeout": "5s"})
+        memory = weir.memory()
+        with ThreadPoolExecutor(8) as clients:
+            for response in clients.map(lambda number: fetch(weir.address, target=f"/{number}"), range(8)):
+                self.assertEqual(200, response.status)
+        with open(f"/proc/{weir.pid}/status") as status:
+            peak = next(int(line.split()[1]) for line in status if line.startswith("VmHWM"))
+        self.assertLess(peak - memory, 100 * 1024, "KiB")
 
     def test_what_is_heard_from_the_store_may_be_anything(self):
         redis = self.fake()

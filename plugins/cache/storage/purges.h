@@ -29,7 +29,7 @@ class Purges {
   static bool compatible(const Settings&, const Settings&) { return true; }
   explicit Purges(const Settings&);
 
-  static constexpr size_t kMostLogged = 4096;  // orders that a log keeps; ids that are known here
+  static constexpr size_t kMostLogged = 16'384;  // orders that a log keeps; ids that are known here
 
   using Verdict = PurgeVerdict;
 

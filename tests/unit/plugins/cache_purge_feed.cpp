@@ -139,17 +139,30 @@ TEST_CASE("cache purge feed: more orders than can wait for a store that is gone 
   const auto one = fleet.instance();
   const auto other = fleet.instance();
   fleet.store.is_gone = true;
-  for (int i = 0; i < 5000; ++i) one->order({Purge::Kind::tag, Purge::Force::hard, std::to_string(i)});
+  for (size_t i = 0; i < store::LogWriter::kMostOfLog + 900; ++i) one->order({Purge::Kind::tag, Purge::Force::hard, std::to_string(i)});
   fleet.settle();
   CHECK(judge(*one, 0, "sports") == Verdict::keep);
   fleet.store.is_gone = false;
-  fleet.pass(2s);
+  fleet.pass(2s, 10ms);
   CHECK(judge(*other, 0, "sports") == Verdict::gone);
   CHECK(judge(*one, 0, "sports") == Verdict::keep);
   // All of them are heard by now: both mean the same by the id, and nothing made since is held against them.
   CHECK(one->purges().newest_id() == other->purges().newest_id());
   for (const auto* feed : {one.get(), other.get()})
     CHECK(feed->purges().number_of(feed->purges().newest_id()) == feed->purges().newest());
+}
+
+TEST_CASE("cache purge feed: thousands of orders that wait for a store that is gone are no order to forget all") {
+  Fleet fleet;
+  const auto one = fleet.instance();
+  const auto other = fleet.instance();
+  fleet.store.is_gone = true;
+  for (int i = 0; i < 10'000; ++i) one->order({Purge::Kind::tag, Purge::Force::hard, std::to_string(i)});
+  fleet.settle();
+  fleet.store.is_gone = false;
+  fleet.pass(3s, 10ms);
+  CHECK(judge(*other, 0, "sports") == Verdict::keep);
+  for (const auto* tag : {"0", "5000", "9999"}) CHECK(judge(*other, 0, tag) == Verdict::gone);
 }
 
 TEST_CASE("cache purge feed: an order about a URL of any length is obeyed elsewhere") {

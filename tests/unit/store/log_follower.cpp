@@ -247,7 +247,7 @@ TEST_CASE("log follower: entries that can't be told to a store for too long are 
   bench.settle();
   bench.store.is_gone = false;
   const auto following = bench.follow();
-  bench.pass(2s);
+  bench.pass(2s, 10ms);
   auto expected = numbers(kMost + 1, kMost + 904);
   expected.insert(expected.begin(), "ALL");
   CHECK(bench.heard == expected);
@@ -264,7 +264,7 @@ TEST_CASE("log writer: what waits goes in a few calls, however much it is") {
   bench.store.is_gone = false;
   const int before = bench.store.appends;
   const auto following = bench.follow();
-  bench.pass(2s);
+  bench.pass(2s, 10ms);
   CHECK(bench.heard == numbers(0, 5000));
   CHECK(bench.store.appends - before < 30);
 }
@@ -281,7 +281,7 @@ TEST_CASE("log writer: the entry of one log never goes for those of others, thou
   bench.announcer.append("late", "mark", 100, "ALL");
   bench.settle();
   bench.store.is_gone = false;
-  bench.pass(5s);
+  bench.pass(5s, 10ms);
   for (const auto* log : {"log0", "log4999", "log5999", "late"}) {
     const auto following = bench.follow(log);
     CHECK(bench.take_heard() == Names{"mark"});
