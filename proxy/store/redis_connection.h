@@ -119,6 +119,7 @@ class RedisCall : Waiter {
   ReplyBounds bounds_;
   uint64_t ticket_ = 0;
   bool is_due_ = false;
+  bool has_been_read_for_ = false;  // since the loop was held up beyond the deadline
   Answer answer_ = std::unexpected(Fault::not_connected);
   Alarm<RedisCall, &RedisCall::too_late> alarm_;
 };

@@ -120,6 +120,24 @@ TEST_CASE("redis connection: whoever waits too long is told, and the late answer
   CHECK(next.take()->text == "b");
 }
 
+TEST_CASE("redis connection: an answer that came while the loop was held up is no timeout") {
+  Bench bench;
+  auto answered = bench.get("a");
+  auto unanswered = bench.get("b");
+  bench.settle();
+  bench.server->send("$1\r\na\r\n");
+  bench.clock.advance(3s);
+  bench.loop.fire_timers();
+  CHECK_FALSE(answered.is_done());
+  bench.settle();
+  REQUIRE(answered.is_done());
+  CHECK(answered.take()->text == "a");
+  CHECK_FALSE(unanswered.is_done());
+  bench.advance(10ms);
+  REQUIRE(unanswered.is_done());
+  CHECK(unanswered.take().error() == Fault::timeout);
+}
+
 TEST_CASE("redis connection: when it ends, whoever waits is told") {
   for (const bool by_us : {true, false}) {
     Bench bench;
