@@ -257,7 +257,7 @@ struct Visitor {
 TEST_CASE("admin: who asks for the same page before it is rendered shares it") {
   Bench bench;
   Gated console;
-  const AdminOrigin origin(console, bench.renderer);
+  const AdminOrigin origin(console, bench.renderer, bench.metrics);
   console.gate.lock();
   Visitor first(bench, origin, "/metrics");
   std::vector<std::unique_ptr<Visitor>> clients;
@@ -275,7 +275,7 @@ TEST_CASE("admin: no more than so many pages wait to be rendered") {
   Bench bench;
   log::set_level(log::Level::error);
   Gated console;
-  const AdminOrigin origin(console, bench.renderer);
+  const AdminOrigin origin(console, bench.renderer, bench.metrics);
   console.gate.lock();
   std::vector<std::unique_ptr<Visitor>> clients;
   for (int i = 0; i < 30; ++i)
@@ -293,7 +293,7 @@ TEST_CASE("admin: of pages that nobody reads no more than so many bytes are held
   log::set_level(log::Level::error);
   Gated console;
   console.size = Renderer::kMostHeld;
-  const AdminOrigin origin(console, bench.renderer);
+  const AdminOrigin origin(console, bench.renderer, bench.metrics);
   auto unread = std::make_unique<Visitor>(bench, origin, "/config");
   CHECK(unread->status(bench) == 200);
   CHECK(Visitor(bench, origin, "/config").status(bench) == 503);

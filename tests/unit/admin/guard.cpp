@@ -1,5 +1,7 @@
 #include "admin/guard.h"
 
+#include "exchange/error_response.h"
+
 #include <doctest/doctest.h>
 
 #include "unit/exchange_bench.h"

@@ -139,7 +139,8 @@ TEST_CASE("cache purge feed: more orders than can wait for a store that is gone 
   const auto one = fleet.instance();
   const auto other = fleet.instance();
   fleet.store.is_gone = true;
-  for (size_t i = 0; i < store::LogWriter::kMostOfLog + 900; ++i) one->order({Purge::Kind::tag, Purge::Force::hard, std::to_string(i)});
+  for (size_t i = 0; i < store::LogWriter::kMostOfLog + 900; ++i)
+    one->order({Purge::Kind::tag, Purge::Force::hard, std::to_string(i)});
   fleet.settle();
   CHECK(judge(*one, 0, "sports") == Verdict::keep);
   fleet.store.is_gone = false;

@@ -70,7 +70,7 @@ TEST_CASE("cache content: readers on loops of their own read all while it comes"
 }
 
 TEST_CASE("cache fill: all who wait on other loops hear what it came to") {
-  Fill fill(Selection(), Time(), 0, 0, Fill::Company::yes);
+  Fill fill(Selection(), Time(), 0, Fill::Company::yes);
   std::atomic<int> heard = 0;
   std::vector<std::thread> threads;
   for (int i = 0; i < 3; ++i) threads.push_back(on_a_loop([&](Loop& loop) { return wait(loop, fill, heard); }));
