@@ -121,12 +121,16 @@ struct TlsServerCallbacks {
     return found->is_current && SSL_version(ssl) != TLS1_3_VERSION ? 1 : 2;
   }
 
-  /// A session lives no longer than the client's certificate: a resumption doesn't look at certificates.
+  /// A session lives no longer than the client's certificate: a resumption doesn't look at certificates. OpenSSL counts
+  /// a session's last second in full. 0, the end of the handshake: the certificate expired before a session that the
+  /// server remembers did, which no ticket callback judges.
   static int limit_session(SSL* ssl, void*) noexcept {
     SSL_SESSION* const session = SSL_get_session(ssl);
     const X509* const certificate = SSL_SESSION_get0_peer(session);
-    if (certificate) SSL_SESSION_set_timeout(session, std::clamp(seconds_left(certificate), 1L, kSessionSeconds));
-    return 1;
+    if (!certificate) return 1;
+    const long left = seconds_left(certificate);
+    SSL_SESSION_set_timeout(session, std::clamp(left - 1, 0L, kSessionSeconds));
+    return left > 0 ? 1 : 0;
   }
 
   /// The same for a ticket that comes back, whatever it says of its own lifetime.

@@ -365,8 +365,8 @@ class ClientCertificates(TlsCase):
         weir = self.serving(listener)
         client, client2 = self.tls(weir, certificate=self.ann), self.h2(weir, self.ann)
         both = os.path.join(self.folder(), "both.pem")
-        with open(both, "w") as file:
-            file.write(open(self.stranger.ca).read() + open(self.authority.ca).read())
+        with open(both, "w") as file, open(self.stranger.ca) as first, open(self.authority.ca) as second:
+            file.write(first.read() + second.read())
         for change in ({"mode": "required", "ca": self.authority.ca}, {"mode": "required", "ca": both},
                        {"mode": "optional", "ca": both}, {"mode": "off"}):
             self.reloaded(weir, listener, **change)
