@@ -14,7 +14,7 @@ Router::Router(std::vector<std::pair<RouteSettings, Route>> routes) {
   for (auto& [settings, route] : routes) {
     const auto place = static_cast<uint32_t>(entries_.size());
     route.index = place;
-    route.identity = settings.identity;
+    route.identity = settings.identity.empty() ? route.name : settings.identity;
     auto split = settings.split ? std::make_unique<const Split>(*settings.split, settings.salt) : nullptr;
     auto upstream = settings.upstream ? settings.upstream->value : std::string();
     entries_.push_back(std::make_unique<const Entry>(std::move(route), Matcher(settings.match), std::move(upstream),

@@ -56,6 +56,7 @@ TEST_CASE("breaker: slow answers open it when there is a limit for them") {
   bench.attempts(10, Verdict::slow);
   CHECK(bench.state() == State::closed);
   bench.settings.slow = SlowAnswers{.after = 1s, .ratio = Ratio{0.5}};
+  const auto before = std::move(bench.made);
   bench.attempts(1, Verdict::slow);
   CHECK(bench.state() == State::open);
   CHECK(bench.cause() == "11 of 11 attempts took longer than 1s in 10s");
@@ -227,6 +228,7 @@ TEST_CASE("breaker: one that was forced open is probed before it closes") {
 
 TEST_CASE("breaker: one gauge of its states is 1, and refusals are counted") {
   CircuitBench bench;
+  bench.circuit();
   CHECK(bench.shown("closed") == 1);
   bench.trip();
   CHECK(bench.shown("closed") == 0);

@@ -154,8 +154,7 @@ TEST_CASE("routes: what a route without a name is doesn't depend on its place, b
         "{ match: { path: /shop, headers: { x-a: b } }, upstream: api }",
         "{ match: { path: /shop, query: { x-a: b } }, upstream: api }",
         "{ match: { path: /shop, headers: { x-a: { present: true } } }, upstream: api }",
-        "{ match: { path: /shop, listeners: main }, upstream: api }",
-        "{ match: { path: /shop }, split: { api: 1 } }"}) {
+        "{ match: { path: /shop, listener: main }, upstream: api }", "{ match: { path: /shop }, split: { api: 1 } }"}) {
     CAPTURE(other);
     CHECK(identity(other) != identity(shop));
   }
