@@ -218,7 +218,8 @@ class Hostile(WeirCase):
         is_reading = lambda words: words[0].upper() in (b"GET", b"GETRANGE")
         redis.misbehave(answer=lambda connection, words: large if is_reading(words) else None)
         backend = self.backend()
-        routes = [route("/", "api", "all", filters=[cache(shared={"max_object": "64KiB"}, collapse=False)])]
+        backend.delay = 3                           # what is read for a request is held until it ends
+        routes = [route("/", "api", "all", filters=[cache(shared={"enabled": True, "max_object": "64KiB"}, collapse=False)])]
         weir = self.in_front_of(backend, routes=routes, store={"redis": redis.url, "timeout": "5s"})
         memory = weir.memory()
         with ThreadPoolExecutor(8) as clients:
