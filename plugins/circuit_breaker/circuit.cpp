@@ -1,5 +1,6 @@
 #include "plugins/circuit_breaker/circuit.h"
 
+#include <algorithm>
 #include <array>
 
 #include "plugins/circuit_breaker/breaker.h"
@@ -56,7 +57,10 @@ Circuit::~Circuit() {
 
 void Circuit::refresh() const { shared_.list->show(*this); }
 
+/// Circuits that share their labels with others show no state: it would be that of the last one.
 void Circuit::show(std::string_view state) const {
+  const auto is_shared = [](const auto& label) { return label.first == "endpoint" && label.second == kOtherEndpoints; };
+  if (std::ranges::any_of(labels_, is_shared)) return;
   for (const std::string_view one : {"open", "half_open", "closed"}) {
     metrics_.gauge("circuit_breaker_state", "1 for the state that a circuit breaker is in", with(labels_, "state", one))
         .set(one == state ? 1 : 0);

@@ -57,6 +57,9 @@ class Circuit {
 
 /// Names of circuits, no two of which are the same: an upstream called "route/shop" is "route%2Fshop", and the route
 /// "shop" is "route/shop".
+/// The label of endpoints that came when an upstream had enough labels already.
+inline constexpr std::string_view kOtherEndpoints = "other";
+
 std::string upstream_circuit(std::string_view upstream);
 std::string endpoint_circuit(std::string_view upstream, std::string_view endpoint);
 std::string route_circuit(std::string_view route);

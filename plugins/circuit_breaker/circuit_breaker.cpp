@@ -21,7 +21,7 @@ class EndpointLabels {
   std::string label_of(const std::string& endpoint) {
     const std::lock_guard lock(mutex_);
     if (named_.contains(endpoint)) return endpoint;
-    if (named_.size() >= kMost) return "other";
+    if (named_.size() >= kMost) return std::string(kOtherEndpoints);
     return *named_.insert(endpoint).first;
   }
 

@@ -29,8 +29,8 @@ class Liveness {
   void asked() {
     if (asked_since_ <= last_heard_) asked_since_ = loop_.now();
   }
-  /// The first request since the last byte from the endpoint.
-  Time asked_since() const { return asked_since_; }
+  /// The first request since the last byte from the endpoint; max = none.
+  Time asked_since() const { return asked_since_ > last_heard_ ? asked_since_ : Time::max(); }
   /// Bytes arrived.
   void heard();
   /// The answer to the PING arrived.

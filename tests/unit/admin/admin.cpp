@@ -237,6 +237,7 @@ struct Visitor {
       : arena(bench.blocks), exchange(arena, bench.worker, nullptr) {
     exchange.request.method = http::Method::get;
     exchange.request.path = path;
+    exchange.request.authority = "localhost";
     if (!accept.empty()) exchange.request.headers.add("Accept", arena.copy(accept));
     exchange.request_body = make_in<NoBody>(arena, arena);
     task = origin.handle(exchange);

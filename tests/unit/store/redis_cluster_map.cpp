@@ -79,8 +79,8 @@ TEST_CASE("redis cluster: the nodes of a large map are connected to, and let go,
   int turns = 0;
   REQUIRE(watch([&] { return maps >= 2 && ++turns > 300; }));
   CHECK(seen - before >= kMasters);
-  CHECK(most_opened < 50);
-  CHECK(most_closed < 50);
+  CHECK(most_opened < kMasters / 4);  // a look may come after several turns
+  CHECK(most_closed < kMasters / 4);
 }
 
 }  // namespace weir::store
