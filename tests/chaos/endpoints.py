@@ -313,7 +313,8 @@ class Http2End(Peer):
         await super().take(kind, flags, number, payload)
         if kind == RST_STREAM and self.is_frozen and number in self.streams:
             now, stream = asyncio.get_running_loop().time(), self.streams[number]
-            if TIMED_OUT[0] < now - stream.began < TIMED_OUT[1] and not stream.has_response:
+            # What began earlier has had other frames of the connection in its time.
+            if TIMED_OUT[0] < now - stream.began < TIMED_OUT[1] and not stream.has_response and stream.began > self.frozen_at:
                 self.timed_out += 1
                 if self.timed_out == 2:              # one may be a client that left
                     self.timed_out_at = now
@@ -350,7 +351,8 @@ class Http2End(Peer):
         if ending == "silent":
             return
         if ending == "freeze":
-            self.is_frozen = True
+            if not self.is_frozen:
+                self.is_frozen, self.frozen_at = True, asyncio.get_running_loop().time()
             return
         if ending == "junk":
             return await self.put(HEADERS, b"\xff\xff\xff", END_HEADERS, at)
