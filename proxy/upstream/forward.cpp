@@ -123,15 +123,19 @@ Task<Result<Connection*>> obtain(Exchange& exchange, const Upstream& upstream, c
   co_return co_await connect(exchange, upstream, endpoint);
 }
 
-Outcome outcome_of_connecting(const Error& error) {
+/// A deadline of the client, or of what came before the attempt, says nothing about the endpoint.
+Outcome outcome_of_connecting(Exchange& exchange, const Upstream& upstream, Time began, const Error& error) {
   if (error.side == Side::self) return Outcome::unable;
-  return error.code == ErrorCode::connect_timeout ? Outcome::timed_out : Outcome::refused;
+  if (error.code != ErrorCode::connect_timeout) return Outcome::refused;
+  const bool had_its_time = exchange.loop().now() - began >= upstream.settings().timeouts.connect;
+  return had_its_time ? Outcome::timed_out : Outcome::abandoned;
 }
 
 /// RFC 8441 section 3: whether an endpoint takes a tunnel over HTTP/2 is the first thing that it says; how many, too.
 /// `failure`: why there is no connection for it. An endpoint that takes no tunnels isn't worse for that.
 Task<Result<Connection*>> suit_tunnel(Exchange& exchange, const Upstream& upstream, const Endpoint& endpoint,
                                       Connection* connection, Outcome& failure) {
+  const Time began = exchange.loop().now();
   while (connection->codec().is_multiplexed()) {
     const auto until =
         std::min(exchange.attempt_deadline(), exchange.loop().now() + upstream.settings().timeouts.connect);
@@ -142,7 +146,9 @@ Task<Result<Connection*>> suit_tunnel(Exchange& exchange, const Upstream& upstre
     const bool has_heard = connection->has_heard();
     if (has_heard && connection->capacity() > 0 && connection->codec().can_tunnel()) break;
     if (!has_heard || connection->requests() == 0 || !connection->codec().can_tunnel()) {
-      failure = is_late ? Outcome::timed_out : connection->is_closed() ? Outcome::broken : Outcome::abandoned;
+      const bool had_its_time = exchange.loop().now() - began >= upstream.settings().timeouts.connect;
+      const auto late = had_its_time ? Outcome::timed_out : Outcome::abandoned;
+      failure = is_late ? late : connection->is_closed() ? Outcome::broken : Outcome::abandoned;
       // Taken for this request: idle again from here on.
       if (!connection->is_closed() && connection->is_unused()) exchange.worker.connections->put(*connection);
       co_return fail(ErrorCode::protocol_error, Side::upstream, "the endpoint takes no WebSockets over HTTP/2");
@@ -152,7 +158,7 @@ Task<Result<Connection*>> suit_tunnel(Exchange& exchange, const Upstream& upstre
     if (connection) continue;
     auto made = co_await obtain(exchange, upstream, endpoint);
     if (!made) {
-      failure = outcome_of_connecting(made.error());
+      failure = outcome_of_connecting(exchange, upstream, began, made.error());
       co_return made;
     }
     connection = *made;
@@ -246,7 +252,8 @@ Task<Forward::Attempted> Forward::attempt(Exchange& exchange, const Upstream& up
     if (!connection) {
       auto made = co_await obtain(exchange, upstream, endpoint);
       if (!made) {
-        end_unsent(exchange, upstream, lease, record, outcome_of_connecting(made.error()), made.error().detail);
+        end_unsent(exchange, upstream, lease, record,
+                   outcome_of_connecting(exchange, upstream, record.started, made.error()), made.error().detail);
         decisions::attempt_failed(exchange, record, made.error());
         co_return std::unexpected(Unanswered{made.error(), Unanswered::Sent::no});
       }

@@ -279,9 +279,18 @@ void ResponseBody::allow_splice() {
   if (connection_ && connection_->may_splice(stream_)) pipe_.use(exchange_.worker.splice_pipes.take());
 }
 
+/// Whether a request that ran out of time had as much as the configuration gives one. A client may ask for less, and a
+/// queue or an earlier attempt may have used time up; and a client may read for longer than the whole may take.
+bool ResponseBody::has_overrun() {
+  if (has_head_) return false;
+  const Duration took = exchange_.loop().now() - record_.started;
+  const Duration attempt = upstream_.settings().timeouts.request;
+  const Duration whole = exchange_.route ? exchange_.route->timeout : Duration{};
+  return (attempt > Duration{} && took >= attempt) || (whole > Duration{} && took >= whole * 9 / 10);
+}
+
 void ResponseBody::settle(const Error& error) {
-  // Whoever reads a response for longer than the whole may take isn't the endpoint's fault.
-  const bool is_endpoints = error.side == Side::upstream && !(has_head_ && error.code == ErrorCode::total_timeout);
+  const bool is_endpoints = error.side == Side::upstream && (error.code != ErrorCode::total_timeout || has_overrun());
   if (is_endpoints) {
     lease_.failed();
     const Time now = exchange_.loop().now();

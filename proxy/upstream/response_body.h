@@ -73,6 +73,7 @@ class ResponseBody final : public ListNode, public Body {
   size_t unread() const { return pipe_.bytes(); }
 
  private:
+  bool has_overrun();
   bool send_at_once();
   void widen();
   Task<> upload();

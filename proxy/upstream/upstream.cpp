@@ -45,12 +45,11 @@ Result<Gate::Permit> ask(Gate* gate, Time now) {
 }
 
 /// What an answer would say without gRPC, which tells a call's failure in a 200, in its head when there are no messages
-/// (as Envoy's outlier detection takes it).
+/// (as Envoy's outlier detection takes it; but a deadline that was exceeded is the client's own).
 uint16_t meant_status(const http::ResponseHead& head) {
   if (head.status != 200 || !is_grpc(head.headers)) return head.status;
   const auto said = head.headers.get("grpc-status").value_or("");
   if (said == "14") return 503;  // unavailable
-  if (said == "4") return 504;   // deadline exceeded
   if (said == "13") return 500;  // internal
   return head.status;
 }

@@ -108,18 +108,33 @@ class Failover(WeirCase):
         self.assertLessEqual(len(failed), 9, failed)
         self.assertGreater(count[0], 100)
 
-    def test_no_connection_within_the_time_for_it_leads_to_the_next_endpoint(self):
+    def full(self):
+        """An address where connections are neither taken nor refused."""
         full = socket.create_server(("127.0.0.1", 0), backlog=0)
         self.addCleanup(full.close)
-        address = "%s:%d" % full.getsockname()
-        fillers = [socket.socket() for _ in range(4)]
-        for filler in fillers:                       # the kernel drops what comes after them
+        for _ in range(4):                           # the kernel drops what comes after them
+            filler = socket.socket()
             filler.setblocking(False)
             filler.connect_ex(full.getsockname())
             self.addCleanup(filler.close)
-        weir = self.weir({"upstreams": {"api": settings.upstream(address, self.backend(), **settings.upstream_timeouts(connect="300ms"))},
+        return "%s:%d" % full.getsockname()
+
+    def test_no_connection_within_the_time_for_it_leads_to_the_next_endpoint(self):
+        weir = self.weir({"upstreams": {"api": settings.upstream(self.full(), self.backend(), **settings.upstream_timeouts(connect="300ms"))},
                           "routes": [settings.route("/", "api")]})
         self.assertEqual({200}, {self.fetch(weir).status for _ in range(8)})
+
+    def test_deadlines_that_clients_ask_for_are_no_failures_of_an_endpoint(self):
+        upstream = settings.upstream(self.full()) | {"protocol": "http2", "circuit_breaker": {"min_requests": 2}, "outlier_detection": {}}
+        weir = self.weir({"upstreams": {"api": upstream}, "routes": [settings.route("/", "api")]})
+        with H2Client(weir.address) as client:
+            for _ in range(12):
+                response = client.request("POST", "/a.B/C", {"content-type": "application/grpc", "te": "trailers", "grpc-timeout": "50m"},
+                                          b"\0\0\0\0\0")
+                self.assertEqual("4", response.get("grpc-status") or dict(response.trailers or ()).get("grpc-status"))
+        self.assertEqual(0, weir.metric(PAUSES))
+        self.assertEqual(0, weir.metric("weir_outlier_ejections_total"))
+        self.assertEqual(0, weir.metric("weir_circuit_breaker_state", state="open"))
 
 
 if __name__ == "__main__":

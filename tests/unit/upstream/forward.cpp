@@ -448,6 +448,24 @@ TEST_CASE("forward: the exchange's own deadline is total_timeout") {
   CHECK(request.failure() == ErrorCode::total_timeout);
 }
 
+TEST_CASE("forward: a deadline that is shorter than the configuration's says nothing about the endpoint") {
+  Route route;
+  route.timeout = 10s;
+  for (const auto deadline : {1s, 8s, 10s}) {
+    CAPTURE(deadline.count());
+    ForwardBench bench({.timeouts = {.response = 60s}});
+    Request request(bench);
+    request.exchange.route = &route;
+    request.exchange.deadline = bench.loop.now() + deadline;
+    request.start();
+    Peer peer = bench.accept();
+    bench.receive(peer);
+    bench.advance(deadline);
+    CHECK(request.failure() == ErrorCode::total_timeout);
+    CHECK(bench.endpoint().failures == (deadline == 10s ? 1 : 0));
+  }
+}
+
 TEST_CASE("forward: an endpoint that talks no HTTP is protocol_error") {
   for (const auto* garbage :
        {"SSH-2.0-OpenSSH_9.2\r\n", "HTTP/1.1 200 OK\r\nContent-Length: 1\r\nContent-Length: 2\r\n\r\n"}) {

@@ -220,7 +220,10 @@ TEST_CASE("gates: an endpoint that doesn't take the request's body is") {
   Request request(bench, http::Method::post);
   const std::string large(32 << 20, 'x');
   request.body(large);
-  request.exchange.deadline = bench.loop.now() + 1s;
+  Route route;
+  route.timeout = 1s;
+  request.exchange.route = &route;
+  request.exchange.deadline = bench.loop.now() + route.timeout;
   request.start();
   Peer peer = bench.accept();
   bench.settle();

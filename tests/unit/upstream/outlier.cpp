@@ -261,7 +261,7 @@ TEST_CASE("outlier: what a gRPC call came to counts as the status that it would 
   };
   const std::string call = "Content-Type: application/grpc+proto\r\n";
   CHECK(errors_after(call + "grpc-status: 14\r\n") == std::pair(1U, 1U));  // unavailable
-  CHECK(errors_after(call + "grpc-status: 4\r\n") == std::pair(1U, 1U));   // deadline exceeded
+  CHECK(errors_after(call + "grpc-status: 4\r\n") == std::pair(0U, 0U));   // the client's deadline was exceeded
   CHECK(errors_after(call + "grpc-status: 13\r\n") == std::pair(1U, 0U));  // internal
   CHECK(errors_after(call + "grpc-status: 0\r\n") == std::pair(0U, 0U));
   CHECK(errors_after(call + "grpc-status: 5\r\n") == std::pair(0U, 0U));  // not found
