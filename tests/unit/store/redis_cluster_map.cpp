@@ -79,8 +79,9 @@ TEST_CASE("redis cluster: the nodes of a large map are connected to, and let go,
   int turns = 0;
   REQUIRE(watch([&] { return maps >= 2 && ++turns > 300; }));
   CHECK(seen - before >= kMasters);
-  CHECK(most_opened < kMasters / 4);  // a look may come after several turns
-  CHECK(most_closed < kMasters / 4);
+  // Other timers open and close some at a time, too.
+  CHECK(most_opened < kMasters / 2);
+  CHECK(most_closed < kMasters / 2);
 }
 
 }  // namespace weir::store
