@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cstdint>
 #include <utility>
+#include <vector>
 
 #include "base/arena_text.h"
 #include "base/text.h"
@@ -113,18 +114,17 @@ bool CacheKey::takes(std::string_view parameter, Arena& arena) const {
 CacheKey::Query CacheKey::query_of(Query whole, Arena& arena) const {
   if (!whole.is_there || whole.text.empty() || !changes_queries()) return whole;
   const std::string_view query = whole.text;
-  struct Part {  // of the query: small, since two bytes may be a parameter
+  struct Part {  // of the query
     uint32_t at;
     uint32_t size;
   };
-  const auto most = static_cast<size_t>(std::ranges::count(query, '&')) + 1;
-  const auto parts = arena.make_list<Part>(most);
-  size_t count = 0;
+  thread_local std::vector<Part>
+      taken;  // not the arena: two bytes may be a parameter, and a request is read more than once
+  taken.clear();
   for_each_parameter(query, [&](std::string_view parameter) {
     if (!takes(parameter, arena)) return;
-    parts[count++] = {static_cast<uint32_t>(parameter.data() - query.data()), static_cast<uint32_t>(parameter.size())};
+    taken.push_back({static_cast<uint32_t>(parameter.data() - query.data()), static_cast<uint32_t>(parameter.size())});
   });
-  const auto taken = parts.first(count);
   const auto text_of = [&](const Part& part) { return query.substr(part.at, part.size); };
   if (query_.sort) {  // values of one name keep their order
     std::ranges::sort(taken, {}, [&](const Part& part) {

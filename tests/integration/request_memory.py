@@ -23,8 +23,8 @@ PIECES = 60_000                                     # of one byte each
 LONG = 31 * 1024                                    # a field that still fits a head
 
 
-def in_pieces(method="GET", target="/", fields=()):
-    head = request_bytes(method, target, [*fields, ("Transfer-Encoding", "chunked")])
+def in_pieces(method="GET", target="/", fields=(), **more):
+    head = request_bytes(method, target, [*fields, ("Transfer-Encoding", "chunked")], **more)
     return head + chunked(*[b"x"] * PIECES)
 
 
@@ -104,7 +104,7 @@ class RequestMemory(ReleaseCase):
 
     def test_an_order_to_forget_in_60_000_pieces(self):
         weir = self.serve(cache_settings.cache(ttl="1h"))
-        wire = in_pieces("POST", "/cache/purge")
+        wire = in_pieces("POST", "/cache/purge", [("Content-Type", "application/json")], host="localhost")
         self.fetch(weir.admin, target="/cache")
         before = self.number(HELD)
         struct.pack_into("q", self.counts, 8 * MOST, before)
