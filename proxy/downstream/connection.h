@@ -22,6 +22,8 @@ class Connection final : public ListNode, public http::CodecEvents {
 
   /// Whether no exchange runs and nothing has been read of the next one.
   bool is_idle() const { return streams_.is_empty() && codec_->is_idle(); }
+  /// The client has yet to take bytes: those in the output, or those that the kernel holds for it.
+  bool is_owed() const { return wire_.is_backed_up() || (peer_.is_ip() && socket_.undelivered() > 0); }
   /// Says that no new stream is wanted, where the protocol has words for it between two answers.
   void drain();
   /// Its WebSockets say that they go, and end; false when it has none.

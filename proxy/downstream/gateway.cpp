@@ -165,7 +165,7 @@ void Gateway::close_idle() {
   List<Connection> kept;
   while (Connection* connection = connections_.pop_front()) {
     kept.push_back(*connection);
-    if (connection->is_idle()) connection->close();
+    if (connection->is_idle() && !connection->is_owed()) connection->close();
   }
   connections_.splice(kept);
 }

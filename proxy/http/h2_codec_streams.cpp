@@ -186,7 +186,9 @@ void H2Codec::has_closed(Stream& stream, uint32_t code) {
       guard_.has_answered();
       retire(stream);
     } else {
-      judge(guard_.wasted_stream(), "a flood of malformed streams");
+      // An endpoint that goes away gracefully closes every stream that it has not looked at.
+      const bool is_refused = role_ == Role::client && code == NGHTTP2_REFUSED_STREAM;
+      if (!is_refused) judge(guard_.wasted_stream(), "a flood of malformed streams");
       lose(stream, closing_error(stream, code));
     }
   }

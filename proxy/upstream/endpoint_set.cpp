@@ -27,7 +27,17 @@ EndpointSet::EndpointSet(const UpstreamSettings& settings, std::vector<EndpointS
   if (!backups().empty()) backup_balancer_ = make_balancer(settings.balance.value, backups());
 }
 
+/// One that waits for a place on an endpoint stands before all that come later, which other endpoints could serve. So a
+/// retry takes a place on an endpoint that it has tried rather than wait for another.
 EndpointSet::Choice EndpointSet::choose(Pick pick) const {
+  const Choice choice = choose_untried(pick);
+  if (!choice.is_full || !pick.tried || pick.is_only_untried) return choice;
+  pick.tried = nullptr;
+  return choose_untried(pick);
+}
+
+/// Those not tried before any again.
+EndpointSet::Choice EndpointSet::choose_untried(Pick pick) const {
   Reach reach = this->reach();
   if (reach.is_panic && pick.is_probe && reach.has_healthy) reach = {};
   if (reach.is_panic) state_.health.count_panic_request();

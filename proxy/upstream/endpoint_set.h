@@ -75,6 +75,7 @@ class EndpointSet {
     const Balancer* balancer;
     Health worst;
   };
+  Choice choose_untried(Pick pick) const;
   static std::optional<Choice> choose_among(const Group& group, Pick& pick);
   Reach work_out_reach(uint64_t version) const;
 

@@ -49,6 +49,8 @@ class HealthLedger {
   /// No connection can be made: the endpoint is left alone for a while. And it is reached again.
   void cannot_connect(const EndpointState& endpoint, std::string_view why);
   void can_connect(const EndpointState& endpoint);
+  /// Requests that wait may have an endpoint now.
+  void call_waiters();
   /// A request went on to another endpoint, since one took no connection.
   void count_failover();
   const std::string& upstream() const { return upstream_; }

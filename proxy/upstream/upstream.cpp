@@ -186,6 +186,9 @@ std::optional<Result<EndpointLease>> Upstream::try_acquire(Exchange& exchange, C
 
 Task<Result<EndpointLease>> Upstream::acquire(Exchange& exchange, Candidates among) const {
   if (auto lease = try_acquire(exchange, among)) co_return std::move(*lease);
+  // A second attempt that nobody needs waits for no place.
+  const bool is_extra = exchange.destination.is_only_untried;
+  if (is_extra) co_return weir::fail(ErrorCode::overflow, Side::self, "no other endpoint has a place", RetrySafe::yes);
   auto place = state_->queue.enter(exchange.loop(), settings_.queue.size);
   if (!place)
     co_return weir::fail(ErrorCode::overflow, Side::self, "too many requests wait for an endpoint", RetrySafe::yes);
