@@ -4,6 +4,7 @@ import signal
 import time
 import unittest
 
+from h2_wire import PING, H2Client
 from harness import WeirCase, eventually, settings
 from wire import RawClient
 
@@ -35,6 +36,18 @@ class Drain(WeirCase):
                 self.api.release.set()
                 self.assertEqual("/hold", self.held.result().json()["target"])
                 self.assertEqual(0, weir.wait())
+
+    def test_what_the_kernel_has_yet_to_deliver_is_cut_off_by_no_drain(self):
+        size = 2_000_000                             # the client's kernel takes a little of it, Weir's the rest
+        weir = self.in_front_of(self.backend(), workers=1, **settings.shutdown(drain_timeout="30s"))
+        with H2Client(weir.address, receive_buffer=4096) as client:
+            stream = client.begin("GET", f"/bytes/{size}", end=True)
+            eventually(lambda: weir.metric(settings.IN_FLIGHT) == 0, "all of it has left")
+            weir.signal(signal.SIGTERM)
+            time.sleep(2)                            # the time that idle connections have
+            client.send_frame(PING, b"12345678")
+            self.assertEqual(size, len(client.response(stream).body))
+        self.assertEqual(0, weir.wait())
 
     def test_readiness_ends_first_and_liveness_last(self):
         weir = self.holding(delay="1s")

@@ -111,6 +111,18 @@ TEST_CASE("h2 client: what a peer that goes away never saw may be sent again") {
   CHECK(bench.codec.send_request(RequestHead(bench.arena), BodySize::none()) == 0);
 }
 
+TEST_CASE("h2 client: however many requests a peer that goes away never saw, the others get their responses") {
+  H2Bench bench(Role::client, {}, 1 << 20, setting(NGHTTP2_SETTINGS_MAX_CONCURRENT_STREAMS, 1000));
+  for (int i = 0; i < 500; ++i) bench.ask();
+  bench.sent();
+  bench.feed(goaway(1, NGHTTP2_NO_ERROR));
+  bench.sent();
+  CHECK_FALSE(bench.error);
+  CHECK(bench.events.resets.size() == 499);
+  bench.feed(headers(1, kOk));
+  CHECK(bench.events.ends == 1);
+}
+
 TEST_CASE("h2 client: only a refused stream is safe to send again") {
   H2Bench bench(Role::client);
   bench.ask();

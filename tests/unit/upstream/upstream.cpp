@@ -131,6 +131,26 @@ TEST_CASE("upstream: a request waits for a full endpoint and gets its place, fir
   CHECK(second.is_done());
 }
 
+TEST_CASE("upstream: a retry takes a place on an endpoint that it has tried rather than hold up all that come later") {
+  Bench bench;
+  bench.with({Bench::limited("10.0.0.1:80", 10), Bench::limited("10.0.0.2:80", 1)});
+  auto first = bench.lease();
+  auto second = bench.lease();
+  const auto& roomy = first.state().text == "10.0.0.1:80" ? first : second;
+  bench.tried(roomy);
+  CHECK(bench.next() == "10.0.0.1:80");
+  SUBCASE("a hedge, which nobody needs, waits for no place at all") {
+    bench.exchange.destination.is_only_untried = true;
+    auto hedge = bench.upstream->acquire(bench.exchange);
+    hedge.start();
+    REQUIRE(hedge.is_done());
+    const auto lease = hedge.take();
+    REQUIRE_FALSE(lease);
+    CHECK(lease.error().code == ErrorCode::overflow);
+    CHECK(bench.upstream->state().queue.size() == 0);
+  }
+}
+
 TEST_CASE("upstream: a place handed to a request that is gone moves on") {
   Bench bench;
   bench.with({Bench::limited("10.0.0.1:80", 1)});
