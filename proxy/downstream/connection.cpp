@@ -64,12 +64,8 @@ Connection::~Connection() {
 Task<> Connection::serve() {
   if (gateway_.tls() && !co_await arrive()) co_return close();
   while (state_ != State::closed) {
-    if (must_pause()) {
-      co_await resume_.wait();
-      continue;
-    }
-    if (codec_->is_congested() && wire_.is_backed_up()) {  // the client asks and reads nothing
-      co_await wire_.progress();
+    if (Signal* const changed = pause()) {
+      co_await changed->wait();
       continue;
     }
     co_await socket_.readable();
@@ -103,6 +99,12 @@ bool Connection::must_pause() const {
   if (state_ == State::deaf) return true;
   if (codec_->is_multiplexed() || streams_.is_empty()) return false;
   return streams_.front().body.is_full() || (stash_ && stash_->bytes() >= kMostStashed);
+}
+
+/// What to wait for before more is read; null: nothing. A client that asks and reads nothing is not read either.
+Signal* Connection::pause() {
+  if (must_pause()) return &resume_;
+  return codec_->is_congested() && wire_.is_backed_up() ? &wire_.progress() : nullptr;
 }
 
 void Connection::receive() {

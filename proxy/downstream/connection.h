@@ -74,6 +74,7 @@ class Connection final : public ListNode, public http::CodecEvents {
   void client_finished();
   void refuse(Error error);
   bool must_pause() const;
+  Signal* pause();
   void on_alarm();
   void idled();
   void late(Stream& stream, const Error& error);
@@ -115,10 +116,10 @@ class Connection final : public ListNode, public http::CodecEvents {
   bool is_barred_ = false;     // no request is served any more
   bool we_close_ = false;      // the last response said so, and the client may not have known
   bool has_received_ = false;  // since the last look at a client that lingers
+  uint8_t lingers_ = 0;        // looks that found such a client sending
   uint16_t looks_ = 0;         // in a row that found the client to have taken nothing of what the kernel holds for it
   uint32_t undelivered_ = 0;   // bytes that the kernel held at the last look
   uint32_t requests_ = 0;
-  Time linger_until_{};
   uint32_t vetted_;                // Gateway::vetting() when its client was last found to be let in
   List<Stream> streams_;           // the oldest in front
   std::unique_ptr<Output> stash_;  // bytes that wait for an exchange to end; most clients never have any

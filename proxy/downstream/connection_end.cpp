@@ -68,7 +68,7 @@ bool Connection::is_delivering() {
 /// drop the response with it, which waits there to be read.
 bool Connection::is_still_sending() {
   const bool has_received = std::exchange(has_received_, false);
-  if (!has_received || gateway_.worker().loop.now() >= linger_until_) return false;
+  if (!has_received || ++lingers_ * kLinger >= kLongestLinger) return false;
   alarm_.start(kLinger);
   return true;
 }
@@ -237,7 +237,7 @@ void Connection::part_strays(const RouteTable& routes, Time then) {
 void Connection::linger() {
   state_ = State::lingering;
   has_received_ = false;
-  linger_until_ = gateway_.worker().loop.now() + kLongestLinger;
+  lingers_ = 0;
   alarm_.stop();
   stash_.reset();
   resume_.notify();

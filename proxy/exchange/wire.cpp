@@ -58,7 +58,7 @@ void Wire::use(http::Codec& codec) {
   shared_->turn.run = [](Ready& turn) { static_cast<Shared::Turn&>(turn).wire->write_shared(); };
 }
 
-Signal::Awaiter Wire::progress() { return shared_->progress.wait(); }
+Signal& Wire::progress() { return shared_->progress; }
 
 Backlog* Wire::backlog() const { return shared_ ? &shared_->backlog : nullptr; }
 

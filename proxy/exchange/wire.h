@@ -48,7 +48,7 @@ class Wire {
   /// Grows with each byte that the peer acknowledges. One system call.
   int64_t delivered() const;
   /// A multiplexed connection: until something has left, or nothing will any more.
-  Signal::Awaiter progress();
+  Signal& progress();
   bool is_broken() const { return is_broken_; }
   /// A multiplexed connection's; null otherwise.
   Backlog* backlog() const;
