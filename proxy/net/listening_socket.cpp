@@ -1,11 +1,14 @@
 #include "net/listening_socket.h"
 
 #include <fcntl.h>
+#include <linux/filter.h>
+#include <netinet/tcp.h>
 #include <sys/fsuid.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #include <algorithm>
+#include <array>
 #include <cerrno>
 #include <cstdio>
 #include <cstring>
@@ -176,15 +179,29 @@ std::string why_taken(const Address& address, std::span<const int> own) {
     return "";
   }
   // With an overlapping socket of this process, a bind without SO_REUSEPORT fails whoever else is there.
-  if (!own.empty()) {
-    const auto holders = port_holders(address);
-    const auto is_foreign = [&](const PortHolder& holder) { return !is_own(holder, own); };
-    return holders && std::ranges::any_of(*holders, is_foreign) ? reason(EADDRINUSE) : "";
-  }
+  if (!own.empty()) return is_shared(address, own) ? reason(EADDRINUSE) : "";
   const auto fd = bind_socket(address, {.reuse_port = false});
   if (!fd) return fd.error();
   ::close(*fd);
   return "";
+}
+
+bool is_shared(const Address& address, std::span<const int> own) {
+  if (!address.is_ip()) return false;
+  const auto holders = port_holders(address);
+  return holders && std::ranges::any_of(*holders, [&](const PortHolder& holder) { return !is_own(holder, own); });
+}
+
+void drop_new_handshakes(int fd) {
+  constexpr uint32_t kFlags = 13;  // offset in the TCP header (RFC 9293, 3.1)
+  // A filter sees a packet of TCP from the header on, after the kernel has chosen the socket.
+  std::array<sock_filter, 5> program{{
+      BPF_STMT(BPF_LD | BPF_B | BPF_ABS, kFlags), BPF_STMT(BPF_ALU | BPF_AND | BPF_K, TH_SYN | TH_ACK),
+      BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, TH_SYN, 0, 1), BPF_STMT(BPF_RET | BPF_K, 0),  // drops
+      BPF_STMT(BPF_RET | BPF_K, 0xffffffff),                                            // keeps the whole packet
+  }};
+  const sock_fprog filter{program.size(), program.data()};
+  ::setsockopt(fd, SOL_SOCKET, SO_ATTACH_FILTER, &filter, sizeof filter);
 }
 
 }  // namespace weir::net

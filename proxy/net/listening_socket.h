@@ -63,6 +63,14 @@ std::expected<int, std::string> open_listener(const Address& address, const List
 /// not count.
 std::string why_taken(const Address& address, std::span<const int> own = {});
 
+/// True when a socket that is not in `own` listens on the address as well: the kernel spreads connections over all.
+bool is_shared(const Address& address, std::span<const int> own);
+
+/// Makes a listening socket drop every SYN from now on. Handshakes that have begun are completed, and what is in the
+/// queue can be accepted. A client whose SYN is dropped sends it again after a second, and then reaches a socket that
+/// still listens: so a shared address can be left without a reset. Linux only; errors are ignored.
+void drop_new_handshakes(int fd);
+
 /// 0.0.0.0 or [::], with any port.
 bool is_wildcard(const Address& address);
 /// True when connections to `inner` reach a socket bound to `outer`, unless a socket is bound to `inner` itself.

@@ -211,6 +211,20 @@ void SocketSet::give_back() {
   }
 }
 
+bool SocketSet::leave_to_others(const std::set<int>& kept) const {
+  bool any = false;
+  for (const auto& [name, opened] : sockets_) {
+    const auto is_kept = [&](int fd) { return kept.contains(fd); };
+    if (std::ranges::all_of(opened.fds, is_kept) || !net::is_shared(opened.address, overlapping(opened.address, {})))
+      continue;
+    any = true;
+    for (const int fd : opened.fds) {
+      if (!is_kept(fd)) net::drop_new_handshakes(fd);
+    }
+  }
+  return any;
+}
+
 void SocketSet::keep_only(const std::set<int>& kept) {
   for (auto& [name, opened] : sockets_) {
     std::erase_if(opened.fds, [&](int fd) {

@@ -60,6 +60,9 @@ class SocketSet {
   /// Undoes `change_access`.
   void give_back();
 
+  /// All but these take no new connection where another process listens on the address, too. True when there is such
+  /// a socket: handshakes that have begun need a moment before it is closed.
+  bool leave_to_others(const std::set<int>& kept) const;
   /// Closes all but these, once no worker watches the others.
   void keep_only(const std::set<int>& kept);
 

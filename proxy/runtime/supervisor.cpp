@@ -26,6 +26,8 @@ constexpr Duration kDrainStep = std::chrono::milliseconds(20);
 constexpr Duration kPatience = std::chrono::seconds(5);   // beyond the drain, with a worker that hangs
 constexpr Duration kIdleGrace = std::chrono::seconds(1);  // for requests that were on their way when the drain began
 
+constexpr Duration kHandshake = std::chrono::milliseconds(200);  // a round trip to most clients
+
 /// Every connection takes a descriptor: as many as the machine allows.
 void raise_descriptor_limit() {
   rlimit limit{};
@@ -275,6 +277,7 @@ Task<> Supervisor::publish(std::unique_ptr<Reign> reign) {
     for (const auto& endpoint : set->all()) adoption->endpoints.insert(endpoint.state.get());
   }
   reign->adoption = adoption;
+  if (sockets_.leave_to_others(adoption->kept)) co_await sleep_for(loop_, kHandshake);
   co_await workers_.ask(
       [&](Worker& worker, Worker::Done done) { worker.adopt(adoption, assignments[worker.index()], std::move(done)); });
   sockets_.settle();
@@ -366,6 +369,17 @@ void Supervisor::trim_heap() {
   ::malloc_trim(0);
 }
 
+/// They are served until the end.
+std::set<int> Supervisor::admin_sockets() const {
+  std::set<int> sockets;
+  for (const auto& worker : sockets_.assign(reign_->snapshot->configuration(), 1)) {
+    for (const auto& assignment : worker) {
+      if (assignment.is_admin()) sockets.insert(assignment.fd);
+    }
+  }
+  return sockets;
+}
+
 /// Readiness is 503 already. Then the delay, no more accepting, and what is in flight finishes.
 Task<> Supervisor::stop() {
   notify_service_manager("STOPPING=1");
@@ -376,6 +390,7 @@ Task<> Supervisor::stop() {
       {{"delay_ms",
         std::chrono::milliseconds(std::chrono::duration_cast<std::chrono::milliseconds>(settings.delay)).count()}});
   if (settings.delay > Duration{}) co_await sleep_for(loop_, settings.delay);
+  if (sockets_.leave_to_others(admin_sockets())) co_await sleep_for(loop_, kHandshake);
   co_await workers_.ask([](Worker& worker, Worker::Done done) { worker.drain(std::move(done)); });
   const Time begun = loop_.now();
   for (;;) {

@@ -81,6 +81,7 @@ class Supervisor final : public admin::Console {
   Task<admin::ReloadOutcome> reload_now();
   Task<admin::ReloadOutcome> reload_once();
   Task<> reload_on_signal();
+  std::set<int> admin_sockets() const;
   Task<> stop();
   /// `becoming`: the user who has to be able to open the log again.
   std::shared_ptr<observe::AccessLog> open_log(const Configuration& configuration,

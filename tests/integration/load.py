@@ -70,7 +70,7 @@ def reply(sock, halves, answer):
 
 class Load:
     """Clients in `processes`, until `finish()`, which gives {outcome: count}: the body of each good answer as text,
-    or what went wrong: "connect", "reset", "cut", "status N", ..."""
+    or what went wrong: "connect: reason", "reset", "cut", "status N", ..."""
 
     def __init__(self, worker, processes, *arguments):
         self.stopping, self.tallies = FORK.Event(), FORK.SimpleQueue()
@@ -118,8 +118,8 @@ def new_connections(stopping, tally, address, rate):
         count += 1
         try:
             client = RawClient(address)
-        except OSError:
-            tally["connect"] += 1
+        except OSError as error:
+            tally[f"connect: {error}"] += 1
             continue
         with client:
             tally[outcome_of(lambda: client.get("/", {"Connection": "close"}))] += 1

@@ -94,6 +94,31 @@ TEST_CASE("listener: it finishes with what waits in the queue, and listens no mo
   CHECK(accepts == 0);
 }
 
+TEST_CASE("listener: a socket that drops new handshakes still hands over what has begun, and no client is reset") {
+  Bench bench;
+  Listener listener(bench.loop, bench.fd, bench.guests);
+  const auto early = bench.connect();
+  drop_new_handshakes(bench.fd);
+  listener.start();
+  CHECK(bench.until([&] { return bench.guests.peers.size() == 1; }));
+  const auto late = start_connect(where(bench.fd));
+  REQUIRE(late.has_value());
+  const Peer peer(late->fd);
+  bench.settle();
+  CHECK(bench.guests.peers.size() == 1);
+}
+
+TEST_CASE("listener: an address is shared when somebody else listens on it, too") {
+  const Bench bench;
+  const auto address = where(bench.fd);
+  CHECK_FALSE(is_shared(address, {{bench.fd}}));
+  const auto second = open_listener(address, {});
+  REQUIRE(second.has_value());
+  CHECK(is_shared(address, {{bench.fd}}));
+  CHECK_FALSE(is_shared(address, {{bench.fd, *second}}));
+  ::close(*second);
+}
+
 TEST_CASE("listener: destroyed, it accepts no more, and the descriptor stays open") {
   Bench bench;
   {
