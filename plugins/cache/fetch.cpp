@@ -17,6 +17,11 @@ constexpr int kMostTurns = 8;  // fills with a response that one request waits f
 
 bool has_failed(const Exchange& exchange) { return exchange.failure || is_origin_error(exchange.response.head.status); }
 
+/// What another process had is stale, and may be used while it is refreshed.
+bool is_due(const Fill::Outcome& outcome, const RequestDirectives& asked, Time now) {
+  return outcome.is_from_store && use_of(*outcome.object, asked, now) == Use::while_revalidating;
+}
+
 /// Leaves when the leader's coroutine does, however that ends.
 class Leave {
  public:
@@ -101,13 +106,14 @@ Cache::Step Cache::step(Exchange& exchange, const Inquiry& inquiry, const Shelf:
   using Kind = Fill::Outcome::Kind;
   const auto& outcome = *company.outcome;
   if (outcome.status != 0) status.forward_status = outcome.status;
+  const auto can_stand_in = [&](const ObjectPtr& object) { return object && stand_in(exchange, object, inquiry); };
   switch (outcome.kind) {
     case Kind::object: {
       const bool is_for_it =
           company.leads || outcome.object->selection.matches(exchange.request.headers, exchange.arena());
       if (!is_for_it) return Step::again;
       const bool is_older = outcome.is_from_store && !company.leads;
-      if (is_older && use_of(*outcome.object, inquiry.asked, exchange.loop().now()) != Use::as_it_is)
+      if (is_older && use_of(*outcome.object, inquiry.asked, exchange.loop().now()) == Use::after_validation)
         return Step::alone;
       return reply(exchange, outcome.object) ? Step::answered : Step::alone;
     }
@@ -117,7 +123,7 @@ Cache::Step Cache::step(Exchange& exchange, const Inquiry& inquiry, const Shelf:
     }
     case Kind::failed:
       if (!company.leads) return Step::again;  // it may be the fault of the client that asked
-      return found.object && stand_in(exchange, found.object, inquiry) ? Step::over : Step::conclude;
+      return can_stand_in(found.object) || can_stand_in(outcome.object) ? Step::over : Step::conclude;
   }
   return Step::alone;
 }
@@ -141,6 +147,8 @@ Task<> Cache::fetch(Exchange& exchange, Next next, const Inquiry& inquiry, Shelf
       exchange.fail({ErrorCode::response_timeout, Side::upstream, "no answer within the time for one"});
       co_return finish(exchange, status, CacheOutcome::miss);
     }
+    if (company.leads && is_due(*company.outcome, inquiry.asked, exchange.loop().now()))
+      refresh(exchange, next, inquiry, company.outcome->object);
     switch (step(exchange, inquiry, found, company, status)) {
       case Step::over: co_return;
       case Step::answered:
@@ -186,8 +194,11 @@ void Cache::finish_fetched(Exchange& exchange, const Company& company, CacheStat
   const auto& outcome = *company.outcome;
   if (outcome.is_from_store) {
     const Time now = exchange.loop().now();
+    const bool is_stale = !outcome.object->is_fresh(now);
+    if (is_stale) exchange.record.raise(Flag::ST);
     outcomes_.served(outcome.object->age(now));
-    return finish(exchange, {.ttl = outcome.object->ttl(now), .detail = "shared"}, CacheOutcome::hit);
+    return finish(exchange, {.ttl = outcome.object->ttl(now), .detail = is_stale ? "stale-while-revalidate" : "shared"},
+                  is_stale ? CacheOutcome::stale : CacheOutcome::hit);
   }
   status.is_stored = company.is_kept;
   const auto came = outcome.was_validated ? CacheOutcome::revalidated : CacheOutcome::miss;

@@ -116,10 +116,15 @@ Task<bool> Lead::find_in_store() {
   Exchange& exchange = child_->exchange;
   auto found = co_await parts_.shared->find(exchange, order_.key, url(), parts_.purges());
   if (!found || (order_.stored && !is_newer(*found, *order_.stored))) co_return false;
-  if (use_of(*found, order_.asked, exchange.loop().now()) != Use::as_it_is) co_return false;
   found->purges_seen = purges_seen_;
   found->content->charge_to(shelf_->account());
   shelf_->put(key(), found, *order_.fill);
+  const auto use = use_of(*found, order_.asked, exchange.loop().now());
+  if (use == Use::after_validation) {  // as though memory had held it
+    order_.stored = from_store_ = std::move(found);
+    co_return false;
+  }
+  shelf_->end(key(), order_.fill);  // a refresh that begins at once does not join it
   settle({.kind = Outcome::Kind::object, .object = found, .is_from_store = true});
   co_return true;
 }
@@ -190,7 +195,7 @@ void Lead::validated(const http::RequestHead& request) {
 
 void Lead::fail() {
   const Exchange& exchange = child_->exchange;
-  Outcome outcome{.kind = Outcome::Kind::failed};
+  Outcome outcome{.kind = Outcome::Kind::failed, .object = from_store_};
   if (exchange.failure) outcome.error = shared(*exchange.failure);
   else outcome.status = exchange.response.head.status;
   hand_over();

@@ -67,6 +67,7 @@ class Lead final : DelayListener {
   Time asked_{};
   bool has_head_ = false;  // of what may be kept
   ObjectPtr kept_;
+  ObjectPtr from_store_;               // stale, and being validated
   std::optional<Time> held_up_since_;  // by a reader of what only passes
 };
 

@@ -1,19 +1,22 @@
 #include "plugins/cache/shared_level.h"
 
+#include <random>
+
 #include "base/arena_text.h"
 #include "base/hash.h"
 #include "plugins/cache/rules/request_values.h"
-#include "plugins/cache/storage/packed.h"
 #include "store/store.h"
 
 namespace weir::plugins {
 
 // A key's place has the newest of its variants; each variant is kept at a place of its own, too, which is found by what
-// the newest was chosen by.
+// the newest was chosen by. A long body lies beside them in pieces; another request of the worker has its turn between
+// two pieces. The pieces are written before the head, so that a head without its pieces is rare, and then a miss.
 
 namespace {
 
 constexpr size_t kMostHead = 256 * 1024;  // bytes of all that is kept beside a body
+constexpr uint64_t kPiece = 256 * 1024;   // bytes of a body in one value of the store: about 1 ms of work
 constexpr uint64_t kSecondSeed = 0x9e3779b97f4a7c15;
 
 std::string_view hex_of(std::string_view text, Arena& arena) {
@@ -30,6 +33,18 @@ Moments moments(Exchange& exchange) { return {exchange.loop().now(), exchange.lo
 
 Duration keep_for(const Object& object, Time now) {
   return object.time_left(now) + std::max(object.terms.while_revalidate, object.terms.if_error);
+}
+
+uint64_t random_id() {
+  std::random_device dice;
+  return uint64_t{dice()} << 32 | dice();
+}
+
+/// Owns the memory of its text.
+std::string place_of_piece(std::string_view name, std::string_view key, uint64_t id, uint64_t number) {
+  std::string place("piece:");
+  place.append(name).append(":");
+  return place + std::to_string(hash(key)) + ":" + std::to_string(id) + ":" + std::to_string(number);
 }
 
 }  // namespace
@@ -56,7 +71,7 @@ Task<std::shared_ptr<Object>> SharedLevel::find(Exchange& exchange, std::string_
   RequestValues request(exchange.request.headers, arena);
   auto place = place_of(key, arena);
   for (int turn = 0; turn < 2; ++turn) {
-    const auto text = co_await exchange.worker.store.get({arena}, place, max_object_ + kMostHead);
+    const auto text = co_await exchange.worker.store.get({arena}, place, kPiece + kMostHead);
     if (!text || !*text) co_return nullptr;
     auto found = unpack(**text, key, moments(exchange), arena);
     if (!found) co_return nullptr;
@@ -73,9 +88,40 @@ Task<std::shared_ptr<Object>> SharedLevel::find(Exchange& exchange, std::string_
     const auto verdict = since ? purges.judge(*since, url, object->tags) : Purges::Verdict::gone;
     if (verdict == Purges::Verdict::gone) co_return nullptr;
     object->is_expired = verdict == Purges::Verdict::stale;
-    co_return std::move(object);
+    const bool is_whole = !found->pieces || co_await find_body(exchange, key, *found->pieces, *object->content);
+    co_return is_whole ? std::move(object) : nullptr;
   }
   co_return nullptr;
+}
+
+Task<bool> SharedLevel::find_body(Exchange& exchange, std::string_view key, Pieces pieces, Content& content) const {
+  if (pieces.size > max_object_) co_return false;
+  for (uint64_t at = 0, number = 0; at < pieces.size; at += kPiece, ++number) {
+    Arena arena(exchange.worker.blocks);
+    const auto place = place_of_piece(name_, key, pieces.id, number);
+    const auto text = co_await exchange.worker.store.get({arena}, place, kPiece);
+    if (!text || !*text || (*text)->size() != std::min(kPiece, pieces.size - at)) co_return false;
+    content.append(**text);
+  }
+  content.finish();
+  co_return true;
+}
+
+Task<bool> SharedLevel::put_body(Exchange& exchange, std::string_view key, Pieces pieces, Content& content,
+                                 Duration keep) const {
+  Content::Reader reader(content);
+  std::string bytes;
+  for (uint64_t number = 0; number * kPiece < pieces.size; ++number) {
+    bytes.clear();
+    for (auto piece = reader.next(kPiece); !piece.bytes.empty(); piece = reader.next(kPiece - bytes.size())) {
+      bytes.append(piece.bytes);
+      if (bytes.size() == kPiece) break;
+    }
+    Arena arena(exchange.worker.blocks);
+    const auto place = place_of_piece(name_, key, pieces.id, number);
+    if (!co_await exchange.worker.store.put({arena}, place, bytes, keep)) co_return false;
+  }
+  co_return true;
 }
 
 Task<> SharedLevel::put(Exchange& exchange, std::string_view key, const Object& object,
@@ -84,8 +130,11 @@ Task<> SharedLevel::put(Exchange& exchange, std::string_view key, const Object& 
   const auto keep = keep_for(object, now);
   if (object.content->size() > max_object_ || keep <= Duration{}) co_return;
   Arena& arena = exchange.arena();
-  const auto text = pack(object, key, purge_id, moments(exchange));
-  if (text.size() > max_object_ + kMostHead) co_return;
+  std::optional<Pieces> pieces;
+  if (object.content->size() > kPiece) pieces = Pieces{random_id(), object.content->size()};
+  if (pieces && !co_await put_body(exchange, key, *pieces, *object.content, keep)) co_return;
+  const auto text = pack(object, key, purge_id, moments(exchange), pieces);
+  if (text.size() > kPiece + kMostHead) co_return;
   const auto place = place_of(key, arena);
   if (!object.selection.members.empty()) {
     const auto chosen = [](const Selection::Member& member) {

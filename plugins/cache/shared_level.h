@@ -6,6 +6,7 @@
 
 #include "exchange/exchange.h"
 #include "plugins/cache/storage/object.h"
+#include "plugins/cache/storage/packed.h"
 #include "plugins/cache/storage/purges.h"
 
 namespace weir::plugins {
@@ -23,6 +24,9 @@ class SharedLevel {
   Task<> put(Exchange& exchange, std::string_view key, const Object& object, std::string_view purge_id) const;
 
  private:
+  /// Appends the body's pieces to `content`. False when one is missing, or has another length.
+  Task<bool> find_body(Exchange& exchange, std::string_view key, Pieces pieces, Content& content) const;
+  Task<bool> put_body(Exchange& exchange, std::string_view key, Pieces pieces, Content& content, Duration keep) const;
   std::string_view place_of(std::string_view key, Arena& arena) const;
   template <class ValueOf>
   std::string_view place_of(std::string_view place, const Selection& selection, Arena& arena, ValueOf value_of) const;

@@ -9,11 +9,12 @@ import time
 import unittest
 
 from backend import pattern
-from cache_case import CacheCase, Origin, Page, status_of
-from cache_settings import PURGE_PATH, STORED_KEYS, purge_order, shared, store
+from cache_case import CacheCase, Gate, Origin, Page, status_of
+from cache_settings import (IF_ERROR, PURGE_PATH, STORED_KEYS, STORED_PIECES, WHILE_REVALIDATE, purge_order, shared,
+                            store)
 from harness import PATIENCE, eventually, fetch, is_sanitized
 from redis_server import RedisServer
-from wire import RawClient, reset
+from wire import RawClient, request_bytes, reset
 
 FRESH = "max-age=600"
 WITHIN = 1 if not is_sanitized() else 3             # seconds until an order is obeyed everywhere
@@ -235,6 +236,76 @@ class Limits(Fleet):
         self.assert_hit(self.ask(small, weir=self.second))
         self.assert_hit(self.ask(path, weir=self.first))
         self.assert_miss(self.ask(path, weir=self.second))
+
+
+class Large(Fleet):
+    """A body in several pieces."""
+
+    settings = shared(max_object="4MiB")
+
+    def pieces(self):
+        return [line for line in self.redis.says(f"KEYS {STORED_PIECES}").split("\r\n") if line and line[0] not in "*$"]
+
+    def test_a_long_body_lies_in_pieces_and_comes_back(self):
+        body, before = pattern(2_500_000), set(self.pieces())
+        path = self.filled_by(self.first, body=body)
+        own = set(self.pieces()) - before
+        self.assertEqual(10, len(own))
+        for key in own:
+            self.assertGreater(float(self.redis.says(f"TTL {key}").strip(":\r\n")), 0)
+        response = self.ask(path, weir=self.second)
+        self.assert_hit(response)
+        self.assertEqual(body, bytes(response.body))
+
+    def test_a_body_with_a_piece_missing_or_cut_is_a_miss(self):
+        for harm in ("DEL {}", "SET {} short"):
+            with self.subTest(harm):
+                self.redis.says("FLUSHALL")
+                path = self.filled_by(self.first, body=pattern(2_500_000))
+                self.redis.says(harm.format(self.pieces()[0]))
+                response = self.ask(path, weir=self.second)
+                self.assertEqual((200, pattern(2_500_000)), (response.status, bytes(response.body)))
+                self.assert_miss(response)
+
+
+class Stale(Fleet):
+    """What Redis holds past its time is used by the rules of what memory holds (RFC 5861)."""
+
+    def test_while_it_is_refreshed(self):
+        path = self.filled_by(self.first, age=700, cache_control="max-age=600, stale-while-revalidate=6000")
+        gate = Gate(Page(cache_control=FRESH))
+        self.page(gate, path=path)
+        for _ in range(3):
+            response = self.ask(path, weir=self.second)
+            self.assertEqual(f"{path} #1".encode(), bytes(response.body))
+            self.assert_stale_hit(response, WHILE_REVALIDATE)
+        gate.wait_held()
+        self.assertEqual(2, self.count(path))
+        gate.open.set()
+        eventually(lambda: self.number(self.second, path) == 2, "it is refreshed", WITHIN)
+
+    def test_when_the_origin_fails(self):
+        path = self.filled_by(self.first, age=700, cache_control="max-age=600, stale-if-error=6000")
+        self.page(lambda connection, *_: connection.reset(), path=path)
+        clients = [self.client(self.second) for _ in range(8)]
+        for client in clients:
+            client.send(request_bytes(target=path))
+        for client in clients:
+            response = client.response()
+            self.assertEqual((200, f"{path} #1".encode()), (response.status, bytes(response.body)))
+            self.assert_stale_hit(response, IF_ERROR)
+
+    def test_it_is_validated(self):
+        path = self.filled_by(self.first, age=700, cache_control="max-age=600, stale-if-error=6000", etag='"1"',
+                              fields_304=[("Age", "0")])
+        self.assertEqual(1, self.number(self.second, path))
+        self.assertEqual([200, 304], [request.answered for request in self.origin.asked(path)])
+        self.assert_hit(self.ask(path, weir=self.second))
+
+    def test_not_when_it_must_be_revalidated(self):
+        path = self.filled_by(self.first, cache_control="max-age=1, must-revalidate, stale-if-error=6000")
+        self.page(lambda connection, *_: connection.reset(), path=path)
+        eventually(lambda: self.ask(path, weir=self.second).status >= 500, "it is over, and not used")
 
 
 class Forgetting(Fleet):

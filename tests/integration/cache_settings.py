@@ -58,6 +58,7 @@ def store(url, **values):
 
 
 STORED_KEYS = "weir:v:cache*"                       # of responses in Redis
+STORED_PIECES = "weir:v:piece*"                     # of their long bodies
 
 
 # --- orders to forget ----------------------------------------------------------------------------------------------

@@ -21,7 +21,7 @@ class Fill {
       failed,       // no response, or one of status 5xx: of the request that asked, never handed to another client
       uncacheable,  // there is one, for who asked first alone
     } kind;
-    ObjectPtr object;
+    ObjectPtr object;            // of `failed`: another process's, which may stand in
     bool was_validated = false;  // a 304 said that the stored one still holds
     bool is_from_store = false;  // another process had it
     std::optional<Error> error;  // of `failed`, its text for ever

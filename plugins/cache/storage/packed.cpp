@@ -14,7 +14,7 @@ namespace weir::plugins {
 
 namespace {
 
-constexpr uint8_t kVersion = 3;
+constexpr uint8_t kVersion = 4;
 constexpr uint32_t kMostItems = 4096;
 constexpr Duration kLongest = std::chrono::hours(24 * 365 * 100);
 
@@ -130,7 +130,8 @@ Selection unpack_selection(Reader& in) {
 
 }  // namespace
 
-std::string pack(const Object& object, std::string_view key, std::string_view purge_id, const Moments& at) {
+std::string pack(const Object& object, std::string_view key, std::string_view purge_id, const Moments& at,
+                 std::optional<Pieces> pieces) {
   Writer out;
   out.number(kVersion);
   out.text(key);
@@ -151,7 +152,9 @@ std::string pack(const Object& object, std::string_view key, std::string_view pu
     out.text(field.name);
     out.text(field.value);
   }
-  pack_body(out, *object.content);
+  out.number(pieces ? pieces->size : uint64_t{0});
+  if (pieces) out.number(pieces->id);
+  else pack_body(out, *object.content);
   return out.take();
 }
 
@@ -172,12 +175,13 @@ std::optional<Unpacked> unpack(std::string_view text, std::string_view key, cons
     const auto name = in.text();
     head.headers.add(name, in.text());
   }
-  const auto body = in.text();
+  if (const auto size = in.number<uint64_t>()) result.pieces = Pieces{in.number<uint64_t>(), size};
+  const auto body = result.pieces ? std::string_view() : in.text();
   if (!in.is_at_end() || shown > head.headers.size()) return std::nullopt;
   if (head.status < 200 || head.status > 599 || !std::ranges::all_of(head.headers, may_be_sent)) return std::nullopt;
-  auto content = std::make_shared<Content>(body.size());
+  auto content = std::make_shared<Content>(result.pieces ? result.pieces->size : body.size());
   content->append(body);
-  content->finish();
+  if (!result.pieces) content->finish();
   const auto is_hidden = [&](const http::Header& header) { return &header - head.headers.begin() >= shown; };
   result.object = std::make_shared<Object>(head, terms, std::move(content), is_hidden);
   result.object->selection = std::move(selection);

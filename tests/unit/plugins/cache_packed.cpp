@@ -66,6 +66,23 @@ TEST_CASE("cache, packed: another process has all of the object, as old as it wa
   CHECK(body_of(object) == body);
 }
 
+TEST_CASE("cache, packed: a body in pieces is left to the caller, who knows its size and where they are") {
+  Bench bench;
+  const auto text = pack(*bench.object("body"), "key", "1-1", bench.at, Pieces{.id = 7, .size = 4});
+  CHECK(text.find("body") == std::string::npos);
+  const auto there = unpack(text, "key", bench.at, bench.arena);
+  REQUIRE(there.has_value());
+  REQUIRE(there->pieces.has_value());
+  CHECK(there->pieces->id == 7);
+  CHECK(there->pieces->size == 4);
+  auto& content = *there->object->content;
+  CHECK(content.state() == Content::State::growing);
+  CHECK(content.announced() == 4);
+  content.append("body");
+  content.finish();
+  CHECK(body_of(*there->object) == "body");
+}
+
 TEST_CASE("cache, packed: a clock that is behind makes nothing younger than new") {
   Bench bench;
   const auto text = pack(*bench.object("b"), "key", "", bench.at);
