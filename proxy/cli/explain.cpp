@@ -1,79 +1,18 @@
 #include <algorithm>
 #include <array>
 #include <cstdio>
+#include <utility>
 
-#include "async/clock.h"
 #include "cli/cli.h"
+#include "cli/rehearsal.h"
 #include "config/redaction.h"
-#include "downstream/forwarded.h"
-#include "http/target.h"
+#include "exchange/error_response.h"
+#include "plugins/registry.h"
 #include "routing/origins.h"
-#include "routing/pattern.h"
-#include "runtime/snapshot.h"
 
 namespace weir::cli {
 
 namespace {
-
-/// A request that no socket brought, with all that it needs around it.
-struct Rehearsal {
-  explicit Rehearsal(store::Store& store)
-      : context{.loop = loop, .blocks = blocks, .buffers = buffers, .store = store, .local_store = store},
-        exchange(arena, context, nullptr) {}
-
-  SteadyClock clock;
-  Loop loop{clock};
-  BlockPool blocks{8 * 1024};
-  BlockPool buffers{64 * 1024};
-  WorkerContext context;
-  Arena arena{blocks};
-  Exchange exchange;
-};
-
-Result<> fill(Exchange& exchange, const ExplainArguments& arguments, const std::vector<std::string>& methods) {
-  auto& request = exchange.request;
-  request.method_name = arguments.method;
-  request.method = http::method_of(arguments.method);
-  request.more_methods = &methods;
-  if (!http::takes_method(request))
-    return fail(ErrorCode::unsupported_method, Side::client, "this method is answered with 501");
-  for (const auto& line : arguments.headers) {
-    const std::string_view header = line;
-    const auto colon = header.find(':');
-    if (colon == std::string_view::npos) return fail(ErrorCode::bad_request, Side::client, "a header is 'Name: value'");
-    request.headers.add(header.substr(0, colon), trim(header.substr(colon + 1)));
-  }
-  if (auto split = http::split_target(arguments.url, request); !split) return split;
-  if (const auto host = request.headers.get(http::Field::host); host && request.authority.empty())
-    request.authority = *host;
-  if (request.path.empty()) request.path = "/";
-  return {};
-}
-
-/// The listener at the URL's port; else the first.
-const runtime::ListenerSettings& listener_of(const Exchange& exchange, const runtime::Configuration& configuration) {
-  const auto port = routing::RequestHost(exchange.request).port();
-  const auto& listeners = configuration.listeners;
-  const auto found = std::ranges::find(listeners, port, [](const auto& one) { return one.address.port(); });
-  return found == listeners.end() ? listeners.front() : *found;
-}
-
-Result<> prepare(Exchange& exchange, const ExplainArguments& arguments, const runtime::Configuration& configuration) {
-  if (auto filled = fill(exchange, arguments, configuration.policy.methods.allow); !filled) return filled;
-  const auto peer = net::Address::parse_ip(arguments.client, 0);
-  if (!peer) return fail(ErrorCode::bad_request, Side::client, "--client is an IP address");
-  exchange.client.peer = *peer;
-  exchange.client.ip = arguments.client;
-  const auto& listener = listener_of(exchange, configuration);
-  exchange.client.listener = listener.name;
-  exchange.client.local_port = listener.address.port();
-  exchange.client.is_encrypted = listener.tls.has_value();
-  const auto& policy = configuration.policy;
-  const auto path = http::normalize_path(exchange.request.path, policy.path, exchange.arena());
-  if (!path) return std::unexpected(path.error());
-  exchange.request.path = *path;
-  return downstream::prepare_forwarding(exchange, policy.forwarding);
-}
 
 void print(const char* what, std::string_view text) {
   std::printf("%-10s %.*s\n", what, static_cast<int>(text.size()), text.data());
@@ -93,27 +32,49 @@ const Route* print_routes(const runtime::Snapshot& snapshot, Exchange& exchange)
   return matched;
 }
 
+/// Where in the chain each filter stands, and what it does; the outermost first.
 void print_filters(const Route& route) {
-  std::string names;
-  for (const auto& link : route.chain.links()) names += (names.empty() ? "" : ", ") + link.name;
-  print("filters", names.empty() ? "none" : names);
-}
-
-void print_upstream(const runtime::Snapshot& snapshot, std::string_view name) {
-  for (const auto& upstream : snapshot.upstreams()) {
-    if (upstream->name() != name) continue;
-    std::printf("upstream   %s (%s)\n", upstream->name().c_str(), upstream->settings().balance.name.c_str());
-    const auto endpoints = upstream->endpoints();
-    for (const auto& endpoint : endpoints->all()) std::printf("endpoint   %s\n", endpoint.state->text.c_str());
+  if (route.chain.links().empty()) print("filters", "none");
+  int position = 0;
+  for (const auto& link : route.chain.links()) {
+    const auto tag = std::ranges::find(plugins::filters(), link.name, &config::Tag<FilterFactory>::name);
+    const std::string about = tag == plugins::filters().end() ? "" : tag->about;
+    std::printf("filter     %d %s: %s\n", ++position, link.name.c_str(), about.c_str());
   }
 }
 
-void print_request(const Exchange& exchange) {
+const upstream::Upstream* find_upstream(const runtime::Snapshot& snapshot, std::string_view name) {
+  const auto& upstreams = snapshot.upstreams();
+  const auto found =
+      std::ranges::find(upstreams, name, [](const auto& one) -> std::string_view { return one->name(); });
+  return found == upstreams.end() ? nullptr : found->get();
+}
+
+void print_upstream(const upstream::Upstream& upstream) {
+  std::printf("upstream   %s (%s)\n", upstream.name().c_str(), upstream.settings().balance.name.c_str());
+  const auto endpoints = upstream.endpoints();
+  for (const auto& endpoint : endpoints->all()) std::printf("endpoint   %s\n", endpoint.state->text.c_str());
+}
+
+/// What the chosen endpoint gets as Host (HTTP/2: `:authority`).
+std::string sent_host(const upstream::Upstream& upstream, std::string_view asked) {
+  using From = upstream::HostRule::From;
+  const auto& rule = upstream.settings().host;
+  if (rule.from == From::client) return std::string(asked);
+  if (rule.from == From::fixed) return rule.name;
+  const auto endpoints = upstream.endpoints();
+  const auto& all = endpoints->all();
+  if (all.empty()) return "(the endpoint's own)";
+  const auto& first = all.front().authority;
+  return all.size() == 1 ? first : first + " (of this endpoint; each has its own)";
+}
+
+void print_request(const Exchange& exchange, const std::string& host) {
   const auto& request = exchange.request;
-  std::printf("sends      %.*s %.*s%s%.*s HTTP/1.1\n", static_cast<int>(request.method_name.size()),
-              request.method_name.data(), static_cast<int>(request.path.size()), request.path.data(),
-              request.has_query ? "?" : "", static_cast<int>(request.query.size()), request.query.data());
-  std::printf("           Host: %.*s\n", static_cast<int>(request.authority.size()), request.authority.data());
+  std::printf("sends      %.*s %.*s%s%.*s\n", static_cast<int>(request.method_name.size()), request.method_name.data(),
+              static_cast<int>(request.path.size()), request.path.data(), request.has_query ? "?" : "",
+              static_cast<int>(request.query.size()), request.query.data());
+  std::printf("           Host: %s\n", host.c_str());
   for (const auto& header : request.headers) {
     if (header.field == http::Field::host) continue;
     const auto value = config::is_secret_name(header.name) ? config::kMask : header.value;
@@ -122,15 +83,41 @@ void print_request(const Exchange& exchange) {
   }
 }
 
-/// Runs the route's filters up to where the request would leave, and shows what it is then.
+/// Stands where the request would leave: shows the request once, and answers 200 instead of the upstream.
 class Departure final : public Origin {
  public:
+  explicit Departure(const runtime::Snapshot& snapshot) : snapshot_(snapshot) {}
+  bool has_happened() const { return has_happened_; }
   Task<> handle(Exchange& exchange) const override {
-    print_request(exchange);
+    if (!std::exchange(has_happened_, true)) show(exchange);
     exchange.respond(200);
     co_return;
   }
+
+ private:
+  void show(const Exchange& exchange) const {
+    const auto* upstream = find_upstream(snapshot_, exchange.destination.upstream);
+    if (upstream) print_upstream(*upstream);
+    print_request(exchange, upstream ? sent_host(*upstream, exchange.request.authority)
+                                     : std::string(exchange.request.authority));
+  }
+
+  const runtime::Snapshot& snapshot_;
+  mutable bool has_happened_ = false;  // one thread
 };
+
+/// What Weir answers by itself: a route without an upstream, a filter, or a failure.
+void print_answer(const Exchange& exchange) {
+  if (exchange.failure) {
+    std::printf("answer     %u %.*s: %.*s\n", meaning_of(exchange.failure->code).status,
+                static_cast<int>(name_of(exchange.failure->code).size()), name_of(exchange.failure->code).data(),
+                static_cast<int>(exchange.failure->detail.size()), exchange.failure->detail.data());
+    return;
+  }
+  std::printf("answer     %u\n", exchange.response.head.status);
+  if (const auto location = exchange.response.head.headers.get("location"))
+    std::printf("           Location: %.*s\n", static_cast<int>(location->size()), location->data());
+}
 
 }  // namespace
 
@@ -146,12 +133,12 @@ int explain(const ExplainArguments& arguments) {
     return 1;
   }
   Rehearsal rehearsal(lasting.store);
-  Exchange& exchange = rehearsal.exchange;
-  if (const auto ready = prepare(exchange, arguments, snapshot->configuration()); !ready) {
+  Exchange& exchange = rehearsal.exchange();
+  if (const auto ready = rehearsal.prepare(arguments, snapshot->configuration()); !ready) {
     print("refused", ready.error().detail);
     return 1;
   }
-  print("listener", exchange.client.listener);
+  print("listener", rehearsal.listener());
   const Route* route = print_routes(*snapshot, exchange);
   if (!route) {
     print("answer", "404: no route matches");
@@ -159,18 +146,13 @@ int explain(const ExplainArguments& arguments) {
   }
   snapshot->router().find(exchange);
   exchange.route = route;
-  exchange.request_body = make_in<NoBody>(rehearsal.arena, rehearsal.arena);
   print_filters(*route);
-  if (exchange.destination.upstream.empty()) {
-    auto task = route->chain.run(exchange);
-    if (task.start()) std::printf("answer     %u\n", exchange.response.head.status);
-    return 0;
-  }
-  print_upstream(*snapshot, exchange.destination.upstream);
+  const auto departure = std::make_shared<Departure>(*snapshot);
   const auto& settings = snapshot->configuration().routes[route->index];
-  const Chain rehearsed(route->chain.links(), routing::make_origin(settings, std::make_shared<Departure>()));
-  auto task = rehearsed.run(exchange);
-  task.start();
+  const bool is_done = rehearsal.run(Chain(route->chain.links(), routing::make_origin(settings, departure)));
+  if (departure->has_happened()) return 0;
+  if (is_done) print_answer(exchange);
+  else print("answer", "none yet: a filter waits");
   return 0;
 }
 

@@ -25,8 +25,10 @@ Rewrite::Rewrite(const RewriteSettings& settings, PathPattern matched)
 Result<std::string_view> Rewrite::path(std::string_view path, Arena& arena) const {
   if (!path.starts_with('/')) return path;  // OPTIONS * and CONNECT
   const auto out = prefix_ ? with_prefix(path, arena) : regex_ ? substituted(path, arena) : path;
-  if (!is_path(out)) return fail(ErrorCode::internal, Side::self, "the route's rewrite made something that is no path");
-  return out;
+  if (is_path(out)) return out;
+  return fail(
+      ErrorCode::internal, Side::self,
+      arena.concat({"the route's rewrite made '", out, "', which is no path: it begins with '/', without ? and #"}));
 }
 
 std::string_view Rewrite::with_prefix(std::string_view path, Arena& arena) const {

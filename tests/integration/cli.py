@@ -7,6 +7,7 @@ import signal
 import subprocess
 import unittest
 
+from certificates import Authority
 from harness import WEIR, WeirCase, free_address
 from settings import answers
 
@@ -40,6 +41,17 @@ routes:
     rewrite: { prefix: /v2 }
     upstream: api
 """
+
+
+def two_listeners(site, host=None, filters=(), **route):
+    """A plain listener at port 8080 and one with TLS at 8443."""
+    return json.dumps({
+        "listeners": [{"name": "plain", "bind": "127.0.0.1:8080"},
+                      {"name": "tls", "bind": "127.0.0.1:8443", "tls": {"certificates": [site.yaml()]}}],
+        "upstreams": {"api": {"endpoints": ["127.0.0.1:9001"], **({"host": host} if host else {})}},
+        "filters": list(filters),
+        "routes": [{key: value for key, value in {"match": {"path": "/"}, "upstream": "api", **route}.items() if value}],
+    })
 
 
 class CommandLine(WeirCase):
@@ -198,6 +210,56 @@ class Explain(CommandLine):
         told = self.explain("GET", "http://api.example/v1/users", "--client", "10.1.2.3")
         self.assertIn("X-Forwarded-For: 10.1.2.3\n", told)
         self.assertIn("X-Forwarded-Port: 8080\n", told)
+
+    def site(self):
+        return Authority(self.folder()).issue("a.example")
+
+    def explained(self, text, *arguments):
+        """The lines by their first word; further ones of the same word follow, separated by a newline."""
+        done = self.run_weir("explain", "-c", self.file(text), *arguments)
+        self.assertEqual(0, done.returncode, done.stderr)
+        lines, word = {}, ""
+        for line in done.stdout.splitlines():
+            word = line[:11].strip() or word
+            lines[word] = f"{lines[word]}\n{line[11:]}" if word in lines else line[11:]
+        return lines
+
+    def test_every_kind_of_filter_is_shown_with_its_place_and_what_it_does(self):
+        filters = ["request_id", "circuit_breaker", "retry", {"rate_limit": {"rate": "5/s"}},
+                   {"concurrency_limit": {"max": 5}}, "grpc_web", "cache"]
+        told = self.explained(two_listeners(self.site(), filters=filters), "GET", "http://a.example/")
+        self.assertRegex(told["filter"], r"(?s)^1 request_id: .+\n2 circuit_breaker: .+\n7 cache: .+RFC 9111")
+        self.assertIn("Host: a.example", told["sends"])
+
+    def test_how_the_listener_was_chosen(self):
+        text = two_listeners(self.site())
+        for url, name, proto in (("https://a.example:8443/", "tls (port 8443)", "https"),
+                                 ("https://a.example/", "tls (the URL names no port; the first for https)", "https"),
+                                 ("http://a.example/", "plain (the URL names no port; the first for http)", "http"),
+                                 ("http://a.example:8443/", "tls (port 8443; TLS, so the scheme is https)", "https"),
+                                 ("http://a.example:99/", "plain (no listener has port 99; the first for http)", "http"),
+                                 ("/", "plain (the URL names no port; the first)", "http")):
+            with self.subTest(url):
+                told = self.explained(text, "GET", url)
+                self.assertEqual(name, told["listener"])
+                self.assertIn(f"X-Forwarded-Proto: {proto}\n", told["sends"])
+
+    def test_the_host_that_an_endpoint_gets(self):
+        for host, sent in (("endpoint", "127.0.0.1:9001"), ("b.example", "b.example"), (None, "a.example")):
+            with self.subTest(host):
+                told = self.explained(two_listeners(self.site(), host=host), "GET", "http://a.example/")
+                self.assertIn(f"Host: {sent}\n", told["sends"])
+        told = self.explained(two_listeners(self.site(), rewrite={"host": "c.example"}), "GET", "http://a.example/")
+        self.assertIn("Host: c.example\n", told["sends"])
+
+    def test_where_a_redirect_leads(self):
+        told = self.explained(two_listeners(self.site(), upstream=None, redirect={"to": "https://{host}/b{path_and_query}"}), "GET",
+                              "http://a.example/x?y=1")
+        self.assertRegex(told["answer"], r"^30\d\nLocation: https://a.example/b/x\?y=1$")
+
+    def test_why_a_rewrite_fails(self):
+        told = self.explained(two_listeners(self.site(), rewrite={"regex": "^/x(.*)", "to": "y\\1"}), "GET", "http://a.example/x1")
+        self.assertRegex(told["answer"], r"^500 \w+: .*'y1'.*no path")
 
     def test_no_route_is_told(self):
         self.assertRegex(self.explain("GET", "http://api.example/v9"), r"(?i)no route|404")

@@ -282,7 +282,20 @@ class WeirCase(unittest.TestCase):
     def weir(self, config, **how):
         weir = Weir(config, **{"environment": self.environment, **how})
         self.addCleanup(weir.stop)
-        return weir.start()
+        weir.start()
+        if type(self) not in self._explained:
+            self._explained.add(type(self))
+            self.explain(weir)
+        return weir
+
+    _explained = set()                              # classes: one configuration of each
+
+    def explain(self, weir):
+        """`weir explain` can tell of a request to whatever configuration."""
+        told = subprocess.run([WEIR, "explain", "-c", weir.file, "GET", "http://weir.test/"], capture_output=True,
+                              text=True, timeout=60, env=weir.environment, cwd=weir.folder)
+        self.assertEqual(0, told.returncode, told.stdout + told.stderr)
+        self.assertNotRegex(told.stderr, REPORT)
 
     def refused_start(self, config, **how):
         """What a start says that ends with 1, as one must whose configuration cannot be served."""

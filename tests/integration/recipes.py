@@ -7,7 +7,7 @@ import textwrap
 import unittest
 
 from grpc_peers import GrpcServer
-from harness import Weir, WeirCase, free_address
+from harness import WEIR, Weir, WeirCase, free_address
 from websocket_peers import EchoBackend
 
 ROOT = os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "..")
@@ -45,6 +45,8 @@ class Recipes(WeirCase):
                 weir.admin = re.search(r"^admin: \{ bind: (.*) \}", text, re.MULTILINE)[1]
                 self.addCleanup(weir.stop)
                 weir.start()
+                told = subprocess.run([WEIR, "config", "--admin", weir.admin], capture_output=True, text=True, timeout=60)
+                self.assertEqual(0, told.returncode, told.stderr)
             else:
                 told = subprocess.run(["bash", "-ec", moved(text)], cwd=folder, capture_output=True, text=True, timeout=60)
                 self.assertEqual(0, told.returncode, text + told.stdout + told.stderr)

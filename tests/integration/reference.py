@@ -8,7 +8,7 @@ import tempfile
 import textwrap
 import unittest
 
-from harness import WEIR, WeirCase
+from harness import REPORT, WEIR, WeirCase
 
 ROOT = os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "..")
 MARK = "<!-- settings -->\n"                        # what stands above it in REFERENCE.md is written by hand
@@ -56,10 +56,18 @@ class Reference(WeirCase):
         return subprocess.run([WEIR, *arguments], capture_output=True, text=True, timeout=30)
 
     def check(self, text):
-        path = os.path.join(self.home, "weir.yaml")
-        with open(path, "w") as file:
+        self.path = os.path.join(self.home, "weir.yaml")
+        with open(self.path, "w") as file:
             file.write(text)
-        return self.weir_prints("check", path)
+        return self.weir_prints("check", self.path)
+
+    def explain(self, text):
+        """A request for each path that the text names, to the file that was checked."""
+        for path in {"/", *re.findall(r"\bpath: (/[^\s,}]*)", text)}:
+            told = self.weir_prints("explain", "-c", self.path, "GET", f"http://api.example{path}")
+            self.assertEqual(0, told.returncode, path + told.stdout + told.stderr)
+            self.assertNotRegex(told.stderr, REPORT)
+            self.assertRegex(told.stdout, r"(?m)^(sends|answer) ")
 
     def test_the_reference_is_what_the_binary_prints(self):
         printed = self.weir_prints("schema", "--reference")
@@ -73,10 +81,17 @@ class Reference(WeirCase):
             with self.subTest(f"README.md:{line}"):
                 checked = self.check(completed(snippet))
                 self.assertEqual(0, checked.returncode, checked.stderr)
+                self.explain(snippet)
 
-    def test_the_example_is_sound(self):
-        checked = self.check(text_of("config", "example.yaml"))
-        self.assertEqual(0, checked.returncode, checked.stderr)
+    def test_the_examples_are_sound(self):
+        for name in sorted(os.listdir(os.path.join(ROOT, "config"))):
+            if not name.endswith(".yaml"):
+                continue
+            with self.subTest(name):
+                text = text_of("config", name)
+                checked = self.check(text)
+                self.assertEqual(0, checked.returncode, checked.stderr)
+                self.explain(text)
 
 
 if __name__ == "__main__":
