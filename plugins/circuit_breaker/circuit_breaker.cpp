@@ -4,6 +4,7 @@
 #include <set>
 
 #include "exchange/exchange.h"
+#include "exchange/route.h"
 #include "plugins/circuit_breaker/peers.h"
 
 namespace weir::plugins {
@@ -44,12 +45,34 @@ std::shared_ptr<Gate> make_gate(const BreakerSettings& settings, GateContext con
       Circuit::make(settings, std::move(name), std::move(labels), context.metrics, std::move(shared)), std::move(kept));
 }
 
-/// What came of the rest of the chain, as seen from above it.
-Finish finish_of(const Exchange& exchange, Time started, Time now) {
-  Finish finish{Outcome::answered, exchange.response.head.status, now - started, now};
-  if (exchange.failure) {
-    finish.outcome = exchange.failure->side == Side::upstream ? Outcome::broken : Outcome::abandoned;
+/// When the rest of the chain began, and which attempt was its first.
+struct Begin {
+  Time time;
+  size_t attempts;
+};
+
+/// Whether a failure is the upstream's. A deadline of the client's, or what a queue left of the route's time, says
+/// nothing about endpoints: of each attempt is known whether it had its time, of a wait for the response to another
+/// request only how long it took.
+bool is_upstreams(const Exchange& exchange, const Begin& begin, Time now) {
+  const Error& error = *exchange.failure;
+  if (error.side != Side::upstream) return false;
+  const auto& attempts = exchange.attempts;
+  for (size_t i = begin.attempts; i < attempts.size(); ++i) {
+    if (concerns_endpoint(attempts[i].outcome)) return true;
   }
+  if (attempts.size() > begin.attempts) return false;
+  if (error.code != ErrorCode::response_timeout && error.code != ErrorCode::total_timeout) return true;
+  const Duration whole = exchange.route ? exchange.route->timeout : Duration{};
+  return whole > Duration{} && now - begin.time >= whole * 9 / 10;
+}
+
+/// What came of the rest of the chain, as seen from above it. How long clients took to send their bodies, or waited for
+/// their turn, makes no response a slow one.
+Finish finish_of(const Exchange& exchange, const Begin& begin, Time now) {
+  Finish finish{Outcome::answered, exchange.response.head.status, now - begin.time, now};
+  if (const Attempt* attempt = exchange.attempts.last_answered(begin.attempts)) finish.took = attempt->answer_time();
+  if (exchange.failure) finish.outcome = is_upstreams(exchange, begin, now) ? Outcome::broken : Outcome::abandoned;
   return finish;
 }
 
@@ -66,11 +89,11 @@ bool BreakerGate::settle(uint64_t ticket, const Finish& finish) {
 }
 
 Task<> CircuitBreaker::handle(Exchange& exchange, Next next) const {
-  const Time started = exchange.loop().now();
-  auto permit = gate_->admit(started);
-  if (!permit) co_return fail_for(exchange, permit.error(), gate_->refuses_for(started));
+  const Begin begin{exchange.loop().now(), exchange.attempts.size()};
+  auto permit = gate_->admit(begin.time);
+  if (!permit) co_return fail_for(exchange, permit.error(), gate_->refuses_for(begin.time));
   co_await next(exchange);
-  permit->report(finish_of(exchange, started, exchange.loop().now()));
+  permit->report(finish_of(exchange, begin, exchange.loop().now()));
 }
 
 config::Tag<FilterFactory> circuit_breaker_filter() {

@@ -66,14 +66,19 @@ Task<> Hedge::handle(Exchange& exchange, Next next) const {
   const bool is_tunnel = !exchange.request.protocol.empty();
   if (is_tunnel || !http::is_safe(exchange.request.method)) co_return co_await next(exchange);
   const Time started = exchange.loop().now();
+  const size_t first = exchange.attempts.size();
   const auto place = budget_->enter(started);
   if (const auto after = delay()) {
     co_await race(exchange, next, *after);
   } else {
     co_await next(exchange);
   }
-  // How long the client waited for the first run, at least: one that was cut off has taken longer.
-  if (is_acceptable(exchange)) latency_->observe(exchange.loop().now() - started);
+  if (!is_acceptable(exchange)) co_return;
+  // How long the client waited for the first run, at least: one that was cut off has taken longer. What the client took
+  // to send its body is not the endpoint's.
+  const Time now = exchange.loop().now();
+  const bool was_sent = exchange.attempts.size() > first;
+  latency_->observe(now - started - (was_sent ? exchange.attempts[first].body_time(now) : Duration{}));
 }
 
 Task<> Hedge::race(Exchange& exchange, Next next, Duration delay) const {

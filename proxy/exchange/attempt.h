@@ -33,8 +33,16 @@ struct Attempt {
   uint16_t status = 0;
   Time started{};
   Time connected{};
+  Time sent{};      // all of the request was out; not set while it isn't
   Time answered{};  // the response head was whole
   Outcome outcome = Outcome::pending;
+
+  /// How long the request's body took to come and go, until `now` when it isn't all out: the client's time.
+  Duration body_time(Time now) const {
+    return connected > Time{} ? (sent > Time{} ? sent : now) - connected : Duration{};
+  }
+  /// How long the endpoint took until its response's head, without the client's time.
+  Duration answer_time() const { return answered - started - body_time(answered); }
 };
 
 }  // namespace weir

@@ -45,6 +45,13 @@ class Attempts {
     }
     return false;
   }
+  /// The last that was answered, of those from number `first` (from 0) on; null when none was.
+  const Attempt* last_answered(size_t first) const {
+    for (size_t i = size(); i > first; --i) {
+      if (attempts_[i - 1]->answered > Time{}) return attempts_[i - 1];
+    }
+    return nullptr;
+  }
   /// Whose answer or failure it is that the client was told: the last that nobody gave up. Not when there is none.
   const Attempt& decisive() const {
     if (const auto* over = last([](const Attempt& a) { return concerns_endpoint(a.outcome); })) return *over;

@@ -53,6 +53,7 @@ ResponseBody::~ResponseBody() { end(record_.status >= 500 ? Outcome::answered : 
 void ResponseBody::send(Connection& connection) {
   connection_ = &connection;
   waits_since_ = exchange_.loop().now();
+  record_.sent = {};
   connection.lend(*this);
   is_call_ = is_call(exchange_, connection.codec().is_multiplexed() ? http::Version::http2 : http::Version::http11);
   if (is_call_ && exchange_.record.call_stage == CallStage::none) exchange_.record.call_stage = CallStage::sent;
@@ -132,6 +133,7 @@ Task<Result<>> ResponseBody::until_granted() {
 
 /// The request is out: from here the endpoint has its time to answer.
 void ResponseBody::await_head() {
+  record_.sent = exchange_.loop().now();
   const auto& timeouts = upstream_.settings().timeouts;
   if (!has_head_ && !pipe_.is_settled()) arm(is_call_ ? timeouts.tunnel : timeouts.response);
 }
@@ -247,10 +249,10 @@ void ResponseBody::answered(http::BodySize size) {
   watch_deadline();
   record_.status = exchange_.response.head.status;
   record_.answered = exchange_.loop().now();
-  const Duration took = record_.answered - record_.started;
+  const Duration took = record_.answer_time();
   lease_.state().usual_latency.observe(took);
   upstream_.reached(lease_.state());
-  report(Outcome::answered);
+  lease_.report({Outcome::answered, record_.status, took, record_.answered});
   upstream_.observe(lease_.state(), Outcome::answered, &exchange_.response.head, took, record_.answered);
   http::remove_hop_by_hop(exchange_.response.head.headers);
   pipe_.touch();
@@ -298,7 +300,7 @@ void ResponseBody::settle(const Error& error) {
     else upstream_.observe(lease_.state(), outcome_of(error), nullptr, now - record_.started, now);
   }
   report(is_endpoints ? outcome_of(error) : Outcome::abandoned);
-  end(outcome_of(error));
+  end(is_endpoints ? outcome_of(error) : Outcome::abandoned);
 }
 
 void ResponseBody::report(Outcome outcome) {

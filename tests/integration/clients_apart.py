@@ -1,13 +1,16 @@
 """No response, quota or failure of one client reaches another client."""
 
+import json
 import threading
 import time
 import unittest
 
 from backend import ok
+from both_protocols import BothProtocols
 from cache_case import CacheCase, Gate, Page
 from cache_settings import cache, query
 from cli import CommandLine
+from h2_wire import H2Client
 from harness import WeirCase, eventually, settings
 from settings import concurrency_limit, rate_limit, route
 from wire import request_bytes
@@ -248,6 +251,49 @@ class Limits(WeirCase):
         started = time.monotonic()
         self.assertEqual([200, 200, 200], [self.fetch(weir).status for _ in range(3)])
         self.assertGreater(time.monotonic() - started, 0.8)
+
+
+class Blame(WeirCase):
+    """What a client takes its time for, or gives no time for, is laid to nobody else."""
+
+    def judged(self, *filters, slow=None):
+        """A route whose circuit, its upstream's and its endpoint's open after five failures; every page takes 10 ms."""
+        rule = {"min_requests": 5, "failure_ratio": "50%"} | ({"slow": {"after": slow, "ratio": "50%"}} if slow else {})
+        origin = self._kept(BothProtocols())
+        block = settings.upstream(origin) | {"protocol": "http2", "circuit_breaker": rule | {"scope": ["upstream", "endpoint"]},
+                                             "outlier_detection": {"consecutive_local_origin_failure": 3, "split_local_origin": True}}
+        return self.weir({"upstreams": {"api": block}, "routes": [
+            route("/", "api", "all", filters=[{"circuit_breaker": rule}, *filters])]})
+
+    def assert_unblamed(self, weir):
+        for name in (settings.BREAKER_CHANGES, "weir_outlier_ejections_total", "weir_endpoint_pauses_total"):
+            self.assertEqual(0, weir.metric(name), name)
+        self.assertEqual([200] * 3, [self.fetch(weir, target="/own/1").status for _ in range(3)])
+
+    def test_deadlines_that_a_client_asks_for_open_no_circuit_of_a_route(self):
+        for filters in ([], [cache()], [concurrency_limit(1, queue={"max": 20, "timeout": "5s"})]):
+            with self.subTest(filters=filters):
+                weir = self.judged(*filters)
+                with H2Client(weir.address) as client:
+                    for turn in range(5):
+                        streams = [client.ask("POST", f"/own/{turn}", {"content-type": "application/grpc", "te": "trailers",
+                                                                      "grpc-timeout": "2m"}, b"\0\0\0\0\0") for _ in range(5)]
+                        self.assertEqual({"4"}, {client.response(stream).get("grpc-status") for stream in streams})
+                self.assert_unblamed(weir)
+
+    def test_uploads_that_come_slowly_make_no_response_a_slow_one(self):
+        weir = self.judged(slow="400ms")
+        clients = [self.client(weir, timeout=30) for _ in range(8)]
+        for client in clients:
+            client.send(request_bytes("PUT", "/own/1", {"Content-Length": "10"}))
+        for _ in range(10):
+            time.sleep(0.08)                        # the client's own pace
+            for client in clients:
+                client.send(b"x")
+        self.assertEqual({200}, {client.response().status for client in clients})
+        self.assert_unblamed(weir)
+        endpoint = json.loads(self.fetch(weir.admin, target="/upstreams").body)["upstreams"][0]["endpoints"][0]
+        self.assertLess(endpoint["latency_ms"], 300)
 
 
 class Warnings(CommandLine):

@@ -13,6 +13,7 @@ namespace {
 struct Backend : Origin {
   Task<> handle(Exchange& exchange) const override {
     ++requests;
+    if (attempt) exchange.attempts.add(*attempt);
     if (failure) {
       exchange.fail(*failure);
     } else {
@@ -22,6 +23,7 @@ struct Backend : Origin {
   }
   uint16_t status = 200;
   std::optional<Error> failure;
+  std::optional<Attempt> attempt;
   mutable int requests = 0;
 };
 
@@ -91,6 +93,41 @@ TEST_CASE("circuit_breaker: what the upstream did wrong counts, what the client 
     bench.backend->failure = Error{ErrorCode::connection_reset, side, ""};
     for (int i = 0; i < 10; ++i) bench.send();
     CHECK(bench.backend->requests == (side == Side::upstream ? 4 : 10));
+  }
+}
+
+TEST_CASE("circuit_breaker: a failure counts when an attempt had its time, not when the client's deadline ended it") {
+  for (const auto outcome : {Outcome::abandoned, Outcome::timed_out}) {
+    Bench bench;
+    bench.backend->attempt = Attempt{.outcome = outcome};
+    bench.backend->failure = Error{ErrorCode::total_timeout, Side::upstream, ""};
+    for (int i = 0; i < 10; ++i) bench.send();
+    CHECK(bench.backend->requests == (outcome == Outcome::timed_out ? 4 : 10));
+  }
+}
+
+TEST_CASE(
+    "circuit_breaker: of a wait for another request's response only one that lasts all of the route's time counts") {
+  for (const auto whole : {5s, 0s}) {
+    Bench bench;
+    Route route;
+    route.timeout = whole;
+    bench.exchange.route = &route;
+    bench.backend->failure = Error{ErrorCode::response_timeout, Side::upstream, ""};
+    for (int i = 0; i < 10; ++i) bench.send();
+    CHECK(bench.backend->requests == 10);
+  }
+}
+
+TEST_CASE("circuit_breaker: a body that a client sends slowly makes no response a slow one") {
+  for (const auto sent : {100ms, 4900ms}) {
+    Bench bench("filters: [{ circuit_breaker: { min_requests: 4, open: 5s, slow: { after: 1s } } }]");
+    const Time start = bench.loop.now();
+    bench.backend->attempt =
+        Attempt{.started = start, .connected = start, .sent = start + sent, .answered = start + 5s};
+    bench.backend->attempt->outcome = Outcome::answered;
+    for (int i = 0; i < 10; ++i) bench.send();
+    CHECK(bench.backend->requests == (sent == 100ms ? 4 : 10));
   }
 }
 
