@@ -29,21 +29,38 @@ class Failover(WeirCase):
         for address in self.dead:
             weir.says(rf"endpoint_unreachable upstream=api endpoint={address} failures=3 pause=1s")
 
-    def test_over_http2_on_both_sides_no_request_fails(self):
+    def over_http2(self):
         def serve(connection):
             server = H2Server(connection)
             while True:
                 server.answer(server.request()[0])
-        weir = self.with_dead(2, self.scripted(serve), protocol="http2")
-        with H2Client(weir.address) as client:
-            self.assertEqual({200}, {client.request(target=f"/{number}").status for number in range(200)})
+        return self.scripted(serve)
 
-    def test_every_policy_finds_the_endpoint_that_works(self):
-        for balance in ("round_robin", "least_connections", "random_two", "peak_ewma", {"hash": "client.ip"}, {"maglev": "client.ip"},
-                        {"hash": {"key": "client.ip", "table": "ring"}}):
+    def test_over_http2_on_both_sides_two_of_three_endpoints_down_fail_no_request(self):
+        weir = self.with_dead(2, self.over_http2(), protocol="http2")
+        with H2Client(weir.address) as client:
+            self.assertEqual({200}, {client.request(target=f"/{number}").status for number in range(2000)})
+
+    def test_two_of_three_endpoints_that_take_no_connection_and_refuse_none_fail_no_request(self):
+        for protocol in ("http1", "http2"):
+            with self.subTest(protocol):
+                backend = self.backend() if protocol == "http1" else self.over_http2()
+                weir = self.weir({"upstreams": {"api": settings.upstream(
+                    self.full(), self.full(), backend, **settings.upstream_timeouts(connect="200ms")) | {"protocol": protocol}},
+                    "routes": [settings.route("/", "api")]})
+                client = self.client(weir, timeout=30)
+                self.assertEqual({200}, {client.get().status for _ in range(2000)})
+                self.assertEqual(2, weir.metric(PAUSES, upstream="api"))
+
+    def test_with_every_policy_two_of_three_endpoints_down_fail_no_request(self):
+        keyed = "header.x-key"
+        for balance in ("round_robin", "least_connections", "random_two", "peak_ewma", {"hash": keyed}, {"maglev": keyed},
+                        {"hash": {"key": keyed, "table": "ring"}}, {"hash": {"key": keyed, "bounded_load": 1.25}}):
             with self.subTest(balance=balance):
                 weir = self.with_dead(2, self.backend(), balance=balance)
-                self.assertEqual({200}, {self.fetch(weir).status for _ in range(30)})
+                client = self.client(weir)
+                self.assertEqual({200}, {client.get(fields={"X-Key": number % 50}).status for number in range(2000)})
+                client.close()
                 weir.stop()
 
     def test_a_post_goes_to_the_next_endpoint_since_nothing_was_sent(self):
