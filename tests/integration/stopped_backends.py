@@ -153,7 +153,10 @@ class Paused(ProcessCase):
                 weir, clients = self.waiting(on_down, protocol)
                 for _ in range(4):
                     self.assertEqual(200, self.fetch(weir).status)
-                eventually(lambda: weir.metric(settings.IN_FLIGHT) == 2, "the two that wait")
+                failed = lambda: weir.metric("weir_health_checks_total", result="failed")
+                before = failed()
+                eventually(lambda: failed() >= before + 5, "further checks that fail, over a second and more")
+                self.assertEqual(2, weir.metric(settings.IN_FLIGHT))
                 self.paused.signal(signal.SIGCONT)
                 self.assertEqual({200}, {client.response().status for _, client in clients})
                 self.assertEqual(0, weir.metric("weir_requests_cut_total"))
