@@ -15,6 +15,7 @@ struct FailingOrigin : Origin {
     std::vector<std::pair<std::string, std::string>> fields{};
     Duration after{};  // how long it takes
     bool reused = false;
+    Duration body{};  // how long the request's body takes to come
   };
   static Answer failure(ErrorCode code, RetrySafe retry = RetrySafe::no) {
     return {.error = {code, Side::upstream, "", retry}};
@@ -35,6 +36,9 @@ struct FailingOrigin : Origin {
     auto body = make_in<UnderWay>(exchange.arena(), exchange.arena(), exchange.destination.upstream, *this);
     bodies.emplace_back((co_await exchange.request_body->whole(1 << 20)).value_or("(error)"));
     upstreams.emplace_back(exchange.destination.upstream);
+    record.connected = exchange.loop().now();
+    if (answer.body > Duration{}) co_await sleep_until(exchange.loop(), exchange.loop().now() + answer.body);
+    record.sent = exchange.loop().now();
     if (answer.after > Duration{})
       co_await sleep_until(exchange.loop(),
                            std::min(exchange.attempt_deadline(), exchange.loop().now() + answer.after));

@@ -157,6 +157,24 @@ TEST_CASE("hedge: what is slow for this route is learned from it") {
   CHECK(bench.failing->attempts == before + 2);
 }
 
+TEST_CASE("hedge: the time in which clients send their bodies is not what is slow for a route") {
+  Bench bench({{.status = 200, .after = 20ms, .body = 5s}}, "{ budget: { ratio: 100% } }");
+  for (int i = 0; i < 100; ++i) {
+    Arena arena(bench.blocks);
+    Exchange exchange(arena, bench.worker, nullptr);
+    exchange.request_body = make_in<NoBody>(arena, arena);
+    auto task = bench.chain.run(exchange);
+    task.start();
+    bench.advance(5s);
+    while (!task.is_done()) bench.advance(20ms);
+  }
+  const auto before = bench.failing->attempts;
+  bench.failing->answers = {{.status = 200, .after = 10s}};
+  bench.start();
+  bench.advance(30ms);
+  CHECK(bench.failing->attempts == before + 2);
+}
+
 TEST_CASE("hedge: nonsense is a problem at its place") {
   const auto problems = [](const std::string& hedge) {
     return FilterBench("filters: [hedge: " + hedge + "]").problems.text();
