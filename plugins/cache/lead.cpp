@@ -18,6 +18,8 @@ constexpr uint64_t kWindow = 1024 * 1024;
 constexpr uint64_t kNarrow = 64 * 1024;
 constexpr Duration kPatience = 10s;  // for one who holds up all others
 
+constexpr std::string_view kOfOneClient = "ratelimit,ratelimit-policy";  // never stored
+
 constexpr Duration kGrace = 1s;  // to who comes next for the same, before nobody is waited for
 
 constexpr Error kGivenUp{ErrorCode::internal, Side::self, "the request that all waited for was given up"};
@@ -142,7 +144,13 @@ Task<> Lead::send(Next next, const Exchange::Mark& mark, ObjectPtr validated) {
   drop_terms_of_client(request.headers);
   tell_port_of_url(exchange);
   asked_ = exchange.loop().now();
+  left_ = request.headers.copy(exchange.arena());
   co_await next(exchange);
+}
+
+std::string_view Lead::why_not_as_sent() const {
+  const Exchange& exchange = child_->exchange;
+  return parts_.policy.why_not_as_sent(*left_, exchange.sent_headers(), exchange.response.head);
 }
 
 Task<> Lead::ask(Next next) {
@@ -150,7 +158,9 @@ Task<> Lead::ask(Next next) {
   const auto mark = exchange.mark(0);
   co_await send(next, mark, order_.stored);
   const auto is_304 = [&] { return !exchange.failure && exchange.response.head.status == 304; };
-  if (is_304() && order_.stored && is_about(*order_.stored, exchange.response.head.headers)) {
+  const auto is_there = [&] { return order_.stored->content->state() != Content::State::broken; };
+  if (is_304() && order_.stored && is_about(*order_.stored, exchange.response.head.headers) && is_there() &&
+      why_not_as_sent().empty()) {
     co_return validated(mark.request);
   }
   if (is_304() && order_.stored) co_await send(next, mark, nullptr);
@@ -162,6 +172,7 @@ Task<> Lead::ask(Next next) {
   }
   const auto moment = StoragePolicy::moment(exchange, asked_);
   auto verdict = parts_.policy.judge(mark.request, exchange.response.head, moment);
+  if (verdict.why_not.empty()) verdict.why_not = why_not_as_sent();
   if (const auto why = why_not(verdict); !why.empty()) co_return is_origin_error(status) ? fail() : give_up(why);
   co_await keep(std::move(verdict), moment);
 }
@@ -212,8 +223,12 @@ void Lead::give_up(std::string_view why) {
   Exchange& exchange = child_->exchange;
   const auto status = exchange.response.head.status;
   const bool is_answer = why != "fallback" && why != "authorization";  // to what all ask
-  if (order_.stored && is_answer && is_about_url(status)) shelf_->drop(key(), order_.stored);
-  if (is_answer && status < 500) {
+  const auto& asked = exchange.request.headers;
+  const bool is_known_user = asked.has(http::Field::cookie) || asked.has(http::Field::authorization);
+  const bool is_about_user = is_known_user && (why == "private" || why == "set-cookie" || why == "vary");
+  if (is_answer && is_about_url(status) &&
+      !is_about_user) {  // for all who ask: what one client provokes changes nothing
+    if (order_.stored) shelf_->drop(key(), order_.stored);
     shelf_->remember_uncacheable(key(), exchange.loop().now() + parts_.uncacheable_ttl);
   }
   hand_over();
@@ -230,13 +245,14 @@ Task<> Lead::keep(StoragePolicy::Verdict verdict, const Moment& moment) {
   const auto status = exchange.response.head.status;
   if (order_.handover) {
     const auto& headers = exchange.response.head.headers;
-    order_.handover->keep_private(headers, parts_.policy.directives_of(headers).private_fields);
+    const auto named = parts_.policy.directives_of(headers).private_fields;
+    order_.handover->keep_private(headers, exchange.arena().concat({kOfOneClient, ",", named}));
   }
   const auto object = parts_.policy.make(std::move(verdict), exchange.response.head, content, moment);
   object->purges_seen = purges_seen_;
   if (order_.handover) order_.handover->tell(*child_, status);
   has_head_ = true;
-  order_.fill->is_kept = announced && shelf_->make_room();
+  order_.fill->is_kept = announced && shelf_->make_room(loop_.now());
   settle({.kind = Outcome::Kind::object, .object = object, .status = status});
   if (!co_await pump(*content)) co_return;
   shelf_->put(key(), object, *order_.fill);
@@ -260,7 +276,7 @@ Task<bool> Lead::pump(Content& content) {
     if (chunk->is_end) break;
     content.append(chunk->data.view());
     bytes += chunk->data.size();
-    if (!passes && (bytes > parts_.max_object || !shelf_->make_room())) {
+    if (!passes && (bytes > parts_.max_object || !shelf_->make_room(loop_.now()))) {
       passes = true;
       let_pass(content, bytes);
     }
@@ -286,6 +302,7 @@ void Lead::let_pass(Content& content, uint64_t bytes) {
 Task<bool> Lead::until_read(Content& content) {
   for (;;) {
     const auto seen = content.drained.count();
+    if (content.state() == Content::State::broken) co_return false;  // memory was short
     const auto backlog = content.backlog();
     const uint64_t window = shelf_->is_filling_up() ? kNarrow : kWindow;
     if (!backlog && order_.fill->attendance->is_empty()) co_return false;

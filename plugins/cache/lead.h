@@ -49,6 +49,7 @@ class Lead final : DelayListener {
   Task<> pass_on(const Object& object);
   void validated(const http::RequestHead& request);
   std::string_view why_not(const StoragePolicy::Verdict& verdict) const;
+  std::string_view why_not_as_sent() const;
   void fail();
   void hand_over();
   void give_up(std::string_view why);
@@ -65,7 +66,8 @@ class Lead final : DelayListener {
   const uint64_t purges_seen_;
   std::string purge_id_;
   Time asked_{};
-  bool has_head_ = false;  // of what may be kept
+  std::optional<http::Headers> left_;  // the request's fields as the cache sent them on
+  bool has_head_ = false;              // of what may be kept
   ObjectPtr kept_;
   ObjectPtr from_store_;               // stale, and being validated
   std::optional<Time> held_up_since_;  // by a reader of what only passes

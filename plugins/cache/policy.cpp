@@ -118,6 +118,16 @@ StoragePolicy::Verdict StoragePolicy::judge(const http::RequestHead& request, co
   return verdict;
 }
 
+std::string_view StoragePolicy::why_not_as_sent(const http::Headers& left, const http::Headers& sent,
+                                                const http::ResponseHead& response) const {
+  const auto selection = [&](const http::Headers& request) {
+    return selection_of(request, response.headers, max_fields_, response.headers.arena());
+  };
+  if (response.headers.has(http::Field::vary) && selection(left) != selection(sent)) return "vary";
+  if (left.get(http::Field::authorization) == sent.get(http::Field::authorization)) return "";
+  return is_for_all_users(directives_of(response.headers)) ? "" : "authorization";
+}
+
 std::vector<uint64_t> StoragePolicy::tags_of(const http::Headers& headers) const {
   std::vector<uint64_t> tags;
   for (const auto& header : headers) {

@@ -33,6 +33,12 @@ class StoragePolicy {
   /// `request` as the cache looked it up.
   Verdict judge(const http::RequestHead& request, const http::ResponseHead& response, const Moment& moment) const;
 
+  /// Why a response must not be stored that filters behind the cache may have made another client's: they changed a
+  /// field of the request that the response varies by, or Authorization (RFC 9111 sections 3.5 and 4.1). `left`: the
+  /// fields as the cache sent them on; `sent`: as they were in the end. "" when there is no reason.
+  std::string_view why_not_as_sent(const http::Headers& left, const http::Headers& sent,
+                                   const http::ResponseHead& response) const;
+
   /// What is stored of a response whose verdict is good. Takes what isn't out of `response`.
   std::shared_ptr<Object> make(Verdict verdict, http::ResponseHead& response, std::shared_ptr<Content> content,
                                const Moment& moment) const;

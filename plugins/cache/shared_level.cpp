@@ -117,6 +117,7 @@ Task<bool> SharedLevel::put_body(Exchange& exchange, std::string_view key, Piece
       bytes.append(piece.bytes);
       if (bytes.size() == kPiece) break;
     }
+    if (bytes.size() != std::min(kPiece, pieces.size - number * kPiece)) co_return false;  // it was dropped
     Arena arena(exchange.worker.blocks);
     const auto place = place_of_piece(name_, key, pieces.id, number);
     if (!co_await exchange.worker.store.put({arena}, place, bytes, keep)) co_return false;

@@ -46,6 +46,11 @@ void HeaderChanges::apply(http::Headers& headers, Exchange& exchange) const {
   }
 }
 
+bool HeaderChanges::depend_on_request() const {
+  const auto depends = [](const Field& field) { return !field.value.is_constant(); };
+  return std::ranges::any_of(set_, depends) || std::ranges::any_of(add_, depends);
+}
+
 Task<> Headers::handle(Exchange& exchange, Next next) const {
   request_.apply(exchange.request.headers, exchange);
   co_await next(exchange);
@@ -53,10 +58,19 @@ Task<> Headers::handle(Exchange& exchange, Next next) const {
 }
 
 config::Tag<FilterFactory> headers_filter() {
-  return filter_tag<HeadersSettings>("headers", "sets, adds and removes fields of requests and responses",
-                                     [](const HeadersSettings& settings, const config::Location&, FilterContext&) {
-                                       return std::make_shared<const Headers>(settings);
-                                     });
+  return filter_tag<HeadersSettings>(
+      "headers", "sets, adds and removes fields of requests and responses",
+      [](const HeadersSettings& settings, const config::Location& at, FilterContext& context) {
+        auto filter = std::make_shared<const Headers>(settings);
+        if (context.is_behind("cache") && filter->depends_on_request()) {
+          context.problems.warn(
+              at,
+              "a field with a key in its value is set behind a cache: what is stored then has the value "
+              "of one client's request, for all clients",
+              "write these headers before the cache; a request field, into the cache's key too");
+        }
+        return filter;
+      });
 }
 
 }  // namespace weir::plugins

@@ -29,6 +29,8 @@ class HeaderChanges {
  public:
   explicit HeaderChanges(const HeaderChangeSettings& settings);
   void apply(http::Headers& headers, Exchange& exchange) const;
+  /// What they write depends on the request.
+  bool depend_on_request() const;
 
  private:
   struct Field {
@@ -48,6 +50,7 @@ class Headers : public Filter {
  public:
   explicit Headers(const HeadersSettings& settings) : request_(settings.request), response_(settings.response) {}
   Task<> handle(Exchange& exchange, Next next) const override;
+  bool depends_on_request() const { return request_.depend_on_request() || response_.depend_on_request(); }
 
  private:
   HeaderChanges request_;

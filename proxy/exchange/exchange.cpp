@@ -88,6 +88,10 @@ Exchange::ChildPtr Exchange::detach(const Mark& mark) {
   return is_whole(mark) ? std::make_unique<Child>(*this, mark, Child::Bond::detach) : nullptr;
 }
 
+const http::Headers& Exchange::sent_headers() const {
+  return adopted_ ? adopted_->exchange.sent_headers() : request.headers;
+}
+
 void Exchange::adopt(ChildPtr child) {
   Exchange& winner = child->exchange;
   response.body = std::move(winner.response.body);

@@ -177,6 +177,9 @@ class Exchange {
   ChildPtr fork(const Mark& mark);
   /// The same without a client, for a task of `worker.background`: may outlive this one.
   ChildPtr detach(const Mark& mark);
+  /// The request's fields as the filters behind the caller sent them, once there is a response: those of the adopted
+  /// child, if there is one.
+  const http::Headers& sent_headers() const;
   /// Takes over what a child was answered. Its task is over; it lives on with the response. Of one that was detached
   /// the attempts are now this one's to tell.
   void adopt(ChildPtr child);

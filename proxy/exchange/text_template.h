@@ -17,6 +17,8 @@ class TextTemplate {
   /// What is wrong with the text otherwise.
   static std::expected<TextTemplate, std::string> parse(std::string_view text);
 
+  /// The same text for every request.
+  bool is_constant() const { return pieces_.size() <= 1; }
   /// A view of this template or made in the exchange's arena. A key without a value leaves nothing.
   std::string_view render(Exchange& exchange) const;
 

@@ -4,11 +4,12 @@ one path, or through what only the cache and the origin read differently."""
 import unittest
 
 import tls
-from cache_case import CacheCase, Page, status_of
-from cache_settings import query
+from cache_case import CacheCase, Gate, Page, status_of
+from cache_settings import cache, query, serve_stale
 from h2_wire import H2Client
 from harness import free_address, settings
-from wire import RawClient, fetch
+from settings import headers_filter, rate_limit
+from wire import RawClient, fetch, request_bytes
 
 FRESH = "max-age=600"
 EVIL = "evil.example"
@@ -117,6 +118,79 @@ class UnkeyedFields(CacheCase):
         self.ask(path, connection="accept-language", accept_language="en")
         english = self.ask(path, accept_language="en")
         self.assertIn("accept-language=en", english.body.decode())
+
+
+class BehindTheCache(CacheCase):
+    """Filters between the cache and the origin change what the origin sees: the key has none of it."""
+
+    @classmethod
+    def filters(cls, block):
+        return [cache(**block), headers_filter({"set": {"x-user": "{client.ip}", "authorization": "{query.token}"}}),
+                rate_limit("1000/s", key="client.ip")]
+
+    def test_a_page_that_varies_by_a_field_set_there_is_not_stored(self):
+        """RFC 9111 section 4.1."""
+        path = self.page(reflecting("X-User", vary="X-User"))
+        for source in ("127.0.0.2", "127.0.0.3", "127.0.0.2"):
+            response = self.ask(path, source=source)
+            self.assertIn(source.encode(), bytes(response.body))
+            self.assert_miss(response, detail="vary")
+
+    def test_a_page_that_varies_by_another_field_is(self):
+        path = self.page(Page(cache_control=FRESH, vary="X-Other"))
+        self.filled(path)
+        self.assert_hit(self.ask(path))
+
+    def test_a_page_for_an_authorization_set_there_is_not_stored(self):
+        """RFC 9111 section 3.5."""
+        path = self.page(Page(cache_control=FRESH))
+        for _ in range(2):
+            self.assert_miss(self.ask(path + "?token=ann"), detail="authorization")
+
+    def test_unless_the_origin_says_that_all_may_have_it(self):
+        path = self.page(Page(cache_control=f"{FRESH}, public"))
+        self.filled(path + "?token=ann")
+        self.assert_hit(self.ask(path + "?token=ann"))
+
+    def test_what_is_left_of_one_client_s_quota_is_shown_to_no_other(self):
+        path = self.page(Page(cache_control=FRESH))
+        self.assertIsNotNone(self.filled(path).get("ratelimit"))
+        hit = self.ask(path)
+        self.assert_hit(hit)
+        self.assertIsNone(hit.get("ratelimit"))
+        self.assertIsNone(hit.get("ratelimit-policy"))
+
+
+class OneClientsAnswer(CacheCase):
+    """What one client provokes changes nothing for others."""
+
+    caches = {"/": serve_stale(failing="1h")}
+
+    def test_an_answer_to_its_terms_alone_does_not_end_that_all_wait_for_one_request(self):
+        for what in ({"status": 406}, {"cache_control": "private"}):
+            with self.subTest(what):
+                path = self.page(Page(**what))
+                self.ask(path, cookie="who=1")
+                gate = Gate(Page(cache_control=FRESH))
+                self.page(gate, path=path)
+                clients = [self.client(self.shared) for _ in range(10)]
+                for client in clients:
+                    client.send(request_bytes(target=path))
+                gate.wait_held()
+                gate.open.set()
+                for client in clients:
+                    self.assertEqual(200, client.response().status)
+                self.assertEqual(2, self.count(path))
+
+    def test_a_private_answer_to_one_takes_the_page_from_no_other(self):
+        path = self.page(Page(cache_control="max-age=600", age=700, etag='"1"'))
+        self.filled(path)
+        self.page(Page(cache_control="private"), path=path)
+        self.ask(path, cookie="who=1")
+        self.page(lambda connection, *_: connection.reset(), path=path)
+        response = self.ask(path)
+        self.assertEqual(200, response.status)
+        self.assert_stale_hit(response)
 
 
 class Paths(CacheCase):

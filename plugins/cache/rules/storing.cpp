@@ -31,9 +31,10 @@ bool varies_by_everything(const http::Headers& headers) {
   });
 }
 
-/// RFC 9111 section 3.5.
-bool is_for_all_users(const ResponseDirectives& directives) {
-  return directives.is_public || directives.must_revalidate || directives.s_maxage;
+/// What is left of the quota of the client that asked.
+bool is_of_one_client(const http::Header& header) {
+  return equals_lower(header.name, "ratelimit") || equals_lower(header.name, "ratelimit-policy") ||
+         equals_lower(header.name.substr(0, 12), "x-ratelimit-");
 }
 
 /// RFC 9111 section 3.1. `Trailer` announces fields that aren't stored.
@@ -45,11 +46,15 @@ bool is_never_stored(const http::Header& header) {
     case http::Field::proxy_authorization:
     case http::Field::te:
     case http::Field::trailer: return true;
-    default: return equals_lower(header.name, "proxy-authentication-info");
+    default: return equals_lower(header.name, "proxy-authentication-info") || is_of_one_client(header);
   }
 }
 
 }  // namespace
+
+bool is_for_all_users(const ResponseDirectives& directives) {
+  return directives.is_public || directives.must_revalidate || directives.s_maxage;
+}
 
 std::string_view why_not_stored(const http::RequestHead& request, const http::ResponseHead& response,
                                 const ResponseDirectives& directives) {

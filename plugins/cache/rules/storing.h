@@ -7,6 +7,9 @@
 
 namespace weir::plugins {
 
+/// The response to a request with Authorization may be stored (RFC 9111 section 3.5).
+bool is_for_all_users(const ResponseDirectives& directives);
+
 /// RFC 9111 section 3, but for the lifetime and what a route says: may a shared cache keep this response to a GET?
 /// Why not ("method", "no-store", "private", "authorization", "status", "vary", "partial"); "" when it may. A request
 /// for the head alone counts as a GET, since it is what the origin was asked.

@@ -1,7 +1,9 @@
 #include "plugins/cache/storage/content.h"
 
 #include <algorithm>
+#include <chrono>
 #include <cstring>
+#include <utility>
 
 namespace weir::plugins {
 
@@ -11,6 +13,9 @@ constexpr size_t kFirst = 4 * 1024;
 constexpr size_t kLargest = 64 * 1024;
 constexpr size_t kMostDropped = 64;  // parts that are remembered though their bytes are gone
 
+constexpr Duration kPatience = std::chrono::seconds(10);
+
+constexpr Error kStalled{ErrorCode::client_gone, Side::client, "memory was short, and it was read too slowly"};
 constexpr Error kCutOff{ErrorCode::client_gone, Side::client, "it held up all others who read the same"};
 
 }  // namespace
@@ -18,13 +23,15 @@ constexpr Error kCutOff{ErrorCode::client_gone, Side::client, "it held up all ot
 // What it takes.
 
 Content::~Content() {
-  if (account_ && entries_ == 0)
-    account_->loose.fetch_sub(static_cast<int64_t>(footprint()), std::memory_order_relaxed);
+  if (!account_) return;
+  account_->bodies.remove(*this);
+  if (entries_ == 0) account_->loose.fetch_sub(static_cast<int64_t>(footprint()), std::memory_order_relaxed);
 }
 
 void Content::charge_to(std::shared_ptr<Account> account) {
   account_ = std::move(account);
   account_->loose.fetch_add(static_cast<int64_t>(footprint()), std::memory_order_relaxed);
+  account_->bodies.add(*this);
 }
 
 /// Only while it comes or passes: what is on the shelf never changes.
@@ -33,14 +40,18 @@ void Content::grow(int64_t bytes) {
   if (account_) account_->loose.fetch_add(bytes, std::memory_order_relaxed);
 }
 
-void Content::enter_shelf() {
-  if (entries_++ > 0 || !account_) return;
+bool Content::enter_shelf() {
+  if (entries_ == 0 && account_) account_->bodies.remove(*this);
+  if (state() == State::broken) return false;
+  if (entries_++ > 0 || !account_) return true;
   account_->loose.fetch_sub(static_cast<int64_t>(footprint()), std::memory_order_relaxed);
+  return true;
 }
 
 void Content::leave_shelf() {
   if (--entries_ > 0 || !account_) return;
   account_->loose.fetch_add(static_cast<int64_t>(footprint()), std::memory_order_relaxed);
+  account_->bodies.add(*this);
 }
 
 // Filling.
@@ -58,6 +69,7 @@ void Content::add_part(size_t wanted) {
 void Content::append(std::string_view bytes) {
   {
     const std::lock_guard lock(mutex_);
+    if (state() == State::broken) return;
     while (!bytes.empty()) {
       if (parts_.empty() || parts_.back().size == parts_.back().capacity) add_part(bytes.size());
       Part& part = parts_.back();
@@ -100,6 +112,7 @@ void Content::fail(const Error& error) {
 void Content::end(State state) {
   {
     const std::lock_guard lock(mutex_);
+    if (this->state() == State::broken) return;
     if (state == State::whole && !is_passing_) trim();
     state_.store(state, std::memory_order_release);
   }
@@ -153,6 +166,26 @@ bool Content::cut_off(uint64_t bytes) {
   return has_cut;
 }
 
+void Content::drop_if_stalled(Time now) {
+  {
+    const std::lock_guard lock(mutex_);
+    const bool waits_for_readers = state() == State::whole || is_passing_;
+    if (!waits_for_readers || std::exchange(reads_seen_, reads_) != reads_ || stalled_since_ == Time{}) {
+      stalled_since_ = now;
+      return;
+    }
+    if (state() == State::broken || now - stalled_since_ < kPatience) return;
+    grow(-static_cast<int64_t>(footprint()));
+    parts_.clear();
+    dropped_ = holders_ = 0;
+    held_until_ = 0;
+    error_ = kStalled;
+    state_.store(State::broken, std::memory_order_release);
+  }
+  changed.notify();
+  drained.notify();
+}
+
 // Reading.
 
 Content::Reader::Reader(Content& content, uint64_t first) : content_(content), at_(first) {
@@ -189,17 +222,17 @@ Error Content::Reader::error() const {
 }
 
 Content::Piece Content::Reader::next(uint64_t most) {
-  if (content_.state() == State::whole && !is_listed_) {
-    auto piece = content_.look(at_, most);
-    at_ += piece.bytes.size();
-    return piece;
-  }
   Piece piece;
   bool passes = false;
   {
     const std::lock_guard lock(content_.mutex_);
     if (is_cut_off_) return {nullptr, {}, State::broken};
     piece = content_.look(at_, most);
+    if (!piece.bytes.empty()) ++content_.reads_;
+    if (!is_listed_) {
+      at_ += piece.bytes.size();
+      return piece;
+    }
     const bool was_holder = at_ < content_.held_until_;
     at_ += piece.bytes.size();
     passes = content_.is_passing_;
@@ -211,7 +244,7 @@ Content::Piece Content::Reader::next(uint64_t most) {
 
 Content::Piece Content::look(uint64_t at, uint64_t most) const {
   Piece piece{nullptr, {}, state_.load(std::memory_order_relaxed)};
-  if (at >= size_) return piece;
+  if (at >= size_ || parts_.empty()) return piece;
   auto part = std::ranges::upper_bound(parts_, at, {}, &Part::first);
   --part;  // the last that begins at or before it
   const auto offset = at - part->first;

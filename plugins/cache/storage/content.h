@@ -11,14 +11,16 @@
 
 #include "async/broadcast.h"
 #include "base/error.h"
+#include "base/list.h"
+#include "base/units.h"
 #include "plugins/cache/storage/account.h"
 #include "plugins/cache/storage/attendance.h"
 
 namespace weir::plugins {
 
 /// The bytes of a response's body while they come and after: appended by one task, read by any number on any loop, from
-/// the start, from whatever is there. Once whole it never changes and is read without a lock.
-class Content {
+/// the start, from whatever is there. Once whole it changes only by being dropped.
+class Content : public ListNode {
  public:
   enum class State : uint8_t { growing, whole, broken };
 
@@ -40,7 +42,8 @@ class Content {
   /// What it takes counts there for as long as it lives. Before anybody else has it.
   void charge_to(std::shared_ptr<Account> account);
   // The shelf's, under a mutex of its own: a content is in as many entries as objects have it.
-  void enter_shelf();
+  /// False when it was dropped: then it isn't there.
+  bool enter_shelf();
   void leave_shelf();
 
   // The one task that fills it.
@@ -56,6 +59,8 @@ class Content {
   /// While it passes: whoever is further behind than `bytes` is read to no more, if another has nothing to wait for but
   /// that. Whether there was one.
   bool cut_off(uint64_t bytes);
+  /// Lets go of all bytes when no reader has taken any for 10 s: readers find it broken. `LooseBodies` calls this.
+  void drop_if_stalled(Time now);
 
   /// Bytes that stay as long as somebody owns them.
   struct Piece {
@@ -112,7 +117,7 @@ class Content {
   std::atomic<size_t> footprint_ = 0;
   std::atomic<bool> is_passing_ = false;  // before it is whole
   std::atomic<bool> is_exact_ = true;
-  mutable std::mutex mutex_;  // guards what follows while it is growing
+  mutable std::mutex mutex_;  // guards what follows
   std::vector<Part> parts_;
   size_t dropped_ = 0;  // parts, from the first one on, whose bytes are gone
   uint64_t size_ = 0;
@@ -123,6 +128,9 @@ class Content {
   uint64_t held_until_ = 0;
   size_t holders_ = 0;
   std::optional<Error> error_;
+  uint64_t reads_ = 0;
+  uint64_t reads_seen_ = 0;  // by `drop_if_stalled`
+  Time stalled_since_{};
   std::list<Reader*> readers_;
 };
 

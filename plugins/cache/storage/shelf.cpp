@@ -149,7 +149,6 @@ void Shelf::Shard::add(Node& node, std::unique_ptr<Entry> entry, size_t bytes) {
   entry->bytes = static_cast<uint32_t>(
       std::min<size_t>(bytes + sizeof(Node) + sizeof(Entry) + node.text.size() + kOfIndex, UINT32_MAX));
   objects += entry->object ? 1 : 0;
-  if (entry->object) entry->object->content->enter_shelf();
   account.kept.fetch_add(entry->bytes, std::memory_order_relaxed);
   eviction.add(*entry);
   auto choice = Node::kNoChoice;
@@ -304,6 +303,7 @@ void Shelf::put(const Key& key, ObjectPtr object, const Fill& fill) {
   Node& node = shard.find_or_make(key);
   Entry* const same = node.same(object->selection);
   if (same && same->object->received > object->received) return;
+  if (!object->content->enter_shelf()) return;
   const size_t bytes = object->overhead() + object->content->footprint();
   if (same) shard.remove(*same);
   if (node.uncacheable) shard.remove(*node.uncacheable);
@@ -338,7 +338,8 @@ void Shelf::make_room(Shard& shard) {
   }
 }
 
-bool Shelf::make_room() {
+bool Shelf::make_room(Time now) {
+  if (is_tight()) account_->bodies.drop_stalled(now);
   if (is_tight()) return false;
   const auto most = static_cast<int64_t>(settings_.max_size);
   for (size_t i = 0; i < shards_.size() && account_->total() > most; ++i) {

@@ -96,7 +96,7 @@ class Shelf {
   /// It may soon be so: what needn't grow, shouldn't.
   bool is_filling_up() const { return loose() > most_loose() / 2; }
   /// What is kept makes room for what is loose. False when there is none to be had: then nothing new can be kept.
-  bool make_room();
+  bool make_room(Time now);
 
   /// One of the fills that nobody attends, for as long as it lives; the shelf outlives it.
   class Deserted {

@@ -211,4 +211,67 @@ TEST_CASE("cache content: what it takes is on the account while it comes and is 
   CHECK(account->loose == 0);
 }
 
+namespace {
+
+/// A whole body that left the shelf.
+struct Loose {
+  explicit Loose(size_t count) {
+    content->charge_to(account);
+    content->append(digits(count));
+    content->finish();
+  }
+  void look(Duration at) { account->bodies.drop_stalled(Time(std::chrono::hours(1)) + at); }
+
+  std::shared_ptr<Account> account = std::make_shared<Account>();
+  std::shared_ptr<Content> content = std::make_shared<Content>(std::nullopt);
+};
+
+}  // namespace
+
+TEST_CASE("cache content: when memory is short, a body that no reader takes anything of for 10 s is dropped") {
+  using namespace std::chrono_literals;
+  Loose loose(200'000);
+  Content::Reader reader(*loose.content);
+  CHECK(reader.next(10).bytes == "0123456789");
+  for (auto at = 0s; at < 10s; at += 1s) loose.look(at);
+  CHECK(loose.account->loose >= 200'000);
+  loose.look(10s);
+  CHECK(loose.account->loose == 0);
+  CHECK(loose.content->footprint() == 0);
+  CHECK(reader.next(10).state == Content::State::broken);
+  CHECK(reader.error().code == ErrorCode::client_gone);
+  CHECK_FALSE(loose.content->enter_shelf());
+}
+
+TEST_CASE("cache content: a reader who takes something now and then keeps the body") {
+  using namespace std::chrono_literals;
+  Loose loose(200'000);
+  Content::Reader reader(*loose.content);
+  for (auto at = 0s; at < 100s; at += 5s) {
+    loose.look(at);
+    CHECK(reader.next(1).bytes.size() == 1);
+  }
+  CHECK(loose.content->state() == Content::State::whole);
+}
+
+TEST_CASE("cache content: what is on the shelf is never dropped, and what comes is not until it passes") {
+  using namespace std::chrono_literals;
+  Loose loose(100);
+  REQUIRE(loose.content->enter_shelf());
+  Content coming(std::nullopt);
+  coming.charge_to(loose.account);
+  coming.append("0123456789");
+  for (auto at = 0s; at < 100s; at += 5s) loose.look(at);
+  CHECK(loose.content->state() == Content::State::whole);
+  CHECK(coming.state() == Content::State::growing);
+  Content::Reader reader(coming);
+  coming.let_pass();
+  for (auto at = 100s; at < 200s; at += 5s) loose.look(at);
+  CHECK(coming.state() == Content::State::broken);
+  coming.append("more");
+  coming.finish();
+  CHECK(coming.state() == Content::State::broken);
+  CHECK(reader.next(10).state == Content::State::broken);
+}
+
 }  // namespace weir::plugins

@@ -277,7 +277,7 @@ TEST_CASE("cache shelf: what is on its way takes room from what is stored") {
   const auto coming = bench.loose(200 * 1024);
   for (int i = 0; i < 2000; ++i) bench.put("https://example.com/" + std::to_string(i), bench.object(body));
   CHECK(bench.shelf.size().bytes <= (1 << 20) - 200 * 1024);
-  CHECK(bench.shelf.make_room());
+  CHECK(bench.shelf.make_room(Time{}));
 }
 
 TEST_CASE("cache shelf: more than a quarter isn't on its way at a time, to be kept") {
@@ -285,9 +285,9 @@ TEST_CASE("cache shelf: more than a quarter isn't on its way at a time, to be ke
   auto first = bench.loose(200 * 1024);
   auto second = bench.loose(100 * 1024);
   CHECK(bench.shelf.is_tight());
-  CHECK_FALSE(bench.shelf.make_room());
+  CHECK_FALSE(bench.shelf.make_room(Time{}));
   first.reset();
-  CHECK(bench.shelf.make_room());
+  CHECK(bench.shelf.make_room(Time{}));
 }
 
 TEST_CASE("cache shelf: what grows makes the rest go, also where nothing is put") {
@@ -296,7 +296,7 @@ TEST_CASE("cache shelf: what grows makes the rest go, also where nothing is put"
   for (int i = 0; i < 2000; ++i) bench.put("https://example.com/" + std::to_string(i), bench.object(body));
   const auto coming = bench.loose(200 * 1024);
   CHECK(bench.shelf.account()->total() > 1 << 20);
-  CHECK(bench.shelf.make_room());
+  CHECK(bench.shelf.make_room(Time{}));
   CHECK(bench.shelf.account()->total() <= 1 << 20);
 }
 
@@ -305,7 +305,7 @@ TEST_CASE("cache shelf: what was evicted counts for as long as somebody reads it
   const Account& account = *bench.shelf.account();
   const std::string body(50'000, 'x');
   std::vector<ObjectPtr> read;
-  for (int i = 0; i < 40 && bench.shelf.make_room(); ++i) {
+  for (int i = 0; i < 40 && bench.shelf.make_room(Time{}); ++i) {
     read.push_back(bench.object(body));
     bench.put("https://example.com/" + std::to_string(i), read.back());
   }
@@ -314,7 +314,7 @@ TEST_CASE("cache shelf: what was evicted counts for as long as somebody reads it
   CHECK(account.total() >= static_cast<int64_t>(read.size() * body.size()));
   read.clear();
   CHECK(account.loose == 0);
-  CHECK(bench.shelf.make_room());
+  CHECK(bench.shelf.make_room(Time{}));
 }
 
 TEST_CASE("cache shelf: a body that a renewed response shares counts once") {
