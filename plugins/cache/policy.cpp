@@ -120,10 +120,7 @@ StoragePolicy::Verdict StoragePolicy::judge(const http::RequestHead& request, co
 
 std::string_view StoragePolicy::why_not_as_sent(const http::Headers& left, const http::Headers& sent,
                                                 const http::ResponseHead& response) const {
-  const auto selection = [&](const http::Headers& request) {
-    return selection_of(request, response.headers, max_fields_, response.headers.arena());
-  };
-  if (response.headers.has(http::Field::vary) && selection(left) != selection(sent)) return "vary";
+  if (response.headers.has(http::Field::vary) && is_varied(left, sent, response.headers)) return "vary";
   if (left.get(http::Field::authorization) == sent.get(http::Field::authorization)) return "";
   return is_for_all_users(directives_of(response.headers)) ? "" : "authorization";
 }

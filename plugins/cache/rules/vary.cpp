@@ -158,6 +158,24 @@ bool add_names(std::vector<Selection::Member>& members, std::string_view vary, s
   return fits;
 }
 
+/// The same bytes in memory.
+bool is_same_text(const http::Header& one, const http::Header& other) {
+  return one.name.data() == other.name.data() && one.value.data() == other.value.data() &&
+         one.value.size() == other.value.size();
+}
+
+bool are_alike(const http::Headers& one, const http::Headers& other, std::string_view name) {
+  const auto is_it = [&](const http::Header& header) { return equals_ignoring_case(header.name, name); };
+  auto a = one.begin();
+  auto b = other.begin();
+  for (;; ++a, ++b) {
+    a = std::find_if(a, one.end(), is_it);
+    b = std::find_if(b, other.end(), is_it);
+    if (a == one.end() || b == other.end()) return a == one.end() && b == other.end();
+    if (a->value != b->value) return false;
+  }
+}
+
 }  // namespace
 
 std::string_view normalized(std::string_view name, std::string_view value, Arena& arena) {
@@ -171,6 +189,18 @@ std::string_view normalized(std::string_view name, std::string_view value, Arena
 
 bool Selection::matches(const http::Headers& request, Arena& arena) const {
   return RequestValues(request, arena).matches(*this);
+}
+
+bool is_varied(const http::Headers& one, const http::Headers& other, const http::Headers& response) {
+  if (std::ranges::equal(one, other, is_same_text)) return false;  // the usual: no filter changed a field
+  for (const auto& header : response) {
+    if (header.field != http::Field::vary) continue;
+    bool differs = false;
+    for_each_member(header.value,
+                    [&](std::string_view name) { return are_alike(one, other, name) || !(differs = true); });
+    if (differs) return true;
+  }
+  return false;
 }
 
 std::optional<Selection> selection_of(const http::Headers& request, const http::Headers& response, size_t most,

@@ -27,6 +27,9 @@ struct Selection {
 std::optional<Selection> selection_of(const http::Headers& request, const http::Headers& response, size_t most,
                                       Arena& arena);
 
+/// True when a field that `response` varies by is not the same, byte by byte, in two heads of one request.
+bool is_varied(const http::Headers& one, const http::Headers& other, const http::Headers& response);
+
 /// How values are compared (RFC 9111 section 4.1: only what keeps a field's meaning is normalised). Accept-Encoding:
 /// the set of codings that it takes, lower case, sorted ("br,gzip"), and of those that it refuses the ones that it
 /// would take otherwise ("gzip,identity;q=0"). Accept, Accept-Charset, Accept-Language and Prefer, which are lists:
