@@ -11,7 +11,8 @@ namespace weir::plugins {
 
 // A key's place has the newest of its variants; each variant is kept at a place of its own, too, which is found by what
 // the newest was chosen by. A long body lies beside them in pieces; another request of the worker has its turn between
-// two pieces. The pieces are written before the head, so that a head without its pieces is rare, and then a miss.
+// two pieces. The pieces are written before the head, so that a head without its pieces is rare, and then a miss. A
+// newer body of a variant takes the places of the older one's pieces; each piece begins with the id of its body.
 
 namespace {
 
@@ -40,12 +41,11 @@ uint64_t random_id() {
   return uint64_t{dice()} << 32 | dice();
 }
 
-/// Owns the memory of its text.
-std::string place_of_piece(std::string_view name, std::string_view key, uint64_t id, uint64_t number) {
-  std::string place("piece:");
-  place.append(name).append(":");
-  return place + std::to_string(hash(key)) + ":" + std::to_string(id) + ":" + std::to_string(number);
+std::string place_of_piece(std::string_view variant, uint64_t number) {
+  return "piece:" + std::string(variant) + ":" + std::to_string(number);
 }
+
+std::string_view mark_of(const uint64_t& id) { return {reinterpret_cast<const char*>(&id), sizeof id}; }
 
 }  // namespace
 
@@ -63,6 +63,14 @@ std::string_view SharedLevel::place_of(std::string_view place, const Selection& 
     values << member.name << (value ? "=" : "-") << value.value_or("") << "\n";
   }
   return arena.concat({place, ":", hex_of(values.text(), arena)});
+}
+
+/// The place of an object's own variant.
+std::string_view SharedLevel::place_of(std::string_view place, const Object& object, Arena& arena) const {
+  if (object.selection.members.empty()) return place;
+  return place_of(place, object.selection, arena, [](const Selection::Member& member) {
+    return member.is_absent ? std::nullopt : std::optional<std::string_view>(member.value);
+  });
 }
 
 Task<std::shared_ptr<Object>> SharedLevel::find(Exchange& exchange, std::string_view key, std::string_view url,
@@ -88,38 +96,43 @@ Task<std::shared_ptr<Object>> SharedLevel::find(Exchange& exchange, std::string_
     const auto verdict = since ? purges.judge(*since, url, object->tags) : Purges::Verdict::gone;
     if (verdict == Purges::Verdict::gone) co_return nullptr;
     object->is_expired = verdict == Purges::Verdict::stale;
-    const bool is_whole = !found->pieces || co_await find_body(exchange, key, *found->pieces, *object->content);
+    const auto variant = place_of(place_of(key, arena), *object, arena);
+    const bool is_whole = !found->pieces || co_await find_body(exchange, variant, *found->pieces, *object->content);
     co_return is_whole ? std::move(object) : nullptr;
   }
   co_return nullptr;
 }
 
-Task<bool> SharedLevel::find_body(Exchange& exchange, std::string_view key, Pieces pieces, Content& content) const {
+Task<bool> SharedLevel::find_body(Exchange& exchange, std::string_view variant, Pieces pieces, Content& content) const {
   if (pieces.size > max_object_) co_return false;
   for (uint64_t at = 0, number = 0; at < pieces.size; at += kPiece, ++number) {
     Arena arena(exchange.worker.blocks);
-    const auto place = place_of_piece(name_, key, pieces.id, number);
-    const auto text = co_await exchange.worker.store.get({arena}, place, kPiece);
-    if (!text || !*text || (*text)->size() != std::min(kPiece, pieces.size - at)) co_return false;
-    content.append(**text);
+    const auto mark = mark_of(pieces.id);
+    const auto place = place_of_piece(variant, number);
+    const auto text = co_await exchange.worker.store.get({arena}, place, mark.size() + kPiece);
+    if (!text || !*text || !(*text)->starts_with(mark)) co_return false;
+    const auto bytes = (*text)->substr(mark.size());
+    if (bytes.size() != std::min(kPiece, pieces.size - at)) co_return false;
+    content.append(bytes);
   }
   content.finish();
   co_return true;
 }
 
-Task<bool> SharedLevel::put_body(Exchange& exchange, std::string_view key, Pieces pieces, Content& content,
+Task<bool> SharedLevel::put_body(Exchange& exchange, std::string_view variant, Pieces pieces, Content& content,
                                  Duration keep) const {
   Content::Reader reader(content);
   std::string bytes;
   for (uint64_t number = 0; number * kPiece < pieces.size; ++number) {
-    bytes.clear();
-    for (auto piece = reader.next(kPiece); !piece.bytes.empty(); piece = reader.next(kPiece - bytes.size())) {
+    bytes = mark_of(pieces.id);
+    const size_t most = bytes.size() + std::min(kPiece, pieces.size - number * kPiece);
+    while (bytes.size() < most) {
+      const auto piece = reader.next(most - bytes.size());
+      if (piece.bytes.empty()) co_return false;  // it was dropped
       bytes.append(piece.bytes);
-      if (bytes.size() == kPiece) break;
     }
-    if (bytes.size() != std::min(kPiece, pieces.size - number * kPiece)) co_return false;  // it was dropped
     Arena arena(exchange.worker.blocks);
-    const auto place = place_of_piece(name_, key, pieces.id, number);
+    const auto place = place_of_piece(variant, number);
     if (!co_await exchange.worker.store.put({arena}, place, bytes, keep)) co_return false;
   }
   co_return true;
@@ -131,19 +144,14 @@ Task<> SharedLevel::put(Exchange& exchange, std::string_view key, const Object& 
   const auto keep = keep_for(object, now);
   if (object.content->size() > max_object_ || keep <= Duration{}) co_return;
   Arena& arena = exchange.arena();
+  const auto place = place_of(key, arena);
+  const auto own = place_of(place, object, arena);
   std::optional<Pieces> pieces;
   if (object.content->size() > kPiece) pieces = Pieces{random_id(), object.content->size()};
-  if (pieces && !co_await put_body(exchange, key, *pieces, *object.content, keep)) co_return;
+  if (pieces && !co_await put_body(exchange, own, *pieces, *object.content, keep)) co_return;
   const auto text = pack(object, key, purge_id, moments(exchange), pieces);
   if (text.size() > kPiece + kMostHead) co_return;
-  const auto place = place_of(key, arena);
-  if (!object.selection.members.empty()) {
-    const auto chosen = [](const Selection::Member& member) {
-      return member.is_absent ? std::nullopt : std::optional<std::string_view>(member.value);
-    };
-    const auto own = place_of(place, object.selection, arena, chosen);
-    (void)co_await exchange.worker.store.put({arena}, own, text, keep);
-  }
+  if (own != place) (void)co_await exchange.worker.store.put({arena}, own, text, keep);
   (void)co_await exchange.worker.store.put({arena}, place, text, keep);
 }
 

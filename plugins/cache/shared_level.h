@@ -25,11 +25,14 @@ class SharedLevel {
 
  private:
   /// Appends the body's pieces to `content`. False when one is missing, or has another length.
-  Task<bool> find_body(Exchange& exchange, std::string_view key, Pieces pieces, Content& content) const;
-  Task<bool> put_body(Exchange& exchange, std::string_view key, Pieces pieces, Content& content, Duration keep) const;
+  Task<bool> find_body(Exchange& exchange, std::string_view variant, Pieces pieces, Content& content) const;
+  Task<bool> put_body(Exchange& exchange, std::string_view variant, Pieces pieces, Content& content,
+                      Duration keep) const;
   std::string_view place_of(std::string_view key, Arena& arena) const;
   template <class ValueOf>
   std::string_view place_of(std::string_view place, const Selection& selection, Arena& arena, ValueOf value_of) const;
+
+  std::string_view place_of(std::string_view place, const Object& object, Arena& arena) const;
 
   const std::string name_;
   const uint64_t max_object_;

@@ -3,6 +3,7 @@ forget both forget, and a Redis that is gone is a miss."""
 
 import contextlib
 import json
+import re
 import socket
 import threading
 import time
@@ -246,6 +247,23 @@ class Large(Fleet):
     def pieces(self):
         return [line for line in self.redis.says(f"KEYS {STORED_PIECES}").split("\r\n") if line and line[0] not in "*$"]
 
+    def settled(self):
+        """Waits until nothing is written to Redis: a process writes behind the response, piece by piece."""
+        def writes():
+            found = re.search(r"cmdstat_set:calls=(\d+)", self.redis.says("INFO commandstats"))
+            return found and int(found[1])
+
+        def is_still():
+            before = writes()
+            time.sleep(0.3)
+            return writes() == before
+        eventually(is_still, "no more writes")
+
+    def filled_by(self, *arguments, **what):
+        path = super().filled_by(*arguments, **what)
+        self.settled()
+        return path
+
     def test_a_long_body_lies_in_pieces_and_comes_back(self):
         body, before = pattern(2_500_000), set(self.pieces())
         path = self.filled_by(self.first, body=body)
@@ -257,12 +275,25 @@ class Large(Fleet):
         self.assert_hit(response)
         self.assertEqual(body, bytes(response.body))
 
+    def test_a_body_that_comes_anew_takes_the_place_of_the_older_one(self):
+        before = set(self.pieces())
+        path = self.filled_by(self.first, body=pattern(2_500_000))
+        for letter in "ab":
+            self.page(body=letter * 2_000_000, cache_control=FRESH, path=path)
+            self.assertEqual(letter.encode() * 2_000_000, bytes(self.ask(path, weir=self.first, cache_control="no-cache").body))
+            self.settled()
+        self.assertEqual(10, len(set(self.pieces()) - before))
+        response = self.ask(path, weir=self.second)
+        self.assert_hit(response)
+        self.assertEqual(b"b" * 2_000_000, bytes(response.body))
+
     def test_a_body_with_a_piece_missing_or_cut_is_a_miss(self):
         for harm in ("DEL {}", "SET {} short"):
             with self.subTest(harm):
-                self.redis.says("FLUSHALL")
+                self.settled()
+                before = set(self.pieces())
                 path = self.filled_by(self.first, body=pattern(2_500_000))
-                self.redis.says(harm.format(self.pieces()[0]))
+                self.redis.says(harm.format((set(self.pieces()) - before).pop()))
                 response = self.ask(path, weir=self.second)
                 self.assertEqual((200, pattern(2_500_000)), (response.status, bytes(response.body)))
                 self.assert_miss(response)

@@ -303,7 +303,7 @@ void Shelf::put(const Key& key, ObjectPtr object, const Fill& fill) {
   Node& node = shard.find_or_make(key);
   Entry* const same = node.same(object->selection);
   if (same && same->object->received > object->received) return;
-  if (!object->content->enter_shelf()) return;
+  if (!object->content->enter_shelf()) return shard.drop_if_empty(node);
   const size_t bytes = object->overhead() + object->content->footprint();
   if (same) shard.remove(*same);
   if (node.uncacheable) shard.remove(*node.uncacheable);
