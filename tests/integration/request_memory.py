@@ -55,6 +55,7 @@ class RequestMemory(ReleaseCase):
     def assert_cost(self, weir, wire, size, statuses=(200,)):
         """After an ordinary request, which has filled what is kept for the next."""
         self.fetch(weir, target="/warm")
+        eventually(self.is_quiet, "the ordinary request and its connection have ended")
         client = self.client(weir)
         before = self.number(HELD)
         struct.pack_into("q", self.counts, 8 * MOST, before)
