@@ -7,7 +7,7 @@ import socket
 import threading
 import traceback
 
-from wire import Closed, Cut, Request, Stream, chunk, read_head, read_request, reset, REQUEST_LINE
+from wire import Closed, Cut, Request, Stream, chunk, end, read_head, read_request, reset, REQUEST_LINE
 
 
 class Connection:
@@ -54,11 +54,12 @@ class Connection:
     def reset(self):
         reset(self.sock)
 
+    def end(self):
+        """From another thread: the one that plays the script closes the socket, whose number then belongs to others."""
+        end(self.sock)
+
     def close(self):
-        try:
-            self.sock.shutdown(socket.SHUT_RDWR)
-        except OSError:
-            pass
+        self.end()
         self.sock.close()
 
 
@@ -119,13 +120,11 @@ class ScriptedBackend:
 
     def stop(self):
         self.stopping.set()
-        try:
-            self.socket.shutdown(socket.SHUT_RDWR)
-        except OSError:
-            pass
+        end(self.socket)
+        self.thread.join(20)
         self.socket.close()
         for connection in self.connections:
-            connection.close()
+            connection.end()
 
 
 # --- scripts -------------------------------------------------------------------------------------------------------

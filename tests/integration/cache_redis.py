@@ -15,7 +15,7 @@ from cache_settings import (IF_ERROR, PURGE_PATH, STORED_KEYS, STORED_PIECES, WH
                             store)
 from harness import PATIENCE, eventually, fetch, is_sanitized
 from redis_server import RedisServer
-from wire import RawClient, request_bytes, reset
+from wire import RawClient, end, request_bytes, reset
 
 FRESH = "max-age=600"
 WITHIN = 1 if not is_sanitized() else 3             # seconds until an order is obeyed everywhere
@@ -25,10 +25,14 @@ class Relay:
     """Between a Weir and a unix socket, until it is cut."""
 
     def __init__(self, path):
-        self.path, self.is_cut, self.pairs, self.sockets = path, False, [], []
+        self.path, self.is_cut, self.pairs, self.sockets, self.threads = path, False, [], [], []
         self.listener = socket.create_server(("127.0.0.1", 0))
         self.url = "redis://127.0.0.1:%d" % self.listener.getsockname()[1]
-        threading.Thread(target=self._accept, daemon=True).start()
+        self._start(self._accept)
+
+    def _start(self, *what):
+        self.threads.append(threading.Thread(target=what[0], args=what[1:], daemon=True))
+        self.threads[-1].start()
 
     def _accept(self):
         while True:
@@ -48,7 +52,7 @@ class Relay:
                 continue
             self.pairs.append((near, far))
             for one, other in ((near, far), (far, near)):
-                threading.Thread(target=self._carry, args=(one, other), daemon=True).start()
+                self._start(self._carry, one, other)
 
     def _carry(self, one, other):
         try:
@@ -57,26 +61,22 @@ class Relay:
         except OSError:
             pass
         for sock in (one, other):
-            self._end(sock)
-
-    @staticmethod
-    def _end(sock):
-        try:
-            sock.shutdown(socket.SHUT_RDWR)
-        except OSError:
-            pass
+            end(sock)
 
     def cut(self):
         self.is_cut = True
         while self.pairs:
             for sock in self.pairs.pop():
-                self._end(sock)
+                end(sock)
 
     def mend(self):
         self.is_cut = False
 
     def stop(self):
         self.cut()
+        end(self.listener)
+        for thread in self.threads:
+            thread.join(20)
         for sock in (self.listener, *self.sockets):
             sock.close()
 

@@ -29,7 +29,8 @@ class DnsServer:
         self.socket = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
         self.socket.bind(("127.0.0.1", 0))
         self.address = "127.0.0.1:%d" % self.socket.getsockname()[1]
-        threading.Thread(target=self._serve, daemon=True).start()
+        self.thread = threading.Thread(target=self._serve, daemon=True)
+        self.thread.start()
 
     def put(self, name, *values, kind=A):
         self.records[name.lower(), kind] = values
@@ -39,9 +40,8 @@ class DnsServer:
 
     def _serve(self):
         while True:
-            try:
-                query, client = self.socket.recvfrom(4096)
-            except OSError:
+            query, client = self.socket.recvfrom(4096)
+            if not query:
                 return
             reply = self.answer(query)
             if reply:
@@ -75,4 +75,8 @@ class DnsServer:
         return head + question + records
 
     def stop(self):
+        """Closes the socket when its thread is gone, which would else read from what has its number next."""
+        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sock:
+            sock.sendto(b"", self.socket.getsockname())
+        self.thread.join(20)
         self.socket.close()

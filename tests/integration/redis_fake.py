@@ -4,6 +4,8 @@ import socket
 import struct
 import threading
 
+from wire import end
+
 PONG = b"+PONG\r\n"
 
 
@@ -76,7 +78,8 @@ class FakeRedis:
         self.behave()
         self.lock = threading.Lock()
         self.open = set()
-        threading.Thread(target=self.accept, daemon=True).start()
+        self.thread = threading.Thread(target=self.accept, daemon=True)
+        self.thread.start()
 
     def behave(self):
         self.misbehave()
@@ -143,12 +146,11 @@ class FakeRedis:
         """Ends all connections, so that all that follow meet the behaviour of now."""
         with self.lock:
             for sock in self.open:
-                try:
-                    sock.shutdown(socket.SHUT_RDWR)
-                except OSError:
-                    pass
+                end(sock)
 
     def stop(self):
+        end(self.listener)
+        self.thread.join(20)
         self.listener.close()
         self.drop_all()
 

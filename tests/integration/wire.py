@@ -205,6 +205,14 @@ def reset(sock):
     sock.close()
 
 
+def end(sock):
+    """For a socket that another thread uses: that thread wakes and closes it, or it is closed when the thread is gone."""
+    try:
+        sock.shutdown(socket.SHUT_RDWR)
+    except OSError:
+        pass
+
+
 def connect(address, source=None, timeout=15, receive_buffer=None):
     """`address`: host:port, [v6]:port or unix:/path."""
     if address.startswith("unix:"):
