@@ -9,10 +9,12 @@
 
 namespace weir::plugins {
 
-// A key's place has the newest of its variants; each variant is kept at a place of its own, too, which is found by what
-// the newest was chosen by. A long body lies beside them in pieces; another request of the worker has its turn between
-// two pieces. The pieces are written before the head, so that a head without its pieces is rare, and then a miss. A
-// newer body of a variant takes the places of the older one's pieces; each piece begins with the id of its body.
+// Places in the store: the place of a key has the newest variant of the response. Each variant also has a place of its
+// own, named after the request fields that select it; the newest variant tells which fields these are. A body of more
+// than kPiece bytes lies in pieces at places named after its variant. The worker serves other requests between two
+// pieces. The pieces are written before the head, so a head without its pieces is rare, and then a miss. A newer body
+// of a variant overwrites the pieces of the older body. Each piece begins with the id of its body: a piece of another
+// body is a miss.
 
 namespace {
 
@@ -45,6 +47,7 @@ std::string place_of_piece(std::string_view variant, uint64_t number) {
   return "piece:" + std::string(variant) + ":" + std::to_string(number);
 }
 
+/// The first bytes of each piece of a body. A view of `id`.
 std::string_view mark_of(const uint64_t& id) { return {reinterpret_cast<const char*>(&id), sizeof id}; }
 
 }  // namespace
@@ -65,7 +68,7 @@ std::string_view SharedLevel::place_of(std::string_view place, const Selection& 
   return arena.concat({place, ":", hex_of(values.text(), arena)});
 }
 
-/// The place of an object's own variant.
+/// The place of the variant that `object` is.
 std::string_view SharedLevel::place_of(std::string_view place, const Object& object, Arena& arena) const {
   if (object.selection.members.empty()) return place;
   return place_of(place, object.selection, arena, [](const Selection::Member& member) {
@@ -128,7 +131,7 @@ Task<bool> SharedLevel::put_body(Exchange& exchange, std::string_view variant, P
     const size_t most = bytes.size() + std::min(kPiece, pieces.size - number * kPiece);
     while (bytes.size() < most) {
       const auto piece = reader.next(most - bytes.size());
-      if (piece.bytes.empty()) co_return false;  // it was dropped
+      if (piece.bytes.empty()) co_return false;  // the content was dropped
       bytes.append(piece.bytes);
     }
     Arena arena(exchange.worker.blocks);

@@ -11,28 +11,27 @@
 
 namespace weir::plugins {
 
-/// The second level: stored responses in the store that processes share, where one finds what another had. Whatever
-/// goes wrong with the store is a miss. Immutable.
+/// The second level of a cache: responses in the store, for all processes that share the store. A failure of the store
+/// is a miss. Immutable; any thread.
 class SharedLevel {
  public:
   SharedLevel(std::string name, uint64_t max_object) : name_(std::move(name)), max_object_(max_object) {}
 
-  /// Null when it isn't there, or has been purged.
+  /// The response to this request; null when the store has none, or when an order to forget covers it.
   Task<std::shared_ptr<Object>> find(Exchange& exchange, std::string_view key, std::string_view url,
                                      const Purges& purges) const;
   /// `purge_id`: the newest order to forget when it was asked for (`Purges::newest_id`).
   Task<> put(Exchange& exchange, std::string_view key, const Object& object, std::string_view purge_id) const;
 
  private:
-  /// Appends the body's pieces to `content`. False when one is missing, or has another length.
+  /// Appends the pieces of a body to `content`. False when a piece is missing, or is of another body or length.
   Task<bool> find_body(Exchange& exchange, std::string_view variant, Pieces pieces, Content& content) const;
   Task<bool> put_body(Exchange& exchange, std::string_view variant, Pieces pieces, Content& content,
                       Duration keep) const;
   std::string_view place_of(std::string_view key, Arena& arena) const;
+  std::string_view place_of(std::string_view place, const Object& object, Arena& arena) const;
   template <class ValueOf>
   std::string_view place_of(std::string_view place, const Selection& selection, Arena& arena, ValueOf value_of) const;
-
-  std::string_view place_of(std::string_view place, const Object& object, Arena& arena) const;
 
   const std::string name_;
   const uint64_t max_object_;

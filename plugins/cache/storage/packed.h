@@ -18,7 +18,7 @@ struct Moments {
 
 /// A body that the store keeps in pieces beside the head: copying a long body in one turn would delay the worker.
 struct Pieces {
-  uint64_t id = 0;    // in each piece, so that pieces of two bodies are never mixed
+  uint64_t id = 0;    // at the start of each piece, so that pieces of two bodies are never mixed
   uint64_t size = 0;  // bytes of the whole body
 };
 
