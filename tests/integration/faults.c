@@ -38,7 +38,9 @@ __attribute__((constructor)) static void start(void) {
 static int fails(enum call call) {
   struct fault* fault = &faults[call];
   int countdown = atomic_load(&fault->countdown);
-  if (countdown == 0 || (countdown > 0 && atomic_fetch_sub(&fault->countdown, 1) != 1)) return 0;
+  while (countdown > 0 && !atomic_compare_exchange_weak(&fault->countdown, &countdown, countdown - 1)) {
+  }
+  if (countdown == 0 || countdown > 1) return 0;
   errno = fault->error;
   return 1;
 }
