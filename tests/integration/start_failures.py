@@ -12,6 +12,8 @@ from wire import Closed, Cut
 HELLO = {"routes": [answers(200, "hello")]}
 MOST = 40                                           # calls of one kind in one start
 STRANGER = 54321                                    # a user id without processes
+# The build may lie in a folder that only its owner reads, as mktemp makes them.
+INTO_THE_BUILD = ["--inh-caps=+dac_read_search", "--ambient-caps=+dac_read_search"]
 
 
 def threads_of(weir):
@@ -121,7 +123,7 @@ class Start(Faulty):
         os.chmod(folder, 0o777)
         weir = Weir({"workers": 4, **settings.access_log("off"), **HELLO},
                     environment=self.faults().environment,
-                    launcher=["setpriv", f"--reuid={STRANGER}", "--clear-groups", "prlimit", "--nproc=3"])
+                    launcher=["setpriv", f"--reuid={STRANGER}", "--clear-groups", *INTO_THE_BUILD, "prlimit", "--nproc=3"])
         os.chmod(weir.folder, 0o755)
         self.addCleanup(stop_quietly, weir)
         weir.spawn()
