@@ -78,12 +78,18 @@ void Connection::lend(ResponseBody& response) {
   idle_alarm_.stop();
 }
 
+/// A connection that has come to its end makes no stream (0).
+void Connection::asked(ResponseBody& response) {
+  if (codec_->is_multiplexed() && response.stream() != 0) streams_.add(response.stream(), response);
+}
+
 void Connection::give_back(ResponseBody& response, bool whole) {
   was_large_ = response.splice() != nullptr;
   codec_->consumed(response.stream(), response.unread());
   // A response that came before the request's end leaves its stream half open.
   if (!whole || codec_->is_multiplexed()) codec_->reset(response.stream(), ErrorCode::client_gone);
   response.unlink();
+  if (codec_->is_multiplexed()) streams_.remove(response.stream());
   if (!whole && liveness_) {
     doubt(response.waits_since(), response.has_timed_out() ? Waited::until_timeout : Waited::until_dropped);
   }
@@ -293,9 +299,11 @@ ResponseBody* Connection::sole() { return responses_.is_empty() ? nullptr : &res
 
 // Codec events.
 
-/// The newest are asked for most. Null for a response that has been given back.
+/// Null for a response that has been given back.
 ResponseBody* Connection::find(http::StreamId stream) {
-  return responses_.find_from_back([&](const ResponseBody& response) { return response.stream() == stream; });
+  if (codec_->is_multiplexed()) return streams_.find(stream);
+  ResponseBody* const response = sole();
+  return response && response->stream() == stream ? response : nullptr;
 }
 
 http::ResponseHead* Connection::begin_response(http::StreamId stream) {

@@ -4,6 +4,7 @@
 
 #include "async/event.h"
 #include "async/sleep.h"
+#include "base/id_index.h"
 #include "exchange/exchange.h"
 #include "exchange/wire.h"
 #include "net/socket.h"
@@ -57,6 +58,8 @@ class Connection final : public ListNode, public http::CodecEvents {
   void lend(ResponseBody& response);
   /// The answer is over, `whole` and its request too; or nobody wants it any more.
   void give_back(ResponseBody& response, bool whole);
+  /// The request is on its way, under the id of its stream.
+  void asked(ResponseBody& response);
   /// So many bytes of the answer were taken: room for more.
   void taken(ResponseBody& response, size_t bytes);
   /// Enough of the answer is still to come, and nobody but the client has to see it.
@@ -81,7 +84,8 @@ class Connection final : public ListNode, public http::CodecEvents {
 
   void wait_idle(Duration timeout) { idle_alarm_.start(timeout); }
   void stop_waiting() { idle_alarm_.stop(); }
-  bool is_idle = false;  // the pool's mark: it counts among the endpoint's idle ones
+  bool is_idle = false;      // the pool's mark: it counts among the endpoint's idle ones
+  bool is_expected = false;  // the pool's mark: it has not said yet how many requests it takes
 
   // For Liveness.
   void ping();
@@ -126,6 +130,7 @@ class Connection final : public ListNode, public http::CodecEvents {
   Wire wire_;
   std::unique_ptr<http::Codec> codec_;  // once it is connected
   List<ResponseBody> responses_;        // the oldest in front
+  IdIndex<ResponseBody> streams_;       // the same by stream, over HTTP/2
   std::unique_ptr<Liveness> liveness_;  // HTTP/2 only
   const uint64_t identity_;
   const uint32_t outages_;  // of the endpoint, until the connection was made

@@ -52,22 +52,95 @@ ConnectionPool::~ConnectionPool() {
   bury();
 }
 
-ConnectionPool::Making::~Making() {
-  auto& place = pool_.place(endpoint_);
-  --place.making;
-  place.made.notify();
+ConnectionPool::Seeker::Seeker(ConnectionPool& pool, EndpointState& endpoint)
+    : pool_(pool), endpoint_(endpoint), called_(pool.worker_.loop) {
+  Place& place = pool_.place(endpoint_);
+  place.seekers.push_back(*this);
+  ++place.seeking;
 }
 
-bool ConnectionPool::is_making(EndpointState& endpoint) {
-  Place& place = this->place(endpoint);
-  if (place.making > 0) return true;
-  for (const Connection& connection : place.shared) {
-    if (!connection.has_heard() && !is_used_up(connection, place.keep)) return true;
+void ConnectionPool::Seeker::wait_again() {
+  if (is_linked()) return;
+  Place& place = pool_.place(endpoint_);
+  place.seekers.push_front(*this);
+  ++place.seeking;
+}
+
+/// One that was called, and leaves, may leave room behind.
+ConnectionPool::Seeker::~Seeker() {
+  Place& place = pool_.place(endpoint_);
+  if (is_linked()) {
+    unlink();
+    --place.seeking;
+  } else {
+    call_seekers(place, 1);
   }
-  return false;
 }
 
-void ConnectionPool::heard(Connection& connection) { place(connection.endpoint()).made.notify(); }
+ConnectionPool::Making::Making(ConnectionPool& pool, EndpointState& endpoint) : pool_(pool), endpoint_(endpoint) {
+  ++pool.place(endpoint).making;
+}
+
+ConnectionPool::Making::~Making() {
+  if (is_over_) return;
+  Place& place = pool_.place(endpoint_);
+  --place.making;
+  call_seekers(place, 0);
+}
+
+void ConnectionPool::Making::failed() { pool_.place(endpoint_).failed_at = pool_.worker_.loop.now(); }
+
+void ConnectionPool::Making::made(Connection& connection, bool is_multiplexed) {
+  Place& place = pool_.place(endpoint_);
+  place.failed_at = Time::min();
+  place.is_sharing = is_multiplexed;
+  if (!is_multiplexed) return;  // all others make their own
+  is_over_ = true;
+  connection.is_expected = true;
+}
+
+uint32_t ConnectionPool::expected_streams(const Place& place) {
+  const uint32_t most = place.keep.requests;
+  return most == 0 ? place.streams : std::min(place.streams, most);
+}
+
+/// Each of those being made carries the request of whoever makes it.
+size_t ConnectionPool::expected_room(const Place& place) {
+  return size_t{place.making} * (expected_streams(place) - 1);
+}
+
+bool ConnectionPool::expects_room(EndpointState& endpoint) {
+  const Place& place = this->place(endpoint);
+  return place.seeking < expected_room(place);
+}
+
+/// Calls so many that there is room for, and of the others as many as have to make connections.
+void ConnectionPool::call_seekers(Place& place, size_t room) {
+  const size_t left = place.seeking - std::min<size_t>(place.seeking, room);
+  const size_t expected = expected_room(place);
+  const size_t streams = expected_streams(place);
+  const size_t makers = left > expected ? (left - expected + streams - 1) / streams : 0;
+  for (size_t calls = place.is_sharing ? room + makers : place.seeking; calls > 0; --calls) {
+    Seeker* const seeker = place.seekers.pop_front();
+    if (!seeker) return;
+    --place.seeking;
+    seeker->called_.notify();
+  }
+}
+
+void ConnectionPool::heard(Connection& connection) {
+  if (!std::exchange(connection.is_expected, false)) return;
+  Place& place = this->place(connection.endpoint());
+  --place.making;
+  if (connection.is_closed()) {
+    place.failed_at = worker_.loop.now();
+    return call_seekers(place, 0);
+  }
+  const size_t room = connection.capacity();
+  if (connection.is_trusted()) place.streams = static_cast<uint32_t>(room) + (connection.is_unused() ? 0 : 1);
+  place.streams = std::max<uint32_t>(1, place.streams);
+  call_seekers(place, room);
+}
 
 Connection* ConnectionPool::take(EndpointState& endpoint, const Keep& keep, Reuse reuse) {
   Place& place = this->place(endpoint);
@@ -130,12 +203,15 @@ void ConnectionPool::share(Connection& connection) {
   if (was_used && count_unused(place.shared) >= place.keep.most) return retire(connection);
   (connection.is_trusted() ? place.shared : lent_).push_front(connection);
   if (connection.is_unused()) connection.wait_idle(place.keep.idle);
+  if (place.seeking > 0 && connection.has_heard()) call_seekers(place, 1);  // a request has left
 }
 
 void ConnectionPool::retire(Connection& connection) {
   // Requests that wait for what the endpoint says on this connection look for another.
-  if (const auto found = places_.find(&connection.endpoint()); found != places_.end() && !connection.has_heard()) {
-    found->second.made.notify();
+  if (std::exchange(connection.is_expected, false)) {
+    Place& place = this->place(connection.endpoint());
+    --place.making;
+    call_seekers(place, 0);
   }
   remove_idle(connection);
   connection.unlink();
@@ -165,7 +241,7 @@ size_t ConnectionPool::close_idle(Place& place, size_t most) {
 }
 
 bool ConnectionPool::is_abandoned(const Place& place) {
-  return place.size == 0 && place.shared.is_empty() && place.making == 0 && !place.made.is_awaited();
+  return place.size == 0 && place.shared.is_empty() && place.making == 0 && place.seekers.is_empty();
 }
 
 void ConnectionPool::keep_only(std::function<bool(const EndpointState&)> is_wanted) {

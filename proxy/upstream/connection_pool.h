@@ -35,31 +35,53 @@ class ConnectionPool {
   /// A new one on a descriptor whose connect has begun.
   Connection& open(std::shared_ptr<EndpointState> endpoint, int fd, uint64_t identity = 0);
 
-  /// Somebody else is making a connection that may be shared, or one is there that hasn't said yet how many requests
-  /// it takes: `made` tells when that is over.
-  bool is_making(EndpointState& endpoint);
-  /// A connection that may be shared is being established.
-  bool is_connecting(EndpointState& endpoint) { return place(endpoint).making > 0; }
-  /// The last connection there turned out to carry one request at a time.
+  // Connections that many requests may share, while they are being made: until it is known how many requests they take.
+  /// The last connection there turned out to carry more than one request at a time.
   bool is_sharing(EndpointState& endpoint) { return place(endpoint).is_sharing; }
-  Signal& made(EndpointState& endpoint) { return place(endpoint).made; }
-  /// Held by who makes one.
+  /// Those being made are expected to take one more than the requests that wait for them.
+  bool expects_room(EndpointState& endpoint);
+  /// The last attempt to make one failed, and no earlier than `since`.
+  bool has_failed_since(EndpointState& endpoint, Time since) { return place(endpoint).failed_at >= since; }
+
+  /// A request in line for one that others are making. Called when there may be room for it, or when it is to make one
+  /// of its own; it leaves the line with that.
+  class Seeker : public ListNode {
+   public:
+    Seeker(ConnectionPool& pool, EndpointState& endpoint);
+    Seeker(const Seeker&) = delete;
+    Seeker& operator=(const Seeker&) = delete;
+    ~Seeker();
+    Signal::Awaiter called() { return called_.wait(); }
+    /// Found no room: in line again, before all others.
+    void wait_again();
+
+   private:
+    friend ConnectionPool;
+    ConnectionPool& pool_;
+    EndpointState& endpoint_;
+    Signal called_;
+  };
+
+  /// Held by who makes one. Destroyed before `made`, it was given up.
   class Making {
    public:
-    Making(ConnectionPool& pool, EndpointState& endpoint) : pool_(pool), endpoint_(endpoint) {
-      ++pool.place(endpoint).making;
-    }
+    Making(ConnectionPool& pool, EndpointState& endpoint);
     Making(const Making&) = delete;
     Making& operator=(const Making&) = delete;
     ~Making();
+    /// The endpoint took no connection.
+    void failed();
+    /// It is established, and will say how many requests it takes if it takes more than one at a time.
+    void made(Connection& connection, bool is_multiplexed);
 
    private:
     ConnectionPool& pool_;
     EndpointState& endpoint_;
+    bool is_over_ = false;
   };
 
   // For connections.
-  /// It is known now how many requests it takes.
+  /// It is known now how many requests it takes: maybe none.
   void heard(Connection& connection);
   const PingSettings& pings(Connection& connection) { return place(connection.endpoint()).keep.pings; }
   void put(Connection& connection);
@@ -73,15 +95,20 @@ class ConnectionPool {
   void close_idle();
 
  private:
+  /// RFC 9113 section 6.5.2 recommends to take no fewer.
+  static constexpr uint32_t kAssumedStreams = 100;
+
   /// What a worker has at one endpoint.
   struct Place {
-    explicit Place(Loop& loop) : made(loop) {}
     List<Connection> idle;  // the latest in front
     uint32_t size = 0;      // of `idle`
     List<Connection> shared;
-    uint32_t making = 0;
     bool is_sharing = true;  // until it is known
-    Signal made;
+    uint32_t making = 0;
+    uint32_t streams = kAssumedStreams;  // requests at once that the last of `shared` took
+    Time failed_at = Time::min();        // the last attempt to make one; min = it did not fail
+    List<Seeker> seekers;
+    uint32_t seeking = 0;  // size of `seekers`
     Keep keep;
   };
   struct Retirement : EndOfTick {
@@ -92,8 +119,12 @@ class ConnectionPool {
     std::function<bool(const EndpointState&)> is_wanted;
     std::vector<const EndpointState*> left;  // endpoints not looked at yet; some may be gone from `places_`
   };
-  Place& place(EndpointState& endpoint) { return places_.try_emplace(&endpoint, worker_.loop).first->second; }
+  Place& place(EndpointState& endpoint) { return places_.try_emplace(&endpoint).first->second; }
   void share(Connection& connection);
+  /// Requests that a new connection is expected to take at once; and those of others that all being made will take.
+  static uint32_t expected_streams(const Place& place);
+  static size_t expected_room(const Place& place);
+  static void call_seekers(Place& place, size_t room);
   Connection* take_shared(Place& place);
   Connection* take_idle(Place& place);
   /// Closes up to `most` connections, and returns how many that were.

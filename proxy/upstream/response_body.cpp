@@ -65,6 +65,7 @@ void ResponseBody::send(Connection& connection) {
   if (rule.from == HostRule::From::endpoint) request.authority = lease_.endpoint().authority;
   if (rule.from == HostRule::From::fixed) request.authority = rule.name;
   stream_ = connection.codec().send_request(request, exchange_.request_body->size());
+  connection.asked(*this);
   request.authority = asked;
   request.scheme = scheme;
   if (exchange_.has_reader()) widen();

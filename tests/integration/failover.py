@@ -5,7 +5,7 @@ import threading
 import time
 import unittest
 
-from h2_wire import H2Client, H2Server
+from h2_wire import MAX_CONCURRENT_STREAMS, H2Client, H2Server
 from harness import WeirCase, eventually, free_address, settings
 from wire import Closed, Cut, RawClient
 
@@ -140,6 +140,35 @@ class Failover(WeirCase):
         weir = self.weir({"upstreams": {"api": settings.upstream(self.full(), self.backend(), **settings.upstream_timeouts(connect="300ms"))},
                           "routes": [settings.route("/", "api")]})
         self.assertEqual({200}, {self.fetch(weir).status for _ in range(8)})
+
+    def test_a_burst_at_an_http2_endpoint_fails_no_request_and_pauses_no_endpoint(self):
+        """An endpoint that takes few streams for each connection, and takes its time over each."""
+        connections = []
+
+        def serve(connection):
+            connections.append(connection)
+            time.sleep(0.3)                          # a handshake over a slow network
+            server = H2Server(connection, settings=((MAX_CONCURRENT_STREAMS, 2),))
+            asked = server.request()[0]
+            eventually(lambda: len(connections) == 20, "a connection for every two requests")
+            while True:
+                server.answer(asked)
+                asked = server.request()[0]
+        upstream = settings.upstream(self.scripted(serve), **settings.upstream_timeouts(connect="2s")) | {"protocol": "http2"}
+        weir = self.weir({"upstreams": {"api": upstream}, "routes": [settings.route("/", "api")]})
+        with H2Client(weir.address) as client:
+            streams = [client.ask(target=f"/{number}") for number in range(40)]
+            self.assertEqual([200] * 40, [client.response(stream).status for stream in streams])
+        self.assertEqual(20, len(connections))
+        self.assertEqual(0, weir.metric(PAUSES))
+
+    def test_requests_that_wait_for_the_connection_of_another_count_as_no_failures_of_the_endpoint(self):
+        upstream = settings.upstream(self.full(), **settings.upstream_timeouts(connect="1s")) | {"protocol": "http2"}
+        weir = self.weir({"upstreams": {"api": upstream}, "routes": [settings.route("/", "api")]})
+        with H2Client(weir.address) as client:
+            streams = [client.ask(target=f"/{number}") for number in range(40)]
+            self.assertEqual({504}, {client.response(stream).status for stream in streams})
+        self.assertEqual(0, weir.metric(PAUSES))
 
     def test_deadlines_that_clients_ask_for_are_no_failures_of_an_endpoint(self):
         upstream = settings.upstream(self.full()) | {"protocol": "http2", "circuit_breaker": {"min_requests": 2}, "outlier_detection": {}}

@@ -1,5 +1,7 @@
 #include <doctest/doctest.h>
 
+#include <deque>
+
 #include "exchange/backlog.h"
 #include "unit/http/h2_bench.h"
 #include "unit/upstream/backend.h"
@@ -149,6 +151,90 @@ TEST_CASE("forward: past the streams that an endpoint allows, another connection
   other.respond(1, 200, "second");
   CHECK(first.text() == "first");
   CHECK(second.text() == "second");
+}
+
+TEST_CASE("forward: as many connections are made at once as the requests that wait need") {
+  Http2Bench bench;
+  std::deque<Request> requests;
+  for (int i = 0; i < 9; ++i) requests.emplace_back(bench).start();
+  Server first(bench, {.streams = 2});
+  CHECK_FALSE(bench.has_another());  // it might take them all
+  first.await(2);
+  // Seven are left, for four connections, of which none has said a word yet.
+  std::deque<Server> others;
+  for (int i = 0; i < 4; ++i) others.emplace_back(bench, http::H2Limits{.streams = 2});
+  CHECK_FALSE(bench.has_another());
+  for (auto& server : others) server.talk();
+  size_t served = 2;
+  REQUIRE(bench.until([&] {
+    served = 2;
+    for (auto& server : others) {
+      server.talk();
+      served += server.events.requests.size();
+    }
+    return served == 9;
+  }));
+  CHECK(bench.endpoint().connections.load() == 5);
+  // It is known by now how many it takes: those that come next wait for nobody.
+  std::deque<Request> more;
+  for (int i = 0; i < 5; ++i) more.emplace_back(bench).start();
+  for (int i = 0; i < 2; ++i) others.emplace_back(bench, http::H2Limits{.streams = 2});
+  CHECK_FALSE(bench.has_another());
+}
+
+TEST_CASE("forward: a request that leaves while it makes the connection of others leaves them one of their own") {
+  Http2Bench bench;
+  auto first = std::make_unique<Request>(bench);
+  first->start();
+  Request second(bench), third(bench);
+  second.start();
+  third.start();
+  first.reset();
+  std::deque<Peer> abandoned;
+  abandoned.push_back(bench.accept());
+  Server server(bench);
+  server.await(2);
+  CHECK_FALSE(bench.has_another());
+  server.respond(1, 200, "second");
+  server.respond(3, 200, "third");
+  CHECK(second.text() == "second");
+  CHECK(third.text() == "third");
+}
+
+TEST_CASE("forward: a request that has waited in vain for the connection of another makes its own, and no failure") {
+  Http2Bench bench;
+  Request first(bench), second(bench);
+  first.start();
+  second.start();
+  Peer silent = bench.accept();  // its SETTINGS never come
+  CHECK_FALSE(bench.has_another());
+  bench.advance(bench.settings.timeouts.connect + 10ms);
+  Server server(bench);
+  server.await(1);
+  server.respond(1, 200, "second");
+  CHECK(second.text() == "second");
+  CHECK(bench.endpoint().failures.load() == 0);
+  CHECK(bench.endpoint().backoff.failures() == 0);
+}
+
+TEST_CASE("forward: a request that leaves gives its stream to one that waits for a connection") {
+  Http2Bench bench;
+  Request first(bench);
+  first.start();
+  Server server(bench, {.streams = 2});
+  server.await(1);
+  Request second(bench);
+  second.start();
+  server.await(2);
+  Request third(bench), fourth(bench);
+  third.start();   // makes a connection
+  fourth.start();  // waits for it
+  Peer silent = bench.accept();
+  server.respond(1, 200, "first");
+  CHECK(first.text() == "first");
+  server.await(3);
+  server.respond(5, 200, "fourth");
+  CHECK(fourth.text() == "fourth");
 }
 
 TEST_CASE("forward: a stream that the endpoint refused goes once more, on another connection, whatever its method") {

@@ -1,0 +1,33 @@
+#pragma once
+
+#include <expected>
+
+#include "upstream/connection_pool.h"
+#include "upstream/upstream.h"
+
+namespace weir::upstream {
+
+/// Why there is no connection for a request, and what that says about the endpoint.
+struct Unmade {
+  Error error;
+  Outcome outcome;
+};
+using Made = std::expected<Connection*, Unmade>;
+
+/// How the connections of an upstream are kept.
+ConnectionPool::Keep keep_of(const Upstream& upstream);
+
+/// A connection for a request that found none in the pool: a new one, or one that others are making and that takes this
+/// request, too. Connections are made in parallel, as many as the requests that wait for them need. A request's own
+/// connection has the whole `timeouts.connect`; the time spent on the connections of others is held against no
+/// endpoint.
+Task<Made> obtain(Exchange& exchange, const Upstream& upstream, const Endpoint& endpoint);
+
+/// RFC 8441 section 3: whether an endpoint takes a tunnel over HTTP/2 is the first thing that it says; how many, too. A
+/// connection that takes this one, `connection` if possible. An endpoint that takes no tunnels isn't worse for that.
+Task<Made> suit_tunnel(Exchange& exchange, const Upstream& upstream, const Endpoint& endpoint, Connection* connection);
+
+/// No timer of TCP's is to be quicker than the one that limits how long a request's bytes may wait for the endpoint.
+void limit_silence(const Upstream& upstream, Connection& connection, Duration patience);
+
+}  // namespace weir::upstream
