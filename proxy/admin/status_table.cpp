@@ -18,21 +18,38 @@ constexpr size_t kFirstNumber = 4;  // from here on to the right
 constexpr size_t kWhy = 9;
 using Row = std::array<std::string, kColumns>;
 
-/// "check: 3 checks in a row failed: status 503, since 2026-01-01T00:00:00.000Z"; nothing for one that is up.
+/// "4 connections in a row failed, paused until 2026-01-01T00:00:00.000Z"; nothing without a failure.
+std::string pause_of(const Json& endpoint) {
+  const int failures = endpoint.value("connect_failures", 0);
+  if (failures == 0) return "";
+  const auto until = endpoint.value("paused_until", "");
+  return fmt::format("{} connection{} in a row failed{}{}", failures, failures == 1 ? "" : "s",
+                     until.empty() ? "" : ", paused until ", until);
+}
+
+/// "check: 3 checks in a row failed: status 503, since 2026-01-01T00:00:00.000Z"; nothing for one that is up and takes
+/// connections.
 std::string why_of(const Json& endpoint) {
-  if (!endpoint.contains("why")) return "";
-  return fmt::format("{}: {}, since {}", endpoint.value("by", ""), endpoint.value("why", ""),
-                     endpoint.value("since", "the start"));
+  auto pause = pause_of(endpoint);
+  if (!endpoint.contains("why")) return pause;
+  return fmt::format("{}: {}, since {}{}{}", endpoint.value("by", ""), endpoint.value("why", ""),
+                     endpoint.value("since", "the start"), pause.empty() ? "" : "; ", pause);
+}
+
+/// "up", "up (paused)", "down (backup)".
+std::string health_of(const Json& endpoint) {
+  std::string health = endpoint.at("health");
+  if (endpoint.contains("paused_until")) health += " (paused)";
+  if (endpoint.at("backup")) health += " (backup)";
+  return health;
 }
 
 Row row_of(const std::string& name, const std::string& balance, const Json& endpoint) {
-  std::string health = endpoint.at("health");
-  if (endpoint.at("backup")) health += " (backup)";
   const double latency = endpoint.at("latency_ms");
   return {name,
           balance,
           endpoint.at("address"),
-          health,
+          health_of(endpoint),
           endpoint.at("weight").dump(),
           endpoint.at("active").dump(),
           endpoint.at("requests").dump(),

@@ -25,6 +25,8 @@ Json to_json(const EndpointStatus& endpoint) {
   add_known(json, "why", endpoint.why);
   add_known(json, "since", endpoint.since);
   if (endpoint.check) json["check"] = to_json(*endpoint.check);
+  if (endpoint.connect_failures > 0) json["connect_failures"] = endpoint.connect_failures;
+  add_known(json, "paused_until", endpoint.paused_until);
   json["active"] = endpoint.active;
   json["connections"] = endpoint.connections;
   json["requests"] = endpoint.requests;

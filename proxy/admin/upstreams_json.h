@@ -25,11 +25,13 @@ struct EndpointStatus {
   std::string why;     // "3 checks in a row failed: status 503"
   std::string since;   // RFC 3339; "" = from the start
   std::optional<CheckStatus> check;
-  int64_t active = 0;       // attempts under way
-  int64_t connections = 0;  // open, idle ones too
-  uint64_t requests = 0;    // attempts made
-  uint64_t failures = 0;    // of them
-  double latency_ms = 0;    // moving average of the time to a response head; 0 = none yet
+  uint32_t connect_failures = 0;  // in a row; from the third on, one for each pause
+  std::string paused_until;       // RFC 3339: no requests until then, for want of connections; "" = not paused
+  int64_t active = 0;             // attempts under way
+  int64_t connections = 0;        // open, idle ones too
+  uint64_t requests = 0;          // attempts made
+  uint64_t failures = 0;          // of them
+  double latency_ms = 0;          // moving average of the time to a response head; 0 = none yet
 };
 
 struct UpstreamStatus {
@@ -40,8 +42,8 @@ struct UpstreamStatus {
 };
 
 /// {"upstreams":[{"name","balance","panic","endpoints":[{"address","weight","backup","health","by","why","since",
-/// "check":{"passed","what","at","took_ms"},"active","connections","requests","failures","latency_ms"}]}]}; what isn't
-/// known is left out.
+/// "check":{"passed","what","at","took_ms"},"connect_failures","paused_until","active","connections","requests","failures","latency_ms"}]}]};
+/// what isn't known is left out.
 std::string upstreams_json(const std::vector<UpstreamStatus>& upstreams);
 
 }  // namespace weir::admin

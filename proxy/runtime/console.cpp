@@ -67,6 +67,11 @@ void add_health(admin::EndpointStatus& status, const upstream::HealthReport& rep
     status.check = admin::CheckStatus{check->has_passed, check->what, wall.text(check->at), milliseconds(check->took)};
 }
 
+void add_pause(admin::EndpointStatus& status, const upstream::ConnectBackoff& backoff, Time now, Wall& wall) {
+  status.connect_failures = backoff.failures();
+  if (backoff.is_paused(now)) status.paused_until = wall.text(backoff.until());
+}
+
 admin::EndpointStatus status_of(const upstream::Endpoint& endpoint) {
   const auto& state = *endpoint.state;
   return {.address = state.text,
@@ -130,6 +135,7 @@ std::string Supervisor::upstreams_json() const {
     for (const auto& endpoint : endpoints->all()) {
       auto& row = status.endpoints.emplace_back(status_of(endpoint));
       add_health(row, upstream->state().health.report(*endpoint.state), wall);
+      add_pause(row, endpoint.state->backoff, clock_.now(), wall);
     }
     for (const auto& name : endpoints->unresolved()) {
       status.endpoints.push_back({.address = name.name,

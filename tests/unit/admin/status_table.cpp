@@ -29,6 +29,21 @@ TEST_CASE("status table: a row for each endpoint of what /upstreams says") {
         "empty     maglev       (no endpoints)\n");
 }
 
+TEST_CASE("status table: an endpoint that takes no connections says until when it is left alone") {
+  const auto table = status_table(
+      upstreams_json({{.name = "api",
+                       .balance = "round_robin",
+                       .endpoints = {{.address = "10.0.0.1:80",
+                                      .health = "up",
+                                      .connect_failures = 4,
+                                      .paused_until = "2026-01-01T00:00:02.000Z"},
+                                     {.address = "10.0.0.2:80", .health = "up", .connect_failures = 1}}}}));
+  REQUIRE(table.has_value());
+  CHECK(table->contains("up (paused)"));
+  CHECK(table->contains("4 connections in a row failed, paused until 2026-01-01T00:00:02.000Z"));
+  CHECK(table->contains("1 connection in a row failed\n"));
+}
+
 TEST_CASE("status table: an upstream in a panic is marked") {
   const auto table = status_table(upstreams_json({{"api", "maglev", {}, true}}));
   REQUIRE(table);
