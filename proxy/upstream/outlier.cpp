@@ -142,6 +142,7 @@ void Outlier::eject(EndpointState& endpoint, Cause cause, std::string why, Time 
 void Outlier::release(EndpointState& endpoint, std::string why, Time now) {
   const std::lock_guard lock(mutex_);
   endpoint.outlier.forget_rows();
+  upstream_.state().health.with(endpoint, [&](EndpointHealth& known) { known.ejected_until = now; });
   if (ejected_now_ > 0 && is_ejected(upstream_.state().health, endpoint)) --ejected_now_;
   upstream_.state().health.judge(endpoint, Judge::outlier, Health::up, std::move(why), now);
 }
@@ -173,15 +174,21 @@ void Outlier::end_interval(Time now) {
     auto& counts = endpoint.state->outlier;
     const uint32_t total = counts.total.exchange(0, std::memory_order_relaxed);
     const uint32_t good = counts.good.exchange(0, std::memory_order_relaxed);
-    if (is_ejected(ledger, *endpoint.state)) continue;
-    ledger.with(*endpoint.state, [](EndpointHealth& known) {
-      if (known.ejections > 0) --known.ejections;
-    });
-    if (total > 0)
+    if (total > 0 && !is_ejected(ledger, *endpoint.state))
       samples.push_back({endpoint.state.get(), total, std::min(good, total)});  // one may have come between
   }
   if (settings_.success_rate) compare_success(samples, now);
   if (settings_.failure_percentage) compare_failures(samples, now);
+  for (const Endpoint& endpoint : set->all()) forgive(*endpoint.state);
+  interval_began_ = now;
+}
+
+/// One ejection, of an endpoint that took part in the whole interval, and was not ejected at its end either.
+void Outlier::forgive(EndpointState& endpoint) {
+  if (is_ejected(upstream_.state().health, endpoint)) return;
+  upstream_.state().health.with(endpoint, [&](EndpointHealth& known) {
+    if (known.ejections > 0 && known.ejected_until <= interval_began_) --known.ejections;
+  });
 }
 
 void Outlier::compare_success(std::vector<Sample>& all, Time now) {

@@ -50,9 +50,11 @@ class Outlier {
   void release(EndpointState& endpoint, std::string why, Time now);
   void compare_success(std::vector<Sample>& samples, Time now);
   void compare_failures(std::vector<Sample>& samples, Time now);
+  void forgive(EndpointState& endpoint);
 
   const Upstream& upstream_;
   const OutlierSettings settings_;
+  Time interval_began_ = Time::min();
   std::array<SharedCount*, kCauses> ejected_;
   SharedCount& withheld_;
   std::mutex mutex_;  // one ejection at a time

@@ -136,10 +136,40 @@ TEST_CASE("outlier: an ejection lasts longer each time in a row, up to a limit")
   CHECK(bench.eject(0) == 70s);
 }
 
+TEST_CASE("outlier: ejections in a row for a rate last longer each time, too") {
+  auto settings = only_rates();
+  settings.max_ejection_time = 70s;
+  SUBCASE("failure_percentage") {
+    settings.success_rate.reset();
+    settings.failure_percentage = OutlierSettings::FailurePercentage{};
+  }
+  SUBCASE("success_rate") {}
+  Answers bench(6, settings);
+  for (const auto how_long : {30s, 60s, 70s, 70s}) {
+    for (size_t i = 0; i < 6; ++i) bench.answers(i, 200, i == 0 ? 5 : 100);
+    bench.answers(0, 500, 95);
+    bench.interval();
+    REQUIRE(bench.health(0) == Health::ejected);
+    CHECK(bench.ejected_for(0) == how_long);
+    while (bench.health(0) == Health::ejected) bench.interval();
+  }
+}
+
+TEST_CASE("outlier: ejections in a row for failures in a row last longer each time, whenever an interval ends") {
+  Answers bench;
+  for (const auto how_long : {30s, 60s, 90s, 120s}) {
+    bench.answers(0, 500, 5);
+    REQUIRE(bench.health(0) == Health::ejected);
+    CHECK(bench.ejected_for(0) == how_long);
+    while (bench.health(0) == Health::ejected) bench.interval();
+  }
+}
+
 TEST_CASE("outlier: a good interval forgives one ejection") {
   Answers bench;
   bench.eject(0);
   bench.eject(0);
+  bench.interval();  // that of the ejections
   bench.interval();
   CHECK(bench.eject(0) == 60s);
   for (int i = 0; i < 3; ++i) bench.interval();
