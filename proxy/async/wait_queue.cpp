@@ -1,5 +1,6 @@
 #include "async/wait_queue.h"
 
+#include <algorithm>
 #include <utility>
 
 namespace weir {
@@ -11,6 +12,7 @@ namespace weir {
 struct WaitQueue::Entry {
   WaitQueue& queue;
   Loop& loop;
+  uint64_t number = 0;                                  // in the order of entering
   std::list<std::shared_ptr<Entry>>::iterator place{};  // while in line: whoever leaves isn't searched for
   bool is_in_line = true;  // guarded by the queue's mutex; false: a call is on its way, or has come
   bool is_called = false;  // its own thread's, as is `waiting`
@@ -21,6 +23,7 @@ std::optional<WaitQueue::Place> WaitQueue::enter(Loop& loop, uint32_t capacity) 
   auto entry = std::make_shared<Entry>(*this, loop);
   const std::lock_guard lock(mutex_);
   if (places_.load() >= capacity) return std::nullopt;
+  entry->number = ++numbers_;
   entry->place = line_.insert(line_.end(), entry);
   entry->is_called = places_++ == 0;  // alone: nobody else would call it for what is free already
   return Place(std::move(entry));
@@ -39,10 +42,12 @@ void WaitQueue::call_next() {
   });
 }
 
-void WaitQueue::return_to_front(const std::shared_ptr<Entry>& entry) {
+/// Where it was: several may have been called.
+void WaitQueue::back_in_line(const std::shared_ptr<Entry>& entry) {
   const std::lock_guard lock(mutex_);
-  if (!entry->is_in_line) entry->place = line_.insert(line_.begin(), entry);
-  entry->is_in_line = true;
+  if (std::exchange(entry->is_in_line, true)) return;
+  const auto behind = [&](const auto& other) { return other->number > entry->number; };
+  entry->place = line_.insert(std::ranges::find_if(line_, behind), entry);
 }
 
 WaitQueue::Place::~Place() {
@@ -73,7 +78,7 @@ void WaitQueue::Place::Turn::await_suspend(std::coroutine_handle<> awaiter) {
 
 bool WaitQueue::Place::Turn::await_resume() {
   const bool is_called = std::exchange(entry_->is_called, false);
-  if (is_called) entry_->queue.return_to_front(entry_);
+  if (is_called) entry_->queue.back_in_line(entry_);
   return is_called;
 }
 

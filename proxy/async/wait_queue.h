@@ -56,11 +56,12 @@ class WaitQueue {
   std::optional<Place> enter(Loop& loop, uint32_t capacity);
 
  private:
-  void return_to_front(const std::shared_ptr<Entry>& entry);
+  void back_in_line(const std::shared_ptr<Entry>& entry);
 
   std::atomic<uint32_t> places_{0};
-  std::mutex mutex_;  // guards what follows
-  std::list<std::shared_ptr<Entry>> line_;
+  std::mutex mutex_;                        // guards what follows
+  std::list<std::shared_ptr<Entry>> line_;  // by number
+  uint64_t numbers_ = 0;
 };
 
 class WaitQueue::Place::Turn : Waiter {

@@ -17,11 +17,12 @@ struct Pick {
   std::atomic<uint64_t>& turn;  // the upstream's, shared by all workers
   Random& random;               // the thread's
   Time now{};
-  uint64_t key = 0;                 // of the hash policies
-  const Attempts* tried = nullptr;  // endpoints to leave out
-  bool is_only_untried = false;     // when no other is left, too
-  bool is_probe = false;            // of a half-open circuit: healthy endpoints alone, if there are any
-  bool heeds_pauses = true;         // leave out endpoints to which no connection can be made
+  uint64_t key = 0;                         // of the hash policies
+  const Attempts* tried = nullptr;          // endpoints to leave out
+  bool is_only_untried = false;             // when no other is left, too
+  bool is_probe = false;                    // of a half-open circuit: healthy endpoints alone, if there are any
+  const EndpointState* promised = nullptr;  // a place there is kept for it
+  bool heeds_pauses = true;                 // leave out endpoints to which no connection can be made
   const SlowStart* slow_start = nullptr;
   Health worst = Health::up;  // that will do
 
@@ -32,7 +33,9 @@ struct Pick {
            !was_tried(endpoint);
   }
   /// May it go there now?
-  bool admits(const Endpoint& endpoint) const { return is_eligible(endpoint) && !endpoint.is_full(); }
+  bool admits(const Endpoint& endpoint) const { return is_eligible(endpoint) && !endpoint.is_full(own(endpoint)); }
+  /// Places on the endpoint that are kept for this request.
+  uint32_t own(const Endpoint& endpoint) const { return endpoint.state.get() == promised ? 1 : 0; }
   bool was_tried(const Endpoint& endpoint) const;
   bool admits_any(std::span<const Endpoint> endpoints) const;
   /// How much of its weight an endpoint that is new bears now, 0 to 1.

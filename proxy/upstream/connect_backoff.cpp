@@ -9,14 +9,19 @@ Duration ConnectBackoff::pause_after(uint32_t failures) {
   return std::min(kFirstPause * (1 << doublings), kLongestPause);
 }
 
-bool ConnectBackoff::claim(Time now) {
+std::optional<ConnectBackoff::Probe> ConnectBackoff::claim(Time now) {
   const uint32_t failures = failures_.load(std::memory_order_relaxed);
-  if (failures < kFailures) return true;
+  if (failures < kFailures) return Probe();
   Time until = until_.load(std::memory_order_relaxed);
-  if (now < until) return true;
-  if (!until_.compare_exchange_strong(until, now + pause_after(failures))) return false;
+  if (now < until) return Probe();
+  if (!until_.compare_exchange_strong(until, now + pause_after(failures))) return std::nullopt;
   is_claimed_ = true;
-  return true;
+  return Probe(*this);
+}
+
+/// Nothing to do when a result has come.
+void ConnectBackoff::hand_on() {
+  if (is_claimed_.exchange(false)) until_ = Time::min();
 }
 
 /// Many attempts may fail at once: of those that began before a pause, none makes it longer.

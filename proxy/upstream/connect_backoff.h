@@ -1,6 +1,8 @@
 #pragma once
 
 #include <atomic>
+#include <optional>
+#include <utility>
 
 #include "base/units.h"
 
@@ -20,9 +22,28 @@ class ConnectBackoff {
   uint32_t failures() const { return failures_.load(std::memory_order_relaxed); }
   Time until() const { return until_.load(std::memory_order_relaxed); }
 
-  /// Whether an attempt may go there. When a pause is over, one attempt is let through, and the others wait for what it
-  /// finds. True during a pause, too: then no other endpoint is left.
-  bool claim(Time now);
+  /// Held by the one attempt that is let through when a pause is over. Without a result, the next one is let through at
+  /// once. Empty for all other attempts.
+  class Probe {
+   public:
+    Probe() = default;
+    Probe(Probe&& other) noexcept : backoff_(std::exchange(other.backoff_, nullptr)) {}
+    Probe& operator=(Probe&& other) noexcept {
+      std::swap(backoff_, other.backoff_);
+      return *this;
+    }
+    ~Probe() {
+      if (backoff_) backoff_->hand_on();
+    }
+
+   private:
+    friend ConnectBackoff;
+    explicit Probe(ConnectBackoff& backoff) : backoff_(&backoff) {}
+    ConnectBackoff* backoff_ = nullptr;  // outlives the probe
+  };
+  /// Lets an attempt through, or doesn't: the pause is over, and a probe under way. During a pause it does: then no
+  /// other endpoint is left.
+  std::optional<Probe> claim(Time now);
   /// A connection failed. True when the endpoint is left alone from here on.
   bool failed(Time now);
   /// A connection was made, or a response came. True when the endpoint had been left alone.
@@ -30,6 +51,7 @@ class ConnectBackoff {
 
  private:
   bool forget();
+  void hand_on();
   static Duration pause_after(uint32_t failures);
 
   std::atomic<Time> until_{Time::min()};

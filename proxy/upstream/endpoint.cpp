@@ -4,14 +4,10 @@
 
 namespace weir::upstream {
 
-void vacate(const Endpoint& endpoint, UpstreamState& upstream) {
-  --endpoint.state->active;
-  if (upstream.queue.is_awaited()) upstream.queue.call_next();
-}
-
 void EndpointLease::release() {
   permits_ = {};  // whoever is called next may need a place there, too
-  vacate(*endpoint_, *upstream_);
+  probe_ = {};
+  upstream_->queue.vacate(endpoint_->state);
 }
 
 }  // namespace weir::upstream

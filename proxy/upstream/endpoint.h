@@ -32,6 +32,7 @@ struct alignas(64) EndpointState {
   ConnectBackoff backoff;
   std::atomic<Time> up_since{Time::min()};  // slow start counts from here; min = it was there from the start
   std::atomic<uint32_t> active{0};          // requests in flight
+  std::atomic<uint32_t> promised{0};        // places that requests which wait have been called for
   std::atomic<uint32_t> connections{0};     // open ones, idle included
   std::atomic<uint32_t> outages{0};         // times that it went down or was ejected
   std::atomic<uint64_t> requests{0};
@@ -70,12 +71,15 @@ struct Endpoint {
     if (max_requests == 0 || max_connections == 0) return max_requests + max_connections;
     return max_requests < max_connections ? max_requests : max_connections;
   }
-  bool is_full() const { return limit() != 0 && state->active.load() >= limit(); }
+  /// `own`: of the places promised, those that are the request's.
+  bool is_full(uint32_t own = 0) const {
+    const uint32_t most = limit();
+    if (most == 0) return false;
+    const uint32_t active = state->active.load();  // before `promised`, which grows before this shrinks
+    return active + state->promised.load() - own >= most;
+  }
   bool is_open_to_requests(Time now) const { return !gate || gate->would_admit(now); }
 };
-
-/// Frees a place on the endpoint, and calls whoever waits for one.
-void vacate(const Endpoint& endpoint, UpstreamState& upstream);
 
 /// One request in flight on one endpoint. Destroyed, it frees the place and calls whoever waits for one. The
 /// Endpoint lives as long as the lease, and so do the gates that let it through. The exchange, which keeps the
@@ -87,12 +91,14 @@ class EndpointLease {
       : endpoint_(std::exchange(other.endpoint_, nullptr)),
         upstream_(other.upstream_),
         keep_(std::move(other.keep_)),
-        permits_(std::move(other.permits_)) {}
+        permits_(std::move(other.permits_)),
+        probe_(std::move(other.probe_)) {}
   EndpointLease& operator=(EndpointLease&& other) noexcept {
     std::swap(endpoint_, other.endpoint_);
     std::swap(upstream_, other.upstream_);
     std::swap(keep_, other.keep_);
     std::swap(permits_, other.permits_);
+    std::swap(probe_, other.probe_);
     return *this;
   }
   ~EndpointLease() {
@@ -112,14 +118,19 @@ class EndpointLease {
  private:
   friend class Upstream;
   EndpointLease(const Endpoint& endpoint, UpstreamState& upstream, std::shared_ptr<const EndpointSet> keep,
-                std::array<Gate::Permit, 2> permits)
-      : endpoint_(&endpoint), upstream_(&upstream), keep_(std::move(keep)), permits_(std::move(permits)) {}
+                std::array<Gate::Permit, 2> permits, ConnectBackoff::Probe probe)
+      : endpoint_(&endpoint),
+        upstream_(&upstream),
+        keep_(std::move(keep)),
+        permits_(std::move(permits)),
+        probe_(std::move(probe)) {}
   void release();
 
   const Endpoint* endpoint_ = nullptr;
   UpstreamState* upstream_ = nullptr;
   std::shared_ptr<const EndpointSet> keep_;  // null when the set lives as long as its snapshot
   std::array<Gate::Permit, 2> permits_;      // of the upstream and of the endpoint
+  ConnectBackoff::Probe probe_;              // of an endpoint that was left alone
 };
 
 }  // namespace weir::upstream

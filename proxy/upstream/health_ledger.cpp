@@ -5,7 +5,7 @@
 
 namespace weir::upstream {
 
-HealthLedger::HealthLedger(std::string upstream, FilterMetrics& metrics, WaitQueue& queue)
+HealthLedger::HealthLedger(std::string upstream, FilterMetrics& metrics, PlaceQueue& queue)
     : upstream_(std::move(upstream)), metrics_(metrics), queue_(queue) {}
 
 SharedCount& HealthLedger::make_panic_requests() {
@@ -40,7 +40,7 @@ void HealthLedger::judge(EndpointState& endpoint, Judge judge, Health health, st
     version_.fetch_add(1, std::memory_order_release);
   }
   tell(endpoint, from, to, std::string(name_of(to == Health::up ? judge : worst)), told);
-  call_waiters();
+  queue_.call_all();
 }
 
 HealthReport HealthLedger::report(const EndpointState& endpoint) const {
@@ -88,11 +88,7 @@ void HealthLedger::cannot_connect(const EndpointState& endpoint, std::string_vie
 
 void HealthLedger::can_connect(const EndpointState& endpoint) {
   log::info("endpoint_reachable", {{"upstream", upstream_}, {"endpoint", endpoint.text}});
-  call_waiters();
-}
-
-void HealthLedger::call_waiters() {
-  for (uint32_t waiting = queue_.size(); waiting > 0; --waiting) queue_.call_next();
+  queue_.call_all();
 }
 
 void HealthLedger::count_failover() {

@@ -5,9 +5,9 @@
 #include <mutex>
 #include <string>
 
-#include "async/wait_queue.h"
 #include "exchange/filter_metrics.h"
 #include "upstream/health.h"
+#include "upstream/place_queue.h"
 
 namespace weir::upstream {
 
@@ -28,7 +28,7 @@ struct HealthReport {
 class HealthLedger {
  public:
   /// `metrics` and `queue` outlive it.
-  HealthLedger(std::string upstream, FilterMetrics& metrics, WaitQueue& queue);
+  HealthLedger(std::string upstream, FilterMetrics& metrics, PlaceQueue& queue);
 
   void judge(EndpointState& endpoint, Judge judge, Health health, std::string why, Time now);
   /// From the start and without a word, when an endpoint is made.
@@ -49,8 +49,6 @@ class HealthLedger {
   /// No connection can be made: the endpoint is left alone for a while. And it is reached again.
   void cannot_connect(const EndpointState& endpoint, std::string_view why);
   void can_connect(const EndpointState& endpoint);
-  /// Requests that wait may have an endpoint now.
-  void call_waiters();
   /// A request went on to another endpoint, since one took no connection.
   void count_failover();
   const std::string& upstream() const { return upstream_; }
@@ -62,7 +60,7 @@ class HealthLedger {
 
   const std::string upstream_;
   FilterMetrics& metrics_;
-  WaitQueue& queue_;
+  PlaceQueue& queue_;
   // Made by the first panic: most upstreams never have one.
   std::atomic<SharedCount*> panic_requests_{nullptr};
   mutable std::mutex mutex_;  // of every endpoint's EndpointHealth

@@ -23,8 +23,8 @@ std::vector<EndpointSpec> written_addresses(const UpstreamSettings& settings) {
   return specs;
 }
 
-/// Takes one of the endpoint's places; false when another worker took the last one.
-bool occupy(const Endpoint& endpoint) {
+/// Takes one of the endpoint's places; false when another worker took the last one, or it is promised by now.
+bool occupy(const Endpoint& endpoint, uint32_t own) {
   auto& active = endpoint.state->active;
   const uint32_t limit = endpoint.limit();
   if (limit == 0) {
@@ -33,7 +33,7 @@ bool occupy(const Endpoint& endpoint) {
   }
   uint32_t used = active.load();
   do {
-    if (used >= limit) return false;
+    if (used + endpoint.state->promised.load() - own >= limit) return false;
   } while (!active.compare_exchange_weak(used, used + 1));
   return true;
 }
@@ -114,7 +114,7 @@ void Upstream::publish(std::vector<EndpointSpec> specs, Time now, std::vector<Un
     set_.swap(next);
     ++version_;
   }
-  for (uint32_t waiting = state_->queue.size(); waiting > 0; --waiting) state_->queue.call_next();
+  state_->queue.call_all();
 }
 
 std::shared_ptr<const EndpointSet> Upstream::endpoints() const {
@@ -144,10 +144,12 @@ Pick Upstream::pick_for(Exchange& exchange, Candidates among) const {
   return pick;
 }
 
-std::optional<Result<EndpointLease>> Upstream::take(Exchange& exchange, Candidates among) const {
+std::optional<Result<EndpointLease>> Upstream::take(Exchange& exchange, Candidates among,
+                                                    const EndpointState* promised) const {
   auto keep = is_dynamic_ ? current(exchange.worker.index) : nullptr;
   const EndpointSet& set = keep ? *keep : *set_;
   Pick pick = pick_for(exchange, among);
+  pick.promised = promised;
   auto entry = ask(gate_.get(), pick.now);
   if (!entry) return std::unexpected(entry.error());
   pick.is_probe = entry->is_probe();
@@ -156,16 +158,18 @@ std::optional<Result<EndpointLease>> Upstream::take(Exchange& exchange, Candidat
     if (choice.is_full) return std::nullopt;
     if (!choice.endpoint) return std::unexpected(refusal_of(set, pick.now));
     auto permit = ask(choice.endpoint->gate.get(), pick.now);
-    if (!permit || !occupy(*choice.endpoint)) continue;  // another worker was quicker
+    if (!permit || !occupy(*choice.endpoint, pick.own(*choice.endpoint))) continue;  // another worker was quicker
     auto& state = *choice.endpoint->state;
-    if (!state.backoff.claim(pick.now)) {
-      vacate(*choice.endpoint, *state_);
+    auto probe = state.backoff.claim(pick.now);
+    if (!probe) {
+      state_->queue.vacate(choice.endpoint->state);
       continue;
     }
     state.requests.fetch_add(1, std::memory_order_relaxed);
     // The failures of an endpoint that is known to be down say nothing more about the upstream.
     if (state.health.load(std::memory_order_relaxed) > Health::degraded) entry = Gate::Permit();
-    return EndpointLease(*choice.endpoint, *state_, std::move(keep), {std::move(*entry), std::move(*permit)});
+    return EndpointLease(*choice.endpoint, *state_, std::move(keep), {std::move(*entry), std::move(*permit)},
+                         std::move(*probe));
   }
 }
 
@@ -180,8 +184,22 @@ Duration Upstream::refuses_for(Time now) const {
 }
 
 std::optional<Result<EndpointLease>> Upstream::try_acquire(Exchange& exchange, Candidates among) const {
-  if (state_->queue.is_awaited()) return std::nullopt;
+  if (state_->queue.is_awaited() && state_->queue.is_awaited_for(this)) return std::nullopt;
   return take(exchange, among);
+}
+
+/// When a pause or an open circuit of one of the endpoints ends, of which nobody tells.
+Time Upstream::next_change(Time now) const {
+  constexpr Duration kLeast = std::chrono::milliseconds(1);
+  Time next = Time::max();
+  const auto set = endpoints();
+  for (const Endpoint& endpoint : set->all()) {
+    const auto& backoff = endpoint.state->backoff;
+    if (backoff.is_paused(now)) next = std::min(next, backoff.until());
+    if (!endpoint.is_open_to_requests(now))
+      next = std::min(next, now + std::max(kLeast, endpoint.gate->refuses_for(now)));
+  }
+  return next;
 }
 
 Task<Result<EndpointLease>> Upstream::acquire(Exchange& exchange, Candidates among) const {
@@ -189,12 +207,25 @@ Task<Result<EndpointLease>> Upstream::acquire(Exchange& exchange, Candidates amo
   // A second attempt that nobody needs waits for no place.
   const bool is_extra = exchange.destination.is_only_untried;
   if (is_extra) co_return weir::fail(ErrorCode::overflow, Side::self, "no other endpoint has a place", RetrySafe::yes);
-  auto place = state_->queue.enter(exchange.loop(), settings_.queue.size);
+  auto& queue = state_->queue;
+  const Attempts* const but = among == Candidates::untried ? &exchange.attempts : nullptr;
+  auto place = queue.enter(exchange.loop(), settings_.queue.size, {this, but});
   if (!place)
     co_return weir::fail(ErrorCode::overflow, Side::self, "too many requests wait for an endpoint", RetrySafe::yes);
   const Time deadline = std::min(exchange.attempt_deadline(), exchange.loop().now() + settings_.queue.timeout);
-  while (co_await place->turn(deadline)) {
-    if (auto lease = take(exchange, among)) co_return std::move(*lease);
+  for (;;) {
+    const Time change = next_change(exchange.loop().now());
+    if (co_await place->turn(std::min(deadline, change))) {
+      auto lease = take(exchange, among, place->promised());
+      if (!lease) {
+        place->missed();
+        continue;
+      }
+      if (*lease) place->took((*lease)->state());
+      co_return std::move(*lease);
+    }
+    if (exchange.loop().now() >= deadline) break;
+    queue.call_all();
   }
   co_return weir::fail(ErrorCode::queue_timeout, Side::self, "no endpoint had a place in time", RetrySafe::yes);
 }

@@ -81,7 +81,10 @@ class Upstream {
   std::shared_ptr<const EndpointSet> current(unsigned worker) const;
   void measure(EndpointState& endpoint, Outcome outcome, uint16_t status, Duration took, Time now) const;
   Pick pick_for(Exchange& exchange, Candidates among) const;
-  std::optional<Result<EndpointLease>> take(Exchange& exchange, Candidates among) const;
+  /// `promised`: an endpoint that keeps a place for this request, or null.
+  std::optional<Result<EndpointLease>> take(Exchange& exchange, Candidates among,
+                                            const EndpointState* promised = nullptr) const;
+  Time next_change(Time now) const;
 
   std::string name_;
   uint32_t index_;

@@ -8,11 +8,11 @@
 #include <string>
 #include <unordered_map>
 
-#include "async/wait_queue.h"
 #include "base/sweep.h"
 #include "net/resolver.h"
 #include "upstream/endpoint.h"
 #include "upstream/health_ledger.h"
+#include "upstream/place_queue.h"
 
 namespace weir::upstream {
 
@@ -46,7 +46,7 @@ class UpstreamState {
   UpstreamState(const std::string& name, FilterMetrics& metrics);
 
   std::atomic<uint64_t> turn{0};  // round robin's position, one for all workers
-  WaitQueue queue;                // requests that wait for a place on an endpoint
+  PlaceQueue queue;               // requests that wait for a place on an endpoint
   HealthLedger health;
 
   /// The state of an address, made when it is new: with this health. A new one starts slowly, unless the upstream

@@ -1,5 +1,6 @@
 """With default settings a dead endpoint fails no client: the next endpoint is tried, and the dead one is left alone."""
 
+import json
 import socket
 import threading
 import time
@@ -7,7 +8,7 @@ import unittest
 
 from h2_wire import MAX_CONCURRENT_STREAMS, H2Client, H2Server
 from harness import WeirCase, eventually, free_address, settings
-from wire import Closed, Cut, RawClient
+from wire import Closed, Cut, RawClient, fetch
 
 FAILOVERS, PAUSES = "weir_upstream_failovers_total", "weir_endpoint_pauses_total"
 
@@ -28,6 +29,16 @@ class Failover(WeirCase):
         self.assertEqual(2, weir.metric(PAUSES, upstream="api"))
         for address in self.dead:
             weir.says(rf"endpoint_unreachable upstream=api endpoint={address} failures=3 pause=1s")
+
+    def test_the_pause_of_an_endpoint_is_shown(self):
+        weir = self.with_dead(1, self.backend())
+        for _ in range(10):
+            self.assertEqual(200, self.fetch(weir).status)
+        dead, alive = json.loads(fetch(weir.admin, target="/upstreams").body)["upstreams"][0]["endpoints"]
+        self.assertEqual(3, dead["connect_failures"])
+        self.assertRegex(dead["paused_until"], r"^20\d\d-.*Z$")
+        self.assertNotIn("connect_failures", alive)
+        self.assertNotIn("paused_until", alive)
 
     def over_http2(self):
         def serve(connection):
@@ -125,19 +136,49 @@ class Failover(WeirCase):
         self.assertLessEqual(len(failed), 9, failed)
         self.assertGreater(count[0], 100)
 
-    def full(self):
-        """An address where connections are neither taken nor refused."""
-        full = socket.create_server(("127.0.0.1", 0), backlog=0)
+    def test_a_client_that_leaves_during_a_probe_keeps_nobody_from_the_endpoint(self):
+        listener = socket.create_server(("127.0.0.1", 0))
+        address = "%s:%d" % listener.getsockname()
+        listener.close()
+        weir = self.weir({"upstreams": {"api": settings.upstream(address, self.backend("other"), **settings.upstream_timeouts(connect="20s"))},
+                          "routes": [settings.route("/", "api")]})
+        for _ in range(10):
+            self.assertEqual(200, self.fetch(weir).status)
+        weir.says("endpoint_unreachable")
+        full = self.full(int(address.rsplit(":", 1)[1]))       # connects there hang now
+        probe = threading.Event()
+
+        def ask():
+            with RawClient(weir.address) as client:            # one of these is the probe
+                client.sock.settimeout(2)
+                try:
+                    client.get()
+                except (OSError, Closed, Cut):
+                    probe.set()
+        eventually(lambda: [ask(), probe.is_set()][1], "a probe that hangs")
+        full.close()
+        again = self.backend("again", port=int(address.rsplit(":", 1)[1]))
+        began = time.monotonic()
+        eventually(lambda: [self.fetch(weir) for _ in range(4)] and again.requests, "requests to the one that is back")
+        self.assertLess(time.monotonic() - began, 2)
+
+    @staticmethod
+    def address_of(listener):
+        return "%s:%d" % listener.getsockname()
+
+    def full(self, port=0):
+        """A listener whose connections are neither taken nor refused."""
+        full = socket.create_server(("127.0.0.1", port), backlog=0)
         self.addCleanup(full.close)
         for _ in range(4):                           # the kernel drops what comes after them
             filler = socket.socket()
             filler.setblocking(False)
             filler.connect_ex(full.getsockname())
             self.addCleanup(filler.close)
-        return "%s:%d" % full.getsockname()
+        return full
 
     def test_no_connection_within_the_time_for_it_leads_to_the_next_endpoint(self):
-        weir = self.weir({"upstreams": {"api": settings.upstream(self.full(), self.backend(), **settings.upstream_timeouts(connect="300ms"))},
+        weir = self.weir({"upstreams": {"api": settings.upstream(self.address_of(self.full()), self.backend(), **settings.upstream_timeouts(connect="300ms"))},
                           "routes": [settings.route("/", "api")]})
         self.assertEqual({200}, {self.fetch(weir).status for _ in range(8)})
 
@@ -163,7 +204,7 @@ class Failover(WeirCase):
         self.assertEqual(0, weir.metric(PAUSES))
 
     def test_requests_that_wait_for_the_connection_of_another_count_as_no_failures_of_the_endpoint(self):
-        upstream = settings.upstream(self.full(), **settings.upstream_timeouts(connect="1s")) | {"protocol": "http2"}
+        upstream = settings.upstream(self.address_of(self.full()), **settings.upstream_timeouts(connect="1s")) | {"protocol": "http2"}
         weir = self.weir({"upstreams": {"api": upstream}, "routes": [settings.route("/", "api")]})
         with H2Client(weir.address) as client:
             streams = [client.ask(target=f"/{number}") for number in range(40)]
@@ -171,7 +212,7 @@ class Failover(WeirCase):
         self.assertEqual(0, weir.metric(PAUSES))
 
     def test_deadlines_that_clients_ask_for_are_no_failures_of_an_endpoint(self):
-        upstream = settings.upstream(self.full()) | {"protocol": "http2", "circuit_breaker": {"min_requests": 2}, "outlier_detection": {}}
+        upstream = settings.upstream(self.address_of(self.full())) | {"protocol": "http2", "circuit_breaker": {"min_requests": 2}, "outlier_detection": {}}
         weir = self.weir({"upstreams": {"api": upstream}, "routes": [settings.route("/", "api")]})
         with H2Client(weir.address) as client:
             for _ in range(12):

@@ -86,4 +86,20 @@ struct Bench : ExchangeBench {
   std::unique_ptr<Upstream> upstream;
 };
 
+/// A request that waits for a place.
+struct Waiting {
+  explicit Waiting(Bench& bench, Candidates among = Candidates::all, const EndpointState* tried = nullptr)
+      : arena(bench.blocks), exchange(arena, bench.worker, nullptr) {
+    if (tried) exchange.attempts.add({.endpoint_id = tried});
+    task = bench.upstream->acquire(exchange, among);
+    task.start();
+  }
+  bool is_done() const { return task.is_done(); }
+  Result<EndpointLease> take() { return task.take(); }
+
+  Arena arena;
+  Exchange exchange;
+  Task<Result<EndpointLease>> task;
+};
+
 }  // namespace weir::upstream

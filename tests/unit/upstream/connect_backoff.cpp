@@ -1,5 +1,7 @@
 #include "upstream/connect_backoff.h"
 
+#include <algorithm>
+
 #include "unit/upstream/bench.h"
 
 namespace weir::upstream {
@@ -14,12 +16,13 @@ struct Pair : Bench {
   void fail(int times) {
     for (int i = 0; i < times; ++i) first().backoff.failed(loop.now());
   }
-  /// How many of ten requests go there.
+  /// How many of ten requests go there, that are all under way at once.
   int share() {
-    int count = 0;
-    for (int i = 0; i < 10; ++i) count += next() == "10.0.0.0:80";
-    return count;
+    held.clear();
+    for (int i = 0; i < 10; ++i) held.push_back(lease());
+    return static_cast<int>(std::ranges::count_if(held, [&](auto& lease) { return &lease.state() == &first(); }));
   }
+  std::vector<EndpointLease> held;
 };
 
 }  // namespace
@@ -68,14 +71,36 @@ TEST_CASE("passive health: the last endpoint is never left alone") {
   CHECK(bench.next() == "10.0.0.0:80");
 }
 
-TEST_CASE("passive health: an attempt that ends without a result holds up the next one for one pause") {
+TEST_CASE("passive health: a probe that ends without a result hands on to the next at once") {
+  Pair pair;
+  pair.fail(3);
+  for (const auto pause : {1s, 2s, 4s, 8s, 16s}) {
+    pair.advance(pause);
+    CHECK(pair.share() == 1);
+    pair.fail(1);
+  }
+  pair.advance(30s);
+  CHECK(pair.share() == 1);  // its client leaves
+  CHECK(pair.share() == 1);
+  pair.fail(1);
+  CHECK(pair.share() == 0);
+}
+
+TEST_CASE("passive health: a probe that is over hands on nothing") {
   Pair pair;
   pair.fail(3);
   pair.advance(1s);
-  CHECK(pair.share() == 1);  // its client leaves
-  CHECK(pair.share() == 0);
-  pair.advance(1s);
   CHECK(pair.share() == 1);
+  SUBCASE("it failed") {
+    pair.fail(1);
+    CHECK(pair.share() == 0);
+    pair.advance(1999ms);
+    CHECK(pair.share() == 0);
+  }
+  SUBCASE("it succeeded") {
+    pair.first().backoff.reached();
+    CHECK(pair.share() == 5);
+  }
 }
 
 }  // namespace weir::upstream

@@ -1,3 +1,5 @@
+#include <set>
+
 #include "http/websocket.h"
 #include "unit/upstream/backend.h"
 #include "unit/upstream/stub_gate.h"
@@ -86,6 +88,41 @@ TEST_CASE("gates: in a panic the circuits of endpoints that are down count, too"
   REQUIRE(lease);
   REQUIRE_FALSE(*lease);
   CHECK(lease->error().code == ErrorCode::circuit_open);
+}
+
+TEST_CASE("gates: in a panic, a probe of the upstream's circuit goes to a healthy endpoint") {
+  Gates gates;
+  Bench bench;
+  bench.settings = gated(gates, false);
+  bench.settings.panic_threshold = {0.5};
+  bench.with({Bench::endpoint("10.0.0.1:80"), Bench::endpoint("10.0.0.2:80"), Bench::endpoint("10.0.0.3:80")});
+  const auto set = bench.upstream->endpoints();
+  for (const size_t i : {0, 1})
+    bench.upstream->state().health.judge(*set->all()[i].state, Judge::check, Health::down, "", bench.loop.now());
+  gates[""]->is_probing = true;
+  for (int i = 0; i < 12; ++i) CHECK(bench.next() == "10.0.0.3:80");
+  gates[""]->is_probing = false;
+  std::set<std::string> reached;
+  for (int i = 0; i < 12; ++i) reached.insert(bench.next());
+  CHECK(reached.size() == 3);
+}
+
+TEST_CASE("gates: a request that waits is started when the time of an open circuit is over") {
+  Gates gates;
+  Bench bench;
+  bench.settings = gated(gates);
+  bench.settings.queue = {.size = 10, .timeout = 1h};
+  bench.with({Bench::limited("10.0.0.1:80", 1), Bench::limited("10.0.0.2:80", 1)});
+  gates["10.0.0.2:80"]->is_open = true;
+  const auto held = bench.lease();
+  Waiting waiting(bench);
+  bench.advance(6s);
+  CHECK_FALSE(waiting.is_done());
+  gates["10.0.0.2:80"]->is_open = false;
+  bench.advance(1010ms);
+  for (int i = 0; i < 20; ++i) bench.loop.poll();
+  REQUIRE(waiting.is_done());
+  CHECK(waiting.take()->state().text == "10.0.0.2:80");
 }
 
 TEST_CASE("gates: an upstream whose circuit is open has no endpoints, and nothing queues for them") {

@@ -16,7 +16,7 @@ struct StubGate : Gate {
     ++asked;
     if (is_open) return weir::fail(ErrorCode::circuit_open, Side::self, "open", RetrySafe::yes);
     ++out;
-    return Permit(*this, 0);
+    return Permit(*this, 0, is_probing);
   }
   bool would_admit(Time) const override { return !is_open; }
   Duration refuses_for(Time) const override { return wait; }
@@ -28,6 +28,7 @@ struct StubGate : Gate {
   void spoil(uint64_t, const Finish&) override { ++spoilt; }
 
   bool is_open = false;
+  bool is_probing = false;
   Duration wait = std::chrono::seconds(7);
   int asked = 0;
   int out = 0;

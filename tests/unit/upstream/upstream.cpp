@@ -5,19 +5,6 @@ namespace {
 
 using namespace std::chrono_literals;
 
-struct Waiting {
-  Waiting(Bench& bench)
-      : arena(bench.blocks), exchange(arena, bench.worker, nullptr), task(bench.upstream->acquire(exchange)) {
-    task.start();
-  }
-  bool is_done() const { return task.is_done(); }
-  Result<EndpointLease> take() { return task.take(); }
-
-  Arena arena;
-  Exchange exchange;
-  Task<Result<EndpointLease>> task;
-};
-
 }  // namespace
 
 TEST_CASE("upstream: six requests reach each of three endpoints exactly twice") {
