@@ -206,13 +206,16 @@ void ConnectionPool::share(Connection& connection) {
   if (place.seeking > 0 && connection.has_heard()) call_seekers(place, 1);  // a request has left
 }
 
+/// Requests that wait for what the endpoint says on this connection look for another.
+void ConnectionPool::give_up(Connection& connection) {
+  if (!std::exchange(connection.is_expected, false)) return;
+  Place& place = this->place(connection.endpoint());
+  --place.making;
+  call_seekers(place, 0);
+}
+
 void ConnectionPool::retire(Connection& connection) {
-  // Requests that wait for what the endpoint says on this connection look for another.
-  if (std::exchange(connection.is_expected, false)) {
-    Place& place = this->place(connection.endpoint());
-    --place.making;
-    call_seekers(place, 0);
-  }
+  give_up(connection);
   remove_idle(connection);
   connection.unlink();
   retired_.push_back(connection);
@@ -234,7 +237,9 @@ size_t ConnectionPool::close_idle(Place& place, size_t most) {
   }
   for (; closed < most && !place.shared.is_empty(); ++closed) {
     Connection& connection = *place.shared.pop_front();
-    (connection.is_unused() ? retired_ : lent_).push_back(connection);
+    const bool is_unused = connection.is_unused();
+    if (is_unused) give_up(connection);
+    (is_unused ? retired_ : lent_).push_back(connection);
   }
   if (closed > 0) worker_.loop.at_end_of_tick(retirement_);
   return closed;

@@ -125,6 +125,7 @@ class ConnectionPool {
   static uint32_t expected_streams(const Place& place);
   static size_t expected_room(const Place& place);
   static void call_seekers(Place& place, size_t room);
+  void give_up(Connection& connection);
   Connection* take_shared(Place& place);
   Connection* take_idle(Place& place);
   /// Closes up to `most` connections, and returns how many that were.

@@ -217,6 +217,23 @@ TEST_CASE("forward: a request that has waited in vain for the connection of anot
   CHECK(bench.endpoint().backoff.failures() == 0);
 }
 
+TEST_CASE("forward: nobody waits for a connection that was closed before it said how many requests it takes") {
+  Http2Bench bench;
+  auto first = std::make_unique<Request>(bench);
+  first->start();
+  Peer silent = bench.accept();
+  bench.settle();
+  first.reset();
+  bench.pool.close_idle();
+  bench.settle();
+  Request second(bench);
+  second.start();
+  Server server(bench);
+  server.await(1);
+  server.respond(1, 200, "second");
+  CHECK(second.text() == "second");
+}
+
 TEST_CASE("forward: a request that leaves gives its stream to one that waits for a connection") {
   Http2Bench bench;
   Request first(bench);
