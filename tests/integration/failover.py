@@ -145,7 +145,7 @@ class Failover(WeirCase):
         for _ in range(10):
             self.assertEqual(200, self.fetch(weir).status)
         weir.says("endpoint_unreachable")
-        full = self.full(int(address.rsplit(":", 1)[1]))       # connects there hang now
+        full = self.full_listener(int(address.rsplit(":", 1)[1]))       # connects there hang now
         probe = threading.Event()
 
         def ask():
@@ -162,12 +162,11 @@ class Failover(WeirCase):
         eventually(lambda: [self.fetch(weir) for _ in range(4)] and again.requests, "requests to the one that is back")
         self.assertLess(time.monotonic() - began, 2)
 
-    @staticmethod
-    def address_of(listener):
-        return "%s:%d" % listener.getsockname()
+    def full(self):
+        """An address where connections are neither taken nor refused."""
+        return "%s:%d" % self.full_listener().getsockname()
 
-    def full(self, port=0):
-        """A listener whose connections are neither taken nor refused."""
+    def full_listener(self, port=0):
         full = socket.create_server(("127.0.0.1", port), backlog=0)
         self.addCleanup(full.close)
         for _ in range(4):                           # the kernel drops what comes after them
@@ -178,7 +177,7 @@ class Failover(WeirCase):
         return full
 
     def test_no_connection_within_the_time_for_it_leads_to_the_next_endpoint(self):
-        weir = self.weir({"upstreams": {"api": settings.upstream(self.address_of(self.full()), self.backend(), **settings.upstream_timeouts(connect="300ms"))},
+        weir = self.weir({"upstreams": {"api": settings.upstream(self.full(), self.backend(), **settings.upstream_timeouts(connect="300ms"))},
                           "routes": [settings.route("/", "api")]})
         self.assertEqual({200}, {self.fetch(weir).status for _ in range(8)})
 
@@ -204,7 +203,7 @@ class Failover(WeirCase):
         self.assertEqual(0, weir.metric(PAUSES))
 
     def test_requests_that_wait_for_the_connection_of_another_count_as_no_failures_of_the_endpoint(self):
-        upstream = settings.upstream(self.address_of(self.full()), **settings.upstream_timeouts(connect="1s")) | {"protocol": "http2"}
+        upstream = settings.upstream(self.full(), **settings.upstream_timeouts(connect="1s")) | {"protocol": "http2"}
         weir = self.weir({"upstreams": {"api": upstream}, "routes": [settings.route("/", "api")]})
         with H2Client(weir.address) as client:
             streams = [client.ask(target=f"/{number}") for number in range(40)]
@@ -212,7 +211,7 @@ class Failover(WeirCase):
         self.assertEqual(0, weir.metric(PAUSES))
 
     def test_deadlines_that_clients_ask_for_are_no_failures_of_an_endpoint(self):
-        upstream = settings.upstream(self.address_of(self.full())) | {"protocol": "http2", "circuit_breaker": {"min_requests": 2}, "outlier_detection": {}}
+        upstream = settings.upstream(self.full()) | {"protocol": "http2", "circuit_breaker": {"min_requests": 2}, "outlier_detection": {}}
         weir = self.weir({"upstreams": {"api": upstream}, "routes": [settings.route("/", "api")]})
         with H2Client(weir.address) as client:
             for _ in range(12):
