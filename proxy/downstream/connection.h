@@ -118,7 +118,7 @@ class Connection final : public ListNode, public http::CodecEvents {
   bool has_received_ = false;  // since the last look at a client that lingers
   uint8_t lingers_ = 0;        // looks that found such a client sending
   uint16_t looks_ = 0;         // in a row that found the client to have taken nothing of what the kernel holds for it
-  uint32_t undelivered_ = 0;   // bytes that the kernel held at the last look
+  uint32_t delivered_ = 0;     // bytes that the client had acknowledged at the last look, modulo 2^32
   uint32_t requests_ = 0;
   uint32_t vetted_;                // Gateway::vetting() when its client was last found to be let in
   List<Stream> streams_;           // the oldest in front

@@ -3,9 +3,10 @@
 
 // How a connection's streams end, and the connection itself: by a deadline, by the client, or because Weir drains.
 //
-// An open connection always has a deadline: the earliest of its streams (or the deadlines inside their chains); without
-// streams the idle timeout, or the write timeout while the client has yet to take bytes (`wait_idle`). What the client
-// is owed is sent before the connection is closed (`linger`).
+// An open connection always has a deadline: the earliest of its streams (or the deadlines inside their chains) and of
+// the wire; without streams the idle timeout, or the write timeout while the client has yet to take bytes
+// (`wait_idle`). The write timeout counts from the last byte that the client acknowledged, whatever the client sends
+// meanwhile. What the client is owed is sent before the connection is closed (`linger`).
 
 namespace weir::downstream {
 
@@ -18,14 +19,14 @@ constexpr Duration kLongestLinger = std::chrono::seconds(30);  // with a client 
 
 // Deadlines.
 
-/// Arms the earliest deadline of the streams; without streams the one that stands is right.
+/// Arms the earliest deadline of the streams and the wire; without streams the one that stands is right.
 void Connection::watch_progress() {
   if (codec_->is_multiplexed()) wire_.send_soon();  // acknowledgements, windows
   if (streams_.is_empty()) {
     if (codec_->is_multiplexed() && !codec_->is_reusable()) linger();  // no stream can follow a GOAWAY
     return;
   }
-  Time due = Time::max();
+  Time due = wire_.is_broken() ? Time{} : wire_.stalls_at(gateway_.serving()->policy->timeouts.write);
   for (const Stream& stream : streams_) due = std::min(due, stream.due());
   if (due != Time::max()) {
     alarm_.start_at(due);
@@ -36,6 +37,7 @@ void Connection::watch_progress() {
 
 /// Starts the time that the client has to begin another request. Bytes that wait for the client come first.
 void Connection::wait_idle() {
+  if (wire_.is_broken()) return alarm_.start_at({});
   if (wire_.is_backed_up() && codec_->is_multiplexed()) {
     alarm_.stop();
     drained_ = wait_drained();
@@ -55,10 +57,10 @@ Task<> Connection::wait_drained() {
 /// Whether the kernel still sends to the client, which has the write timeout for each step. A connection that is closed
 /// meanwhile answers the client's next frame with a reset, and the client's kernel drops what was not read yet.
 bool Connection::is_delivering() {
-  const auto left = static_cast<uint32_t>(socket_.undelivered());
-  if (left == 0) return false;
-  looks_ = left == undelivered_ ? looks_ + 1 : 0;
-  undelivered_ = left;
+  if (wire_.is_broken() || socket_.undelivered() == 0) return false;
+  const auto delivered = static_cast<uint32_t>(wire_.delivered());
+  const bool has_taken = static_cast<int32_t>(delivered - std::exchange(delivered_, delivered)) > 0;
+  looks_ = has_taken ? 0 : looks_ + 1;
   if (looks_ * kLinger >= gateway_.serving()->policy->timeouts.write) return false;
   alarm_.start(kLinger);
   return true;
@@ -78,6 +80,7 @@ void Connection::on_alarm() {
     if (!is_delivering() && !is_still_sending()) close();
     return;
   }
+  if (wire_.is_broken() || wire_.has_stalled(gateway_.serving()->policy->timeouts.write)) return abort(Flag::DC);
   if (streams_.is_empty()) return idled();
   const Time now = gateway_.worker().loop.now();
   for (auto at = streams_.begin(); at != streams_.end();) {
@@ -147,7 +150,7 @@ void Connection::ended(Stream& stream) {
 void Connection::settle() {
   if (state_ != State::open || !codec_->is_multiplexed()) return;
   wire_.send_soon();
-  if (!streams_.is_empty()) return;
+  if (!streams_.is_empty()) return wire_.is_backed_up() ? watch_progress() : void();
   if (codec_->is_reusable()) {
     wait_idle();
   } else {
@@ -245,6 +248,7 @@ void Connection::linger() {
   if (!wire_.is_backed_up()) return finish_writing();
   wire_.send_soon();  // goes on writing when the socket has room
   drained_ = wait_drained();
+  if (wire_.is_broken()) return close();
   drained_.start();
 }
 

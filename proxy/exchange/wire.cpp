@@ -11,6 +11,7 @@ namespace {
 constexpr size_t kEnough = 64 * 1024;         // more than this isn't gathered before it is written
 constexpr size_t kWorthSplicing = 64 * 1024;  // a body's length; a smaller one is cheaper to copy
 constexpr size_t kMostAtOnce = 1024 * 1024;   // bytes written in one turn to a peer that takes all: others wait
+constexpr int kLooks = 8;                     // within a peer's patience
 
 Task<bool> until_writable(const Body&, net::Socket& socket) {
   co_await socket.writable();
@@ -40,8 +41,10 @@ struct Wire::Shared {
   struct Turn : EndOfTick {
     Wire* wire;
   } turn;
-  Signal progress;  // something left, or nothing will any more
-  Task<> writer;    // while the socket takes no more
+  Signal progress;           // something left, or nothing will any more
+  Task<> writer;             // while the socket takes no more
+  Time since{};              // of the last look that found the peer to have acknowledged bytes while `writer` waits
+  int64_t acknowledged = 0;  // bytes, then
   Backlog backlog;
 };
 
@@ -121,42 +124,55 @@ Task<Result<>> Wire::wait_writable(const Body& body, Duration patience) {
 
 // Many streams.
 
-namespace {
-
-/// Measures a peer's patience: the stream's own bytes count as progress; those of other streams only while no window
-/// of the peer keeps this stream back.
-class Progress {
+/// Measures a peer's patience for one stream, by looks at what the peer has acknowledged. While a window of the peer
+/// keeps the stream back, what lies behind the last byte that this window let through doesn't count: a window that all
+/// streams share is used by those that come first, and a peer that reads those is no stalled one.
+class Wire::Progress {
  public:
-  Progress(const Wire& wire, http::StreamId stream)
-      : wire_(wire), codec_(wire.codec()), output_(wire.output()), stream_(stream) {}
-
-  bool has_moved() {
-    const size_t held = codec_.held_back(stream_);
-    const uint64_t consumed = output_.consumed();
-    const bool moved = held < held_ || (others_count() && consumed > consumed_);
-    held_ = held;
-    consumed_ = consumed;
-    return moved;
+  Progress(Wire& wire, http::StreamId stream, Duration patience)
+      : wire_(wire), stream_(stream), patience_(patience), since_(now()), seen_(counted()) {
+    plan();
   }
-  /// Asked when patience is over: whether the peer has acknowledged bytes since the last time.
-  bool has_delivered() {
-    const int64_t delivered = wire_.delivered();
-    return delivered > std::exchange(delivered_, delivered) && others_count();
+
+  /// When to look.
+  Time next_look() const { return next_look_; }
+  /// False: the peer has let its patience run out.
+  bool look() {
+    const int64_t counts = counted();
+    if (counts > std::exchange(seen_, counts)) since_ = now();
+    if (now() - since_ >= patience_ || wire_.has_stalled(patience_)) return false;
+    plan();
+    return true;
   }
 
  private:
-  bool others_count() const { return !codec_.is_holding(stream_) || !codec_.is_window_closed(stream_); }
+  Time now() const { return wire_.loop_.now(); }
+  int64_t counted() const {
+    const int64_t delivered = wire_.delivered();
+    const uint64_t end = wire_.codec_->window_end(stream_);
+    return end == UINT64_MAX ? delivered : std::min(delivered, static_cast<int64_t>(end));
+  }
+  void plan() { next_look_ = std::min({now() + patience_ / kLooks, since_ + patience_, wire_.stalls_at(patience_)}); }
 
-  const Wire& wire_;
-  const http::Codec& codec_;
-  const Output& output_;
+  Wire& wire_;
   const http::StreamId stream_;
-  size_t held_ = 0;
-  uint64_t consumed_ = 0;
-  int64_t delivered_ = wire_.delivered();
+  const Duration patience_;
+  Time since_;    // of the last look that found progress
+  int64_t seen_;  // then
+  Time next_look_;
 };
 
-}  // namespace
+Time Wire::stalls_at(Duration patience) const {
+  return shared_ && is_blocked() ? shared_->since + patience : Time::max();
+}
+
+bool Wire::has_stalled(Duration patience) {
+  if (stalls_at(patience) > loop_.now()) return false;
+  const int64_t acknowledged = delivered();
+  if (acknowledged <= std::exchange(shared_->acknowledged, acknowledged)) return true;
+  shared_->since = loop_.now();
+  return false;
+}
 
 Task<Result<>> Wire::flush_shared(const Body& body, http::StreamId stream, Duration patience) {
   if (is_broken_) co_return std::unexpected(errors_.broken);
@@ -164,13 +180,10 @@ Task<Result<>> Wire::flush_shared(const Body& body, http::StreamId stream, Durat
   if (!is_blocked()) co_await shared_->progress.wait();  // the end of this turn
   const auto must_wait = [&] { return codec_->held_back(stream) > 0 || output_.bytes() >= kEnough; };
   if (!is_broken_ && !must_wait()) co_return Result<>();
-  Progress progress(*this, stream);
-  auto until = loop_.now() + patience;
+  Progress progress(*this, stream, patience);
   while (!is_broken_ && must_wait()) {
-    if (progress.has_moved()) until = loop_.now() + patience;
-    if (co_await before(loop_, until, until_notified(body, shared_->progress))) continue;
-    if (!progress.has_delivered()) co_return std::unexpected(errors_.stalled);
-    until = loop_.now() + patience;
+    if (co_await before(loop_, progress.next_look(), until_notified(body, shared_->progress))) continue;
+    if (!progress.look()) co_return std::unexpected(errors_.stalled);
   }
   if (is_broken_) co_return std::unexpected(errors_.broken);
   co_return Result<>();
@@ -187,27 +200,25 @@ Task<Result<>> Wire::finish_shared(const Body& body, http::StreamId stream, Dura
     return end && output_.consumed() >= *end;
   };
   if (!is_broken_ && has_left()) co_return Result<>();
-  Progress progress(*this, stream);
-  auto until = loop_.now() + patience;
+  Progress progress(*this, stream, patience);
   while (!is_broken_) {
     if (has_left()) co_return Result<>();
-    if (progress.has_moved()) until = loop_.now() + patience;
-    if (co_await before(loop_, until, until_notified(body, shared_->progress))) continue;
-    if (!progress.has_delivered()) co_return std::unexpected(errors_.stalled);
-    until = loop_.now() + patience;
+    if (co_await before(loop_, progress.next_look(), until_notified(body, shared_->progress))) continue;
+    if (!progress.look()) co_return std::unexpected(errors_.stalled);
   }
   co_return std::unexpected(errors_.broken);
 }
 
 Task<Result<>> Wire::drain(Duration patience) {
-  int64_t seen = delivered();
-  while (!is_broken_ && is_backed_up()) {
-    const Time until = loop_.now() + patience;
+  for (int64_t seen = delivered(); is_backed_up();) {
+    const Time until = std::min(loop_.now() + patience, shared_ ? stalls_at(patience) : Time::max());
     auto room = shared_ ? until_progress(shared_->progress) : until_room(socket_);
-    const bool has_room = co_await before(loop_, until, std::move(room)) != std::nullopt;
-    if (!has_room && delivered() <= seen) co_return std::unexpected(errors_.stalled);
-    seen = delivered();
-    if (!shared_ && has_room) (void)write();
+    if (co_await before(loop_, until, std::move(room))) {
+      if (!shared_) (void)write();
+    } else if (shared_ ? has_stalled(patience) : delivered() <= seen) {
+      co_return std::unexpected(errors_.stalled);
+    }
+    if (!shared_) seen = delivered();
   }
   if (is_broken_) co_return std::unexpected(errors_.broken);
   co_return Result<>();
@@ -221,6 +232,8 @@ void Wire::write_shared() {
   const auto done = write();
   if (done && !*done) {
     output_.unpin();
+    shared_->since = loop_.now();
+    shared_->acknowledged = delivered();
     shared_->writer = write_on();
     shared_->writer.start();
   }

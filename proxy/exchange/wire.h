@@ -44,19 +44,25 @@ class Wire {
   void send_soon();
   bool has_unsent() const { return shared_ || !output_.is_empty(); }
   /// The socket took less than it was given.
-  bool is_backed_up() const { return !output_.is_empty() || codec_->has_more(); }
+  bool is_backed_up() const { return !is_broken_ && (!output_.is_empty() || codec_->has_more()); }
   /// Grows with each byte that the peer acknowledges. One system call.
   int64_t delivered() const;
   /// A multiplexed connection: until something has left, or nothing will any more.
   Signal& progress();
   bool is_broken() const { return is_broken_; }
+  /// A multiplexed connection: when the peer will have acknowledged nothing for `patience` while bytes wait for its
+  /// socket. Max: nothing waits.
+  Time stalls_at(Duration patience) const;
+  /// Whether that has come. One system call, if it may have.
+  bool has_stalled(Duration patience);
   /// A multiplexed connection's; null otherwise.
   Backlog* backlog() const;
   /// The bytes that all streams of a multiplexed connection share are used up.
   bool is_crowded() const;
 
   /// Waits for room: until the codec holds no byte of `stream` back and the output is below 64 KiB. However long that
-  /// takes, as long as the peer takes something within `patience`. Frames from `body`'s arena.
+  /// takes, as long as the peer acknowledges something within `patience`. Nothing that the peer sends counts. A stream
+  /// that waits for its turn behind others is no stalled one. Frames from `body`'s arena.
   Task<Result<>> flush(const Body& body, http::StreamId stream, Duration patience);
   /// Waits until the last byte of `stream`'s message, its end included, has left the output.
   Task<Result<>> finish(const Body& body, http::StreamId stream, Duration patience);
@@ -67,6 +73,7 @@ class Wire {
 
  private:
   struct Shared;  // what only a multiplexed connection needs
+  class Progress;
 
   Task<Result<>> flush_alone(const Body& body, Duration patience);
   Task<Result<>> flush_shared(const Body& body, http::StreamId stream, Duration patience);

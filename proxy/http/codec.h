@@ -99,8 +99,9 @@ class Codec {
   virtual size_t held_back_of_all() const { return 0; }
   /// A part of the stream's message that was handed in, its end included, is not in the Output yet.
   virtual bool is_holding(StreamId) const { return false; }
-  /// The peer's flow-control window keeps the stream's next byte back (h2).
-  virtual bool is_window_closed(StreamId) const { return false; }
+  /// While a flow-control window of the peer keeps the stream's next byte back: where the last byte that this window
+  /// let through ends, counted as Output::consumed does. UINT64_MAX: no window keeps it back (h2).
+  virtual uint64_t window_end(StreamId) const { return UINT64_MAX; }
   /// Ends the body. Trailers go out only where the framing can carry them.
   virtual void send_end(StreamId stream, const Headers* trailers) = 0;
   /// Gives the stream up: RST_STREAM, or on h1 a connection that can't be used again. A stream that the codec has

@@ -70,7 +70,7 @@ class H2Codec final : public Codec {
   size_t held_back_of_all() const override { return held_; }
   bool is_holding(StreamId stream) const override;
   bool is_congested() const override;
-  bool is_window_closed(StreamId stream) const override;
+  uint64_t window_end(StreamId stream) const override;
   void send_end(StreamId stream, const Headers* trailers) override;
   /// Stream 0 is the connection: GOAWAY.
   void reset(StreamId stream, ErrorCode code) override;
@@ -165,6 +165,7 @@ class H2Codec final : public Codec {
   FloodGuard guard_;
   std::string_view fault_;  // why the connection is lost
   size_t held_ = 0;         // bytes held back of all streams
+  uint64_t data_end_ = 0;   // of the last DATA frame, counted as Output::consumed
   uint32_t open_ = 0;       // streams
   uint32_t continuations_ = 0;
   Role role_;

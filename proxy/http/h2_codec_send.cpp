@@ -130,15 +130,18 @@ bool H2Codec::is_holding(StreamId id) const {
   return stream->has_all || stream->is_bodyless || !stream->held.is_empty();
 }
 
-bool H2Codec::is_window_closed(StreamId id) const {
-  return nghttp2_session_get_stream_remote_window_size(session_, static_cast<int32_t>(id)) <= 0 ||
-         nghttp2_session_get_remote_window_size(session_) <= 0;
+uint64_t H2Codec::window_end(StreamId id) const {
+  const Stream* const stream = is_holding(id) ? find_open(id) : nullptr;
+  if (!stream) return UINT64_MAX;
+  if (nghttp2_session_get_stream_remote_window_size(session_, static_cast<int32_t>(id)) <= 0) return stream->data_end;
+  return nghttp2_session_get_remote_window_size(session_) <= 0 ? data_end_ : UINT64_MAX;
 }
 
 /// One DATA frame: its head, and `bytes` of what is held, by reference.
 void H2Codec::write_data(Stream& stream, std::string_view frame_head, size_t bytes) {
   output_.append(frame_head);
   guard_.has_moved(bytes);
+  stream.data_end = data_end_ = output_.consumed() + output_.bytes() + bytes;
   if (bytes == 0) return;
   held_ -= bytes;
   while (bytes > 0) {

@@ -25,6 +25,7 @@ struct H2Codec::Stream {
   uint32_t lent = 0;        // bytes of `window` that are the codec's to lend
   uint32_t used = 0;        // bytes consumed since `window` was last changed
   uint64_t to_send = 0;     // of a body of known size
+  uint64_t data_end = 0;    // of its last DATA frame, counted as Output::consumed
   Life life = Life::open;
   Message incoming = Message::head;
   Message outgoing = Message::head;  // whole: its end has left

@@ -5,10 +5,10 @@ import socket
 import threading
 import time
 import unittest
+from unittest import mock
 
-from backend import pattern
-from h2_wire import (CANCEL, END_HEADERS, END_STREAM, HEADERS, INITIAL_WINDOW_SIZE, PREFACE, RST_STREAM, SETTINGS, WHOLE_BODY,
-                     WINDOW_UPDATE, H2Client, block, frame, number, setting)
+from h2_wire import (CANCEL, DATA, END_HEADERS, END_STREAM, HEADERS, INITIAL_WINDOW_SIZE, PING, PREFACE, RST_STREAM, SETTINGS,
+                     WHOLE_BODY, WINDOW_UPDATE, H2Client, block, frame, number, setting)
 from harness import LITTLE_QUARANTINE, WeirCase, eventually, fetch, settings
 from settings import answers, route
 from wire import RawClient, connect, request_bytes
@@ -115,6 +115,99 @@ class ReadsSlowly(WeirCase):
         except OSError:
             pass
         self.assertGreaterEqual(got, size)
+
+
+class WriteTimeout(WeirCase):
+    """Counts from the last byte that the client acknowledged."""
+
+    def test_nothing_that_a_client_sends_makes_up_for_bytes_that_it_does_not_take(self):
+        def resets(client):
+            client.send_reset(client.ask(target="/bytes/3000000"))
+
+        def opens(client):
+            client.send(frame(WINDOW_UPDATE, number(1)))
+
+        def uploads(client):
+            if not hasattr(client, "upload"):
+                client.upload = client.begin("POST", "/echo", {"content-length": str(MIB)})
+            client.send_frame(DATA, b"u" * 10, stream=client.upload)
+
+        def pings(client):
+            client.send_frame(PING, b"12345678")
+        for poke in (resets, opens, uploads, pings):
+            with self.subTest(poke.__name__):
+                weir = self.in_front_of(self.backend(), workers=1, timeouts={"write": "2s"})
+                client = H2Client(weir.address, receive_buffer=4096)
+                self.addCleanup(client.close)
+                for _ in range(20):
+                    client.ask(target="/bytes/3000000")
+                until = time.monotonic() + 15
+                while weir.metric(settings.CONNECTIONS):
+                    self.assertLess(time.monotonic(), until, "the connection is still there")
+                    time.sleep(0.5)
+                    try:
+                        poke(client)
+                    except OSError:
+                        break
+                weir.stop()
+
+    def client_with_a_small_window(self, weir):
+        """Of the connection: 65,535 bytes, until it is told to grant more."""
+        client = H2Client.__new__(H2Client)
+        with mock.patch.object(H2Client, "send"):
+            H2Client.__init__(client, weir.address, grants=False)
+        self.addCleanup(client.close)
+        client.send(PREFACE + frame(SETTINGS, setting((INITIAL_WINDOW_SIZE, WHOLE_BODY))))
+        client.sock.settimeout(0.02)
+        return client
+
+    def read_steadily(self, client, streams, until, rate, seconds):
+        """Grants `rate` bytes at most of what came, every 0.1 s."""
+        seen, end = 0, time.monotonic() + seconds
+        while not until() and time.monotonic() < end:
+            turn = time.monotonic() + 0.1
+            while time.monotonic() < turn:
+                try:
+                    client.pump()
+                except TimeoutError:
+                    pass
+            more = min(sum(len(client.message(stream).body) for stream in streams) - seen, rate)
+            if more:
+                client.send(frame(WINDOW_UPDATE, number(more)))
+                seen += more
+
+    def test_a_response_that_waits_behind_more_urgent_ones_is_not_given_up(self):
+        for name, others, mine in (("in turn", "u=3", "u=3"), ("less urgent", "u=1, i", "u=5"), ("without priorities", "", "")):
+            with self.subTest(name):
+                weir = self.in_front_of(self.backend(), workers=1, timeouts={"write": "1s"})
+                client = self.client_with_a_small_window(weir)
+                large = [client.ask(target="/bytes/400000", fields=[("priority", others)] if others else []) for _ in range(3)]
+                client.sock.settimeout(10)
+                client.until(lambda: all(client.message(stream).has_head for stream in large))
+                client.sock.settimeout(0.02)
+                small = client.ask(target="/bytes/20000", fields=[("priority", mine)] if mine else [])
+                message = client.message(small)
+                self.read_steadily(client, large + [small], lambda: message.is_over, rate=40_000, seconds=30)
+                self.assertIsNone(message.reset)
+                self.assertEqual(20_000, len(message.body))
+                weir.stop()
+
+    def test_streams_of_a_connection_whose_window_stays_shut_are_given_up(self):
+        weir = self.in_front_of(self.backend(), workers=1, timeouts={"write": "1s"})
+        client = self.client_with_a_small_window(weir)
+        streams = [client.ask(target="/bytes/400000") for _ in range(3)]
+        for _ in range(30):
+            time.sleep(0.2)
+            client.send_frame(PING, b"12345678")     # reads, and takes no response
+            try:
+                while True:
+                    client.pump()
+            except TimeoutError:
+                pass
+            if all(client.message(stream).reset is not None for stream in streams):
+                break
+        self.assertNotIn(None, [client.message(stream).reset for stream in streams])
+        self.assertGreater(client.pongs, 0)
 
 
 if __name__ == "__main__":

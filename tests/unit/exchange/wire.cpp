@@ -5,6 +5,7 @@
 #include "async/event.h"
 #include "net/splice_pipe.h"
 #include "unit/http/bench.h"
+#include "unit/http/h2_bench.h"
 #include "unit/loop_bench.h"
 #include "unit/peer.h"
 #include "unit/task_bench.h"
@@ -87,6 +88,30 @@ struct Large : Body {
   size_t reads = 0;
   uint64_t length = 100'000;
   bool is_allowed = false;
+};
+
+/// A client of many streams that has opened its windows and takes nothing of the first response.
+struct SharedBench : LoopBench {
+  SharedBench() {
+    using namespace http::h2;
+    wire.use(http.codec);
+    http.feed(kMagic + settings(setting(NGHTTP2_SETTINGS_INITIAL_WINDOW_SIZE, 1 << 30)) + settings_ack() +
+              window_update(0, 1 << 30) + headers(1, kGet));
+    http::ResponseHead head(http.arena);
+    head.status = 200;
+    http.codec.send_response(1, head, http::BodySize::unknown());
+    http.codec.send_data(1, Slice::literal(large));
+    wire.send_soon();
+    settle();
+  }
+
+  const std::string large = std::string(4 << 20, 'x');
+  std::pair<int, int> ends = connected_pair();
+  net::Socket socket{loop, ends.first};
+  Peer peer{ends.second};
+  BlockPool blocks{8 * 1024};
+  Wire wire{loop, socket, blocks, kErrors};
+  http::BenchOf<http::H2Codec> http{&wire.output(), http::Role::server};
 };
 
 }  // namespace
@@ -193,6 +218,41 @@ TEST_CASE("wire: a peer that is gone breaks it, and nothing is kept for it") {
   REQUIRE(task.is_done());
   CHECK(task.take().error().detail == "broken");
   CHECK(bench.wire.output().is_empty());
+}
+
+TEST_CASE("wire: a broken one has nothing that waits for its peer") {
+  SharedBench bench;
+  CHECK(bench.wire.is_backed_up());
+  CHECK(bench.wire.stalls_at(5s) == bench.loop.now() + 5s);
+  bench.peer.close();
+  bench.settle();
+  CHECK(bench.wire.is_broken());
+  CHECK_FALSE(bench.wire.is_backed_up());
+  CHECK(bench.wire.stalls_at(5s) == Time::max());
+}
+
+TEST_CASE("wire: a peer that acknowledges nothing has stalled, whatever it sends") {
+  SharedBench bench;
+  for (int i = 0; i < 4; ++i) {
+    bench.advance(1s);
+    bench.http.feed(http::h2::ping());
+    bench.wire.send_soon();
+    bench.settle();
+    CHECK_FALSE(bench.wire.has_stalled(5s));
+  }
+  SUBCASE("nothing") {
+    bench.advance(1s);
+    CHECK(bench.wire.has_stalled(5s));
+  }
+  SUBCASE("a little") {
+    bench.peer.receive();
+    bench.advance(1s);
+    CHECK_FALSE(bench.wire.has_stalled(5s));
+    bench.advance(4s);
+    CHECK_FALSE(bench.wire.has_stalled(5s));
+    bench.advance(1s);
+    CHECK(bench.wire.has_stalled(5s));
+  }
 }
 
 TEST_CASE("wire: given up in the middle, it is silent") {

@@ -509,10 +509,32 @@ TEST_CASE("h2 server: an end that a closed window keeps back is not in the outpu
   CHECK(bench.frames() == "");
   CHECK(bench.codec.held_back(1) == 0);
   CHECK(bench.codec.is_holding(1));
-  CHECK(bench.codec.is_window_closed(1));
+  CHECK(bench.codec.window_end(1) == bench.output.consumed());
   bench.feed(h2::window_update(1, 1));
+  CHECK(bench.codec.window_end(1) == UINT64_MAX);
   CHECK(bench.frames() == "DATA 1 0 END");
   CHECK_FALSE(bench.codec.is_holding(1));
+}
+
+TEST_CASE("h2 server: what a window keeps back waits for the stream's own bytes, or for those of all streams") {
+  H2Bench bench(Role::server, {}, 1 << 20, h2::setting(NGHTTP2_SETTINGS_INITIAL_WINDOW_SIZE, 40'000));
+  const std::string text(60'000, 'x');
+  const auto respond = [&](StreamId id) {
+    bench.feed(headers(id, kGet));
+    bench.codec.send_response(id, bench.response(200), BodySize::unknown());
+    bench.codec.send_data(id, Slice::literal(text));
+    bench.sent();
+    return bench.output.consumed();
+  };
+  const auto first = respond(1);   // its own window is used up
+  const auto second = respond(3);  // that of the connection is
+  CHECK(bench.codec.window_end(1) == first);
+  CHECK(bench.codec.window_end(3) == second);
+  bench.feed(h2::window_update(0, 100));
+  bench.sent();
+  CHECK(bench.codec.window_end(1) == first);
+  CHECK(bench.codec.window_end(3) == bench.output.consumed());
+  CHECK(bench.codec.window_end(5) == UINT64_MAX);
 }
 
 TEST_CASE("h2 server: bytes that lie in no block are copied on their way out, since their owner may go first") {
