@@ -48,7 +48,7 @@ void FdWatch::arm(int events) {
     const Loop::Dispatch dispatch(watch->loop_);
     if (status < 0) {
       watch->armed_ = 0;  // libuv has stopped the handle: whoever waits next arms it again
-      events = UV_READABLE | UV_WRITABLE;
+      events = UV_READABLE | UV_WRITABLE | UV_PRIORITIZED;
     }
     watch->notify(events);
   });

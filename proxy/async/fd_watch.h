@@ -25,6 +25,8 @@ class FdWatch {
     Awaiter(FdWatch& watch, int slot, int event) : watch_(&watch), slot_(slot), event_(event) {}
     ~Awaiter();
     bool await_ready() const noexcept { return !watch_; }
+    /// What it waited for has come.
+    bool is_notified() const { return !watch_; }
     void await_suspend(std::coroutine_handle<> awaiter);
     void await_resume() const noexcept {}
 
@@ -41,6 +43,9 @@ class FdWatch {
   Awaiter writable() { return {*this, UV_WRITABLE, UV_WRITABLE}; }
   /// For a reader that can only go on once something was written (TLS), beside a writer.
   Awaiter readable_once_writable() { return {*this, UV_READABLE, UV_WRITABLE}; }
+  /// In the place of a reader, for who doesn't read: until the peer has reset the connection, or both directions have
+  /// ended. Urgent data (TCP) wakes it, too.
+  Awaiter hung_up() { return {*this, UV_READABLE, UV_PRIORITIZED}; }
   /// No wait at all.
   Awaiter at_once() { return {}; }
   /// The errno with which the kernel refused to watch the descriptor, or 0.

@@ -64,8 +64,9 @@ Connection::~Connection() {
 Task<> Connection::serve() {
   if (gateway_.tls() && !co_await arrive()) co_return close();
   while (state_ != State::closed) {
-    if (Signal* const changed = pause()) {
-      co_await changed->wait();
+    if (wire_.is_broken()) co_return abort(Flag::DC);
+    if (pause()) {
+      co_await wait_paused();
       continue;
     }
     co_await socket_.readable();
@@ -110,6 +111,33 @@ Signal* Connection::pause() {
 void Connection::receive() {
   BlockRef block = gateway_.worker().read_block();  // shared by all connections: recycled when nobody kept a slice
   const auto transfer = socket_.receive(block.space());
+/// While nothing is read: a read would not tell that the client has gone.
+Task<> Connection::wait_paused() {
+  struct Either {
+    Signal::Awaiter changed;
+    FdWatch::Awaiter hung_up;
+    bool await_ready() const noexcept { return false; }
+    void await_suspend(std::coroutine_handle<> awaiter) {
+      changed.await_suspend(awaiter);
+      hung_up.await_suspend(awaiter);
+    }
+    void await_resume() const noexcept {}
+  };
+  for (bool watches = true; !wire_.is_broken();) {
+    Signal* const changed = pause();
+    if (!changed) co_return;
+    if (!watches) {
+      co_await changed->wait();
+      continue;
+    }
+    Either either{changed->wait(), socket_.hung_up()};
+    co_await either;
+    if (!either.hung_up.is_notified()) continue;
+    if (socket_.is_gone()) co_return abort(Flag::DC);
+    watches = false;  // urgent data, or the end of both directions: reported again and again
+  }
+}
+
   switch (transfer.state) {
     case net::Transfer::State::blocked: return;
     case net::Transfer::State::ended: return client_finished();

@@ -78,6 +78,7 @@ class Connection final : public ListNode, public http::CodecEvents {
   void on_alarm();
   void idled();
   void late(Stream& stream, const Error& error);
+  [[gnu::noinline]] Task<> wait_paused();  // as that of `arrive`
   void watch_progress();
   void wait_idle();
   bool is_delivering();

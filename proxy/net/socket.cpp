@@ -2,6 +2,7 @@
 
 #include <linux/sockios.h>
 #include <netinet/tcp.h>
+#include <poll.h>
 #include <sys/ioctl.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
@@ -146,9 +147,17 @@ size_t Socket::undelivered() const {
   return ::ioctl(fd_, SIOCOUTQ, &bytes) == 0 && bytes > 0 ? static_cast<size_t>(bytes) : 0;
 }
 
+/// A connection that both sides have finished is reported as hung up; this one may still be delivering.
+bool Socket::is_gone() const {
+  pollfd state{.fd = fd_, .events = 0, .revents = 0};
+  if (::poll(&state, 1, 0) <= 0) return false;
+  return (state.revents & POLLERR) != 0 || ((state.revents & POLLHUP) != 0 && !has_finished_);
+}
+
 void Socket::finish_writing() {
   if (tls_) tls_->finish();
   if (tls_ && tls_->is_early()) return;  // its end comes with that of the handshake
+  has_finished_ = true;
   ::shutdown(fd_, SHUT_WR);
 }
 

@@ -41,6 +41,10 @@ class Socket {
     return tls_->read_wants_write() ? watch_.readable_once_writable() : watch_.readable();
   }
   FdWatch::Awaiter writable() { return watch_.writable(); }
+  /// For who doesn't read: until `is_gone` may have changed, or urgent data has come.
+  FdWatch::Awaiter hung_up() { return watch_.hung_up(); }
+  /// The peer has reset the connection, or closed it altogether. One system call.
+  bool is_gone() const;
 
   /// Sends FIN, after TLS' own end; that end alone where the handshake isn't done.
   void finish_writing();
@@ -59,6 +63,7 @@ class Socket {
   ssize_t write(std::span<iovec> vectors) const;
 
   int fd_;
+  bool has_finished_ = false;  // FIN is sent
   FdWatch watch_;
   std::unique_ptr<TlsSession> tls_;
 };

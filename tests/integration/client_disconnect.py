@@ -1,10 +1,13 @@
 """A client that goes away takes its upstream request with it, at once."""
 
+import socket
+import threading
 import time
 import unittest
 
 from backend import hangs
 from harness import WeirCase, eventually, settings
+from websocket_peers import accept, upgrade_fields
 from wire import chunk, request_bytes
 
 
@@ -65,6 +68,60 @@ class ClientDisconnect(WeirCase):
         eventually(lambda: backend.received.endswith(b"begun"), "the upload at the backend")
         client.reset()
         self.assert_cancelled(weir, backend.connections[0], "/gone")
+
+    def silent_behind(self, greet):
+        """A backend that sends and reads nothing after `greet`, and keeps its connection open."""
+        done = threading.Event()
+        self.addCleanup(done.set)
+
+        def script(connection):
+            greet(connection, connection.request_head())
+            done.wait(30)
+        return self.in_front_of(self.scripted(script))
+
+    def assert_noticed(self, weir, path):
+        """With nothing to read or to send."""
+        started = time.monotonic()
+        eventually(lambda: weir.metric(settings.IN_FLIGHT) == 0, "nothing in flight")
+        self.assertLess(time.monotonic() - started, 2)
+        self.assertIn("DC", weir.log_of(path)[0].flags)
+        eventually(lambda: weir.metric(settings.CONNECTIONS) == 0, "its connection gone")
+
+    def test_a_reset_behind_the_end_of_what_the_client_sends_into_a_tunnel(self):
+        weir = self.silent_behind(accept)
+        client = self.half_of_a_tunnel(weir)
+        client.reset()
+        self.assert_noticed(weir, "/gone")
+
+    def test_urgent_data_before_that_end_keeps_no_worker_busy(self):
+        weir = self.silent_behind(accept)
+        self.half_of_a_tunnel(weir, lambda client: client.sock.send(b"!", socket.MSG_OOB))
+        before = weir.cpu()
+        time.sleep(1)
+        self.assertLess(weir.cpu() - before, 0.5)
+
+    def half_of_a_tunnel(self, weir, before=lambda client: None):
+        client = self.client(weir)
+        client.send(request_bytes(target="/gone", fields=dict(upgrade_fields())))
+        self.assertEqual(101, client.head().status)
+        before(client)
+        client.half_close()
+        time.sleep(0.3)
+        self.assertEqual(1, weir.metric(settings.IN_FLIGHT))
+        return client
+
+    def test_a_reset_of_an_upload_that_nobody_reads(self):
+        weir = self.silent_behind(lambda connection, request: None)
+        client = self.client(weir)
+        client.send(request_bytes("POST", "/gone", {"Content-Length": str(1 << 30)}))
+        client.sock.settimeout(0.5)
+        try:
+            while True:
+                client.sock.send(b"u" * (1 << 16))
+        except TimeoutError:
+            pass
+        client.reset()
+        self.assert_noticed(weir, "/gone")
 
     def test_leaving_with_pipelined_requests_behind(self):
         weir, backend, client = self.waiting()

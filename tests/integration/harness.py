@@ -267,6 +267,12 @@ class Weir:
         with open(f"/proc/{self.pid}/status") as status:
             return int(re.search(rf"{word}:\s+(\d+) kB", status.read())[1])
 
+    def cpu(self):
+        """Seconds of CPU time."""
+        with open(f"/proc/{self.pid}/stat") as stat:
+            fields = stat.read().rsplit(")", 1)[1].split()
+        return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
     def proportional_memory(self):
         """PSS in KiB."""
         with open(f"/proc/{self.pid}/smaps_rollup") as rollup:

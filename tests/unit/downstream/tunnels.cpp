@@ -1,3 +1,4 @@
+#include "async/event.h"
 #include "unit/downstream/bench.h"
 
 namespace weir::downstream {
@@ -20,6 +21,18 @@ struct EchoBody : Body {
   Exchange& exchange;
 };
 
+/// An endpoint that says nothing.
+struct SilentBody : Body {
+  SilentBody(Arena& arena, Event& never) : Body(arena), never(never) {}
+  Task<Result<Chunk>> read() override {
+    co_await never.wait();
+    co_return Chunk::end();
+  }
+  http::BodySize size() const override { return http::BodySize::tunnel(); }
+  bool is_exact() const override { return true; }
+  Event& never;
+};
+
 Task<> grant(Exchange& exchange) {
   exchange.response.head.status = 101;
   exchange.response.body = make_in<EchoBody>(exchange.arena(), exchange);
@@ -38,6 +51,26 @@ TEST_CASE("tunnels: what comes too early for the tunnel is its first bytes") {
   const auto answer = bench.ask(client, std::string(kAsk) + std::string(kFrame));
   CHECK(status_of(answer) == 101);
   CHECK(body_of(answer) == kFrame);
+}
+
+TEST_CASE("tunnels: a client that has sent its end, and goes, is noticed at once") {
+  Bench bench;
+  Event never(bench.loop);
+  bench.origin->script = [&](Exchange& exchange) -> Task<> {
+    exchange.response.head.status = 101;
+    exchange.response.body = make_in<SilentBody>(exchange.arena(), exchange.arena(), never);
+    co_return;
+  };
+  auto client = bench.connect();
+  CHECK(status_of(bench.ask(client, kAsk)) == 101);
+  client.finish();
+  bench.settle();
+  CHECK(bench.observer.connections == 1);
+  client.close();
+  bench.settle();
+  CHECK(bench.observer.connections == 0);
+  REQUIRE(bench.observer.seen.size() == 1);
+  CHECK(bench.observer.seen[0].has(Flag::DC));
 }
 
 TEST_CASE("tunnels: one that isn't granted leaves the connection to the next request") {
