@@ -24,7 +24,7 @@ class Connection final : public ListNode, public http::CodecEvents {
   bool is_idle() const { return streams_.is_empty() && codec_->is_idle(); }
   /// The client has yet to take bytes: those in the output, or those that the kernel holds for it.
   bool is_owed() const { return wire_.is_backed_up() || (peer_.is_ip() && socket_.undelivered() > 0); }
-  /// Says that no new stream is wanted, where the protocol has words for it between two answers.
+  /// Says that no new stream is wanted, where the protocol has words for it between two answers. Once is enough.
   void drain();
   /// Its WebSockets say that they go, and end; false when it has none.
   bool part();
@@ -37,6 +37,8 @@ class Connection final : public ListNode, public http::CodecEvents {
   void vet();
   bool is_barred() const { return is_barred_; }
   /// Called from time to time: the second time in a row that nothing has come and nothing is under way, gives back the
+  /// Gateway::vetting() when its client was last looked at: of one that is barred, by which vetting.
+  uint32_t vetted() const { return vetted_; }
   /// memory that is only needed for requests.
   void rest();
 

@@ -204,18 +204,19 @@ void Connection::rest() {
 
 void Connection::drain() {
   if (!codec_->is_multiplexed()) return;  // the next response says so
-  we_close_ = true;
+  if (std::exchange(we_close_, true)) return;
   codec_->drain();
   wire_.send_soon();
   if (streams_.is_empty()) wait_idle();
 }
 
 void Connection::vet() {
-  if (vetted_ == gateway_.vetting() || (socket_.tls() && !has_begun_)) return;  // it begins when the handshake is done
+  if (is_barred_ || vetted_ == gateway_.vetting()) return;
+  if (socket_.tls() && !has_begun_) return;  // it begins when the handshake is done
   vetted_ = gateway_.vetting();
-  if (is_barred_ || gateway_.admits(socket_.tls())) return;
+  if (gateway_.admits(socket_.tls())) return;
   is_barred_ = true;
-  gateway_.observer().connection_barred();
+  gateway_.has_barred();
   part();
   if (state_ == State::open) drain();
 }

@@ -10,9 +10,9 @@ namespace weir::downstream {
 namespace {
 
 constexpr Duration kParting = std::chrono::milliseconds(500);
-constexpr Duration kSettling = std::chrono::seconds(2);  // between two rounds
-constexpr Duration kSettlingStep = std::chrono::milliseconds(8);
-constexpr size_t kSettledAtOnce = 256;  // connections of a round: no turn of the loop is long
+constexpr Duration kRound = std::chrono::seconds(2);  // between two rounds
+constexpr Duration kStep = std::chrono::milliseconds(8);
+constexpr size_t kVisitedAtOnce = 256;  // connections of a round: no turn of the loop is long
 constexpr size_t kRefusedAtOnce = 64;   // connections over a limit that are still told why
 
 /// A descriptor that is nobody's connection yet.
@@ -42,8 +42,7 @@ Gateway::Gateway(WorkerContext& worker, ClientCount& clients, ConnectionObserver
       observer_(observer),
       listener_(std::move(listener)),
       port_(port),
-      settling_(worker.loop, *this),
-      draining_(worker.loop, *this),
+      visits_(worker.loop, *this),
       cut_alarm_(worker.loop, *this),
       barred_alarm_(worker.loop, *this),
       arrivals_(worker.loop) {
@@ -99,7 +98,7 @@ void Gateway::admit(int fd, const net::Address& peer, ProxyHeaderPtr header) {
   auto* connection = new Connection(*this, fd, peer, refusal, by_client, std::move(header));
   connections_.push_back(*connection);
   ++size_;
-  if (!settling_.is_running()) settling_.start(kSettling);
+  if (!visits_.is_running()) visits_.start(kRound);
 }
 
 /// A client that is allowed in without a look needs no vetting.
@@ -108,56 +107,72 @@ void Gateway::use_tls(std::shared_ptr<const TlsListener> tls, Duration grace) {
   tls_ = std::move(tls);
   if (!is_stricter) return;
   ++vetting_;
-  if (connections_.is_empty()) return;
-  to_settle_ = size_;
-  settle();
-  if (!barred_alarm_.is_running()) barred_alarm_.start(grace);
+  barred_grace_ = grace;
+  begin_round();
 }
 
+void Gateway::has_barred() {
+  observer_.connection_barred();
+  if (barred_alarm_.is_running()) return;
+  barred_by_ = vetting_;
+  barred_alarm_.start(barred_grace_);
+}
+
+/// Those that a later vetting has barred have their own grace.
 void Gateway::cut_barred() {
+  bool are_left = false;
   List<Connection> kept;
   while (Connection* connection = connections_.pop_front()) {
-    (connection->is_barred() ? retired_ : kept).push_back(*connection);
+    kept.push_back(*connection);
+    if (!connection->is_barred()) continue;
+    if (connection->vetted() <= barred_by_) retire(*connection);
+    else are_left = true;
   }
   connections_.splice(kept);
-  worker_.loop.at_end_of_tick(retirement_);
+  if (!are_left) return;
+  barred_by_ = vetting_;
+  barred_alarm_.start(barred_grace_);
 }
 
-/// Looks for connections that are idle, and vets them, all of them in rounds.
-void Gateway::settle() {
-  if (to_drain_ > 0) return settling_.start(kSettling);  // both walk through the list
-  if (to_settle_ == 0) to_settle_ = size_;
-  for (size_t i = 0; i < kSettledAtOnce && to_settle_ > 0; ++i, --to_settle_) {
+// The one walk through the connections, in steps. Each step moves connections from the front of the list to its end, so
+// that it does not matter what else takes connections out of the list, or adds some. A round is as many connections as
+// there were when it began; whoever has something for all of them begins a round at once, in place of the one under
+// way.
+
+void Gateway::begin_round() {
+  to_visit_ = size_;
+  visit();
+}
+
+void Gateway::visit() {
+  if (to_visit_ == 0) to_visit_ = size_;
+  for (size_t i = 0; i < kVisitedAtOnce && to_visit_ > 0; ++i, --to_visit_) {
     Connection* const connection = connections_.pop_front();
     if (!connection) break;
     connections_.push_back(*connection);
-    connection->rest();
-    connection->vet();
+    visit(*connection);
   }
-  if (connections_.is_empty()) to_settle_ = 0;
-  else settling_.start(to_settle_ > 0 ? kSettlingStep : kSettling);
+  if (connections_.is_empty()) {
+    to_visit_ = 0;
+    visits_.stop();
+  } else {
+    visits_.start(to_visit_ > 0 ? kStep : kRound);
+  }
 }
 
+/// To tell a session that rests of a drain costs its unpacking: that is what makes steps of many connections long.
+void Gateway::visit(Connection& connection) {
+  connection.vet();
+  connection.part_strays(*serving_->routes, strays_end_);
+  if (is_draining_) connection.drain();
+  else connection.rest();
+}
+
+/// Connections that come meanwhile are told with their first response.
 void Gateway::drain(bool on) {
-  if (on && !is_draining_) {
-    to_drain_ = size_;
-    drain_some();
-  }
-  if (!on) to_drain_ = 0;
+  const bool begins = on && !is_draining_;
   is_draining_ = on;
-}
-
-/// Each costs a session that rests its unpacking: many at once would hold up the worker. Connections that come
-/// meanwhile are told with their first response.
-void Gateway::drain_some() {
-  for (size_t i = 0; i < kSettledAtOnce && to_drain_ > 0; ++i, --to_drain_) {
-    Connection* const connection = connections_.pop_front();
-    if (!connection) break;
-    connections_.push_back(*connection);
-    connection->drain();
-  }
-  if (connections_.is_empty()) to_drain_ = 0;
-  if (to_drain_ > 0) draining_.start(kSettlingStep);
+  if (begins) begin_round();
 }
 
 void Gateway::close_idle() {
@@ -183,20 +198,20 @@ void Gateway::cut_after(std::optional<Duration> grace) {
 }
 
 void Gateway::part_strays_after(Duration grace) {
-  const Time then = worker_.loop.now() + grace;
-  for (Connection& connection : connections_) connection.part_strays(*serving_->routes, then);
+  strays_end_ = worker_.loop.now() + grace;
+  begin_round();
 }
 
 void Gateway::cut() {
   arrivals_.cancel();
   List<Connection> parting;
   while (Connection* connection = connections_.pop_front()) {
-    (!is_parting_ && connection->part() ? parting : retired_).push_back(*connection);
+    parting.push_back(*connection);
+    if (is_parting_ || !connection->part()) retire(*connection);
   }
   connections_.splice(parting);
   is_parting_ = !connections_.is_empty();
   if (is_parting_) cut_alarm_.start(kParting);
-  worker_.loop.at_end_of_tick(retirement_);
 }
 
 void Gateway::retire(Connection& connection) {

@@ -58,6 +58,8 @@ class Gateway {
   /// Would this client, whose handshake is done, get in now? Null: it came without TLS.
   bool admits(const net::TlsSession* session) const { return !tls_ || tls_->server->admits(session); }
   const std::shared_ptr<const TlsListener>& tls() const { return tls_; }
+  /// A connection of this gateway was barred.
+  void has_barred();
   bool is_draining() const { return is_draining_; }
   const ServingRef& serving() const { return serving_; }
   /// The snapshot for exchanges from here on.
@@ -78,8 +80,9 @@ class Gateway {
   Task<> arrive(int fd, net::Address peer);
   void admit(int fd, const net::Address& peer, ProxyHeaderPtr header);
   void bury();
-  void drain_some();
-  void settle();
+  void begin_round();
+  void visit();
+  void visit(Connection& connection);
   void cut_barred();
 
   WorkerContext& worker_;
@@ -97,10 +100,11 @@ class Gateway {
   const ProxyProtocol* proxy_protocol_ = nullptr;
   Recycler<Stream> streams_;
   List<Connection> connections_;  // in no order
-  Alarm<Gateway, &Gateway::settle> settling_;
-  size_t to_settle_ = 0;  // connections of this round
-  Alarm<Gateway, &Gateway::drain_some> draining_;
-  size_t to_drain_ = 0;  // connections that have yet to be told
+  Alarm<Gateway, &Gateway::visit> visits_;
+  size_t to_visit_ = 0;            // connections of this round
+  Time strays_end_ = Time::max();  // for tunnels whose route is gone
+  Duration barred_grace_{};        // for connections that are barred
+  uint32_t barred_by_ = 0;         // those barred by this vetting, or an earlier one, are cut by `barred_alarm_`
   List<Connection> retired_;
   Retirement retirement_;
   bool is_parting_ = false;  // the WebSockets have said that they go

@@ -44,8 +44,11 @@ class Stream final : public ListNode, public ClientSide {
   std::optional<Error> is_late();
 
   bool part() override;
-  /// A tunnel whose route is gone parts then, and is cut a moment later; Time::max(): it stays.
-  void stray_until(Time then) { strays_until_ = then; }
+  /// A tunnel whose route is gone parts then, and is cut a moment later; Time::max(): it stays. One that has parted
+  /// goes.
+  void stray_until(Time then) {
+    if (!has_parted_) strays_until_ = then;
+  }
   Time strays_until() const { return strays_until_; }
 
   /// Stops its task. What it holds goes with it.

@@ -1,5 +1,6 @@
 #include <doctest/doctest.h>
 
+#include "async/event.h"
 #include "net/tls_client.h"
 #include "unit/certificates.h"
 #include "unit/config/bench.h"
@@ -17,12 +18,19 @@ struct Read : config::Read<TlsSettings> {
 
 /// A gateway whose clients come by TLS.
 struct TlsBench : Bench {
-  explicit TlsBench(TlsSettings settings = {}) {
+  explicit TlsBench(TlsSettings settings = {}) { use(std::move(settings)); }
+  void use(TlsSettings settings) {
     const auto issued = authority.issue({.names = {"a.example"}});
     settings.certificates.push_back({{issued.certificate}, {issued.key}, {}});
     const auto tls = make_tls(settings, {"", std::chrono::system_clock::now(), problems}, tickets);
     REQUIRE_MESSAGE(tls, problems.text());
     gateway.use_tls(tls, 1min);
+  }
+  /// From here on a client needs a certificate of `clients`.
+  void demand(const Authority& clients) {
+    TlsSettings settings;
+    settings.client_auth = {net::TlsServer::ClientAuth::required, {clients.ca()}};
+    use(std::move(settings));
   }
 
   Authority authority;
@@ -160,6 +168,33 @@ TEST_CASE("tls listener: the upstream reads the client's certificate in Client-C
   REQUIRE(unknown.shake() == net::TlsSession::Step::done);
   CHECK(status_of(unknown.ask(kLie)) == 204);
   CHECK(told == "(none)");
+}
+
+TEST_CASE("tls listener: connections that a later reload bars have a grace of their own") {
+  Authority first("First");
+  Authority second("Second");
+  TlsBench bench;
+  Event never(bench.loop);
+  bench.origin->script = [&](Exchange&) -> Task<> { co_await never.wait(); };
+  Caller stranger(bench);
+  REQUIRE(stranger.shake() == net::TlsSession::Step::done);
+  stranger.ask(kGet);
+  bench.demand(first);
+  CHECK(bench.observer.barred == 1);
+  bench.pass(30s);
+  const auto ann = first.issue({.subject = "ann"});
+  Caller known(bench, *net::TlsCertificate::load({ann.certificate, ann.key, ""}, std::chrono::system_clock::now()));
+  REQUIRE(known.shake() == net::TlsSession::Step::done);
+  known.ask(kGet);
+  bench.demand(second);
+  CHECK(bench.observer.barred == 2);
+  CHECK(bench.observer.connections == 2);
+  bench.pass(31s);
+  CHECK(bench.observer.connections == 1);
+  bench.pass(28s);
+  CHECK(bench.observer.connections == 1);
+  bench.pass(62s);
+  CHECK(bench.observer.connections == 0);
 }
 
 TEST_CASE("tls settings: a certificate and its key are all that is needed") {

@@ -100,6 +100,27 @@ TEST_CASE("tunnels: at the cut the client is told between two frames, and has a 
   CHECK(bench.observer.seen[0].status == 101);
 }
 
+TEST_CASE("tunnels: one whose route is gone has its moment to go, whatever other reloads come meanwhile") {
+  struct NoRoute : RouteTable {
+    const Route* find(Exchange&) const override { return nullptr; }
+    bool has(const Route&) const override { return false; }
+  } no_route;
+  TunnelBench bench;
+  auto client = bench.connect();
+  bench.ask(client, kAsk);
+  bench.serving.routes = &no_route;
+  bench.gateway.part_strays_after(std::chrono::seconds(10));
+  bench.pass(std::chrono::seconds(9));
+  CHECK(client.received() == "");
+  bench.advance(std::chrono::seconds(1));
+  CHECK(client.received() == http::kGoingAway);
+  bench.gateway.part_strays_after({});
+  bench.advance(std::chrono::milliseconds(300));
+  CHECK(bench.observer.connections == 1);
+  bench.advance(kLong);
+  CHECK(bench.observer.connections == 0);
+}
+
 TEST_CASE("tunnels: at the cut nothing is put into a frame") {
   TunnelBench bench;
   auto client = bench.connect();
