@@ -1,5 +1,7 @@
 #include "downstream/connection.h"
 
+#include <algorithm>
+
 #include "downstream/arrival.h"
 #include "exchange/error_response.h"
 #include "http/h1_codec.h"
@@ -89,6 +91,7 @@ Task<bool> Connection::arrive() {
 }
 
 void Connection::speak_http2() {
+  by_id_ = std::make_unique<std::vector<Stream*>>();
   codec_ = std::make_unique<http::H2Codec>(http::Role::server, gateway_.serving()->policy->limits.head, *this,
                                            wire_.output());
   wire_.use(*codec_);
@@ -108,9 +111,6 @@ Signal* Connection::pause() {
   return codec_->is_congested() && wire_.is_backed_up() ? &wire_.progress() : nullptr;
 }
 
-void Connection::receive() {
-  BlockRef block = gateway_.worker().read_block();  // shared by all connections: recycled when nobody kept a slice
-  const auto transfer = socket_.receive(block.space());
 /// While nothing is read: a read would not tell that the client has gone.
 Task<> Connection::wait_paused() {
   struct Either {
@@ -138,6 +138,9 @@ Task<> Connection::wait_paused() {
   }
 }
 
+void Connection::receive() {
+  BlockRef block = gateway_.worker().read_block();  // shared by all connections: recycled when nobody kept a slice
+  const auto transfer = socket_.receive(block.space());
   switch (transfer.state) {
     case net::Transfer::State::blocked: return;
     case net::Transfer::State::ended: return client_finished();
@@ -235,14 +238,21 @@ void Connection::body_taken(Stream& stream, size_t bytes) {
 
 // Codec events.
 
-/// The newest are asked for most. Null for a stream that has been destroyed.
+/// Null for a stream that has been destroyed.
 Stream* Connection::find(http::StreamId id) {
-  return streams_.find_from_back([&](const Stream& s) { return s.id == id; });
+  if (!by_id_) return streams_.is_empty() || streams_.front().id != id ? nullptr : &streams_.front();
+  const auto place = place_of(id);
+  return place == by_id_->end() || (*place)->id != id ? nullptr : *place;
+}
+
+std::vector<Stream*>::iterator Connection::place_of(http::StreamId id) const {
+  return std::ranges::lower_bound(*by_id_, id, {}, [](const Stream* stream) { return stream->id; });
 }
 
 http::RequestHead& Connection::begin_request(http::StreamId id) {
   Stream& stream = *gateway_.streams().make(*this, gateway_.worker(), gateway_.serving(), id);
   streams_.push_back(stream);
+  if (by_id_) by_id_->push_back(&stream);  // ids only grow
   ++requests_;
   auto& exchange = stream.exchange;
   exchange.request.more_methods = &stream.serving->policy->methods.allow;

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <memory>
+#include <vector>
 
 #include "async/sleep.h"
 #include "downstream/gateway.h"
@@ -36,9 +37,9 @@ class Connection final : public ListNode, public http::CodecEvents {
   /// Bars a client that would not get in any more, since the listener asks for other certificates now.
   void vet();
   bool is_barred() const { return is_barred_; }
-  /// Called from time to time: the second time in a row that nothing has come and nothing is under way, gives back the
   /// Gateway::vetting() when its client was last looked at: of one that is barred, by which vetting.
   uint32_t vetted() const { return vetted_; }
+  /// Called from time to time: the second time in a row that nothing has come and nothing is under way, gives back the
   /// memory that is only needed for requests.
   void rest();
 
@@ -77,10 +78,10 @@ class Connection final : public ListNode, public http::CodecEvents {
   void refuse(Error error);
   bool must_pause() const;
   Signal* pause();
+  [[gnu::noinline]] Task<> wait_paused();  // as that of `arrive`
   void on_alarm();
   void idled();
   void late(Stream& stream, const Error& error);
-  [[gnu::noinline]] Task<> wait_paused();  // as that of `arrive`
   void watch_progress();
   void wait_idle();
   bool is_delivering();
@@ -97,6 +98,7 @@ class Connection final : public ListNode, public http::CodecEvents {
   void on_end(http::StreamId id, http::Headers* trailers) override;
   void on_reset(http::StreamId id, Error error) override;
   Stream* find(http::StreamId id);
+  std::vector<Stream*>::iterator place_of(http::StreamId id) const;
 
   // Ends.
   void settle();
@@ -123,9 +125,10 @@ class Connection final : public ListNode, public http::CodecEvents {
   uint16_t looks_ = 0;         // in a row that found the client to have taken nothing of what the kernel holds for it
   uint32_t delivered_ = 0;     // bytes that the client had acknowledged at the last look, modulo 2^32
   uint32_t requests_ = 0;
-  uint32_t vetted_;                // Gateway::vetting() when its client was last found to be let in
-  List<Stream> streams_;           // the oldest in front
-  std::unique_ptr<Output> stash_;  // bytes that wait for an exchange to end; most clients never have any
+  uint32_t vetted_;
+  List<Stream> streams_;                         // the oldest in front
+  std::unique_ptr<std::vector<Stream*>> by_id_;  // the same, over HTTP/2
+  std::unique_ptr<Output> stash_;                // bytes that wait for an exchange to end; most clients never have any
   Signal resume_;
   Alarm<Connection, &Connection::on_alarm> alarm_;
   Task<> task_;

@@ -170,6 +170,7 @@ void Connection::bury(Stream& stream) {
   if (codec_->is_multiplexed()) codec_->reset(stream.id, ErrorCode::client_gone);
   stream.serving->observer->exchange_finished(stream.exchange);
   stream.unlink();
+  if (by_id_) by_id_->erase(place_of(stream.id));
   gateway_.streams().destroy(&stream);
 }
 
@@ -200,6 +201,7 @@ void Connection::rest() {
   rest_ = Rest::resting;
   codec_->rest();
   wire_.output().rest();
+  if (by_id_) by_id_->shrink_to_fit();
 }
 
 void Connection::drain() {
@@ -246,10 +248,10 @@ void Connection::linger() {
   stash_.reset();
   resume_.notify();
   if (codec_->is_multiplexed()) (void)wire_.write();  // GOAWAY, acknowledgements
+  if (wire_.is_broken()) return close();
   if (!wire_.is_backed_up()) return finish_writing();
   wire_.send_soon();  // goes on writing when the socket has room
   drained_ = wait_drained();
-  if (wire_.is_broken()) return close();
   drained_.start();
 }
 
