@@ -155,6 +155,14 @@ void H2Codec::judge(FloodGuard::Verdict verdict, std::string_view detail) {
   nghttp2_session_terminate_session(session_, NGHTTP2_ENHANCE_YOUR_CALM);
 }
 
+/// Streams that the peer spoils cost a client its connection. An endpoint's connection carries streams of other
+/// clients, and one client may be the cause of all bad responses: those streams end, and no new ones begin.
+void H2Codec::waste_stream(std::string_view detail) {
+  const auto verdict = guard_.wasted_stream();
+  if (role_ == Role::server) return judge(verdict, detail);
+  if (verdict == FloodGuard::Verdict::flood) is_worn_ = true;
+}
+
 Error H2Codec::malformed(std::string_view detail) const {
   return {role_ == Role::server ? ErrorCode::bad_request : ErrorCode::protocol_error, peer(), detail};
 }
@@ -189,7 +197,7 @@ void H2Codec::finish_drain() {
 }
 
 bool H2Codec::is_reusable() const {
-  if (has_failed_ || is_flooded_ || peer_goes_ || going_ == Going::leaving) return false;
+  if (has_failed_ || is_flooded_ || is_worn_ || peer_goes_ || going_ == Going::leaving) return false;
   if (role_ == Role::client) return nghttp2_session_check_request_allowed(session_) != 0;
   return nghttp2_session_want_read(session_) != 0;
 }

@@ -112,6 +112,7 @@ class H2Codec final : public Codec {
   bool is_terminated() const;
   std::unexpected<Error> fail_all();
   void judge(FloodGuard::Verdict verdict, std::string_view detail);
+  void waste_stream(std::string_view detail);
   Side peer() const { return role_ == Role::server ? Side::client : Side::upstream; }
   Error malformed(std::string_view detail) const;
 
@@ -172,6 +173,7 @@ class H2Codec final : public Codec {
   Going going_ = Going::open;
   bool has_failed_ = false;  // feed or feed_end has told so
   bool is_flooded_ = false;
+  bool is_worn_ = false;  // role client: the endpoint spoiled too many streams, no further ones are opened
   bool peer_goes_ = false;
   bool peer_prioritizes_ = false;  // by PRIORITY_UPDATE
 };

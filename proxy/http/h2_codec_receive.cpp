@@ -93,7 +93,7 @@ void H2Codec::finish_trailers(Stream& stream) {
 /// Costs the stream. A client whose head is only too large is told so.
 void H2Codec::refuse(Stream& stream, Error error) {
   const auto id = static_cast<int32_t>(stream.id);
-  judge(guard_.wasted_stream(), "a flood of malformed streams");
+  waste_stream("a flood of malformed streams");
   if (error.code == ErrorCode::head_too_large && stream.incoming == Stream::Message::head) {
     submit_status(session_, id, "431");
   } else if (error.code == ErrorCode::uri_too_long) {

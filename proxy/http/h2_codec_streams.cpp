@@ -156,7 +156,7 @@ void H2Codec::lend_window(Stream& stream, size_t consumed) {
 
 void H2Codec::receive_reset(Stream& stream, uint32_t code) {
   if (role_ == Role::server) {
-    if (stream.outgoing == Stream::Message::head) judge(guard_.wasted_stream(), "a flood of resets");
+    if (stream.outgoing == Stream::Message::head) waste_stream("a flood of resets");
     return lose(stream, {ErrorCode::client_gone, Side::client, reset_text(code)});
   }
   const auto retry = code == NGHTTP2_REFUSED_STREAM ? RetrySafe::yes : RetrySafe::no;
@@ -165,7 +165,7 @@ void H2Codec::receive_reset(Stream& stream, uint32_t code) {
 
 /// nghttp2 has refused a frame, and resets the stream or ends the connection for it.
 void H2Codec::receive_invalid(Stream* stream, int reason) {
-  judge(guard_.wasted_stream(), "a flood of malformed streams");
+  waste_stream("a flood of malformed streams");
   if (stream && (reason == NGHTTP2_ERR_HTTP_HEADER || reason == NGHTTP2_ERR_HTTP_MESSAGING)) {
     lose(*stream, malformed(nghttp2_strerror(reason)));
   } else if (!is_flooded_) {
@@ -188,7 +188,7 @@ void H2Codec::has_closed(Stream& stream, uint32_t code) {
     } else {
       // An endpoint that goes away gracefully closes every stream that it has not looked at.
       const bool is_refused = role_ == Role::client && code == NGHTTP2_REFUSED_STREAM;
-      if (!is_refused) judge(guard_.wasted_stream(), "a flood of malformed streams");
+      if (!is_refused) waste_stream("a flood of malformed streams");
       lose(stream, closing_error(stream, code));
     }
   }

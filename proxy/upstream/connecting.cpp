@@ -47,6 +47,7 @@ net::Address source_of(const Exchange& exchange) {
 /// Before any other byte of a connection, those of TLS among them. What the fresh socket doesn't take leaves with the
 /// request.
 void send_proxy_header(const Exchange& exchange, net::ProxyVersion version, Connection& connection) {
+  connection.tie();
   connection.wire().output().append(net::write_proxy_header(version, source_of(exchange), exchange.local_address()));
   (void)connection.socket().send(connection.wire().output());
 }
@@ -156,6 +157,8 @@ Task<Made> obtain(Exchange& exchange, const Upstream& upstream, const Endpoint& 
 
 Task<Made> suit_tunnel(Exchange& exchange, const Upstream& upstream, const Endpoint& endpoint, Connection* connection) {
   const Time began = exchange.loop().now();
+  auto* const pool = exchange.worker.connections;
+  Pending tied(connection->is_tied() ? connection : nullptr, Discard{pool});  // no request but this one can use it
   while (connection->codec().is_multiplexed()) {
     bool is_late = false;
     if (!connection->has_heard()) {
@@ -169,17 +172,20 @@ Task<Made> suit_tunnel(Exchange& exchange, const Upstream& upstream, const Endpo
       const auto late = had_its_time ? Outcome::timed_out : Outcome::abandoned;
       const auto outcome = is_late ? late : connection->is_closed() ? Outcome::broken : Outcome::abandoned;
       // Taken for this request: idle again from here on.
-      if (!connection->is_closed() && connection->is_unused()) exchange.worker.connections->put(*connection);
+      if (!tied && !connection->is_closed() && connection->is_unused()) pool->put(*connection);
       co_return std::unexpected(
           Unmade{{ErrorCode::protocol_error, Side::upstream, "the endpoint takes no WebSockets over HTTP/2"}, outcome});
     }
     // Others who waited have filled it.
-    connection = exchange.worker.connections->take(*endpoint.state, keep_of(upstream));
+    tied.reset();
+    connection = pool->take(*endpoint.state, keep_of(upstream));
     if (connection) continue;
     const auto made = co_await obtain(exchange, upstream, endpoint);
     if (!made) co_return made;
     connection = *made;
+    if (connection->is_tied()) tied.reset(connection);
   }
+  (void)tied.release();
   co_return connection;
 }
 

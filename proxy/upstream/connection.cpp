@@ -167,7 +167,7 @@ Connection::Listening::Listening(Connection& connection)
 Connection::Listening::~Listening() {
   --connection_.listeners_;
   if (!connection_.has_heard()) connection_.doubt(since_, Waited::until_dropped);
-  if (!connection_.is_unused()) return;
+  if (!connection_.is_unused() || connection_.is_tied()) return;
   if (!connection_.is_closed_ && connection_.codec_->is_reusable()) {
     connection_.pool_.put(connection_);
   } else {

@@ -37,6 +37,9 @@ class Connection final : public ListNode, public http::CodecEvents {
   EndpointState& endpoint() const { return *endpoint_; }
   uint64_t identity() const { return identity_; }
   uint32_t requests() const { return requests_; }
+  /// It began with the address of one client (PROXY protocol): never another's.
+  void tie() { is_tied_ = true; }
+  bool is_tied() const { return is_tied_; }
   /// The endpoint has been out of service since the connection was made: it may have vanished without a word.
   bool predates_outage() const { return endpoint_->outages.load(std::memory_order_relaxed) != outages_; }
   /// No request runs on it.
@@ -137,6 +140,7 @@ class Connection final : public ListNode, public http::CodecEvents {
   uint32_t requests_ = 0;
   uint32_t listeners_ = 0;
   bool is_closed_ = false;
+  bool is_tied_ = false;
   bool has_heard_ = false;
   bool was_large_ =
       false;  // the last answer: the next one's head is read with little of its body, which will be spliced

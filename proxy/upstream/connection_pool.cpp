@@ -195,6 +195,8 @@ void ConnectionPool::share(Connection& connection) {
   Place& place = this->place(connection.endpoint());
   place.is_sharing = true;
   connection.unlink();
+  if (connection.is_tied() && connection.requests() == 0)
+    return lent_.push_back(connection);  // the request is on its way
   if (is_used_up(connection, place.keep)) {
     if (connection.is_unused()) return retire(connection);
     return lent_.push_back(connection);

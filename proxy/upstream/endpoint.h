@@ -112,6 +112,9 @@ class EndpointLease {
   void report(const Finish& finish) {
     for (auto& permit : permits_) permit.report(finish);
   }
+  /// Another endpoint gets the request, unsent so far: how this attempt went says nothing about the upstream as a
+  /// whole.
+  void excuse_upstream() { permits_[0] = Gate::Permit(); }
   /// Counts a failure of this endpoint.
   void failed() { state().failures.fetch_add(1, std::memory_order_relaxed); }
 

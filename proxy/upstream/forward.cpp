@@ -18,10 +18,16 @@ void extend_silence(const Exchange& exchange, const Upstream& upstream, Connecti
   limit_silence(upstream, connection, upstream.settings().timeouts.tunnel);
 }
 
+bool may_fail_over(Exchange& exchange, const Upstream& upstream, uint32_t tried) {
+  return tried < upstream.settings().connect_attempts && tried < upstream.endpoints()->all().size() &&
+         exchange.loop().now() < exchange.attempt_deadline();
+}
+
 /// The attempt is over before anything was sent.
-void end_unsent(const Exchange& exchange, const Upstream& upstream, EndpointLease& lease, Attempt& record,
+void end_unsent(Exchange& exchange, const Upstream& upstream, EndpointLease& lease, Attempt& record, uint32_t tried,
                 const Unmade& why) {
   const Outcome outcome = record.outcome = why.outcome;
+  if (may_fail_over(exchange, upstream, tried)) lease.excuse_upstream();
   decisions::attempt_failed(exchange, record, why.error);
   const Time now = exchange.worker.loop.now();
   lease.report({outcome, 0, now - record.started, now});
@@ -54,11 +60,6 @@ ConnectionPool::Reuse reuse_of(const Exchange& exchange, const EndpointState& en
   return ConnectionPool::Reuse::any;
 }
 
-bool may_fail_over(Exchange& exchange, const Upstream& upstream, uint32_t tried) {
-  return tried < upstream.settings().connect_attempts && tried < upstream.endpoints()->all().size() &&
-         exchange.loop().now() < exchange.attempt_deadline();
-}
-
 /// Nothing was sent.
 void refuse(Exchange& exchange, const Upstream& upstream, const Error& error) {
   if (error.code != ErrorCode::circuit_open) return exchange.fail(error);
@@ -85,7 +86,7 @@ Task<> Forward::handle(Exchange& exchange) const {
     auto lease = immediate ? std::move(*immediate) : co_await upstream.acquire(exchange, among);
     if (!lease) co_return failure ? exchange.fail(*failure) : refuse(exchange, upstream, lease.error());
     if (failure) upstream.state().health.count_failover();
-    const auto done = co_await attempt(exchange, upstream, std::move(*lease));
+    const auto done = co_await attempt(exchange, upstream, std::move(*lease), tried);
     if (done) co_return;
     failure = done.error().error;
     if (done.error().sent == Unanswered::Sent::perhaps || !may_fail_over(exchange, upstream, tried)) break;
@@ -94,7 +95,8 @@ Task<> Forward::handle(Exchange& exchange) const {
   exchange.fail(*failure);
 }
 
-Task<Forward::Attempted> Forward::attempt(Exchange& exchange, const Upstream& upstream, EndpointLease lease) const {
+Task<Forward::Attempted> Forward::attempt(Exchange& exchange, const Upstream& upstream, EndpointLease lease,
+                                          uint32_t tried) const {
   auto& state = lease.state();
   const Endpoint& endpoint = lease.endpoint();
   const auto reuse = reuse_of(exchange, state);
@@ -106,7 +108,7 @@ Task<Forward::Attempted> Forward::attempt(Exchange& exchange, const Upstream& up
     if (!connection) {
       const auto made = co_await obtain(exchange, upstream, endpoint);
       if (!made) {
-        end_unsent(exchange, upstream, lease, record, made.error());
+        end_unsent(exchange, upstream, lease, record, tried, made.error());
         co_return std::unexpected(Unanswered{made.error().error, Unanswered::Sent::no});
       }
       connection = *made;
@@ -117,7 +119,7 @@ Task<Forward::Attempted> Forward::attempt(Exchange& exchange, const Upstream& up
     if (!exchange.request.protocol.empty() && connection->codec().is_multiplexed()) {
       const auto suited = co_await suit_tunnel(exchange, upstream, endpoint, connection);
       if (!suited) {
-        end_unsent(exchange, upstream, lease, record, suited.error());
+        end_unsent(exchange, upstream, lease, record, tried, suited.error());
         co_return std::unexpected(Unanswered{suited.error().error, Unanswered::Sent::no});
       }
       connection = *suited;
@@ -133,6 +135,7 @@ Task<Forward::Attempted> Forward::attempt(Exchange& exchange, const Upstream& up
     const Error error = response->error();
     const bool may_go_again = may_send_again(exchange, upstream, *response, record, error);
     if (again == kMostAgain || record.was_cut || !may_go_again) {
+      if (may_go_again && may_fail_over(exchange, upstream, tried)) response->excuse_upstream();
       response->settle(error);
       decisions::attempt_failed(exchange, record, error);
       co_return std::unexpected(Unanswered{error, may_go_again ? Unanswered::Sent::no : Unanswered::Sent::perhaps});

@@ -33,7 +33,8 @@ class Forward final : public Origin {
     Sent sent;
   };
   using Attempted = std::expected<void, Unanswered>;
-  Task<Attempted> attempt(Exchange& exchange, const Upstream& upstream, EndpointLease lease) const;
+  /// `tried`: endpoints, this one included.
+  Task<Attempted> attempt(Exchange& exchange, const Upstream& upstream, EndpointLease lease, uint32_t tried) const;
 
   std::unordered_map<std::string_view, const Upstream*> upstreams_;
 };

@@ -29,6 +29,8 @@ class ResponseBody final : public ListNode, public Body {
   Error error() { return pipe_.take().error(); }
   /// Nothing of an answer had come when a reused connection broke.
   bool died_on_reuse() const;
+  /// As `EndpointLease::excuse_upstream`.
+  void excuse_upstream() { lease_.excuse_upstream(); }
   /// Ends the attempt, without the endpoint: to send once more.
   EndpointLease give_up();
   /// The attempt failed before its head: settles its record.

@@ -10,7 +10,7 @@ from both_protocols import BothProtocols
 from cache_case import CacheCase, Gate, Page
 from cache_settings import cache, query
 from cli import CommandLine
-from h2_wire import H2Client
+from h2_wire import H2Client, H2Server
 from harness import WeirCase, eventually, settings
 from settings import concurrency_limit, rate_limit, route
 from wire import request_bytes
@@ -314,6 +314,61 @@ routes:
         self.assertEqual(0, code, told)
         self.assertNotIn("warning", told)
 
+
+class SharedConnections(WeirCase):
+    """One connection to an endpoint carries requests of many clients."""
+
+    def test_a_connection_that_began_with_the_address_of_one_client_carries_no_request_of_another(self):
+        seen, closed = [], []
+
+        def script(connection):
+            head = b""
+            while not head.endswith(b"\r\n"):
+                head += connection.sock.recv(1)
+            server = H2Server(connection)                # takes no extended CONNECT: no WebSockets
+            try:
+                while True:
+                    stream, message = server.request()
+                    seen.append((head.split()[2].decode(), dict(message.fields)["x-forwarded-for"]))
+                    server.answer(stream)
+            finally:
+                closed.append(head)
+        weir = self.weir({"upstreams": {"api": settings.upstream(
+            self.scripted(script), proxy_protocol="v1") | {"protocol": "http2"}},
+                          "routes": [route("/", "api")]})
+        websocket = {"Connection": "Upgrade", "Upgrade": "websocket", "Sec-WebSocket-Version": "13",
+                     "Sec-WebSocket-Key": "dGhlIHNhbXBsZSBub25jZQ=="}
+        for _ in range(2):
+            self.assertEqual(502, self.fetch(weir, fields=websocket, source="127.0.0.77").status)
+            self.assertEqual(200, self.fetch(weir, source="127.0.0.5").status)
+        self.assertEqual([("127.0.0.5", "127.0.0.5")] * 2, seen)
+        eventually(lambda: len(closed) == 4, "each connection ends with its client's request")
+
+    def test_malformed_responses_to_one_client_end_no_stream_of_another(self):
+        def script(connection):
+            server = H2Server(connection)
+            while True:
+                stream, message = server.request()
+                path = dict(message.fields)[":path"]
+                if path == "/bad":
+                    server.send_headers(stream, [(":status", "200"), ("X-Bad", "1")], end=True)
+                elif path == "/watch":
+                    server.send_headers(stream, [(":status", "200")])
+                else:
+                    server.answer(stream)
+        weir = self.weir({"upstreams": {"api": settings.upstream(self.scripted(script)) | {"protocol": "http2"}},
+                          "routes": [route("/", "api")]})
+        watching = [self.client(weir) for _ in range(3)]
+        for client in watching:
+            client.send(request_bytes(target="/watch"))
+            self.assertEqual(200, client.head().status)
+        odd = self.client(weir)
+        self.assertEqual({502}, {odd.get("/bad").status for _ in range(450)})
+        self.assertEqual(200, self.fetch(weir).status)
+        for client in watching:
+            client.sock.settimeout(0.2)
+            with self.assertRaises(TimeoutError):
+                client.sock.recv(1)
 
 if __name__ == "__main__":
     unittest.main()

@@ -8,7 +8,7 @@ import unittest
 
 from h2_wire import MAX_CONCURRENT_STREAMS, H2Client, H2Server
 from harness import WeirCase, eventually, free_address, settings
-from wire import Closed, Cut, RawClient, fetch
+from wire import Closed, Cut, RawClient, fetch, request_bytes
 
 FAILOVERS, PAUSES = "weir_upstream_failovers_total", "weir_endpoint_pauses_total"
 
@@ -66,6 +66,16 @@ class Failover(WeirCase):
                 client = self.client(weir, timeout=30)
                 self.assertEqual({200}, {client.get().status for _ in range(2000)})
                 self.assertEqual(2, weir.metric(PAUSES, upstream="api"))
+
+    def test_a_circuit_of_the_upstream_counts_no_attempt_that_another_endpoint_took_over(self):
+        weir = self.weir({"upstreams": {"api": settings.upstream(
+            self.full(), self.full(), self.backend(), **settings.upstream_timeouts(connect="200ms")) | {"circuit_breaker": {}}},
+            "routes": [settings.route("/", "api")]})
+        clients = [self.client(weir, timeout=30) for _ in range(60)]
+        for client in clients:
+            client.send(request_bytes())
+        self.assertEqual([200] * 60, [client.response().status for client in clients])
+        self.assertEqual([200] * 20, [self.fetch(weir).status for _ in range(20)])
 
     def test_with_every_policy_two_of_three_endpoints_down_fail_no_request(self):
         keyed = "header.x-key"
