@@ -1,35 +1,61 @@
 #include "plugins/circuit_breaker/circuit_breaker.h"
 
+#include <map>
 #include <mutex>
-#include <set>
 
 #include "exchange/exchange.h"
 #include "exchange/route.h"
 #include "plugins/circuit_breaker/peers.h"
+#include "plugins/circuit_breaker/watched_body.h"
 
 namespace weir::plugins {
 
 namespace {
 
-/// Which endpoints of an upstream have metrics of their own: those that came first. A name may stand for ever new
-/// addresses, and what is counted is never forgotten. A slot of the process: any thread.
+/// Which endpoints of an upstream have metrics of their own: so many at a time, those that came first. A slot of the
+/// process: any thread.
 class EndpointLabels {
  public:
   struct Settings {};
   static bool compatible(const Settings&, const Settings&) { return true; }
   explicit EndpointLabels(const Settings&) {}
 
-  std::string label_of(const std::string& endpoint) {
-    const std::lock_guard lock(mutex_);
-    if (named_.contains(endpoint)) return endpoint;
-    if (named_.size() >= kMost) return std::string(kOtherEndpoints);
-    return *named_.insert(endpoint).first;
-  }
+  /// Has the label until its end.
+  class Holder {
+   public:
+    Holder(std::shared_ptr<EndpointLabels> labels, const std::string& endpoint)
+        : labels_(std::move(labels)), endpoint_(endpoint), label_(labels_->take(endpoint)) {}
+    Holder(const Holder&) = delete;
+    Holder& operator=(const Holder&) = delete;
+    ~Holder() {
+      if (label_ == endpoint_) labels_->give_back(endpoint_);
+    }
+    const std::string& label() const { return label_; }
+
+   private:
+    const std::shared_ptr<EndpointLabels> labels_;
+    const std::string endpoint_;
+    const std::string label_;
+  };
 
  private:
   static constexpr size_t kMost = 200;
+
+  std::string take(const std::string& endpoint) {
+    const std::lock_guard lock(mutex_);
+    const auto named = holders_.find(endpoint);
+    if (named == holders_.end() && holders_.size() >= kMost) return std::string(kOtherEndpoints);
+    ++holders_[endpoint];
+    return endpoint;
+  }
+  void give_back(const std::string& endpoint) {
+    const std::lock_guard lock(mutex_);
+    const auto named = holders_.find(endpoint);
+    if (--named->second == 0) holders_.erase(named);
+  }
+
   std::mutex mutex_;
-  std::set<std::string> named_;
+  std::map<std::string, size_t> holders_;  // of each label
 };
 
 /// `name` is for people; `identity` is what the circuit is, also when a reload moves or renames it. `kept`: what else
@@ -94,6 +120,18 @@ Task<> CircuitBreaker::handle(Exchange& exchange, Next next) const {
   if (!permit) co_return fail_for(exchange, permit.error(), gate_->refuses_for(begin.time));
   co_await next(exchange);
   permit->report(finish_of(exchange, begin, exchange.loop().now()));
+  auto& body = exchange.response.body;
+  if (!permit->is_held() || exchange.failure || !body || body->size().kind == http::BodySize::Kind::none) co_return;
+  body = make_in<WatchedBody>(exchange.arena(), exchange, std::move(*permit), begin.time, std::move(body));
+}
+
+/// A client that reads for longer than the whole may take has broken nothing.
+Task<Result<Chunk>> WatchedBody::read() {
+  auto chunk = co_await body_->read();
+  const bool is_upstreams = !chunk && chunk.error().side == Side::upstream;
+  if (is_upstreams && chunk.error().code != ErrorCode::total_timeout)
+    permit_.report({Outcome::broken, status_, loop_.now() - started_, loop_.now()});
+  co_return chunk;
 }
 
 config::Tag<FilterFactory> circuit_breaker_filter() {
@@ -121,10 +159,10 @@ config::Tag<GateFactory> circuit_breaker_gate() {
             return make_gate(settings.breaker, context, name, name, {{"upstream", upstream}});
           }
           const auto name = endpoint_circuit(upstream, endpoint);
-          auto labels = context.slots.find<EndpointLabels>("circuit_breaker " + upstream, {});
-          const auto label = labels->label_of(endpoint);
-          return make_gate(settings.breaker, context, name, name, {{"upstream", upstream}, {"endpoint", label}},
-                           std::move(labels));
+          const auto holder = std::make_shared<const EndpointLabels::Holder>(
+              context.slots.find<EndpointLabels>("circuit_breaker " + upstream, {}), endpoint);
+          return make_gate(settings.breaker, context, name, name,
+                           {{"upstream", upstream}, {"endpoint", holder->label()}}, holder);
         };
       });
 }

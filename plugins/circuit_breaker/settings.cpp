@@ -13,7 +13,6 @@ static auto choices(UpstreamBreakerSettings::Scope*) {
 namespace {
 
 bool is_failure(const BreakerSettings& settings, uint16_t status) {
-  if (settings.statuses.empty()) return status >= 500;
   return std::ranges::find(settings.statuses, status) != settings.statuses.end();
 }
 
@@ -33,7 +32,8 @@ void decode_breaker(config::Reader& r, BreakerSettings& out) {
              config::in_range(1.0, 10000.0));
   r.optional("half_open_successes", out.half_open_successes, "probes in a row that close the circuit",
              config::in_range(1.0, 200.0));
-  r.optional("statuses", out.statuses, "which are failures; left out: 500 to 599", config::in_range(400.0, 599.0));
+  r.optional("statuses", out.statuses, "which are failures, besides answers that don't come or break off; [] = none",
+             config::in_range(400.0, 599.0));
   r.optional("shared", out.shared,
              "when it opens, circuits of this name in instances with the same store let only probes through");
   if (r.is_describing() || r.failed() || out.open <= out.max_open) return;
@@ -55,7 +55,7 @@ Verdict judge(const BreakerSettings& settings, const Finish& finish) {
   }
   if (is_failure(settings, finish.status)) return Verdict::failure;
   if (finish.status == 408 || finish.status == 429) return Verdict::neutral;
-  if (finish.status >= 400) return finish.status < 500 ? Verdict::sign_of_life : Verdict::neutral;
+  if (finish.status >= 400) return Verdict::sign_of_life;
   return settings.slow && finish.took > settings.slow->after ? Verdict::slow : Verdict::success;
 }
 

@@ -27,14 +27,15 @@ struct BreakerSettings {
   Duration max_open = std::chrono::seconds(300);
   uint16_t half_open_requests = 3;
   uint8_t half_open_successes = 3;
-  std::vector<uint16_t> statuses;  // empty: 500 to 599
+  std::vector<uint16_t> statuses{502, 503, 504};
   bool shared = false;
 };
 
 /// What an attempt says of whom it went to.
 enum class Verdict : uint8_t {
   neutral,       // nothing: the client left
-  sign_of_life,  // the client was wrong, and was told so: closes a half-open circuit, and counts in no window
+  sign_of_life,  // it answered, with an error that is no failure (one wrong client, one broken page): closes a
+                 // half-open circuit, and counts in no window
   success,
   slow,
   failure,

@@ -266,7 +266,7 @@ class DeadOrigins(StaleCase):
 
     def test_when_the_circuit_is_open(self):
         weir, origin = self.losing(upstream=circuit_breaker(min_requests=4, open="1h", max_open="10h"))
-        origin.pages["/other"] = Page(status=500)
+        origin.pages["/other"] = Page(status=503)
         for _ in range(4):
             self.ask("/other", weir=weir)
         eventually(lambda: weir.metric(settings.BREAKER_STATE, state="open") == 1, "an open circuit")
@@ -431,7 +431,7 @@ class FallbackStep(StaleCase):
     def test_when_the_circuit_is_open(self):
         weir = self.falling_back(*self.steps, upstream=circuit_breaker(min_requests=4, open="1h", max_open="10h"))
         path = self.stored(weir)
-        self.own.pages["/other"] = Page(status=500)
+        self.own.pages["/other"] = Page(status=503)
         for _ in range(4):
             self.ask("/other", weir=weir)
         eventually(lambda: weir.metric(settings.BREAKER_STATE, state="open") == 1, "an open circuit")

@@ -30,7 +30,7 @@ class Breakers(WeirCase):
     def force(self, weir, verb, name="api"):
         return self.fetch(weir.admin, "POST", f"/circuit_breakers/{name}/{verb}")
 
-    def trip(self, weir, target="/status/500"):
+    def trip(self, weir, target="/status/502"):
         statuses = [self.fetch(weir, target=target).status for _ in range(4)]
         self.assertEqual("open", self.state(weir))
         return statuses
@@ -44,10 +44,10 @@ class Breakers(WeirCase):
 
 
 class Opening(Breakers):
-    def test_a_burst_of_500_opens_it_and_the_backend_is_left_alone(self):
+    def test_a_burst_of_502_opens_it_and_the_backend_is_left_alone(self):
         api = self.backend()
         weir = self.breaking(api)
-        self.assertEqual([500] * 4, self.trip(weir))
+        self.assertEqual([502] * 4, self.trip(weir))
         refused = self.fetch(weir, target="/after")
         self.assertEqual(503, refused.status)
         self.assertEqual("application/problem+json", refused.get("content-type"))
@@ -59,10 +59,21 @@ class Opening(Breakers):
 
     def test_successes_and_404_leave_it_closed(self):
         weir = self.breaking(self.backend())
-        for target in ["/", "/status/404"] * 10 + ["/status/500"] * 3:
+        for target in ["/", "/status/404"] * 10 + ["/status/502"] * 3:
             self.fetch(weir, target=target)
         self.assertEqual("closed", self.state(weir))
         self.assertEqual(13, self.breaker(weir)["attempts"])
+
+    def test_one_broken_page_opens_nothing(self):
+        api = self.backend()
+        weir = self.breaking(api)
+        self.assertEqual({500}, {self.fetch(weir, target="/status/500").status for _ in range(20)})
+        self.assertEqual(200, self.fetch(weir).status)
+        self.assertEqual(("closed", 1), (self.state(weir), self.breaker(weir)["attempts"]))
+
+    def test_a_500_counts_where_the_configuration_says_so(self):
+        weir = self.breaking(self.backend(), statuses=[500])
+        self.assertEqual([500] * 4, self.trip(weir, "/status/500"))
 
     def test_an_endpoint_that_refuses_opens_it(self):
         weir = self.breaking(free_address())
@@ -124,7 +135,7 @@ class HalfOpen(Breakers):
 
     def test_a_probe_that_fails_opens_it_for_longer(self):
         api, weir = self.opened()
-        eventually(lambda: self.fetch(weir, target="/status/500").status == 500, "a probe")
+        eventually(lambda: self.fetch(weir, target="/status/502").status == 502, "a probe")
         breaker = self.breaker(weir)
         self.assertEqual(("open", "a probe failed"), (breaker["state"], breaker["cause"]))
         self.assertEqual(1, len(api.requests))
@@ -172,7 +183,7 @@ class Endpoints(Breakers):
     def test_when_all_are_open_the_request_is_refused(self):
         weir = self.breaking(self.backend("a"), self.backend("b"), scope="endpoint")
         for _ in range(8):
-            self.assertEqual(500, self.fetch(weir, target="/status/500").status)
+            self.assertEqual(502, self.fetch(weir, target="/status/502").status)
         refused = self.fetch(weir)
         self.assertEqual(503, refused.status)
         self.assertEqual("urn:weir:error:circuit_open", refused.json()["type"])
@@ -187,10 +198,23 @@ class Routes(Breakers):
             "upstreams": {"api": settings.upstream(api)},
             "routes": [settings.route("/shop", "api", filters=[breaks], rewrite={"prefix": "/"}), settings.route("/", "api")],
         })
-        self.assertEqual([500] * 4, [self.fetch(weir, target="/shop/status/500").status for _ in range(4)])
+        self.assertEqual([502] * 4, [self.fetch(weir, target="/shop/status/502").status for _ in range(4)])
         self.assertEqual("open", self.state(weir, "route/shop"))
         self.assertEqual(503, self.fetch(weir, target="/shop/").status)
         self.assertEqual(200, self.fetch(weir).status)
+
+
+    def test_answers_that_break_off_open_it(self):
+        def breaks_off(connection):
+            connection.request()
+            connection.send("HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\nhalf")
+        breaks = circuit_breaker(min_requests=4, open="1h", max_open="2h")
+        weir = self.in_front_of(self.scripted(breaks_off), workers=1, filters=[breaks])
+        for client in self.at_once(weir, 4):
+            self.assertRaises(Cut, client.response)
+        name = self.fetch(weir.admin, target="/circuit_breakers").json()["circuit_breakers"][0]["name"]
+        eventually(lambda: self.state(weir, name) == "open", "open")
+        self.assertEqual(503, self.fetch(weir).status)
 
 
 class Operating(Breakers):
@@ -214,7 +238,7 @@ class Operating(Breakers):
         self.assertEqual(200, self.force(weir, "open").status)
         self.assertEqual(503, self.fetch(weir).status)
         self.assertEqual(200, self.force(weir, "close").status)
-        self.assertEqual([500] * 10, [self.fetch(weir, target="/status/500").status for _ in range(10)])
+        self.assertEqual([502] * 10, [self.fetch(weir, target="/status/502").status for _ in range(10)])
         self.assertTrue(self.breaker(weir)["forced"])
         self.force(weir, "auto")
         self.trip(weir)

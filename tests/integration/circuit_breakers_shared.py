@@ -40,7 +40,7 @@ class Shared(Breakers):
         self.trip(first)
         for other in (second, third):
             eventually(lambda: self.state(other) == "half_open", "it has heard")
-        self.assertEqual(500, self.fetch(second, target="/status/500").status)
+        self.assertEqual(502, self.fetch(second, target="/status/502").status)
         self.assertEqual(503, self.fetch(second).status)
         self.assertEqual(["open", "open", "half_open"], [self.state(one) for one in fleet])
         self.assertEqual([2, 1], [len(weir.events("circuit_changed", count)) for weir, count in ((second, 2), (third, 1))])
@@ -62,7 +62,7 @@ class Shared(Breakers):
             "store": self.store(redis), "workers": 2}) for _ in range(2)]
         self.listening(redis, 2)
         for _ in range(4):
-            self.fetch(first, target="/status/500")
+            self.fetch(first, target="/status/502")
         for name in (f"api/{api}", "route/all"):
             eventually(lambda: self.state(second, name) == "half_open", name)
 

@@ -318,15 +318,17 @@ TEST_CASE("breaker: what the ends of attempts mean") {
   CHECK(verdict(Outcome::answered, 200) == Verdict::success);
   CHECK(verdict(Outcome::answered, 304, 1h) == Verdict::success);
   CHECK(verdict(Outcome::answered, 404) == Verdict::sign_of_life);
-  CHECK(verdict(Outcome::answered, 500) == Verdict::failure);
-  CHECK(verdict(Outcome::answered, 599) == Verdict::failure);
+  CHECK(verdict(Outcome::answered, 500) == Verdict::sign_of_life);
+  CHECK(verdict(Outcome::answered, 501) == Verdict::sign_of_life);
+  for (const uint16_t status : {502, 503, 504}) CHECK(verdict(Outcome::answered, status) == Verdict::failure);
+  CHECK(verdict(Outcome::answered, 505) == Verdict::sign_of_life);
   CHECK(verdict(Outcome::refused) == Verdict::failure);
   CHECK(verdict(Outcome::timed_out) == Verdict::failure);
   CHECK(verdict(Outcome::broken) == Verdict::failure);
   CHECK(verdict(Outcome::abandoned) == Verdict::neutral);
   settings.statuses = {429, 503};
   settings.slow = SlowAnswers{.after = 1s};
-  CHECK(verdict(Outcome::answered, 500) == Verdict::neutral);
+  CHECK(verdict(Outcome::answered, 502) == Verdict::sign_of_life);
   CHECK(verdict(Outcome::answered, 429) == Verdict::failure);
   CHECK(verdict(Outcome::answered, 200, 1001ms) == Verdict::slow);
 }

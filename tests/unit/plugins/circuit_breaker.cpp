@@ -9,6 +9,19 @@ using namespace std::chrono_literals;
 
 namespace {
 
+/// A body that breaks off after its first bytes.
+struct BrokenBody : Body {
+  BrokenBody(Arena& arena, Error error) : Body(arena), error(error) {}
+  Task<Result<Chunk>> read() override {
+    if (std::exchange(has_begun, true)) co_return std::unexpected(error);
+    co_return Chunk{Slice::literal("half")};
+  }
+  http::BodySize size() const override { return http::BodySize::known(10); }
+  bool is_exact() const override { return true; }
+  Error error;
+  bool has_begun = false;
+};
+
 /// Fails as the test says.
 struct Backend : Origin {
   Task<> handle(Exchange& exchange) const override {
@@ -18,9 +31,11 @@ struct Backend : Origin {
       exchange.fail(*failure);
     } else {
       exchange.respond(status);
+      if (broken) exchange.response.body = make_in<BrokenBody>(exchange.arena(), exchange.arena(), *broken);
     }
     co_return;
   }
+  std::optional<Error> broken;
   uint16_t status = 200;
   std::optional<Error> failure;
   std::optional<Attempt> attempt;
@@ -37,8 +52,20 @@ struct Bench : FilterBench {
     exchange.response.body.reset();
     return status;
   }
+  /// Whether the whole answer has come.
+  bool receive() {
+    run();
+    if (!exchange.response.body) return false;
+    const bool is_whole = [&] {
+      auto task = exchange.response.body->whole(100);
+      REQUIRE(task.start());
+      return task.take().has_value();
+    }();
+    exchange.response.body.reset();
+    return is_whole;
+  }
   void trip() {
-    backend->status = 500;
+    backend->status = 503;
     for (int i = 0; i < 4; ++i) send();
     backend->status = 200;
   }
@@ -131,6 +158,43 @@ TEST_CASE("circuit_breaker: a body that a client sends slowly makes no response 
   }
 }
 
+TEST_CASE("circuit_breaker: an answer that breaks off counts as a failure of the route's") {
+  Bench bench;
+  bench.backend->broken = Error{ErrorCode::incomplete_response, Side::upstream, ""};
+  for (int i = 0; i < 4; ++i) CHECK_FALSE(bench.receive());
+  CHECK(bench.list().find(R"("cause": "4 of 4 attempts failed in 10s")") != std::string::npos);
+  CHECK(bench.send() == 503);
+}
+
+TEST_CASE("circuit_breaker: an answer whose client reads too slowly, or goes, breaks nothing") {
+  Bench bench;
+  for (const auto& error :
+       {Error{ErrorCode::total_timeout, Side::upstream, ""}, Error{ErrorCode::client_gone, Side::client, ""}}) {
+    bench.backend->broken = error;
+    for (int i = 0; i < 4; ++i) CHECK_FALSE(bench.receive());
+  }
+  CHECK(bench.send() == 200);
+  CHECK(bench.list().find(R"("failed": 0)") != std::string::npos);
+}
+
+TEST_CASE("circuit_breaker: a probe whose answer breaks off opens the route's again") {
+  Bench bench;
+  bench.trip();
+  bench.advance(6s);
+  bench.backend->broken = Error{ErrorCode::incomplete_response, Side::upstream, ""};
+  CHECK_FALSE(bench.receive());
+  CHECK(bench.list().find(R"("cause": "a probe's answer broke off")") != std::string::npos);
+}
+
+TEST_CASE("circuit_breaker: probes that meet a broken page close it") {
+  Bench bench;
+  bench.trip();
+  bench.advance(6s);
+  bench.backend->status = 500;
+  for (int i = 0; i < 10; ++i) CHECK(bench.send() == 500);
+  CHECK(bench.list().find(R"("state": "closed")") != std::string::npos);
+}
+
 TEST_CASE("circuit_breaker: a request given up while it is under way says nothing, and gives its place back") {
   Bench bench("filters: [{ circuit_breaker: { min_requests: 4, open: 5s, half_open_requests: 1 } }]");
   bench.trip();
@@ -208,20 +272,36 @@ TEST_CASE("circuit_breaker: endpoints that come and go leave a bounded number of
   const auto list = config::decode_document<std::vector<config::Tagged<GateFactory>>>(document, problems, tables);
   StateSlots slots;
   FilterMetrics metrics;
-  const auto first = list.at(0).value({slots, metrics}, "api", "127.0.0.1:1");
-  auto now = first;
-  for (int i = 2; i < 2000; ++i) now = list.at(0).value({slots, metrics}, "api", "127.0.0.1:" + std::to_string(i));
+  const auto gate = [&](int number) {
+    return list.at(0).value({slots, metrics}, "api", "127.0.0.1:" + std::to_string(number));
+  };
   int states = 0;
   int64_t closed = 0;
-  metrics.for_each([&](const auto& name, auto, const auto&, const auto& labels, int64_t value, size_t) {
-    if (name != "circuit_breaker_state") return;
-    ++states;
-    closed += value;
-    CHECK(labels.size() == 3);
-  });
+  const auto count = [&] {
+    states = 0;
+    closed = 0;
+    metrics.for_each([&](const auto& name, auto, const auto&, const auto& labels, int64_t value, size_t) {
+      if (name != "circuit_breaker_state") return;
+      ++states;
+      closed += value;
+      CHECK(labels.size() == 3);
+    });
+  };
+  const auto first = gate(1);
+  auto now = first;
+  for (int i = 2; i < 2000; ++i) now = gate(i);
+  count();
+  CHECK(states == 3 * 2);
+  CHECK(closed == 2);
+  std::vector<std::shared_ptr<Gate>> many;
+  for (int i = 2000; i < 2300; ++i) many.push_back(gate(i));
+  count();
   CHECK(states == 3 * 200);
-  CHECK(closed == 1);
-  CHECK(slots.size() < 100);
+  CHECK(closed == 200);
+  CHECK(slots.size() < 1000);
+  many.clear();
+  count();
+  CHECK(states == 3 * 2);
 }
 
 TEST_CASE("circuit_breaker: its state is found again after a reload, also with other thresholds") {
