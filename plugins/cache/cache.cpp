@@ -185,7 +185,7 @@ Shelf::Found Cache::look(Exchange& exchange, const Inquiry& inquiry) const {
     parts_.shelf->drop(inquiry.key, found.object);
     return look(exchange, inquiry);  // there may be another
   }
-  if (verdict == Purges::Verdict::stale) found.object->is_expired = true;
+  found.object->heed(verdict);
   found.object->purges_seen = newest;
   return found;
 }

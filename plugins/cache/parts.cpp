@@ -26,17 +26,24 @@ CacheParts::CacheParts(const CacheSettings& settings, const FilterContext::Scope
       uncacheable_ttl(settings.uncacheable_ttl),
       max_object(settings.max_object->count),
       listed(context.process_state<CacheList>("caches", {})->add({name.label, feed, shelf, forms})),
+      held(context.metrics.hold({{"", {{"cache", name.label}}}})),
       refused_refreshes(context.metrics.counter(
           "cache_refreshes_refused", "Refreshes of stale responses that did not begin: too many were under way",
           {{"cache", name.label}})),
+      purge_logs_lost_(context.metrics.counter("cache_purge_logs_lost",
+                                               "Losses of the store's purges, after which what was stored is validated",
+                                               {{"cache", name.label}})),
       bytes_(context.metrics.gauge("cache_bytes", "Memory of stored responses, heads and keys with them",
                                    {{"cache", name.label}})),
       objects_(context.metrics.gauge("cache_objects", "Stored responses", {{"cache", name.label}})),
       evictions_(context.metrics.counter("cache_evictions", "Stored responses that went for want of room",
-                                         {{"cache", name.label}})) {}
+                                         {{"cache", name.label}})) {
+  if (shared) feed->share();
+}
 
 void CacheParts::measure() const {
   const auto size = shelf->size();
+  purge_logs_lost_.set(static_cast<int64_t>(feed->losses()));
   bytes_.set(static_cast<int64_t>(size.bytes));
   objects_.set(static_cast<int64_t>(size.objects));
   evictions_.set(static_cast<int64_t>(size.evictions));

@@ -52,9 +52,11 @@ struct CacheParts {
   const Duration uncacheable_ttl;
   const uint64_t max_object;
   const std::shared_ptr<const CacheList::Entry> listed;
+  const FilterMetrics::Hold held;
   SharedCount& refused_refreshes;
 
  private:
+  SharedCount& purge_logs_lost_;
   SharedCount& bytes_;
   SharedCount& objects_;
   SharedCount& evictions_;

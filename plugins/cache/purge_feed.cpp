@@ -41,6 +41,11 @@ PurgeFeed::PurgeFeed(const Settings& settings)
 
 uint64_t PurgeFeed::order(const Purge& purge) {
   if (!announcer_) return purges_.add(purge);
+  is_of_concern_.store(true, std::memory_order_relaxed);
+  return give(purge);
+}
+
+uint64_t PurgeFeed::give(const Purge& purge) {
   const auto told = tellable(purge);
   const std::lock_guard lock(telling_);
   const uint64_t number = purges_.add_own(told);
@@ -64,6 +69,7 @@ void PurgeFeed::hear(const store::Entry& entry) {
   if (!number || !purge) tell_not_understood(entry);
   else if (is_own) purges_.heard_own(*number, entry.id);
   else purges_.add(*purge, entry.id);
+  if (purge && *purge != kMark) is_of_concern_.store(true, std::memory_order_relaxed);
 }
 
 void PurgeFeed::tell_not_understood(const store::Entry& entry) {
@@ -81,10 +87,14 @@ void PurgeFeed::catch_up() {
 }
 
 void PurgeFeed::lose() {
-  log::warn("cache_purges_lost", {{"cache", name_}, {"consequence", "all that was stored is asked for again"}});
-  purges_.forget_all();
+  const bool is_of_concern = is_of_concern_.load(std::memory_order_relaxed);
+  log::write(
+      is_of_concern ? log::Level::warn : log::Level::info, "cache_purges_lost",
+      {{"cache", name_}, {"consequence", is_of_concern ? "what was stored is validated before it is used" : "none"}});
+  purges_.lose_log(is_of_concern ? Purges::Missed::some : Purges::Missed::none);
+  if (is_of_concern) losses_.fetch_add(1, std::memory_order_relaxed);
   has_marked_ = true;
-  order(kMark);
+  give(kMark);
 }
 
 }  // namespace weir::plugins

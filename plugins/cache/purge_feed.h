@@ -1,5 +1,6 @@
 #pragma once
 
+#include <atomic>
 #include <mutex>
 #include <string>
 #include <string_view>
@@ -11,8 +12,9 @@
 namespace weir::plugins {
 
 /// The orders to forget of all caches of one name, in this process and in those that share its store: what is ordered
-/// here counts here at once, and elsewhere as soon as the log of the store tells of it, in which none is lost. A slot
-/// of process_state. Any thread.
+/// here counts here at once, and elsewhere as soon as the log of the store tells of it. When the store loses the log,
+/// what is stored is doubtful, if others have a say in it: the cache is shared, or has had an order. A slot of
+/// process_state. Any thread.
 class PurgeFeed {
  public:
   struct Settings {
@@ -26,12 +28,17 @@ class PurgeFeed {
 
   /// Its number.
   uint64_t order(const Purge& purge);
+  /// Others store what this cache answers with, so the orders that they gave concern it.
+  void share() { is_of_concern_.store(true, std::memory_order_relaxed); }
+  /// How often the store has lost the log, and with it orders, perhaps.
+  uint64_t losses() const { return losses_.load(std::memory_order_relaxed); }
   const std::string& name() const { return name_; }
   /// As they are now; orders are given by `order`.
   Purges& purges() { return purges_; }
   const Purges& purges() const { return purges_; }
 
  private:
+  uint64_t give(const Purge& purge);
   void tell(const Purge& purge, uint64_t number);
   void hear(const store::Entry& entry);
   void tell_not_understood(const store::Entry& entry);
@@ -42,8 +49,10 @@ class PurgeFeed {
   const std::string log_;
   const std::string id_;  // whose orders are obeyed already when they are heard
   store::Announcer* const announcer_;
-  bool has_marked_ = false;  // the follower's thread
-  Paced not_understood_;     // log lines
+  bool has_marked_ = false;                  // the follower's thread
+  std::atomic<bool> is_of_concern_ = false;  // shared, or has had an order
+  std::atomic<uint64_t> losses_ = 0;
+  Paced not_understood_;  // log lines
   Purges purges_{{}};
   std::mutex telling_;  // so that all hear the orders as they were numbered
   store::LogFollower::Subscription following_;

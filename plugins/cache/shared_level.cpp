@@ -95,10 +95,9 @@ Task<std::shared_ptr<Object>> SharedLevel::find(Exchange& exchange, std::string_
       place = place_of(place, object->selection, arena, asked);
       continue;
     }
-    const auto since = purges.number_of(found->purge_id);
-    const auto verdict = since ? purges.judge(*since, url, object->tags) : Purges::Verdict::gone;
+    const auto verdict = purges.judge(found->purge_id, url, object->tags);
     if (verdict == Purges::Verdict::gone) co_return nullptr;
-    object->is_expired = verdict == Purges::Verdict::stale;
+    object->heed(verdict);
     const auto variant = place_of(place_of(key, arena), *object, arena);
     const bool is_whole = !found->pieces || co_await find_body(exchange, variant, *found->pieces, *object->content);
     co_return is_whole ? std::move(object) : nullptr;

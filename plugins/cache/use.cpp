@@ -23,7 +23,9 @@ bool suits(const Object& object, const RequestDirectives& asked, Time now) {
 }  // namespace
 
 Use use_of(const Object& object, const RequestDirectives& asked, Time now) {
-  if (object.terms.always_revalidate || asked.no_cache || !suits(object, asked, now)) return Use::after_validation;
+  const bool is_first_validated =
+      object.terms.always_revalidate || asked.no_cache || object.is_doubtful.load(std::memory_order_relaxed);
+  if (is_first_validated || !suits(object, asked, now)) return Use::after_validation;
   const auto left = object.time_left(now);
   if (left > Duration{}) return Use::as_it_is;
   if (object.terms.must_revalidate || asked.min_fresh) return Use::after_validation;

@@ -469,6 +469,43 @@ class Trouble(Fleet):
             self.assert_hit(self.ask(path, weir=weir))
             self.assert_hit(self.ask(kept, weir=weir))
 
+    def test_a_redis_that_has_lost_its_orders_leaves_what_may_stand_in(self):
+        weir = self.weir_at()
+        self.finds_redis(weir)
+        self.hears_of(weir, weir)
+        path = self.filled_by(weir, cache_control="max-age=600, stale-if-error=6000", etag='"1"')
+        self.assert_hit(self.ask(path, weir=weir))
+        self.redis.says("FLUSHALL")
+        self.assertIn("validated", weir.events("cache_purges_lost")[0])
+        self.page(lambda connection, *_: connection.reset(), path=path)
+        response = self.ask(path, weir=weir)
+        self.assertEqual((200, f"{path} #1".encode()), (response.status, bytes(response.body)))
+        self.assert_stale_hit(response, IF_ERROR)
+
+    def test_a_redis_that_has_lost_its_orders_has_what_is_stored_validated(self):
+        weir = self.weir_at()
+        self.finds_redis(weir)
+        self.hears_of(weir, weir)
+        path = self.filled_by(weir, etag='"1"', fields_304=[("Age", "0")])
+        self.redis.kill()
+        self.redis.start()
+        weir.events("cache_purges_lost")
+        self.assertEqual(1, self.number(weir, path))
+        self.assertEqual([200, 304], [request.answered for request in self.origin.asked(path)])
+        self.assert_hit(self.ask(path, weir=weir))
+        eventually(lambda: weir.metric("weir_cache_purge_logs_lost_total") == 1, "it is counted")
+
+    def test_a_redis_that_has_lost_its_orders_is_no_matter_to_a_cache_that_had_none(self):
+        weir = self.weir(self.configured(self.origin, {"/": self.settings}, **store(self.redis.url)))
+        self.finds_redis(weir)
+        path = self.page(cache_control=FRESH)
+        self.filled(path, weir=weir)
+        eventually(lambda: "*0" not in (self.redis.says("KEYS weir:*purges*") or "*0"), "it has marked the log")
+        self.redis.says("FLUSHALL")
+        self.assertIn("consequence=none", weir.events("cache_purges_lost")[0])
+        self.assert_hit(self.ask(path, weir=weir))
+        self.assertEqual(1, self.count(path))
+
     def test_a_redis_that_is_killed_makes_misses_and_no_errors(self):
         weir = self.weir_at()
         self.finds_redis(weir)

@@ -11,6 +11,7 @@
 #include "plugins/cache/rules/conditions.h"
 #include "plugins/cache/rules/vary.h"
 #include "plugins/cache/storage/content.h"
+#include "plugins/cache/storage/order_table.h"
 
 namespace weir::plugins {
 
@@ -54,6 +55,11 @@ struct Object {
   /// In seconds, as Cache-Status has it.
   int64_t ttl(Time now) const { return std::chrono::floor<std::chrono::seconds>(time_left(now)).count(); }
   bool is_fresh(Time now) const { return time_left(now) > Duration{}; }
+  /// What orders say of it, which isn't that it is gone.
+  void heed(PurgeVerdict verdict) const {
+    if (verdict != PurgeVerdict::keep) is_expired = true;
+    if (verdict == PurgeVerdict::doubtful) is_doubtful = true;
+  }
   /// All that it takes beside its content.
   size_t overhead() const;
 
@@ -71,6 +77,7 @@ struct Object {
 
   mutable std::atomic<uint64_t> purges_seen = 0;
   mutable std::atomic<bool> is_expired = false;     // by a soft purge
+  mutable std::atomic<bool> is_doubtful = false;    // a purge may have been missed: not used before it is validated
   mutable std::atomic<bool> is_refreshing = false;  // behind the clients' backs (Shelf::Refresh)
 
  private:

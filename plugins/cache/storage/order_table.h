@@ -9,7 +9,12 @@
 namespace weir::plugins {
 
 enum class PurgeForce : uint8_t { hard, soft };  // soft: it is stale from now on
-enum class PurgeVerdict : uint8_t { keep, stale, gone };
+enum class PurgeVerdict : uint8_t {
+  keep,
+  stale,
+  doubtful,  // orders may have been missed: stale, and validated before it is used
+  gone,
+};
 
 /// The newest orders about one thing, by their numbers; 0 = none.
 struct LatestOrders {

@@ -78,18 +78,23 @@ Purges::Verdict Purges::judge(uint64_t since, std::string_view url, std::span<co
   if (since < forgotten_) return Verdict::gone;
   auto verdict = std::max(all_.verdict(since), named_.find(hash_of_url(url)).verdict(since));
   for (const uint64_t tag : tags) verdict = std::max(verdict, named_.find(tag).verdict(since));
+  if (since < lost_) verdict = std::max(verdict, Verdict::doubtful);
   return std::max(verdict, prefixes_.judge(since, url));
 }
 
-void Purges::forget_all() {
+Purges::Verdict Purges::judge(std::string_view id, std::string_view url, std::span<const uint64_t> tags) const {
+  if (const auto since = number_of(id)) return judge(*since, url, tags);
+  if (newest_id().empty()) return Verdict::gone;
+  return std::max(Verdict::doubtful, judge(uint64_t{0}, url, tags));
+}
+
+void Purges::lose_log(Missed missed) {
   const std::unique_lock lock(mutex_);
-  named_.clear();
-  prefixes_.clear();
-  all_ = {};
   ids_ = {};
   checkpoints_ = {};
-  forgotten_ = newest() + 1;
-  newest_.store(forgotten_, std::memory_order_release);
+  if (missed == Missed::none) return;
+  lost_ = newest() + 1;
+  newest_.store(lost_, std::memory_order_release);
 }
 
 std::string Purges::newest_id() const {

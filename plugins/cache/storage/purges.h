@@ -39,6 +39,9 @@ class Purges {
   uint64_t add(const Purge& purge);
   /// What the orders behind `since` say of an object with this URL and these tags (`hash_of_tag`, sorted).
   Verdict judge(uint64_t since, std::string_view url, std::span<const uint64_t> tags) const;
+  /// The same of an object that the store has, with this id. One that isn't known is from a log that was lost, or newer
+  /// than what has been heard: it is held against all orders, and doubtful; gone while none has been heard.
+  Verdict judge(std::string_view id, std::string_view url, std::span<const uint64_t> tags) const;
 
   static uint64_t hash_of_tag(std::string_view tag) { return plugins::hash_of_tag(tag); }
 
@@ -54,12 +57,14 @@ class Purges {
   void heard_own(uint64_t number, std::string_view id);
   /// All that the log has was heard: what comes from now on is new, so none before it can have been missed.
   void caught_up();
-  /// The log has lost entries, or another one is there: what was stored before counts as gone.
-  void forget_all();
-  /// What an object is to carry; "" = none has been heard yet, and who carries that counts as gone elsewhere.
+  /// The log has lost entries, or another one is there, so that its ids say nothing. `missed`: orders may have been in
+  /// it that weren't heard; what was stored before is doubtful, unless the orders that are known say more.
+  enum class Missed : uint8_t { none, some };
+  void lose_log(Missed missed);
+  /// What an object is to carry; "" = none has been heard yet.
   std::string newest_id() const;
   /// What an object with this id has been held against for certain: all orders until this one; nothing when neither id
-  /// is known (then it counts as gone).
+  /// is known.
   std::optional<uint64_t> number_of(std::string_view id) const;
 
  private:
@@ -84,6 +89,7 @@ class Purges {
   std::atomic<uint64_t> newest_ = 0;
   mutable std::shared_mutex mutex_;  // guards what follows
   uint64_t forgotten_ = 0;           // the newest order that isn't kept in any form
+  uint64_t lost_ = 0;                // the newest number when orders may have been missed
   LatestOrders all_;
   OrderTable named_;  // of URLs and tags
   PrefixOrders prefixes_;

@@ -102,7 +102,7 @@ TEST_CASE("cache purge feed: an order that is given while the store is gone is h
   CHECK(judge(*other, 0, "news") == Verdict::gone);
 }
 
-TEST_CASE("cache purge feed: when the log is another one all is gone, and what comes after has an id to name") {
+TEST_CASE("cache purge feed: when the log is another one all is doubtful, and what comes after has an id to name") {
   Fleet fleet;
   const auto one = fleet.instance();
   const auto other = fleet.instance();
@@ -111,7 +111,11 @@ TEST_CASE("cache purge feed: when the log is another one all is gone, and what c
   store::MemoryStore empty(fleet.clock);
   fleet.announcer.use(empty);
   fleet.settle();
-  CHECK(judge(*one, before, "sports") == Verdict::gone);
+  for (const auto* feed : {one.get(), other.get()}) {
+    CHECK(judge(*feed, before, "sports") == Verdict::doubtful);
+    CHECK(judge(*feed, 0, "news") == Verdict::gone);
+    CHECK(feed->losses() == 1);
+  }
   CHECK_FALSE(one->purges().number_of(""));
   // Each of them has left word: the news of it comes by the channels of the store that is used.
   fleet.pass(1s);
@@ -120,6 +124,25 @@ TEST_CASE("cache purge feed: when the log is another one all is gone, and what c
   CHECK(one->purges().newest_id() == "2 1");
   CHECK(other->purges().newest_id() == "2 1");
   CHECK(judge(*one, *one->purges().number_of("2 1"), "sports") == Verdict::keep);
+}
+
+TEST_CASE(
+    "cache purge feed: a lost log is none of the business of a cache that never had an order, unless it is shared") {
+  for (const bool is_shared : {false, true}) {
+    Fleet fleet;
+    const auto feed = fleet.instance();
+    if (is_shared) feed->share();
+    fleet.settle();
+    const auto before = feed->purges().newest();
+    store::MemoryStore empty(fleet.clock);
+    fleet.announcer.use(empty);
+    fleet.pass(2s);
+    CHECK(judge(*feed, before, "sports") == (is_shared ? Verdict::doubtful : Verdict::keep));
+    CHECK(feed->losses() == (is_shared ? 1 : 0));
+    CHECK_FALSE(feed->purges().newest_id().empty());
+    feed->order({Purge::Kind::tag, Purge::Force::hard, "sports"});
+    CHECK(judge(*feed, before, "sports") == Verdict::gone);
+  }
 }
 
 TEST_CASE("cache purge feed: entries that make no sense are left out, and what names their ids counts as gone") {

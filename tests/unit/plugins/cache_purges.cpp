@@ -245,18 +245,49 @@ TEST_CASE("cache purges: what another made before it heard of one's own orders i
   CHECK(bench.judge(*bench.purges.number_of("4-0"), kUrl, {"news", "sports", "weather"}) == Verdict::keep);
 }
 
-TEST_CASE("cache purges: when the log has lost entries all that was there is gone, and old ids are unknown") {
+TEST_CASE("cache purges: when the log has lost entries what was there is doubtful, and old ids are unknown") {
   Bench bench;
   bench.purges.add(tag("sports"), "7-0");
   const auto before = bench.purges.newest();
-  bench.purges.forget_all();
-  CHECK(bench.judge(before) == Verdict::gone);
+  bench.purges.lose_log(Purges::Missed::some);
+  CHECK(bench.judge(before) == Verdict::doubtful);
   CHECK(bench.judge(bench.purges.newest()) == Verdict::keep);
   CHECK_FALSE(bench.purges.number_of("7-0"));
   CHECK_FALSE(bench.purges.number_of(""));
   CHECK(bench.purges.newest_id().empty());
   bench.purges.add(tag("sports"), "7-0");
   CHECK(bench.judge(*bench.purges.number_of("7-0")) == Verdict::keep);
+}
+
+TEST_CASE("cache purges: orders that are known count after the log was lost, too") {
+  Bench bench;
+  bench.purges.add(tag("news"), "1-0");
+  bench.purges.add({Purge::Kind::prefix, Purge::Force::hard, std::string(kUrl)}, "2-0");
+  bench.purges.lose_log(Purges::Missed::some);
+  CHECK(bench.judge(0, "https://example.org/", {"news"}) == Verdict::gone);
+  CHECK(bench.judge(0, kUrl, {"front"}) == Verdict::gone);
+  CHECK(bench.judge(0, "https://example.org/", {"front"}) == Verdict::doubtful);
+}
+
+TEST_CASE("cache purges: a log that was lost without an order in it says nothing of what is stored") {
+  Bench bench;
+  bench.purges.add({Purge::Kind::url, Purge::Force::soft, "-"}, "1-0");
+  bench.purges.lose_log(Purges::Missed::none);
+  CHECK(bench.judge(0) == Verdict::keep);
+  CHECK_FALSE(bench.purges.number_of("1-0"));
+}
+
+TEST_CASE("cache purges: an object whose id is of another log is doubtful, or purged since; without a log it is gone") {
+  Bench bench;
+  const auto judge = [&](std::string_view id, std::string_view name) {
+    const auto hash = Purges::hash_of_tag(name);
+    return bench.purges.judge(id, kUrl, std::span(&hash, 1));
+  };
+  CHECK(judge("old 1", "sports") == Verdict::gone);
+  bench.purges.add(tag("news"), "1-0");
+  CHECK(judge("old 1", "sports") == Verdict::doubtful);
+  CHECK(judge("old 1", "news") == Verdict::gone);
+  CHECK(judge("1-0", "news") == Verdict::keep);
 }
 
 TEST_CASE("cache purges: a log of which more was read at once than it keeps may have had more before") {

@@ -38,6 +38,18 @@ TEST_CASE("cache, use: a configured time past its freshness counts though the re
   CHECK_FALSE(may_stand_in(*bench.over(10s), {}, 10s, kNow));
 }
 
+TEST_CASE("cache, use: what a missed order may be about is validated first, and may stand in") {
+  Bench bench;
+  const auto object = bench.object({.born = kNow, .lifetime = 60s, .while_revalidate = 60s, .if_error = 60s});
+  CHECK(use_of(*object, {}, kNow) == Use::as_it_is);
+  object->heed(PurgeVerdict::stale);
+  CHECK(use_of(*object, {}, kNow) == Use::while_revalidating);
+  object->heed(PurgeVerdict::doubtful);
+  CHECK(use_of(*object, {}, kNow) == Use::after_validation);
+  CHECK(use_of(*object, {.max_stale = 100}, kNow) == Use::after_validation);
+  CHECK(may_stand_in(*object, {}, kNow));
+}
+
 TEST_CASE("cache, use: what may never be stale isn't, whatever is configured") {
   Bench bench;
   const auto object = bench.object({.born = kNow - 65s, .lifetime = 60s, .must_revalidate = true});
