@@ -12,6 +12,10 @@ namespace {
 
 constexpr std::string_view kRoute = "route";
 
+constexpr const char* kRejected = "circuit_breaker_rejected";
+constexpr const char* kState = "circuit_breaker_state";
+constexpr const char* kTransitions = "circuit_breaker_transitions";
+
 FilterMetrics::Labels with(FilterMetrics::Labels labels, std::string name, std::string_view value) {
   labels.emplace_back(std::move(name), value);
   return labels;
@@ -46,7 +50,8 @@ Circuit::Circuit(BreakerSettings settings, std::string name, FilterMetrics::Labe
       name_(std::move(name)),
       labels_(std::move(labels)),
       metrics_(metrics),
-      rejected_(metrics.counter("circuit_breaker_rejected", "Attempts that an open circuit refused", labels_)),
+      held_(metrics.hold({{kRejected, labels_}, {kState, labels_}, {kTransitions, labels_}})),
+      rejected_(metrics.counter(kRejected, "Attempts that an open circuit refused", labels_)),
       shared_(std::move(shared)),
       window_(shared_.breaker->window_of(settings_.window)) {}
 
@@ -62,15 +67,13 @@ void Circuit::show(std::string_view state) const {
   const auto is_shared = [](const auto& label) { return label.first == "endpoint" && label.second == kOtherEndpoints; };
   if (std::ranges::any_of(labels_, is_shared)) return;
   for (const std::string_view one : {"open", "half_open", "closed"}) {
-    metrics_.gauge("circuit_breaker_state", "1 for the state that a circuit breaker is in", with(labels_, "state", one))
+    metrics_.gauge(kState, "1 for the state that a circuit breaker is in", with(labels_, "state", one))
         .set(one == state ? 1 : 0);
   }
 }
 
 void Circuit::count_transition(std::string_view from, std::string_view to) const {
-  metrics_
-      .counter("circuit_breaker_transitions", "Changes of a circuit breaker's state",
-               with(with(labels_, "from", from), "to", to))
+  metrics_.counter(kTransitions, "Changes of a circuit breaker's state", with(with(labels_, "from", from), "to", to))
       .add();
 }
 

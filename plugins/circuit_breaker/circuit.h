@@ -50,16 +50,17 @@ class Circuit {
   const std::string name_;
   const FilterMetrics::Labels labels_;
   FilterMetrics& metrics_;
+  const FilterMetrics::Hold held_;
   SharedCount& rejected_;
   const Shared shared_;
   const std::shared_ptr<Window> window_;
 };
 
-/// Names of circuits, no two of which are the same: an upstream called "route/shop" is "route%2Fshop", and the route
-/// "shop" is "route/shop".
-/// The label of endpoints that came when an upstream had enough labels already.
+/// The label of endpoints that came while an upstream had enough labels.
 inline constexpr std::string_view kOtherEndpoints = "other";
 
+/// Names of circuits, no two of which are the same: an upstream called "route/shop" is "route%2Fshop", and the route
+/// "shop" is "route/shop".
 std::string upstream_circuit(std::string_view upstream);
 std::string endpoint_circuit(std::string_view upstream, std::string_view endpoint);
 std::string route_circuit(std::string_view route);

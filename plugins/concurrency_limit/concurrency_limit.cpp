@@ -25,6 +25,7 @@ ConcurrencyLimit::ConcurrencyLimit(const ConcurrencyLimitSettings& settings, con
       queue_(settings.queue),
       policy_(settings.name->empty() ? "default" : *settings.name),
       places_(context.process_state<Places>("concurrency_limit " + scope.state, {})),
+      held_(context.metrics.hold({{"", {{"route", context.route}, {"limiter", scope.label}}}})),
       in_flight_(context.metrics.gauge("concurrency_limit_in_flight", "Requests that hold a place",
                                        {{"route", context.route}, {"limiter", scope.label}})),
       queued_(context.metrics.gauge("concurrency_limit_queued", "Requests that wait for a place",
@@ -74,6 +75,18 @@ void ConcurrencyLimit::refuse(Exchange& exchange, SharedCount& cause) const {
   exchange.facts.set(kViolatedPolicies, policy_);
 }
 
+/// Limits of one name are one, so they have the same numbers.
+static void agree(const ConcurrencyLimitSettings& settings, const std::string& name, const config::Location& at,
+                  FilterContext& context) {
+  if (!context.agreed) return;
+  const auto numbers = "max: " + std::to_string(settings.max) + ", max_keys: " + std::to_string(settings.max_keys);
+  const auto& others = context.agreed->try_emplace("concurrency_limit " + name, numbers).first->second;
+  if (others == numbers) return;
+  context.problems.add(settings.name->empty() ? at : settings.name.at,
+                       "a limit called '" + name + "' has other numbers on another route",
+                       "write the same there and here (" + others + "), or give it a name of its own");
+}
+
 config::Tag<FilterFactory> concurrency_limit_filter() {
   return filter_tag<ConcurrencyLimitSettings>(
       "concurrency_limit", "lets so many requests be in flight at once",
@@ -82,6 +95,7 @@ config::Tag<FilterFactory> concurrency_limit_filter() {
         const auto& name = settings.name;
         const auto scope = context.scope(at, *name);
         if (!settings.key.empty()) warn_behind_cache(at, context);
+        agree(settings, scope.state, at, context);
         if (context.names.insert("concurrency_limit " + scope.state).second) {
           return std::make_shared<const ConcurrencyLimit>(settings, scope, context);
         }

@@ -46,6 +46,7 @@ class ConcurrencyLimit : public Filter {
   std::string policy_;
   std::optional<LimitKey> key_;
   std::shared_ptr<Places> places_;
+  FilterMetrics::Hold held_;
   SharedCount& in_flight_;
   SharedCount& queued_;
   SharedCount& full_;

@@ -4,7 +4,9 @@
 #include <atomic>
 #include <cstdint>
 #include <map>
+#include <memory>
 #include <mutex>
+#include <set>
 #include <span>
 #include <string>
 #include <utility>
@@ -60,13 +62,25 @@ class Presence {
   SharedCount* gauge_;
 };
 
-/// What filters, gates and the store count: families by name, samples by labels. One that was made stays for the life
-/// of the process, so that a reload finds it again and resets nothing. Labels come from the configuration only.
-/// Making and reading lock; counting doesn't. Any thread.
+/// What filters, gates and the store count: families by name, samples by labels. Who counts holds what the samples are
+/// about; a sample whose subject nobody holds any more is removed. A reload holds the new before it lets the old go, so
+/// what both have is reset by none. A sample about nothing that was ever held stays for the life of the process. Labels
+/// come from the configuration only. Making and reading lock; counting doesn't. Any thread.
 class FilterMetrics {
  public:
   enum class Kind : uint8_t { counter, gauge };
   using Labels = std::vector<std::pair<std::string, std::string>>;
+
+  /// What samples are about: those of the family (of all families, when it is "") with one or two labels, in the
+  /// samples' order: {"", {{"route", "shop"}}}.
+  struct Subject {
+    std::string family;
+    Labels labels;
+    auto operator<=>(const Subject&) const = default;
+  };
+  /// Keeps samples as long as it lives; held before their counts are asked for.
+  class Hold;
+  [[nodiscard]] Hold hold(std::vector<Subject> subjects);
 
   /// `family` without "weir_" and without "_total": "rate_limit_decisions". Kind and help of a family are those that
   /// it was first asked for with.
@@ -88,6 +102,8 @@ class FilterMetrics {
   /// lock meanwhile.
   template <class Visit>
   void for_each(Visit visit) const {
+    const std::lock_guard walking(walking_);
+    sweep();
     walk(families_, [&](const std::string& name, const Family& family, const Labels& labels, const SharedCount& count) {
       visit(name, family.kind, family.help, labels, count.value(), family.size);
     });
@@ -95,6 +111,7 @@ class FilterMetrics {
   /// visit(family, help, labels, histogram), in the same way.
   template <class Visit>
   void for_each_histogram(Visit visit) const {
+    const std::lock_guard walking(walking_);
     walk(histograms_, [&](const std::string& name, const Histograms& family, const Labels& labels,
                           const SharedHistogram& histogram) { visit(name, family.help, labels, histogram); });
   }
@@ -120,11 +137,24 @@ class FilterMetrics {
     return count;
   }
 
-  /// Piece by piece: whoever asks for a count meanwhile waits for the look at one piece. Samples are never removed, so
-  /// that places in the maps stay valid.
+  /// Which subjects are held, how often, and which no longer are. Owned by the metrics and by each Hold, which may
+  /// outlive them.
+  struct Held {
+    std::mutex mutex;
+    std::map<Subject, size_t> counts;
+    std::set<Subject> dropped;  // since the last sweep
+  };
+
+  static constexpr size_t kPiece = 256;  // samples: whoever asks for a count meanwhile waits for the look at so many
+
+  // With `walking_` held; only these remove samples.
+  void sweep() const;
+  template <class Families>
+  void sweep(Families& families) const;
+
+  /// Piece by piece. Nobody removes samples meanwhile, so that places in the maps stay valid.
   template <class Families, class Visit>
   void walk(const Families& families, Visit visit) const {
-    constexpr size_t kPiece = 256;
     std::vector<const typename Families::mapped_type::Samples::value_type*> piece;
     std::unique_lock lock(mutex_);
     for (const auto& [name, family] : families) {
@@ -138,9 +168,31 @@ class FilterMetrics {
     }
   }
 
-  mutable std::mutex mutex_;  // of the maps, not of the counts
-  std::map<std::string, Family> families_;
-  std::map<std::string, Histograms> histograms_;
+  const std::shared_ptr<Held> held_ = std::make_shared<Held>();
+  mutable std::mutex walking_;  // taken before `mutex_`, and that before `Held::mutex`
+  mutable std::mutex mutex_;    // of the maps, not of the counts
+  // A look at them removes what nobody holds.
+  mutable std::map<std::string, Family> families_;
+  mutable std::map<std::string, Histograms> histograms_;
+};
+
+class FilterMetrics::Hold {
+ public:
+  Hold() = default;
+  Hold(Hold&&) noexcept = default;
+  Hold& operator=(Hold&& other) noexcept {
+    std::swap(held_, other.held_);
+    std::swap(subjects_, other.subjects_);
+    return *this;
+  }
+  ~Hold();
+
+ private:
+  friend class FilterMetrics;
+  Hold(std::shared_ptr<Held> held, std::vector<Subject> subjects);
+
+  std::shared_ptr<Held> held_;
+  std::vector<Subject> subjects_;
 };
 
 }  // namespace weir

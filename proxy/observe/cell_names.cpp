@@ -40,6 +40,8 @@ std::shared_ptr<const CellPlan> CellNames::plan(const Labels& labels) {
   plan->listener_slots = static_cast<uint32_t>(listeners_.texts.size());
   plan->route_slots = static_cast<uint32_t>(routes_.size());
   plan->upstream_slots = static_cast<uint32_t>(upstreams_.texts.size());
+  std::erase_if(plans_, [](const auto& weak) { return weak.expired(); });
+  plans_.push_back(plan);
   return plan;
 }
 

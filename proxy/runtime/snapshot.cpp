@@ -78,6 +78,7 @@ std::shared_ptr<Snapshot> Snapshot::build(Loaded loaded, Lasting& lasting, unsig
   snapshot->build_admin(loaded.folder, problems);
   snapshot->build_listeners(lasting, files);
   snapshot->build_upstreams(lasting, workers, files);
+  snapshot->hold_routes(lasting);
   snapshot->build_routes(lasting, problems);
   if (!problems.empty()) return nullptr;
   snapshot->cells_ = lasting.metrics.prepare(snapshot->labels_, workers);
@@ -125,6 +126,12 @@ void Snapshot::build_upstreams(Lasting& lasting, unsigned workers, const TlsFile
       upstreams_.back()->use_tls(upstream::make_tls(*tls, upstreams_.back()->settings().protocol, files));
     labels_.upstreams.push_back(block.name);
   }
+}
+
+void Snapshot::hold_routes(Lasting& lasting) {
+  std::vector<FilterMetrics::Subject> routes;
+  for (const auto& route : configuration_.routes) routes.push_back({"", {{"route", *route.name}}});
+  held_ = lasting.filter_metrics.hold(std::move(routes));
 }
 
 void Snapshot::build_routes(Lasting& lasting, config::Problems& problems) {

@@ -75,8 +75,10 @@ class Snapshot {
   void build_admin(const std::string& folder, config::Problems& problems);
   void build_listeners(Lasting& lasting, const TlsFiles& files);
   void build_upstreams(Lasting& lasting, unsigned workers, const TlsFiles& files);
+  void hold_routes(Lasting& lasting);
   void build_routes(Lasting& lasting, config::Problems& problems);
 
+  FilterMetrics::Hold held_;  // outlives who counts
   Configuration configuration_;
   config::Value effective_;
   std::shared_ptr<store::RedisShared> redis_;

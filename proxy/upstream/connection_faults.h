@@ -18,13 +18,15 @@ enum class ConnectionFault : uint8_t {
 class ConnectionFaults {
  public:
   /// `metrics` outlives it.
-  ConnectionFaults(std::string upstream, FilterMetrics& metrics) : upstream_(std::move(upstream)), metrics_(metrics) {}
+  ConnectionFaults(std::string upstream, FilterMetrics& metrics)
+      : upstream_(std::move(upstream)), metrics_(metrics), held_(metrics.hold({{"", {{"upstream", upstream_}}}})) {}
 
   void count(ConnectionFault fault, const std::string& endpoint);
 
  private:
   const std::string upstream_;
   FilterMetrics& metrics_;
+  const FilterMetrics::Hold held_;
   std::array<std::atomic<SharedCount*>, 2> counts_{};  // null before the first of its kind
 };
 

@@ -6,7 +6,10 @@
 namespace weir::upstream {
 
 HealthLedger::HealthLedger(std::string upstream, FilterMetrics& metrics, PlaceQueue& queue)
-    : upstream_(std::move(upstream)), metrics_(metrics), queue_(queue) {}
+    : upstream_(std::move(upstream)),
+      metrics_(metrics),
+      held_(metrics.hold({{"", {{"upstream", upstream_}}}})),
+      queue_(queue) {}
 
 SharedCount& HealthLedger::make_panic_requests() {
   auto& count = metrics_.counter("upstream_panic_requests", "Attempts that went anywhere for want of health",

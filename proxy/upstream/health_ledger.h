@@ -60,6 +60,7 @@ class HealthLedger {
 
   const std::string upstream_;
   FilterMetrics& metrics_;
+  const FilterMetrics::Hold held_;
   PlaceQueue& queue_;
   // Made by the first panic: most upstreams never have one.
   std::atomic<SharedCount*> panic_requests_{nullptr};

@@ -46,6 +46,50 @@ class RoutesWithoutNames(WeirCase):
         self.assertEqual(200, self.fetch(weir).status)
 
 
+class Renamed(WeirCase):
+    """What was counted of routes, upstreams, endpoints, limits, caches and circuits leaves the page of metrics with them."""
+
+    def named(self, number):
+        breaker = circuit_breaker(min_requests=4, scope=["upstream", "endpoint"])
+        filters = [rate_limit("1000/hour"), {"concurrency_limit": {"max": 9, "name": f"places-{number}"}},
+                   cache(ttl="1s"), {"retry": {"on": [503]}}, circuit_breaker(min_requests=4, name=f"circuit-{number}"),
+                   {"hedge": "10s"}]
+        return {"upstreams": {f"up-{number}": settings.upstream(self.backend()) | breaker},
+                "routes": [route("/", f"up-{number}", f"route-{number}", filters=filters)], "workers": 2}
+
+    def lines(self, weir):
+        text = self.fetch(weir.admin, target="/metrics").body.decode().splitlines()
+        return [line for line in text if not line.startswith("#")]
+
+    def used(self, weir):
+        for target in ("/", "/", "/status/503"):
+            self.fetch(weir, target=target)
+
+    def test_their_series_are_removed(self):
+        weir = self.weir(self.named(0))
+        self.used(weir)
+        before = len(self.lines(weir))
+        for number in range(1, 6):
+            weir.reload(self.named(number))
+            self.used(weir)
+        old = lambda: [line for line in self.lines(weir) for number in range(5)
+                       if any(f'"{name}-{number}"' in line for name in ("route", "up", "places", "circuit"))]
+        eventually(lambda: not old(), "none of the old names is shown")
+        self.assertTrue([line for line in self.lines(weir) if '"route-5"' in line])
+        self.assertLess(len(self.lines(weir)), before + 20)
+
+    def test_a_filter_that_goes_takes_its_circuit_and_limit_along_and_the_route_keeps_its_counts(self):
+        weir = self.weir(self.named(0))
+        self.used(weir)
+        config = self.named(0)
+        config["routes"][0]["filters"] = []
+        weir.reload(config)
+        self.used(weir)
+        gone = lambda: not [line for line in self.lines(weir) if '"places-0"' in line or '"circuit-0"' in line]
+        eventually(gone, "their series are gone")
+        self.assertEqual(6, weir.metric(settings.REQUESTS, route="route-0"))
+
+
 class Circuits(WeirCase):
     def broken(self, upstream_name="api", route_name="all", **values):
         self.api = getattr(self, "api", None) or self.backend()

@@ -1,6 +1,7 @@
 #include "observe/metrics.h"
 
 #include <doctest/doctest.h>
+#include <fmt/format.h>
 
 #include <algorithm>
 
@@ -30,6 +31,7 @@ struct Bench {
     if (route >= 0) bench.exchange.route = &taken;
     bench.exchange.record.status = status;
     bench.exchange.record.finished = bench.exchange.record.started + 3ms;
+    bench.exchange.record.request_body_bytes = 7;
     bench.exchange.record.response_body_bytes = 10;
     if (status == 502) bench.exchange.failure = Error{ErrorCode::connect_refused, Side::upstream};
     if (status == 502) bench.exchange.record.raise(Flag::UF);
@@ -63,6 +65,7 @@ TEST_CASE("metrics: finished exchanges are counted by listener, route and status
   CHECK(bench.shows(R"(weir_requests_total{listener="http",route="api",code="2xx"} 3)"));
   CHECK(bench.shows(R"(weir_requests_total{listener="http",route="web",code="4xx"} 1)"));
   CHECK(bench.shows(R"(weir_requests_total{listener="http",route="none",code="4xx"} 1)"));
+  CHECK(bench.shows("weir_request_body_bytes_total 35"));
   CHECK(bench.shows("weir_response_body_bytes_total 50"));
 }
 
@@ -83,6 +86,34 @@ TEST_CASE("metrics: a failure is counted by its cause") {
   CHECK(bench.shows(R"(weir_failures_total{reason="connect_refused"} 1)"));
   CHECK(bench.shows(R"(weir_response_flags_total{flag="UF"} 1)"));
   CHECK(bench.shows(R"(weir_upstream_failures_total{upstream="pool",reason="refused"} 1)"));
+}
+
+TEST_CASE("metrics: how attempts failed is told apart, and those after an exchange's first are retries") {
+  Bench bench;
+  auto cells = bench.cells(0, kLabels);
+  const auto attempts = [&](Outcome outcome, int count, bool reused) {
+    ExchangeBench made;
+    for (int i = 0; i < count; ++i) {
+      auto& attempt = made.exchange.attempts.add({.upstream = "pool", .endpoint = "127.0.0.1:1", .reused = reused});
+      attempt.outcome = outcome;
+    }
+    cells.observe_attempts(made.exchange.attempts);
+  };
+  attempts(Outcome::refused, 2, false);
+  attempts(Outcome::timed_out, 3, false);
+  attempts(Outcome::broken, 4, true);
+  attempts(Outcome::abandoned, 1, false);
+  attempts(Outcome::unable, 5, false);
+  const auto failures = [&](std::string_view reason, int count) {
+    return bench.shows(fmt::format(R"(weir_upstream_failures_total{{upstream="pool",reason="{}"}} {})", reason, count));
+  };
+  CHECK(failures("refused", 2));
+  CHECK(failures("timed_out", 3));
+  CHECK(failures("broken", 4));
+  CHECK(failures("abandoned", 1));
+  CHECK(failures("unable", 5));
+  CHECK(bench.shows(R"(weir_upstream_retries_total{upstream="pool"} 10)"));
+  CHECK(bench.shows(R"(weir_upstream_connections_reused_total{upstream="pool"} 4)"));
 }
 
 TEST_CASE("metrics: no counter goes back over a reload that moves, drops and brings back a route") {
@@ -171,6 +202,62 @@ TEST_CASE("metrics: what filters count, by family and labels; found again, never
   CHECK(text.find(R"(weir_rate_limit_decisions_total{route="api",limiter="per_user"} 5)") != std::string::npos);
   CHECK(text.find("# TYPE weir_rate_limit_decisions_total counter") != std::string::npos);
   CHECK(text.find("weir_store_up 1") != std::string::npos);
+}
+
+TEST_CASE("metrics: what filters counted of a route that is gone is gone, and of one that stays isn't reset") {
+  FilterMetrics filters;
+  const auto text = [&] { return Metrics({"1", ""}).expose("", {}, {}, &filters).text; };
+  const auto build = [&](const std::string& route) {
+    auto hold = filters.hold({{"", {{"route", route}}}});
+    filters.counter("tries", "Tries", {{"route", route}, {"limiter", "a"}}).add();
+    filters.gauge("now", "Now", {{"route", route}}).add();
+    constexpr std::array<int64_t, 1> kBounds = {1};
+    filters.histogram("age_seconds", "Age", {{"route", route}}, kBounds).observe(1);
+    return hold;
+  };
+  filters.counter("tries", "Tries", {{"admin", "old"}}).add();
+  auto old = build("old");
+  auto next = build("old");
+  old = {};
+  CHECK(text().find(R"(weir_tries_total{route="old",limiter="a"} 2)") != std::string::npos);
+  auto other = build("new");
+  next = {};
+  const auto now = text();
+  CHECK(now.find(R"(route="old")") == std::string::npos);
+  CHECK(now.find(R"(weir_tries_total{route="new",limiter="a"} 1)") != std::string::npos);
+  CHECK(now.find(R"(weir_age_seconds_count{route="new"} 1)") != std::string::npos);
+  CHECK(now.find(R"(weir_tries_total{admin="old"} 1)") != std::string::npos);
+  const auto again = build("old");
+  CHECK(text().find(R"(weir_tries_total{route="old",limiter="a"} 1)") != std::string::npos);
+}
+
+TEST_CASE("metrics: a subject of two labels, or of one family, is no other's") {
+  FilterMetrics filters;
+  const auto text = [&] { return Metrics({"1", ""}).expose("", {}, {}, &filters).text; };
+  auto pair = filters.hold({{"", {{"route", "a"}, {"limiter", "x"}}}});
+  auto family = filters.hold({{"state", {{"route", "a"}}}});
+  for (const auto* limiter : {"x", "y"}) filters.counter("tries", "", {{"route", "a"}, {"limiter", limiter}}).add();
+  for (const auto* name : {"state", "other"}) filters.counter(name, "", {{"route", "a"}, {"to", "open"}}).add();
+  pair = {};
+  CHECK(text().find(R"(limiter="x")") == std::string::npos);
+  CHECK(text().find(R"(limiter="y")") != std::string::npos);
+  CHECK(text().find("weir_state_total{") != std::string::npos);
+  family = {};
+  CHECK(text().find("weir_state_total{") == std::string::npos);
+  CHECK(text().find("weir_other_total{") != std::string::npos);
+}
+
+TEST_CASE("metrics: routes, upstreams and listeners of no snapshot aren't shown") {
+  Bench bench;
+  {
+    auto cells = bench.cells(0, {{"old"}, {"before"}, {"gone"}});
+    bench.finish(cells, 0, 200);
+    CHECK(bench.shows(R"(weir_connections_accepted_total{listener="old"} 0)"));
+  }
+  const auto cells = bench.cells(0, {{"new"}, {"after"}, {"there"}});
+  const auto text = bench.metrics.expose("").text;
+  for (const auto* name : {"\"old\"", "\"before\"", "\"gone\""}) CHECK(text.find(name) == std::string::npos);
+  CHECK(bench.shows(R"(weir_connections_accepted_total{listener="new"} 0)"));
 }
 
 TEST_CASE("metrics: histograms of filters, each family's samples together") {
