@@ -39,6 +39,7 @@ Duration until_more(const RateQuota& rate_quota, const store::Quota& quota) {
   if (limit.algorithm == Algorithm::sliding_window && quota.reset_after > limit.per) {
     return quota.reset_after - limit.per;
   }
+  if (limit.algorithm == Algorithm::sliding_log && !quota.allowed) return quota.retry_after;
   if (limit.algorithm != Algorithm::gcra) return quota.reset_after;
   const uint64_t beyond = quota.most - std::min(quota.remaining + 1, quota.most);
   return quota.reset_after - rate_quota.interval() * static_cast<int64_t>(beyond);

@@ -23,7 +23,7 @@ store::Limit in_slot(store::Limit limit, std::string_view slot) {
 
 }  // namespace
 
-RateQuota::RateQuota(const QuotaSettings& settings, const std::string& name, std::string slot)
+RateQuota::RateQuota(const QuotaSettings& settings, const std::string& name, std::string slot, Duration longest_delay)
     : texts_(std::make_unique<const Texts>(Texts{.policy = policy_of(settings),
                                                  .told = '"' + policy_of(settings) + "\";r=",
                                                  .name = name,
@@ -32,7 +32,9 @@ RateQuota::RateQuota(const QuotaSettings& settings, const std::string& name, std
       key_(settings.key),
       cost_(settings.cost ? **settings.cost : Cost{}),
       limit_(in_slot(limit_of(settings, texts_->name), texts_->slot)),
-      interval_(interval_of(limit_)) {}
+      interval_(interval_of(limit_)) {
+  limit_.largest_burst = stretched(longest_delay).burst;
+}
 
 uint64_t RateQuota::cost(Exchange& exchange) const {
   if (cost_.from.empty()) return cost_.fixed;

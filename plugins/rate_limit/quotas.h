@@ -17,8 +17,9 @@ namespace weir::plugins {
 /// One quota of a rate_limit: by what it counts, how much a request takes, and from which limit.
 class RateQuota {
  public:
-  /// `name` is its limit's in the store, `slot` where it is kept ("": where its key is).
-  RateQuota(const QuotaSettings& settings, const std::string& name, std::string slot);
+  /// `name` is its limit's in the store, `slot` where it is kept ("": where its key is). `longest_delay`: the most that
+  /// its limit is ever stretched by.
+  RateQuota(const QuotaSettings& settings, const std::string& name, std::string slot, Duration longest_delay);
 
   const std::string& policy() const { return texts_->policy; }  // what clients call it: a token
   const std::string& told() const { return texts_->told; }      // `"policy";r=`, as a RateLimit field begins

@@ -15,13 +15,18 @@ using namespace std::chrono_literals;
 
 /// The limits' names in the store: the filter's, and behind it each one's own, if there are several. Those whose keys
 /// differ are kept together by the filter's name.
+Duration longest_delay(const RateLimitSettings& settings) {
+  return settings.mode == Mode::throttle ? settings.max_delay : Duration{};
+}
+
 std::vector<RateQuota> compile(const RateLimitSettings& settings, const std::string& scope) {
   const auto all = quotas_of(settings);
   const bool has_one_key =
       std::ranges::all_of(all, [&](const auto& quota) { return quota.key.text() == all.front().key.text(); });
   std::vector<RateQuota> quotas;
   for (const auto& quota : all) {
-    quotas.emplace_back(quota, settings.limits.empty() ? scope : scope + "." + *quota.name, has_one_key ? "" : scope);
+    quotas.emplace_back(quota, settings.limits.empty() ? scope : scope + "." + *quota.name, has_one_key ? "" : scope,
+                        longest_delay(settings));
   }
   return quotas;
 }
@@ -69,9 +74,10 @@ RateLimit::RateLimit(const RateLimitSettings& settings, const FilterContext::Sco
       on_store_failure_(settings.on_store_failure.value_or(context.on_store_failure)),
       fields_(quotas_, settings.headers),
       exempt_(settings.exempt),
-      max_delay_(settings.mode == Mode::throttle ? settings.max_delay : 0s),
+      max_delay_(plugins::longest_delay(settings)),
       max_waiting_(settings.max_waiting),
       lease_(*settings.lease),
+      held_(context.metrics.hold({{"", {{"route", context.route}, {"limiter", scope.label}}}})),
       decisions_(context.metrics, context.route, scope.label),
       delayed_now_(context.metrics.gauge("rate_limit_delayed_requests", "Requests that a rate limit is delaying",
                                          {{"route", context.route}, {"limiter", scope.label}})),
@@ -201,6 +207,41 @@ Task<> RateLimit::handle_locally(Exchange& exchange, Next next, Takes takes) con
   refuse(exchange, *decision);
 }
 
+namespace {
+
+const char* name_of(store::Limit::Algorithm algorithm) {
+  switch (algorithm) {
+    case store::Limit::Algorithm::gcra: return "gcra";
+    case store::Limit::Algorithm::sliding_window: return "sliding_window";
+    case store::Limit::Algorithm::sliding_log: return "sliding_log";
+    case store::Limit::Algorithm::fixed_window: return "fixed_window";
+  }
+  return "";
+}
+
+std::string numbers_of(const RateLimitSettings& settings, const QuotaSettings& quota) {
+  const auto limit = limit_of(quota, "");
+  const Duration delay = longest_delay(settings);
+  auto text = "rate: " + format(**quota.rate) + ", algorithm: " + name_of(limit.algorithm);
+  if (limit.algorithm == store::Limit::Algorithm::gcra) text += ", burst: " + std::to_string(limit.burst);
+  return delay > Duration{} ? text + ", mode: throttle, max_delay: " + format(delay) : text;
+}
+
+/// Limits of one name are one, so they count by the same numbers.
+void agree(const RateLimitSettings& settings, const std::string& scope, FilterContext& context) {
+  if (!context.agreed) return;
+  for (const auto& quota : quotas_of(settings)) {
+    const auto name = settings.limits.empty() ? scope : scope + "." + *quota.name;
+    const auto numbers = numbers_of(settings, quota);
+    const auto& others = context.agreed->try_emplace("rate_limit " + name, numbers).first->second;
+    if (others == numbers) continue;
+    context.problems.add(quota.rate->at, "a limit called '" + name + "' has other numbers on another route",
+                         "write the same there and here (" + others + "), or give it a name of its own");
+  }
+}
+
+}  // namespace
+
 config::Tag<FilterFactory> rate_limit_filter() {
   return filter_tag<RateLimitSettings>(
       "rate_limit", "lets each client (or other key) have so many requests in so long",
@@ -209,6 +250,7 @@ config::Tag<FilterFactory> rate_limit_filter() {
         const auto& name = settings.quota.name;
         const auto scope = context.scope(at, *name);
         warn_behind_cache(at, context);
+        agree(settings, scope.state, context);
         if (context.names.insert("rate_limit " + scope.state).second) {
           return std::make_shared<const RateLimit>(settings, scope, context);
         }

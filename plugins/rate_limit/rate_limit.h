@@ -40,6 +40,7 @@ class RateLimit : public Filter {
   Duration max_delay_;
   int64_t max_waiting_;
   uint64_t lease_;
+  FilterMetrics::Hold held_;
   RateDecisions decisions_;
   SharedCount& delayed_now_;
   std::shared_ptr<PerWorker<Leases>> leases_;

@@ -13,8 +13,10 @@ namespace weir::store {
 
 static constexpr auto choices(Limit::Algorithm*) {
   using enum Limit::Algorithm;
-  return std::array<config::Choice<Limit::Algorithm>, 3>{
-      {{"gcra", gcra}, {"sliding_window", sliding_window}, {"fixed_window", fixed_window}}};
+  return std::array<config::Choice<Limit::Algorithm>, 4>{{{"gcra", gcra},
+                                                          {"sliding_window", sliding_window},
+                                                          {"sliding_log", sliding_log},
+                                                          {"fixed_window", fixed_window}}};
 }
 
 }  // namespace weir::store
@@ -61,6 +63,10 @@ void check_windows(config::Problems& problems, const QuotaSettings& quota) {
   if (!is_whole((*quota.rate)->count)) {
     problems.add(quota.rate->at, "a window counts whole requests", "write a whole count, as in 3/minute");
   }
+  if (**quota.algorithm == Algorithm::sliding_log && (*quota.rate)->count > store::kMostInLog) {
+    problems.add(quota.rate->at, "a sliding_log remembers each request: 10000 at most",
+                 "write a smaller count, or take algorithm: sliding_window");
+  }
 }
 
 void check(config::Problems& problems, const QuotaSettings& quota) {
@@ -86,6 +92,8 @@ void check_throttle(config::Problems& problems, const QuotaSettings& quota) {
 }
 
 void check_lease(config::Problems& problems, const RateLimitSettings& settings, const QuotaSettings& quota) {
+  if (*settings.lease > 1 && quota.algorithm && **quota.algorithm == Algorithm::sliding_log)
+    problems.add(settings.lease.at, "a sliding_log is exact, leases are not", "leave out one of the two");
   if (*settings.lease <= burst_of(quota)) return;
   problems.add(settings.lease.at, "more than the " + std::to_string(burst_of(quota)) + " that the limit gives at once",
                "write a smaller lease or a larger burst");
@@ -116,8 +124,8 @@ void decode_terms(config::Reader& r, QuotaSettings& quota) {
              "what is counted: requests with the same value share a quota; without a value, the client");
   r.optional("cost", quota.cost, "what a request takes: a number, or a key whose value is one; left out: 1");
   r.optional("algorithm", quota.algorithm,
-             "gcra, or left out: evenly spaced after a burst; sliding_window: about the last period; fixed_window: the "
-             "calendar's, in UTC");
+             "gcra, or left out: evenly spaced after a burst; sliding_window: about the last period, at worst nearly "
+             "twice the rate within one; sliding_log: exactly the last period; fixed_window: the calendar's, in UTC");
 }
 
 }  // namespace

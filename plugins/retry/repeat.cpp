@@ -43,16 +43,21 @@ bool found_no_connection(const Exchange& exchange, size_t attempts) {
   return exchange.failure && exchange.attempts.size() > attempts && exchange.attempts.back().connected == Time{};
 }
 
+/// A number without a bound would overflow a Duration.
+static Duration at_most_a_day(uint64_t seconds) {
+  return std::chrono::seconds(std::min<uint64_t>(seconds, 24 * 60 * 60));
+}
+
 std::optional<Duration> retry_after(const Exchange& exchange) {
   const auto value = exchange.response.head.headers.get(http::Field::retry_after);
   if (!value) return std::nullopt;
-  if (const auto seconds = parse_decimal(*value)) {
-    return std::chrono::seconds(std::min<uint64_t>(*seconds, 24 * 60 * 60));
-  }
+  const bool is_number = !value->empty() && value->find_first_not_of("0123456789") == std::string_view::npos;
+  if (is_number) return at_most_a_day(parse_decimal(*value).value_or(UINT64_MAX));
   const auto date = http::parse_date(*value);
   if (!date) return std::nullopt;
-  const auto left = *date - exchange.worker.loop.clock().wall();
-  return std::max<Duration>(std::chrono::duration_cast<Duration>(left), Duration{});
+  const auto now = std::chrono::floor<std::chrono::seconds>(exchange.worker.loop.clock().wall());
+  const auto left = std::chrono::floor<std::chrono::seconds>(*date) - now;
+  return at_most_a_day(static_cast<uint64_t>(std::max<int64_t>(left.count(), 0)));
 }
 
 }  // namespace weir::plugins

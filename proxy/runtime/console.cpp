@@ -118,7 +118,7 @@ admin::Page Supervisor::metrics(std::string_view accept) const {
   const auto snapshot = current();
   const auto& redis = snapshot->redis();
   lasting_.store_metrics.show(redis ? redis->health.state() : store::StoreState::up,
-                              redis ? redis->instances.load() : 1);
+                              redis ? redis->instances.load() : 1, lasting_.store.usage());
   const auto samples = samples_of(*snapshot);
   auto exposition =
       lasting_.metrics.expose(accept, samples.endpoints, certificates_of(*snapshot), &lasting_.filter_metrics);

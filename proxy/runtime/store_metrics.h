@@ -3,6 +3,7 @@
 #include <array>
 
 #include "exchange/filter_metrics.h"
+#include "store/memory_store.h"
 #include "store/redis_shared.h"
 
 namespace weir::runtime {
@@ -16,7 +17,7 @@ class StoreMetrics final : public store::StoreObserver {
   void failed(store::Fault fault) override { errors_[static_cast<size_t>(fault)]->add(); }
   void protocol_broken() override { breaches_.add(); }
   /// Before the metrics are read.
-  void show(store::StoreState state, uint32_t instances) const;
+  void show(store::StoreState state, uint32_t instances, const store::MemoryStore::Usage& usage) const;
 
  private:
   std::array<SharedCount*, 3> commands_;
@@ -24,6 +25,9 @@ class StoreMetrics final : public store::StoreObserver {
   std::array<SharedCount*, 3> states_;
   SharedCount& breaches_;
   SharedCount& instances_;
+  SharedCount& quotas_;
+  SharedCount& bytes_;
+  SharedCount& forgotten_;
 };
 
 }  // namespace weir::runtime

@@ -29,6 +29,7 @@ struct StoreSettings {
   uint32_t database = 0;
   std::string prefix = "weir:";
   Duration timeout = std::chrono::milliseconds(50);
+  Bytes max_size{64 << 20};
   store::OnFailure on_failure = store::OnFailure::allow;
   std::vector<store::RedisAddress> addresses;  // of `redis`
 

@@ -285,6 +285,7 @@ Task<> Supervisor::publish(std::unique_ptr<Reign> reign) {
   workers_.watch(configuration.watchdog);
   observe::use_process_log(configuration.process_log,
                            reign_ ? &reign_->snapshot->configuration().process_log : nullptr);
+  lasting_.store.bound_quotas(reign->snapshot->configuration().store.max_size);
   watch_store(reign->snapshot->redis());
   if (reign_) {
     reign_->health.clear();

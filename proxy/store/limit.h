@@ -11,6 +11,9 @@ namespace weir::store {
 /// The longest that a burst may take to come back.
 inline constexpr Duration kCentury = std::chrono::hours(24 * 36525);
 
+/// The most that a sliding log can count: it remembers each.
+inline constexpr uint64_t kMostInLog = 10'000;
+
 /// A quota's terms. Keys of limits with different names never meet. `count` and `burst` are 1 or more, and
 /// burst * per / count is a century at most. Texts live as long as the call that it is given to.
 struct Limit {
@@ -18,12 +21,16 @@ struct Limit {
     gcra,            // evenly spaced, with a burst
     sliding_window,  // two fixed windows, the older one weighed by how much of it is still in sight
     fixed_window,    // aligned to the calendar (UTC)
+    sliding_log,     // exact: every one taken in the last period is remembered; `count` is kMostInLog at most
   };
   std::string_view name;
   Algorithm algorithm = Algorithm::gcra;
   uint64_t count = 1;  // so many…
   Duration per = std::chrono::seconds(1);
   uint64_t burst = 1;  // gcra: how many may come at once
+  /// gcra: the largest burst of all takes of this name, if that is more than `burst`. What is kept of a quota and goes
+  /// beyond it was counted by other terms or by another clock, and is cut to it.
+  uint64_t largest_burst = 0;
   /// Limits of one take whose keys come from different expressions name one slot, so that a Redis Cluster keeps them
   /// together; "": those of one take have the same key, and each key has a slot of its own.
   std::string_view slot{};

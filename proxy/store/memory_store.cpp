@@ -2,12 +2,18 @@
 
 #include <algorithm>
 #include <bit>
+#include <memory>
 
+#include "base/log.h"
 #include "base/text.h"
 
 namespace weir::store {
 
 namespace {
+
+bool is_calendar(Limit::Algorithm algorithm) {
+  return algorithm == Limit::Algorithm::sliding_window || algorithm == Limit::Algorithm::fixed_window;
+}
 
 std::unexpected<Error> full() { return fail(ErrorCode::store_unavailable, Side::self, "the embedded store is full"); }
 
@@ -19,8 +25,7 @@ MemoryStore::MemoryStore(const Clock& clock, Bounds bounds) : clock_(clock), mos
 
 /// The wall clock is for windows alone.
 Moment MemoryStore::moment(std::span<const Take> quotas) const {
-  const bool is_even =
-      std::ranges::all_of(quotas, [](const Take& take) { return take.limit.algorithm == Limit::Algorithm::gcra; });
+  const bool is_even = std::ranges::none_of(quotas, [](const Take& take) { return is_calendar(take.limit.algorithm); });
   const auto wall = is_even ? Duration{} : std::chrono::duration_cast<Duration>(clock_.wall().time_since_epoch());
   return {clock_.now().time_since_epoch(), wall};
 }
@@ -56,7 +61,12 @@ Decision MemoryStore::decide(Arena& arena, std::span<const Take> quotas) {
     Table<Meter>::Item* kept;
     Reckoning reckoning;
   };
-  const auto places = arena.make_list<Place>(quotas.size());
+  struct Places {  // what they hold may have memory of its own
+    std::span<Place> all;
+    Place& operator[](size_t i) const { return all[i]; }
+    ~Places() { std::ranges::destroy(all); }
+  };
+  const Places places{arena.make_list<Place>(quotas.size())};
   uint32_t needed = 0;
   for (size_t i = 0; i < quotas.size(); ++i) {
     places[i].key = arena.concat({quotas[i].limit.name, {"\0", 1}, quotas[i].key});  // no name has a NUL
@@ -88,22 +98,54 @@ Decision MemoryStore::decide(Arena& arena, std::span<const Take> quotas) {
     const Quota untouched = reckon_at(places[i], quotas[i].limit, 0).quota;
     decision.quotas[i].remaining = untouched.remaining;
     decision.quotas[i].reset_after = untouched.reset_after;
+    if (reckoning.is_cut) keep(shards_[shard].meters, key, kept, reckoning, Time(now.steady));
   }
-  for (const Place& place : places) {  // last, since it may take what another quota has found
+  size_t lost = 0;
+  for (const Place& place : places.all) {  // last, since it may take what another quota has found
     shards_[place.shard].meters.sweep(Time(now.steady));
-    shards_[place.shard].meters.shrink();
+    lost += shards_[place.shard].meters.shrink(Time(now.steady));
   }
+  if (lost > 0) tell_forgotten(lost, Time(now.steady));
   return decision;
 }
 
-void MemoryStore::keep(Table<Meter>& meters, std::string_view key, Table<Meter>::Item* kept, const Reckoning& reckoning,
+void MemoryStore::tell_forgotten(size_t count, Time now) {
+  forgotten_.fetch_add(count, std::memory_order_relaxed);
+  if (const auto turn = forgetting_.turn(now))
+    log::warn("store_full", {{"forgotten", forgotten_.load(std::memory_order_relaxed)},
+                             {"consequence", "the clients that were unused for longest have their limits anew"},
+                             {"remedy", "a larger store.max_size"}});
+}
+
+void MemoryStore::keep(Table<Meter>& meters, std::string_view key, Table<Meter>::Item* kept, Reckoning& reckoning,
                        Time now) {
+  const auto bytes_of = [](const Meter& meter) { return meter.taken.capacity() * sizeof(Duration); };
   if (kept) {
-    kept->thing = reckoning.after;
+    const size_t before = bytes_of(kept->thing);
+    kept->thing = std::move(reckoning.after);
     kept->expires = now + reckoning.keep;
+    meters.resize(*kept, before, bytes_of(kept->thing));
     return;
   }
-  meters.put(key, reckoning.after, now + reckoning.keep);
+  const size_t bytes = bytes_of(reckoning.after);
+  meters.put(key, std::move(reckoning.after), now + reckoning.keep, bytes);
+}
+
+void MemoryStore::bound_quotas(Bytes most) {
+  for (Shard& shard : shards_) {
+    const std::lock_guard lock(shard.mutex);
+    shard.meters.bound(most.count / kShards);
+  }
+}
+
+MemoryStore::Usage MemoryStore::usage() const {
+  Usage usage{.forgotten = forgotten_.load(std::memory_order_relaxed)};
+  for (const Shard& shard : shards_) {
+    const std::lock_guard lock(shard.mutex);
+    usage.quotas += shard.meters.size();
+    usage.bytes += shard.meters.bytes();
+  }
+  return usage;
 }
 
 // --- claims

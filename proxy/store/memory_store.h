@@ -1,12 +1,14 @@
 #pragma once
 
 #include <array>
+#include <atomic>
 #include <deque>
 #include <map>
 #include <mutex>
 #include <string>
 
 #include "async/clock.h"
+#include "base/paced.h"
 #include "base/units.h"
 #include "store/channels.h"
 #include "store/meter.h"
@@ -45,6 +47,15 @@ class MemoryStore : public Store {
   Task<Result<>> publish(Caller caller, std::string_view channel, std::string_view text) override;
   Channels& channels() { return channels_; }
 
+  /// From here on the quotas take at most so much.
+  void bound_quotas(Bytes most);
+  struct Usage {
+    size_t quotas = 0;       // that are remembered
+    size_t bytes = 0;        // that they take
+    uint64_t forgotten = 0;  // of quotas, for want of room, before their time was over
+  };
+  Usage usage() const;
+
  private:
   static constexpr size_t kShards = 16;
   struct ClaimState {
@@ -62,7 +73,7 @@ class MemoryStore : public Store {
         : meters(bounds.quotas.count / kShards),
           claims(bounds.claims.count / kShards),
           values(bounds.values.count / kShards) {}
-    std::mutex mutex;
+    mutable std::mutex mutex;
     Table<Meter> meters;
     Table<ClaimState> claims;
     Table<std::string> values;
@@ -73,13 +84,16 @@ class MemoryStore : public Store {
   size_t shard_of(std::string_view key) const { return std::hash<std::string_view>{}(key) % kShards; }
   Moment moment(std::span<const Take> quotas) const;
   Decision decide(Arena& arena, std::span<const Take> quotas);
-  static void keep(Table<Meter>& meters, std::string_view key, Table<Meter>::Item* kept, const Reckoning& reckoning,
+  void tell_forgotten(size_t count, Time now);
+  static void keep(Table<Meter>& meters, std::string_view key, Table<Meter>::Item* kept, Reckoning& reckoning,
                    Time now);
   ClaimState* held(Shard& shard, std::string_view key, std::string_view owner);
 
   const Clock& clock_;
   Channels channels_;
   std::deque<Shard> shards_;
+  std::atomic<uint64_t> forgotten_ = 0;
+  Paced forgetting_;  // log lines
   std::mutex logs_mutex_;
   size_t most_logs_;
   std::map<std::string, Log, std::less<>> logs_;

@@ -8,11 +8,13 @@ namespace weir::store {
 namespace {
 
 /// The generic cell rate algorithm (ITU-T I.371): one number, the time at which the next request would come if
-/// all came evenly spaced. A request may come up to `tolerance` before that.
+/// all came evenly spaced. A request may come up to `tolerance` before that. An arrival that is later than any take of
+/// these terms makes it is cut, also when nothing is taken: a limit that became wider is so at once.
 Reckoning reckon_gcra(const Meter& before, const Limit& limit, uint64_t cost, Duration now) {
   const Duration interval = std::max(limit.per / static_cast<int64_t>(limit.count), Duration(1));
   const Duration tolerance = interval * static_cast<int64_t>(limit.burst);
-  const Duration arrival = std::max(before.arrival, now);
+  const Duration latest = now + interval * static_cast<int64_t>(std::max(limit.burst, limit.largest_burst));
+  const Duration arrival = std::clamp(before.arrival, now, latest);
   const Duration next = arrival + interval * static_cast<int64_t>(std::min(cost, limit.burst + 1));
   const Duration early = next - tolerance - now;  // how much too early
 
@@ -23,12 +25,40 @@ Reckoning reckon_gcra(const Meter& before, const Limit& limit, uint64_t cost, Du
   quota.is_beyond = cost > limit.burst;
   quota.retry_after = std::max(early, Duration::zero());
   const Duration reached = quota.allowed ? next : arrival;
-  quota.remaining = static_cast<uint64_t>((tolerance - (reached - now)) / interval);
+  quota.remaining = static_cast<uint64_t>(std::max(tolerance - (reached - now), Duration::zero()) / interval);
   quota.reset_after = reached - now;
   if (quota.allowed) {
     reckoning.after.arrival = next;
     reckoning.keep = next - now;
+  } else if (before.arrival > latest) {
+    reckoning.after.arrival = arrival;
+    reckoning.keep = arrival - now;
+    reckoning.is_cut = true;
   }
+  return reckoning;
+}
+
+/// Exact: what was taken less than a period ago counts.
+Reckoning reckon_log(const Meter& before, const Limit& limit, uint64_t cost, Duration now) {
+  Reckoning reckoning{.after = before};
+  auto& taken = reckoning.after.taken;
+  taken.erase(taken.begin(), std::ranges::upper_bound(taken, now - limit.per));
+  const uint64_t left = limit.count - std::min<uint64_t>(limit.count, taken.size());
+
+  Quota& quota = reckoning.quota;
+  quota.most = limit.count;
+  quota.is_beyond = cost > limit.count;
+  quota.allowed = cost <= left;
+  if (quota.is_beyond) {
+    quota.retry_after = limit.per;
+  } else if (!quota.allowed) {
+    // Of a limit that became narrower there may be more than it gives.
+    quota.retry_after = taken[taken.size() + cost - limit.count - 1] + limit.per - now;
+  }
+  if (quota.allowed) taken.insert(taken.end(), cost, now);
+  quota.remaining = quota.allowed ? left - cost : left;
+  quota.reset_after = taken.empty() ? Duration::zero() : taken.back() + limit.per - now;
+  reckoning.keep = limit.per;
   return reckoning;
 }
 
@@ -86,6 +116,7 @@ Reckoning reckon_window(const Meter& before, const Limit& limit, uint64_t cost, 
 
 Reckoning reckon(const Meter& before, const Limit& limit, uint64_t cost, Moment now) {
   if (limit.algorithm == Limit::Algorithm::gcra) return reckon_gcra(before, limit, cost, now.steady);
+  if (limit.algorithm == Limit::Algorithm::sliding_log) return reckon_log(before, limit, cost, now.steady);
   return reckon_window(before, limit, cost, now.wall);
 }
 

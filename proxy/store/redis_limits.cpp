@@ -9,10 +9,16 @@ namespace weir::store {
 
 namespace {
 
+/// Of a window, in scripts/take.lua.
+std::string_view word_of(Limit::Algorithm algorithm) {
+  if (algorithm == Limit::Algorithm::sliding_log) return "log";
+  return algorithm == Limit::Algorithm::sliding_window ? "slide" : "fixed";
+}
+
 std::string terms_of(const Limit& limit) {
   BlockPool blocks(4096);
   Arena arena(blocks);
-  CommandWriter terms(arena, 4, 5 + 3 * CommandWriter::kLongestNumber);
+  CommandWriter terms(arena, 5, 5 + 4 * CommandWriter::kLongestNumber);
   const auto per = static_cast<uint64_t>(limit.per.count());
   if (limit.algorithm == Limit::Algorithm::gcra) {
     constexpr unsigned __int128 kTicks = 16;  // in a microsecond
@@ -20,10 +26,12 @@ std::string terms_of(const Limit& limit) {
     terms.word("gcra");
     terms.number(interval);
     terms.number(interval * limit.burst);
+    terms.number(interval * std::max(limit.burst, limit.largest_burst));
   } else {
-    terms.word(limit.algorithm == Limit::Algorithm::sliding_window ? "slide" : "fixed");
+    terms.word(word_of(limit.algorithm));
     terms.number(limit.count);
     terms.number(std::max<uint64_t>(per / 1000, 1));
+    terms.number(0);
   }
   terms.number(most_of(limit));
   return std::string(terms.text());

@@ -19,7 +19,7 @@ struct RedisLimit {
   std::string slot;
   Limit limit;  // with these texts
   QuotaKeys keys;
-  std::string terms;  // four words of a command, as they are sent
+  std::string terms;  // five words of a command, as they are sent
   uint64_t most;      // that it ever gives at once
 };
 

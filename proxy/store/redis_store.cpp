@@ -204,25 +204,25 @@ Task<Result<uint32_t>> RedisStore::beat(Caller caller) {
 std::string RedisStore::take_head(size_t quotas) {
   Arena arena(blocks_);
   CommandWriter head(arena, 3, 64);
-  head.count(3 + 6 * quotas);
+  head.count(3 + 7 * quotas);
   head.word("EVALSHA");
   head.word(scripts::take.sha1);
   head.number(quotas);
   return std::string(head.text());
 }
 
-/// scripts/take.lua: a key for each quota, then five words for each.
+/// scripts/take.lua: a key for each quota, then six words for each.
 RedisStore::Command RedisStore::take_command(Caller caller, std::span<const Take> quotas) {
   auto& head = take_heads_.at(quotas.size());
   if (head.empty()) head = take_head(quotas.size());
-  constexpr size_t kTerms = 16 + 4 * CommandWriter::kLongestNumber;
+  constexpr size_t kTerms = 16 + 5 * CommandWriter::kLongestNumber;
   size_t bytes = head.size();
   for (const Take& take : quotas) {
     const size_t texts = take.limit.name.size() + take.limit.slot.size() + take.key.size();
     bytes += shared_->settings.prefix.size() + 8 + 3 * texts + kTerms;  // escaped, a byte is three
   }
-  CommandWriter command(caller.arena, 6 * quotas.size(), bytes);
-  CommandWriter terms(caller.arena, 5 * quotas.size(), quotas.size() * kTerms);
+  CommandWriter command(caller.arena, 7 * quotas.size(), bytes);
+  CommandWriter terms(caller.arena, 6 * quotas.size(), quotas.size() * kTerms);
   command.written(head);
   std::string_view first_key;
   for (const Take& take : quotas) {

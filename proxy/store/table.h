@@ -68,12 +68,24 @@ class Table {
   void sweep(Time now) {
     for (int i = 0; i < 4 && !items_.empty() && items_.front().expires <= now; ++i) erase(items_.begin());
   }
-  /// Drops those unused for longest until the bound is kept.
-  void shrink() {
-    while (bytes_ > most_bytes_ && items_.size() > 1) erase(items_.begin());
+  /// Drops those unused for longest until the bound is kept. Returns how many of them would have been there at `now`.
+  size_t shrink(Time now = Time::min()) {
+    size_t lost = 0;
+    while (bytes_ > most_bytes_ && items_.size() > 1) {
+      lost += items_.front().expires > now;
+      erase(items_.begin());
+    }
+    return lost;
   }
+  /// What a place holds beside itself and its key has become more, or less.
+  void resize(Item& item, size_t before, size_t now) {
+    item.bytes += now - before;
+    bytes_ += now - before;
+  }
+  void bound(size_t most_bytes) { most_bytes_ = most_bytes; }
   bool is_full() const { return bytes_ >= most_bytes_; }
   size_t size() const { return items_.size(); }
+  size_t bytes() const { return bytes_; }
 
  private:
   static constexpr size_t kOverhead = 64;  // of the list's and the index's nodes

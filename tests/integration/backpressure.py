@@ -89,6 +89,21 @@ class Backpressure(WeirCase):
                 client.send(batch)
         self.assertLess(weir.memory() - before, GROWTH)
 
+    def test_what_is_pipelined_behind_a_pending_response_waits_at_its_client(self):
+        api = self.backend()
+        weir = self.in_front_of(api)
+        before = weir.memory()
+        client = self.client(weir)
+        client.send(request_bytes(target="/hold"))
+        self.assertTrue(api.held.acquire(timeout=20))
+        client.sock.settimeout(2)
+        sent, batch = 0, request_bytes(target="/after") * 1000
+        with self.assertRaises(TimeoutError, msg="all of it was read"):
+            while sent < SIZE:
+                sent += client.sock.send(batch)
+        self.assertLess(sent, 16 * MIB)             # what the kernel's buffers take
+        self.assertLess(weir.memory() - before, GROWTH)
+
 
 if __name__ == "__main__":
     unittest.main()

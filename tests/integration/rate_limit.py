@@ -8,7 +8,7 @@ import unittest
 from backend import answers, ok
 from cli import CommandLine
 from h2_wire import H2Client
-from harness import WeirCase, settings
+from harness import WeirCase, eventually, settings
 from settings import rate_limit, route
 from wire import RawClient, fetch
 
@@ -115,6 +115,43 @@ class RateLimit(WeirCase):
         weir = self.in_front_of(self.backend(), routes=routes, filters=[rate_limit("3/hour", name="every")])
         got = [self.fetch(weir, target=path).status for path in ("/a", "/a", "/b", "/b")]
         self.assertEqual([200, 429, 200, 429], got)
+
+    def test_a_reload_to_a_higher_rate_counts_at_once(self):
+        weir = self.limited(rate_limit("1/hour", name="api"))
+        self.assertEqual([200, 429], self.statuses(weir, 2))
+        weir.reload({"upstreams": {"api": settings.upstream(self.api)},
+                     "routes": [route("/", "api", "all", filters=[rate_limit("100/second", burst=5, name="api")])]})
+        eventually(lambda: self.fetch(weir).status == 200, "within a moment", 20)
+
+    def test_a_sliding_log_is_exact(self):
+        weir = self.limited(rate_limit("20/hour", algorithm="sliding_log", name="api"))
+        self.assertEqual([200] * 20 + [429] * 3, self.statuses(weir, 23))
+        response = self.fetch(weir)
+        self.assertEqual('"api";q=20;w=3600', response.get("ratelimit-policy"))
+        self.assertAlmostEqual(3600, int(response.get("retry-after")), delta=60)
+
+    def test_limits_of_one_name_have_one_rate(self):
+        def told(one, other):
+            api = self.backend()
+            return self.refused_start({"upstreams": {"api": settings.upstream(api)}, "routes": [
+                route("/a", "api", "a", filters=[one]), route("/b", "api", "b", filters=[other])]})
+        self.assertIn("a limit called 'shared' has other numbers on another route",
+                      told(rate_limit("1/hour", name="shared"), rate_limit("2/hour", name="shared")))
+        self.assertIn("a limit called 'shared.x' has other numbers on another route", told(
+            {"rate_limit": {"name": "shared", "limits": [{"name": "x", "rate": "2/hour"}]}},
+            {"rate_limit": {"name": "shared", "limits": [{"name": "x", "rate": "2/hour", "burst": 1}]}}))
+        self.assertIn("a limit called 'places' has other numbers on another route",
+                      told({"concurrency_limit": {"max": 1, "name": "places"}}, {"concurrency_limit": {"max": 2, "name": "places"}}))
+
+    def test_a_store_that_is_full_says_so(self):
+        weir = self.limited(rate_limit("1/hour", key="header.x-user"), store={"max_size": "1MiB"})
+        with self.client(weir) as client:
+            for number in range(7000):
+                self.assertEqual(200, client.request(fields={"X-User": f"user-{number}"}).status)
+        self.assertIn("max_size", weir.events("store_full")[0])
+        self.assertGreater(weir.metric("weir_store_quotas_forgotten_total"), 0)
+        self.assertLessEqual(weir.metric("weir_store_quotas_bytes"), 1 << 20)
+        self.assertGreater(weir.metric("weir_store_quotas"), 1000)
 
     def test_a_shadow_refuses_nobody_and_says_whom_it_would(self):
         weir = self.limited(rate_limit("1/hour", mode="shadow"))

@@ -1,4 +1,4 @@
--- Takes from every quota, or from none. KEYS: one for each quota. ARGV: five for each: the algorithm, its two numbers,
+-- Takes from every quota, or from none. KEYS: one for each quota. ARGV: six for each: the algorithm, its three numbers,
 -- the most that it ever gives, the cost. Replies with a text of four integers for each: whether it allows, what remains,
 -- after how many microseconds the same take would pass, after how many it is whole again. store/meter.cpp has the
 -- formulas.
@@ -8,8 +8,11 @@ local wall = time[1] * 1000000 + time[2]
 local TICKS = 16
 local now = (wall - 1700000000000000) * TICKS
 
-local function gcra(state, interval, tolerance, burst, cost)
-  local arrival = math.max(tonumber(state) or now, now)
+-- An arrival later than `latest` from now was reckoned by other terms, or before the clock went back: it is cut to that,
+-- also when nothing is taken.
+local function gcra(state, interval, tolerance, latest, burst, cost)
+  local kept = tonumber(state) or now
+  local arrival = math.min(math.max(kept, now), now + latest)
   local next = arrival + interval * math.min(cost, burst + 1)
   local early = next - tolerance - now
   local allowed = early <= 0
@@ -21,6 +24,8 @@ local function gcra(state, interval, tolerance, burst, cost)
     reset = math.ceil((reached - now) / TICKS),
     state = string.format('%.0f', next),
     keep = (next - now) / TICKS,
+    cut = kept > arrival and string.format('%.0f', arrival),
+    keep_cut = latest / TICKS,
   }
 end
 
@@ -65,30 +70,86 @@ local function window(state, count, per, slides, cost)
   }
 end
 
+-- One member for each that was taken, by when; those of a clock that has gone back are forgotten.
+local function log(key, count, per, cost)
+  redis.call('ZREMRANGEBYSCORE', key, '-inf', string.format('%.0f', wall - per))
+  redis.call('ZREMRANGEBYSCORE', key, string.format('(%.0f', wall), '+inf')
+  local used = redis.call('ZCARD', key)
+  local left = count - used
+  local allowed = cost <= left
+  local function until_gone(index) -- the one with this index, 0 for the oldest
+    local found = redis.call('ZRANGE', key, index, index, 'WITHSCORES')
+    return found[2] and tonumber(found[2]) + per - wall or 0
+  end
+  local retry = 0
+  if not allowed then retry = cost > count and per or until_gone(cost - left - 1) end
+  return {
+    allowed = allowed,
+    remaining = math.max(left - (allowed and cost or 0), 0),
+    retry = retry,
+    reset = allowed and cost > 0 and per or until_gone(-1),
+    used = used,
+    keep = per,
+  }
+end
+
+local function take_from_log(key, used, cost)
+  local at = string.format('%.0f', wall)
+  for first = 1, cost, 500 do
+    local members = {}
+    for i = first, math.min(first + 499, cost) do
+      members[#members + 1] = at
+      members[#members + 1] = at .. ':' .. (used + i)
+    end
+    redis.call('ZADD', key, unpack(members))
+  end
+end
+
+-- A limit that changes its algorithm begins anew.
+local function state_of(key)
+  local state = redis.pcall('GET', key)
+  if type(state) ~= 'table' then return state or nil end
+  redis.call('DEL', key)
+end
+
 local function reckon(index, cost)
-  local at = (index - 1) * 5
-  local algorithm = ARGV[at + 1]
-  local first, second, most = tonumber(ARGV[at + 2]), tonumber(ARGV[at + 3]), tonumber(ARGV[at + 4])
-  local state = redis.call('GET', KEYS[index]) or nil
-  if algorithm == 'gcra' then return gcra(state, first, second, most, cost) end
+  local at = (index - 1) * 6
+  local key, algorithm = KEYS[index], ARGV[at + 1]
+  local first, second, third = tonumber(ARGV[at + 2]), tonumber(ARGV[at + 3]), tonumber(ARGV[at + 4])
+  if algorithm == 'log' then
+    if redis.call('TYPE', key).ok == 'string' then redis.call('DEL', key) end
+    return log(key, first, second, cost)
+  end
+  local state = state_of(key)
+  if algorithm == 'gcra' then return gcra(state, first, second, third, tonumber(ARGV[at + 5]), cost) end
   return window(state, first, second, algorithm == 'slide', cost)
+end
+
+local function set(key, state, keep)
+  redis.call('SET', key, state, 'PX', math.max(math.ceil(keep / 1000), 1))
+end
+
+local function take(key, outcome, cost)
+  if outcome.state then return set(key, outcome.state, outcome.keep) end
+  take_from_log(key, outcome.used, cost)
+  redis.call('PEXPIRE', key, math.max(math.ceil(outcome.keep / 1000), 1))
 end
 
 local outcomes, all_allow = {}, true
 for i = 1, #KEYS do
-  outcomes[i] = reckon(i, tonumber(ARGV[i * 5]))
+  outcomes[i] = reckon(i, tonumber(ARGV[i * 6]))
   all_allow = all_allow and outcomes[i].allowed
 end
 
 local reply = {}
 for i = 1, #KEYS do
   local outcome, told = outcomes[i], outcomes[i]
-  if tonumber(ARGV[i * 5]) > 0 then
-    if all_allow then
-      redis.call('SET', KEYS[i], outcome.state, 'PX', math.max(math.ceil(outcome.keep / 1000), 1))
-    else
-      told = reckon(i, 0) -- as it stands: nothing was taken
-    end
+  local cost = tonumber(ARGV[i * 6])
+  if cost > 0 and all_allow then
+    take(KEYS[i], outcome, cost)
+  elseif cost > 0 then
+    told = reckon(i, 0) -- as it stands: nothing was taken
+    if outcome.cut then set(KEYS[i], outcome.cut, outcome.keep_cut) end
   end
   reply[i] = string.format('%d %d %d %d', outcome.allowed and 1 or 0, told.remaining, outcome.retry, told.reset)
 end

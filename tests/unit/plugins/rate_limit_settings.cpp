@@ -62,6 +62,14 @@ TEST_CASE("rate_limit settings: windows have no burst and no fractions, and thro
   CHECK(told("{ rate: 5/second, mode: throttle, lease: 2 }") == kAt + ".lease: throttle takes no leases");
 }
 
+TEST_CASE("rate_limit settings: a sliding log counts ten thousand at most, exactly") {
+  CHECK(told("{ rate: 10000/minute, algorithm: sliding_log }") == "");
+  CHECK(told("{ rate: 10001/minute, algorithm: sliding_log }") ==
+        kAt + ".rate: a sliding_log remembers each request: 10000 at most");
+  CHECK(told("{ rate: 5/second, algorithm: sliding_log, lease: 2 }") ==
+        kAt + ".lease: a sliding_log is exact, leases are not");
+}
+
 TEST_CASE("rate_limit settings: what no store could count is refused") {
   CHECK(told("10000000/second") == kAt + ": too fast to be counted");
   CHECK(told("{ rate: 1/day, burst: 100000 }") == kAt + ".burst: such a burst takes a century to come back");

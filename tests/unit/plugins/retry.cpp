@@ -149,6 +149,14 @@ TEST_CASE("retry: a Retry-After that is too long ends the matter") {
                  {.status = 503, .fields = {{"retry-after", "Sun, 06 Nov 1994 08:49:37 GMT"}}}) == 3);
 }
 
+TEST_CASE("retry: a Retry-After beyond all numbers and dates isn't taken for none") {
+  for (const auto* value : {"99999999999999999999999", "18446744073709551615", "9223372036854775808",
+                            "Fri, 31 Dec 9999 23:59:59 GMT", "Tue, 01 Jan 2400 00:00:00 GMT"}) {
+    INFO(value);
+    CHECK(attempts("{ on: 503 }", {.status = 503, .fields = {{"retry-after", value}}}) == 1);
+  }
+}
+
 TEST_CASE("retry: 429 is tried again only when it says when") {
   CHECK(attempts("{ on: 429 }", {429}) == 1);
   CHECK(attempts("{ on: 429 }", {.status = 429, .fields = {{"retry-after", "1"}}}) == 3);

@@ -31,6 +31,48 @@ TEST_CASE("memory store: past its bound it forgets the values that were unused f
   CHECK(bench.wait(bench.small.get(bench.caller(), "999", 1000)).has_value());
 }
 
+TEST_CASE("memory store: the quotas have a bound, which may change, and what goes for want of room is counted") {
+  SmallBench bench;
+  const Limit limit{"api", Limit::Algorithm::gcra, 1, 1h, 1};
+  const auto take = [&](int key) {
+    const Take one[] = {{limit, std::to_string(key)}};
+    return bench.wait(bench.small.take(bench.caller(), one)).allowed;
+  };
+  for (int i = 0; i < 100; ++i) CHECK(take(i));
+  const auto few = bench.small.usage();
+  CHECK(few.quotas == 100);
+  CHECK(few.bytes > 100 * 50);
+  CHECK(few.forgotten == 0);
+  CHECK_FALSE(take(0));
+  for (int i = 100; i < 1000; ++i) CHECK(take(i));
+  const auto many = bench.small.usage();
+  CHECK(many.bytes <= 64 << 10);
+  CHECK(many.quotas + many.forgotten == 1000);
+  bench.small.bound_quotas(Bytes{1 << 20});
+  for (int i = 1000; i < 2000; ++i) CHECK(take(i));
+  CHECK(bench.small.usage().forgotten == many.forgotten);
+  bench.clock.advance(2h);
+  bench.small.bound_quotas(Bytes{16 << 10});
+  for (int i = 2000; i < 2010; ++i) CHECK(take(i));
+  CHECK(bench.small.usage().forgotten == many.forgotten);  // those that went were over
+}
+
+TEST_CASE("memory store: what a sliding log remembers counts against the bound, and is given back") {
+  SmallBench bench;
+  const Limit limit{"exact", Limit::Algorithm::sliding_log, 1000, 1s};
+  const auto take = [&](uint64_t cost) {
+    const Take one[] = {{limit, "k", cost}};
+    return bench.wait(bench.small.take(bench.caller(), one)).allowed;
+  };
+  CHECK(take(1));
+  const auto before = bench.small.usage().bytes;
+  CHECK(take(500));
+  CHECK(bench.small.usage().bytes >= before + 500 * sizeof(Duration));
+  bench.clock.advance(1s);
+  CHECK(take(1));
+  CHECK(bench.small.usage().bytes < before + 100 * sizeof(Duration));
+}
+
 TEST_CASE("memory store: a claim is refused when it is full, never forgotten") {
   SmallBench bench;
   int made = 0;

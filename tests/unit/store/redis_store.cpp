@@ -54,6 +54,106 @@ TEST_CASE("redis store: every key is given its end with its first write") {
   }
 }
 
+TEST_CASE("redis store: a key lives as long as what it says matters") {
+  RedisServer server;
+  RedisWorker worker(RedisWorker::settings(server.address()));
+  const auto left = [&](std::string_view key) {
+    return std::chrono::milliseconds(std::stoll(server.say("PTTL " + std::string(key)).substr(1)));
+  };
+  const auto to_edge = [&] {  // of a minute of the calendar
+    const Limit minute{"edge", Limit::Algorithm::fixed_window, 1, 1min};
+    server.pass(take(worker, minute, "e")->quotas[0].reset_after);
+  };
+  to_edge();
+  const Limit even{"even", Limit::Algorithm::gcra, 60, 1h, 10};
+  const Limit narrow{"narrow", Limit::Algorithm::gcra, 1, 1h, 1};
+  const Take two[] = {{even, "k", 2}, {narrow, "k"}};
+  REQUIRE(worker.finish(worker.store->take(worker.caller(), two))->allowed);
+  CHECK(left("weir:q:{k}:even") == 2min);
+  CHECK(left("weir:q:{k}:narrow") == 1h);
+  REQUIRE_FALSE(worker.finish(worker.store->take(worker.caller(), two))->allowed);
+  CHECK(left("weir:q:{k}:even") == 2min);
+  server.pass(1min);
+  for (const auto& [name, algorithm, lives] : {std::tuple{"fixed", Limit::Algorithm::fixed_window, Duration(1min)},
+                                               std::tuple{"slide", Limit::Algorithm::sliding_window, Duration(2min)},
+                                               std::tuple{"log", Limit::Algorithm::sliding_log, Duration(1min)}}) {
+    INFO(name);
+    REQUIRE(take(worker, {name, algorithm, 5, 1min})->allowed);
+    CHECK(left(std::string("weir:q:{k}:") + name) == lives);
+  }
+  REQUIRE(worker.put("a", "b"));
+  CHECK(left("weir:v:a") == 1min);
+  REQUIRE(worker.finish(worker.store->append(worker.caller(), "log", "e", 5)));
+  CHECK(left("weir:l:log") == 24h * 30);
+  REQUIRE(worker.finish(worker.store->beat(worker.caller())));
+  CHECK(left("weir:i:instances") == 5s);
+}
+
+TEST_CASE("redis store: a claim lives until its lease, or what is remembered of it, is over") {
+  RedisServer server;
+  RedisWorker worker(RedisWorker::settings(server.address()));
+  const auto left = [&] { return std::chrono::milliseconds(std::stoll(server.say("PTTL weir:c:c").substr(1))); };
+  const auto claim = [&](std::string_view owner, ClaimTerms::Lapsed lapsed = ClaimTerms::Lapsed::tell) {
+    const auto made = worker.finish(worker.store->claim(worker.caller(), "c", {owner, "fp", 10s, 60s, lapsed}));
+    REQUIRE(made);
+    return *made;
+  };
+  CHECK(claim("a").state == Claim::State::mine);
+  CHECK(left() == 60s);
+  server.pass(9s);
+  CHECK(claim("b").state == Claim::State::running);
+  CHECK(claim("b").left == 1s);
+  CHECK(*worker.finish(worker.store->renew(worker.caller(), "c", "a", 10s)));
+  CHECK(left() == 51s);
+  server.pass(10s);
+  CHECK(claim("b").state == Claim::State::lapsed);
+  CHECK(*worker.finish(worker.store->renew(worker.caller(), "c", "a", 100s)));
+  CHECK(left() == 100s);
+  server.pass(100s);
+  CHECK(claim("b", ClaimTerms::Lapsed::take_over).state == Claim::State::mine);
+  CHECK_FALSE(*worker.finish(worker.store->renew(worker.caller(), "c", "a", 10s)));
+  CHECK_FALSE(*worker.finish(worker.store->complete(worker.caller(), "c", "a", "late", 5s)));
+  CHECK(*worker.finish(worker.store->complete(worker.caller(), "c", "b", "done", 5s)));
+  CHECK(left() == 5s);
+  CHECK_FALSE(*worker.finish(worker.store->release(worker.caller(), "c", "b")));
+  CHECK(claim("d").result == "done");
+  server.pass(5s);
+  CHECK(claim("d").state == Claim::State::mine);
+}
+
+TEST_CASE("redis store: a clock that goes back refuses nobody for as long as it went") {
+  RedisServer server;
+  RedisWorker worker(RedisWorker::settings(server.address()));
+  const Limit even{"even", Limit::Algorithm::gcra, 10, 1s, 5};
+  for (int i = 0; i < 5; ++i) REQUIRE(take(worker, even)->allowed);
+  const Limit exact{"exact", Limit::Algorithm::sliding_log, 2, 1s};
+  for (int i = 0; i < 2; ++i) REQUIRE(take(worker, exact)->allowed);
+  server.pass(-1h);
+  const auto refused = take(worker, even);
+  REQUIRE(refused);
+  CHECK_FALSE(refused->allowed);
+  CHECK(refused->quotas[0].retry_after == 100ms);
+  CHECK(take(worker, exact)->allowed);
+  server.pass(100ms);
+  CHECK(take(worker, even)->allowed);
+  CHECK_FALSE(take(worker, even)->allowed);
+}
+
+TEST_CASE("redis store: a clock that goes back keeps no dead instance in the count") {
+  RedisServer server;
+  RedisWorker one(RedisWorker::settings(server.address()));
+  RedisWorker two(RedisWorker::settings(server.address()));
+  CHECK(*one.finish(one.store->beat(one.caller())) == 1);
+  CHECK(*two.finish(two.store->beat(two.caller())) == 2);
+  server.pass(-1h);
+  CHECK(*two.finish(two.store->beat(two.caller())) == 1);
+  CHECK(*one.finish(one.store->beat(one.caller())) == 2);
+  server.pass(4s);
+  CHECK(*two.finish(two.store->beat(two.caller())) == 2);
+  server.pass(2s);
+  CHECK(*two.finish(two.store->beat(two.caller())) == 1);
+}
+
 TEST_CASE("redis store: a server that came back empty is taught the scripts again, within the call") {
   RedisServer server;
   RedisWorker worker(RedisWorker::settings(server.address()));
