@@ -46,9 +46,4 @@ void OrderTable::grow() {
   }
 }
 
-void OrderTable::clear() {
-  bits_ = 0;
-  buckets_ = {};
-}
-
 }  // namespace weir::plugins

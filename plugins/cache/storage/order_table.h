@@ -38,7 +38,6 @@ class OrderTable {
   void set(uint64_t hash, PurgeForce force, uint64_t number);
   /// Those that are about it, as far as can be told.
   LatestOrders find(uint64_t hash) const;
-  void clear();
   /// What it takes, in bytes.
   size_t bytes() const { return buckets_.size() * sizeof(Bucket); }
 

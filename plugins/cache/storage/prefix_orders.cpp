@@ -33,10 +33,4 @@ PurgeVerdict PrefixOrders::judge(uint64_t since, std::string_view url) const {
   return verdict;
 }
 
-void PrefixOrders::clear() {
-  by_age_.clear();
-  prefixes_.clear();
-  bytes_ = 0;
-}
-
 }  // namespace weir::plugins

@@ -20,7 +20,6 @@ class PrefixOrders {
   /// What the orders behind `since` say of this URL. As many steps as it has characters at the most, however many
   /// prefixes there are.
   PurgeVerdict judge(uint64_t since, std::string_view url) const;
-  void clear();
 
  private:
   using Prefixes = std::map<std::string, LatestOrders, std::less<>>;
