@@ -35,7 +35,8 @@ TEST_CASE("memory store: the quotas have a bound, which may change, and what goe
   SmallBench bench;
   const Limit limit{"api", Limit::Algorithm::gcra, 1, 1h, 1};
   const auto take = [&](int key) {
-    const Take one[] = {{limit, std::to_string(key)}};
+    const auto text = std::to_string(key);
+    const Take one[] = {{limit, text}};
     return bench.wait(bench.small.take(bench.caller(), one)).allowed;
   };
   for (int i = 0; i < 100; ++i) CHECK(take(i));

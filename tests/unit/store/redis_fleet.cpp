@@ -104,8 +104,8 @@ TEST_CASE("redis cluster: keys are found on the nodes that have them, and limits
 TEST_CASE("redis cluster: limits of other keys are taken together when they name a slot") {
   Cluster cluster;
   RedisWorker worker(cluster.settings());
-  const Limit by_ip{"ip", Limit::Algorithm::gcra, 1, 1h, 5, "login"};
-  const Limit by_user{"user", Limit::Algorithm::gcra, 1, 1h, 5, "login"};
+  const Limit by_ip{.name = "ip", .per = 1h, .burst = 5, .slot = "login"};
+  const Limit by_user{.name = "user", .per = 1h, .burst = 5, .slot = "login"};
   const Take both[] = {{by_ip, "10.0.0.1"}, {by_user, "ann"}};
   CHECK(worker.finish(worker.store->take(worker.caller(), both))->allowed);
 }
