@@ -20,7 +20,8 @@ CacheParts::CacheParts(const CacheSettings& settings, const FilterContext::Scope
       forms(context.process_state<KeyForms>("cache " + name.state, {})),
       key(forms->share(CacheKey(settings, context.paths))),
       shelf(context.process_state<Shelf>("cache " + name.state, shelf_settings(settings))),
-      feed(context.process_state<PurgeFeed>("cache " + name.state, {name.state, context.announcer})),
+      feed(context.process_state<PurgeFeed>("cache " + name.state,
+                                            {name.state, context.announcer, &context.metrics, name.label})),
       longer(context.process_state<LongerKeys>("cache " + name.state, {})),
       shared(shared_level(settings, name.state)),
       uncacheable_ttl(settings.uncacheable_ttl),
@@ -30,9 +31,6 @@ CacheParts::CacheParts(const CacheSettings& settings, const FilterContext::Scope
       refused_refreshes(context.metrics.counter(
           "cache_refreshes_refused", "Refreshes of stale responses that did not begin: too many were under way",
           {{"cache", name.label}})),
-      purge_logs_lost_(context.metrics.counter("cache_purge_logs_lost",
-                                               "Losses of the store's purges, after which what was stored is validated",
-                                               {{"cache", name.label}})),
       bytes_(context.metrics.gauge("cache_bytes", "Memory of stored responses, heads and keys with them",
                                    {{"cache", name.label}})),
       objects_(context.metrics.gauge("cache_objects", "Stored responses", {{"cache", name.label}})),
@@ -43,7 +41,6 @@ CacheParts::CacheParts(const CacheSettings& settings, const FilterContext::Scope
 
 void CacheParts::measure() const {
   const auto size = shelf->size();
-  purge_logs_lost_.set(static_cast<int64_t>(feed->losses()));
   bytes_.set(static_cast<int64_t>(size.bytes));
   objects_.set(static_cast<int64_t>(size.objects));
   evictions_.set(static_cast<int64_t>(size.evictions));

@@ -56,7 +56,6 @@ struct CacheParts {
   SharedCount& refused_refreshes;
 
  private:
-  SharedCount& purge_logs_lost_;
   SharedCount& bytes_;
   SharedCount& objects_;
   SharedCount& evictions_;

@@ -34,6 +34,12 @@ PurgeFeed::PurgeFeed(const Settings& settings)
       id_(random_id()),
       announcer_(settings.announcer) {
   if (!announcer_) return;
+  if (settings.metrics) {
+    const FilterMetrics::Labels labels{{"cache", settings.label}};
+    held_ = settings.metrics->hold({{"", labels}});
+    lost_ = &settings.metrics->counter(
+        "cache_purge_logs_lost", "Losses of the store's purges, after which what was stored is validated", labels);
+  }
   following_ = announcer_->follow(log_, {.hear = [this](const store::Entry& entry) { hear(entry); },
                                          .lost = [this] { lose(); },
                                          .caught_up = [this] { catch_up(); }});
@@ -93,6 +99,7 @@ void PurgeFeed::lose() {
       {{"cache", name_}, {"consequence", is_of_concern ? "what was stored is validated before it is used" : "none"}});
   purges_.lose_log(is_of_concern ? Purges::Missed::some : Purges::Missed::none);
   if (is_of_concern) losses_.fetch_add(1, std::memory_order_relaxed);
+  if (is_of_concern && lost_) lost_->add();
   has_marked_ = true;
   give(kMark);
 }

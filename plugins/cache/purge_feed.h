@@ -6,6 +6,7 @@
 #include <string_view>
 
 #include "base/paced.h"
+#include "exchange/filter_metrics.h"
 #include "plugins/cache/storage/purges.h"
 #include "store/announcer.h"
 
@@ -20,6 +21,8 @@ class PurgeFeed {
   struct Settings {
     std::string name;
     store::Announcer* announcer = nullptr;  // null: nobody else is told
+    FilterMetrics* metrics = nullptr;       // null: nobody looks
+    std::string label;                      // in them
   };
   static bool compatible(const Settings& old, const Settings& now) { return old.announcer == now.announcer; }
   explicit PurgeFeed(const Settings& settings);
@@ -49,6 +52,8 @@ class PurgeFeed {
   const std::string log_;
   const std::string id_;  // whose orders are obeyed already when they are heard
   store::Announcer* const announcer_;
+  FilterMetrics::Hold held_;
+  SharedCount* lost_ = nullptr;
   bool has_marked_ = false;                  // the follower's thread
   std::atomic<bool> is_of_concern_ = false;  // shared, or has had an order
   std::atomic<uint64_t> losses_ = 0;

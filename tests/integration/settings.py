@@ -108,7 +108,7 @@ def circuit_breaker(**values):
     """The block of an upstream, and of a route's filter."""
     names = {"min_requests": "min_requests", "open": "open", "max_open": "max_open", "half_open_requests": "half_open_requests",
              "half_open_successes": "half_open_successes", "window": "window", "slow": "slow", "scope": "scope",
-             "failure_ratio": "failure_ratio", "name": "name", "shared": "shared"}
+             "failure_ratio": "failure_ratio", "name": "name", "shared": "shared", "statuses": "statuses"}
     return {"circuit_breaker": _named(names, values)}
 
 
