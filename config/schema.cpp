@@ -20,9 +20,9 @@ Json definitions() {
   Json share{{"type", "number"}, {"minimum", 0}, {"maximum", 1}};
   return {
       {"environment", environment},
-      {"duration", {{"anyOf", {pattern("^(0|[0-9]+(\\.[0-9]+)?(ns|us|ms|s|m|h|d))$"), zero, environment}}}},
+      {"duration", {{"anyOf", {pattern("^(0|([0-9]+(\\.[0-9]+)?(ns|us|ms|s|m|h|d))+)$"), zero, environment}}}},
       {"size",
-       {{"anyOf", {pattern("^[0-9]+(\\.[0-9]+)?(B|KiB|MiB|GiB|TiB|k|m|g|t|KB|kB|MB|GB|TB)?$"), number, environment}}}},
+       {{"anyOf", {pattern("^[0-9]+(\\.[0-9]+)?([KkMmGgTt]?[Bb]|[KkMmGgTt]([Ii][Bb])?)?$"), number, environment}}}},
       {"rate", {{"anyOf", {pattern("^[0-9]+(\\.[0-9]+)?/(second|minute|hour|day|s|m|h|d)$"), environment}}}},
       {"ratio", {{"anyOf", {pattern("^[0-9]+(\\.[0-9]+)?%?$"), share, environment}}}},
   };

@@ -1,8 +1,11 @@
 #include "base/units.h"
 
+#include <algorithm>
 #include <array>
 #include <charconv>
 #include <cmath>
+
+#include "base/text.h"
 
 namespace weir {
 
@@ -21,15 +24,14 @@ constexpr std::array kSizes{Unit{"TiB", 1099511627776.0},
                             Unit{"MiB", 1048576.0},
                             Unit{"KiB", 1024.0},
                             Unit{"B", 1},
-                            Unit{"t", 1099511627776.0},
-                            Unit{"g", 1073741824.0},
-                            Unit{"m", 1048576.0},
-                            Unit{"k", 1024.0},
+                            Unit{"T", 1099511627776.0},
+                            Unit{"G", 1073741824.0},
+                            Unit{"M", 1048576.0},
+                            Unit{"K", 1024.0},
                             Unit{"TB", 1e12},
                             Unit{"GB", 1e9},
                             Unit{"MB", 1e6},
                             Unit{"KB", 1e3},
-                            Unit{"kB", 1e3},
                             Unit{"", 1}};
 constexpr std::array kPeriods{Unit{"day", 86400e9}, Unit{"hour", 3600e9}, Unit{"minute", 60e9}, Unit{"second", 1e9},
                               Unit{"d", 86400e9},   Unit{"h", 3600e9},    Unit{"m", 60e9},      Unit{"s", 1e9}};
@@ -54,14 +56,7 @@ std::optional<double> size_of(const std::array<Unit, N>& units, std::string_view
   return std::nullopt;
 }
 
-/// Number times unit, as a whole count below `limit`.
-template <size_t N>
-std::optional<double> parse_amount(std::string_view text, const std::array<Unit, N>& units, double limit) {
-  const auto number = take_number(text);
-  const auto unit = size_of(units, text);
-  if (!number || !unit || *number * *unit >= limit) return std::nullopt;
-  return std::round(*number * *unit);
-}
+constexpr double kLimit = 9.2e18;  // of a count, which must fit into 63 bits
 
 std::string shortest(double value) {
   std::array<char, 330> digits;  // the largest double has 309
@@ -82,15 +77,27 @@ std::string format_amount(uint64_t count, const std::array<Unit, N>& units, size
 
 std::optional<Duration> parse_duration(std::string_view text) {
   if (text == "0") return Duration::zero();
-  const auto count = parse_amount(text, kDurations, 9.2e18);
-  if (!count) return std::nullopt;
-  return Duration(static_cast<int64_t>(*count));
+  double count = 0;
+  double unit_before = kLimit;
+  do {
+    const auto number = take_number(text);
+    const auto name = text.substr(0, text.find_first_of("0123456789"));
+    const auto unit = size_of(kDurations, name);
+    if (!number || !unit || *unit >= unit_before) return std::nullopt;
+    count += *number * *unit;
+    if (count >= kLimit) return std::nullopt;
+    unit_before = *unit;
+    text.remove_prefix(name.size());
+  } while (!text.empty());
+  return Duration(static_cast<int64_t>(std::round(count)));
 }
 
 std::optional<Bytes> parse_bytes(std::string_view text) {
-  const auto count = parse_amount(text, kSizes, 9.2e18);
-  if (!count) return std::nullopt;
-  return Bytes{static_cast<uint64_t>(*count)};
+  const auto number = take_number(text);
+  const auto* const unit =
+      std::ranges::find_if(kSizes, [&](const Unit& one) { return equals_ignoring_case(one.name, text); });
+  if (!number || unit == kSizes.end() || *number * unit->size >= kLimit) return std::nullopt;
+  return Bytes{static_cast<uint64_t>(std::round(*number * unit->size))};
 }
 
 std::optional<Rate> parse_rate(std::string_view text) {

@@ -33,9 +33,9 @@ struct Ratio {
 };
 
 // How an engineer writes them. All of the text must fit; nothing otherwise (unknown unit, sign, overflow).
-std::optional<Duration> parse_duration(std::string_view text);  // 250us 250ms 1.5s 5m 1h 1d, and a bare 0
-std::optional<Bytes> parse_bytes(
-    std::string_view text);  // 512, 512B, 64KiB (or k), 10MiB (m), 1GiB (g); KB MB GB are powers of ten
+std::optional<Duration> parse_duration(std::string_view text);  // 250us 250ms 1.5s 1m30s 1h 1d, and a bare 0
+/// 512, 512B, 64KiB or 64K, 10MiB or 10M, 1GiB or 1G; KB MB GB are powers of ten. In any case of letters.
+std::optional<Bytes> parse_bytes(std::string_view text);
 std::optional<Rate> parse_rate(std::string_view text);    // 100/second|minute|hour|day, s|m|h|d too; count above 0
 std::optional<Ratio> parse_ratio(std::string_view text);  // 50% or 0.5, within 0 and 1
 

@@ -13,6 +13,8 @@ TEST_CASE("units: a duration is a number and a unit") {
   CHECK(parse_duration("1.5s") == 1500ms);
   CHECK(parse_duration("1d") == 24h);
   CHECK(parse_duration("10us") == 10us);
+  CHECK(parse_duration("1m30s") == 90s);
+  CHECK(parse_duration("1h5m") == 65min);
 }
 
 TEST_CASE("units: zero is a duration with and without a unit") {
@@ -21,8 +23,8 @@ TEST_CASE("units: zero is a duration with and without a unit") {
 }
 
 TEST_CASE("units: what isn't a duration is refused") {
-  for (const auto* text :
-       {"", "s", "5", "-1s", "+1s", "1 s", "5x", "off", "1s2", "1e3s", "nan", "inf", "999999999d", ".5s"}) {
+  for (const auto* text : {"", "s", "5", "-1s", "+1s", "1 s", "5x", "off", "1s2", "1e3s", "nan", "inf", "999999999d",
+                           ".5s", "30s1m", "1m1m", "1m30", "100000d100000h"}) {
     CAPTURE(text);
     CHECK_FALSE(parse_duration(text));
   }
@@ -36,7 +38,14 @@ TEST_CASE("units: sizes count in powers of two, or of ten where the unit says so
   CHECK(parse_bytes("1.5MiB") == Bytes{1572864});
   CHECK(parse_bytes("1GiB") == Bytes{1u << 30});
   CHECK(parse_bytes("1MB") == Bytes{1000000});
-  for (const auto* text : {"", "KiB", "-1", "1 KiB", "1kib", "99999999999TiB"}) {
+  CHECK(parse_bytes("20MiB") == Bytes{20u << 20});
+  CHECK(parse_bytes("20M") == Bytes{20u << 20});
+  CHECK(parse_bytes("20m") == Bytes{20u << 20});
+  CHECK(parse_bytes("20MB") == Bytes{20'000'000});
+  CHECK(parse_bytes("20mb") == Bytes{20'000'000});
+  CHECK(parse_bytes("2g") == Bytes{2ull << 30});
+  CHECK(parse_bytes("2K") == Bytes{2048});
+  for (const auto* text : {"", "KiB", "-1", "1 KiB", "1kiB/s", "20MM", "99999999999TiB"}) {
     CAPTURE(text);
     CHECK_FALSE(parse_bytes(text));
   }
