@@ -4,6 +4,8 @@
 #include <array>
 #include <iterator>
 
+#include "config/foreign.h"
+
 namespace weir::config {
 
 namespace {
@@ -56,6 +58,7 @@ std::string nearest(std::string_view word, const std::vector<std::string>& candi
 }
 
 std::string did_you_mean(std::string_view word, const std::vector<std::string>& candidates) {
+  if (auto hint = foreign_word(word, candidates); !hint.empty()) return hint;
   const auto meant = nearest(word, candidates);
   return meant.empty() ? "" : "did you mean '" + meant + "'? ";
 }

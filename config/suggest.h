@@ -13,7 +13,7 @@ namespace weir::config {
 /// The candidate that someone who typed `word` most likely meant; empty when none is near.
 std::string nearest(std::string_view word, const std::vector<std::string>& candidates);
 
-/// "did you mean 'burst'? " or nothing.
+/// "did you mean 'burst'? ", the hint for a word of another proxy, or nothing.
 std::string did_you_mean(std::string_view word, const std::vector<std::string>& candidates);
 
 /// A Problem at `name` unless it is one of `known`: "no upstream is named 'apii'".
