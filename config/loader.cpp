@@ -52,6 +52,15 @@ size_t first_too_deep(std::string_view text) {
   return text.size();
 }
 
+/// Many a text of another proxy's configuration is no text in YAML.
+std::string_view quoting_hint(std::string_view text, const YAML::Mark& mark) {
+  if (mark.is_null() || static_cast<size_t>(mark.pos) > text.size()) return {};
+  const auto begin = text.substr(0, static_cast<size_t>(mark.pos)).rfind('\n') + 1;  // npos + 1 is 0
+  const auto line = text.substr(begin, text.find('\n', begin) - begin);
+  if (line.find_first_of("?*{[%@`!&") == std::string_view::npos) return {};
+  return "quote a text that has one of ? * { } [ ] , : # & ! % @ or `: path: '/a?b', host: '*.example.com'";
+}
+
 /// Problems on the way are kept only then: a syntax error is told alone.
 void parse(std::string_view text, uint32_t file, Document::Nodes& nodes, Problems& problems) {
   const size_t before = problems.size();
@@ -67,7 +76,7 @@ void parse(std::string_view text, uint32_t file, Document::Nodes& nodes, Problem
     problems.add(place(file, refused.mark), refused.message);
   } catch (const YAML::Exception& error) {
     problems.drop_after(before);
-    problems.add(place(file, error.mark), "not YAML: " + error.msg);
+    problems.add(place(file, error.mark), "not YAML: " + error.msg, std::string(quoting_hint(text, error.mark)));
   }
   nodes.root = nullptr;
 }

@@ -2,10 +2,13 @@
 
 #include <initializer_list>
 #include <string>
+#include <string_view>
 #include <unordered_set>
 #include <vector>
 
 namespace weir::config {
+
+inline constexpr std::string_view kNameHint = "a name is printable and contains no '/'";
 
 /// The names that settings may refer to, in the order of the file. Looked up by hash: every route asks.
 class NameSet {

@@ -136,8 +136,9 @@ void Problems::for_each_warning(const std::function<void(const Problem&, std::st
 
 Problem Problems::shown(const Problem& problem) const {
   Problem told = problem;
-  told.message = redaction_.message(problem.message, problem.at);
-  told.hint = redaction_.message(problem.hint, problem.at);
+  told.message = without_controls(redaction_.message(problem.message, problem.at));
+  told.hint = without_controls(redaction_.message(problem.hint, problem.at));
+  told.at.path = without_controls(problem.at.path);
   return told;
 }
 
@@ -199,7 +200,7 @@ std::string Problems::json() const {
                     {"line", problem->at.line},
                     {"column", column},
                     {"length", count_characters(part)},
-                    {"path", problem->at.path},
+                    {"path", told.at.path},
                     {"message", told.message},
                     {"hint", told.hint}});
   }

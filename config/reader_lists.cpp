@@ -6,6 +6,7 @@
 #include "config/node.h"
 #include "config/reader.h"
 #include "config/suggest.h"
+#include "config/utf8.h"
 
 namespace weir::config {
 
@@ -70,7 +71,9 @@ Reader Reader::entry(size_t index) {
   Reader entry(*this, value, path_ + (path_.empty() ? "" : ".") + name->text);
   entry.name_ = name;
   entry.rules_ = rules_;
-  entry.rules_.non_empty = entry.rules_.fields = false;
+  entry.rules_.non_empty = entry.rules_.fields = entry.rules_.names = false;
+  if (rules_.names && !is_printable_name(name->text))
+    pass_->problems->add(locate(name, path_), shown(name->text) + " is not a name", std::string(kNameHint));
   if (rules_.fields && is_secret_name(name->text)) entry.rules_.secret = true;
   entry.written_ = written_entry(name->text);
   return entry;

@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "config/environment.h"
+#include "config/foreign.h"
 #include "config/node.h"
 #include "config/reader.h"
 #include "config/suggest.h"
@@ -54,8 +55,13 @@ std::optional<std::string> Reader::scalar(std::string_view what, std::string_vie
   if (!expanded.values.empty()) pass_->masked.emplace(expanded.text, masked_ = expanded.masked);
   if (expanded.unclosed) {
     problem("'${' without '}'", "write ${NAME}, ${NAME:-default}, or $$ for a dollar");
+  } else if (is_group_number(expanded.missing)) {
+    problem("the environment has no " + expanded.missing,
+            R"(\1 is the first group of the expression, in rewrite.to alone)");
   } else if (!expanded.missing.empty()) {
     problem("the environment has no " + expanded.missing, "set it, or write ${" + expanded.missing + ":-default}");
+  } else if (auto hint = rules_.no_variables ? foreign_variable(node_->text) : ""; !hint.empty()) {
+    problem(shown(node_->text) + " has a variable of another proxy", std::move(hint) + "; $$ is a dollar sign");
   } else {
     return std::move(expanded.text);
   }
@@ -84,6 +90,10 @@ bool Reader::allows(double number, const std::string& text) {
 bool Reader::allows_text(const std::string& text) {
   if (rules_.non_empty && text.empty()) {
     problem("is empty", "write a text");
+    return false;
+  }
+  if (rules_.names && !is_printable_name(text)) {
+    problem(shown(text) + " is not a name", std::string(kNameHint));
     return false;
   }
   return rules_.words.empty() || is_among(text, rules_.words);

@@ -25,6 +25,8 @@ Rules& Rules::operator+=(const Rules& more) {
   secret |= more.secret;
   fields |= more.fields;
   list_of_one |= more.list_of_one;
+  no_variables |= more.no_variables;
+  names |= more.names;
   return *this;
 }
 

@@ -27,6 +27,8 @@ struct Rules {
   bool secret = false;
   bool fields = false;
   bool list_of_one = false;
+  bool no_variables = false;
+  bool names = false;
 
   Rules& operator+=(const Rules& more);
 };
@@ -51,5 +53,10 @@ inline const Rules secret{.secret = true};  // masked wherever the configuration
 /// Of a block whose keys are names of fields or parameters: those behind telling names (is_secret_name) are secrets.
 inline const Rules field_values{.fields = true};
 inline const Rules list_of_one{.list_of_one = true};  // `on: 503` is `on: [503]`
+/// Variables of other proxies (`$host`, `%[src]`) are refused, with what Weir has instead; `$$host` is the text
+/// "$host".
+inline const Rules no_variables{.no_variables = true};
+/// The text, or each key of a block, is a name that logs, fields, metrics and URLs can carry: printable, without '/'.
+inline const Rules names{.names = true};
 
 }  // namespace weir::config

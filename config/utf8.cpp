@@ -64,6 +64,34 @@ size_t first_unprintable(std::string_view text) {
   return at;
 }
 
+bool is_printable_name(std::string_view text) {
+  if (text.empty() || text.front() == ' ' || text.back() == ' ') return false;
+  for (size_t at = 0; at < text.size();) {
+    const size_t size = size_by_lead(byte(text[at]));
+    if (!is_valid(text.substr(at), size)) return false;
+    const char32_t c = decode_character(text.substr(at), size);
+    const bool is_control = c < 0x20 || (c >= 0x7f && c < 0xa0) || c == 0x2028 || c == 0x2029;
+    if (is_control || c == '/') return false;
+    at += size;
+  }
+  return true;
+}
+
+std::string without_controls(std::string_view text) {
+  constexpr std::string_view kDigits = "0123456789abcdef";
+  std::string out;
+  for (const char c : text) {
+    if (byte(c) >= 0x20 && byte(c) != 0x7f) {
+      out += c;
+    } else {
+      out += "\\x";
+      out += kDigits[byte(c) >> 4];
+      out += kDigits[byte(c) & 15];
+    }
+  }
+  return out;
+}
+
 size_t character_size(std::string_view text) { return std::clamp<size_t>(size_by_lead(byte(text[0])), 1, text.size()); }
 
 size_t count_characters(std::string_view text) {

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstddef>
+#include <string>
 #include <string_view>
 
 namespace weir::config {
@@ -8,6 +9,13 @@ namespace weir::config {
 /// The position of the first byte that isn't UTF-8 or is a control character other than tab, LF and CR; the
 /// text's size when all is well.
 size_t first_unprintable(std::string_view text);
+
+/// Whether logs, header fields, metrics and URLs can carry `text` as a name: not empty, valid, without control
+/// characters, line separators, '/' and blanks at its ends.
+bool is_printable_name(std::string_view text);
+
+/// `text` with its control characters as escapes: \x0d.
+std::string without_controls(std::string_view text);
 
 /// Bytes of the character at the start of a non-empty, valid `text`.
 size_t character_size(std::string_view text);

@@ -114,7 +114,7 @@ void decode(config::Reader& r, EarlyRefreshSettings& settings) {
 
 void decode(config::Reader& r, CacheStatusSettings& settings) {
   r.shorthand("name");
-  r.optional("name", settings.name, "what this cache calls itself in Cache-Status", config::non_empty);
+  r.optional("name", settings.name, "what this cache calls itself in Cache-Status", config::non_empty, config::names);
   r.optional("key", settings.key, "tell the key, too: it may hold what a client shouldn't see");
 }
 

@@ -75,7 +75,8 @@ void decode(config::Reader& r, UpstreamBreakerSettings& out) {
 
 void decode(config::Reader& r, RouteBreakerSettings& out) {
   decode_breaker(r, out.breaker);
-  r.optional("name", out.name, "what metrics and the admin API call it; the route's when left out", config::non_empty);
+  r.optional("name", out.name, "what metrics and the admin API call it; the route's when left out", config::non_empty,
+             config::names);
 }
 
 }  // namespace weir::plugins
