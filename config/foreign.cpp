@@ -50,14 +50,14 @@ constexpr Word kWords[] = {
     {"TLS1.3", kVersion},
     {"VersionTLS12", kVersion},
     {"VersionTLS13", kVersion},
-    {"ssl", "write tls"},
+    {"ssl", "write tls", "tls"},
     {"ssl_certificate", "write tls: { certificates: [{ cert: …, key: … }] }"},
     {"ssl_certificate_key", "write tls: { certificates: [{ cert: …, key: … }] }"},
     {"ssl_protocols", "write tls: { min_version: \"1.2\" }"},
     // Where clients connect, and which requests a route takes.
     {"listen", "write bind", "bind"},
-    {"listen", kListeners},
-    {"http", kListeners},
+    {"listen", kListeners, "listeners"},
+    {"http", kListeners, "listeners"},
     {"server", kUpstreams, "upstreams"},
     {"server", "write endpoints", "endpoints"},
     {"servers", "write endpoints", "endpoints"},
@@ -101,7 +101,7 @@ constexpr Word kWords[] = {
     {"basicAuth", kNoLogins},
     {"forwardAuth", kNoLogins},
     {"forward_auth", kNoLogins},
-    {"jwt", kNoLogins},
+    {"jwt", kNoLogins, "request_id"},
     {"add_header", kFields},
     {"proxy_set_header", kFields},
     {"header", kFields, "headers"},
@@ -218,7 +218,10 @@ std::string dollar_hint(std::string_view text) {
   if (is_in_braces) return {};  // the environment
   const auto end = std::ranges::find_if_not(text, is_word_byte);
   const auto name = text.substr(0, static_cast<size_t>(end - text.begin()));
-  auto hint = variable_hint(name);
+  const auto after = text.substr(name.size());
+  const bool is_price =
+      is_group_number(name) && after.size() > 1 && after[0] == '.' && is_group_number(after.substr(1, 1));
+  auto hint = is_price ? std::string() : variable_hint(name);
   return hint.empty() ? hint : "'$" + std::string(name) + "' is not replaced; " + std::move(hint);
 }
 

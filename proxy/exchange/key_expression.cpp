@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "base/arena_text.h"
+#include "config/foreign.h"
 #include "config/suggest.h"
 #include "exchange/client_networks.h"
 #include "http/cookie.h"
@@ -83,6 +84,8 @@ std::string_view escaped(std::string_view value, Arena& arena) {
 }
 
 std::string unknown(std::string_view text) {
+  if (auto hint = config::foreign_variable(text); !hint.empty()) return hint + "; here without braces";
+  if (auto hint = config::foreign_variable("{" + std::string(text) + "}"); !hint.empty()) return hint;
   return "'" + std::string(text) + "' is not known; " + config::did_you_mean(text, kKnown) +
          "write one of: " + config::join(kKnown);
 }

@@ -33,7 +33,7 @@ void tell(const LogNews& news) {
 void decode(config::Reader& r, AccessLogSettings& settings) {
   r.shorthand("path");
   r.optional("path", settings.path, "where it goes: stdout, stderr, off, or a file", config::non_empty);
-  r.optional("format", settings.format, "json, combined, or a template", config::non_empty);
+  r.optional("format", settings.format, "json, combined, or a template", config::non_empty, config::no_variables);
   if (r.is_describing()) return;
   if (const auto format = LogFormat::parse(*settings.format); !format) {
     r.problems().add(settings.format.at, format.error(), std::string(kFormatHint));

@@ -15,7 +15,9 @@ constexpr uint32_t kHeaviest = 1000;
 
 void check_methods(Reader& r, const std::vector<std::string>& methods) {
   for (const auto& method : methods) {
-    if (!http::is_token(method)) {
+    if (method == "*" || method == "ANY" || method == "ALL") {
+      r.problem_at("methods", "'" + method + "' is not a method", "leave methods out: the route takes any method");
+    } else if (!http::is_token(method)) {
       r.problem_at("methods", "'" + method + "' is not a method", "write them as requests do: GET, POST");
     } else if (std::ranges::all_of(method, [](char c) { return c >= 'a' && c <= 'z'; })) {
       r.problem_at("methods", "'" + method + "' matches no usual request: methods have a case",
@@ -54,18 +56,50 @@ void check_response_fields(Reader& r, const RespondSettings& respond) {
   }
 }
 
-void check_captures(Reader& r, const RewriteSettings& rewrite) {
-  const auto regex = Regex::compile(*rewrite.regex);
-  if (!regex) return;
-  const std::string_view to = *rewrite.to;
+void check_captures(Reader& r, const Regex& regex, std::string_view to) {
   for (size_t i = 0; i + 1 < to.size(); ++i) {
     if (to[i] != '\\' || to[++i] == '\\') continue;
-    const bool is_group = http::is_digit(to[i]) && static_cast<size_t>(to[i] - '0') <= regex->groups();
+    const bool is_group = http::is_digit(to[i]) && static_cast<size_t>(to[i] - '0') <= regex.groups();
     if (is_group) continue;
     r.problem_at(
         "to", std::string("'\\") + to[i] + "' stands for nothing",
-        "the expression has " + std::to_string(regex->groups()) + " groups: \\1 is the first, \\0 the whole path");
+        "the expression has " + std::to_string(regex.groups()) + " groups: \\1 is the first, \\0 the whole path");
   }
+}
+
+bool is_path_byte(char c) { return c > ' ' && c < '\x7f' && c != '?' && c != '#' && c != '{' && c != '}'; }
+
+/// Whether a group always begins right behind a '/', as in '/old/(.*)'.
+bool follows_slash(std::string_view pattern, char group) {
+  size_t at = 0;
+  for (char number = '0'; at < pattern.size(); ++at) {
+    if (pattern[at] == '\\') ++at;
+    else if (pattern[at] == '[' || pattern[at] == '|') return false;
+    else if (pattern[at] == '(' && !pattern.substr(at).starts_with("(?:") && ++number == group) break;
+  }
+  const auto inside = pattern.substr(std::min(at + 1, pattern.size()));
+  return at > 0 && at < pattern.size() && pattern[at - 1] == '/' && !inside.starts_with('/') &&
+         !inside.starts_with("(");
+}
+
+/// `to` has to make a path: it begins with '/', or with a group that may.
+void check_replacement(Reader& r, const RewriteSettings& rewrite) {
+  const auto regex = Regex::compile(*rewrite.regex);
+  if (!regex) return;
+  const std::string_view to = *rewrite.to;
+  if (to.starts_with("http://") || to.starts_with("https://")) {
+    return r.problem_at("to", "'" + std::string(to) + "' is not a path", "an address goes into redirect: { to: … }");
+  }
+  const bool begins_with_group = to.size() > 1 && to[0] == '\\' && http::is_digit(to[1]);
+  const bool is_after_slash = begins_with_group && to[1] != '0' && follows_slash(*rewrite.regex, to[1]);
+  if (!to.starts_with('/') && (!begins_with_group || is_after_slash)) {
+    return r.problem_at("to", "'" + std::string(to) + "' makes no path",
+                        "a path begins with '/': write '/" + std::string(to) + "'");
+  }
+  if (!std::ranges::all_of(to, [](char c) { return c == '?' || is_path_byte(c); })) {
+    return r.problem_at("to", "'" + std::string(to) + "' has bytes that no path has", "percent-encode them: %20, %23");
+  }
+  check_captures(r, *regex, to);
 }
 
 void check_rewrite(Reader& r, const RouteSettings& route) {
@@ -99,15 +133,19 @@ void decode(Reader& r, MatchSettings& out) {
 
 void decode(Reader& r, RewriteSettings& out) {
   r.at_most_one_of({"prefix", "regex"});
-  r.optional("prefix", out.prefix, "in place of the prefix that was matched");
+  r.optional("prefix", out.prefix, "in place of the prefix that was matched", config::no_variables);
   r.optional("regex", out.regex, "an RE2 expression for the whole path", config::non_empty);
-  r.optional("to", out.to, "with regex: the new path, \\1 for the first group", config::non_empty);
-  r.optional("host", out.host, "the Host that the upstream is told");
+  r.optional("to", out.to, "with regex: the new path, \\1 for the first group; a query may follow", config::non_empty,
+             config::no_variables);
+  r.optional("host", out.host, "the Host that the upstream is told", config::no_variables);
   if (out.prefix && !out.prefix->starts_with('/'))
     r.problem_at("prefix", "'" + *out.prefix + "' is not a path", "a path begins with '/'");
-  if (out.regex) check_regex(r, "regex", *out.regex);
+  else if (out.prefix && !std::ranges::all_of(*out.prefix, is_path_byte))
+    r.problem_at("prefix", "'" + *out.prefix + "' has bytes that no path has",
+                 "percent-encode them: %20; a query goes into rewrite: { regex: …, to: '/path?query' }");
+  if (out.regex) check_path_regex(r, "regex", *out.regex);
   if (out.regex.has_value() != out.to.has_value()) r.problem("'regex' and 'to' go together");
-  if (out.regex && out.to) check_captures(r, out);
+  if (out.regex && out.to) check_replacement(r, out);
   if (out.host && !http::is_valid_authority(*out.host)) r.problem_at("host", "'" + *out.host + "' is not a host");
 }
 
@@ -115,7 +153,7 @@ void decode(Reader& r, RedirectSettings& out) {
   r.shorthand("to");
   std::string to;
   r.required("to", to, "the new place, with {scheme} {host} {path} {query} {path_and_query}; or just https",
-             config::non_empty);
+             config::non_empty, config::no_variables);
   const bool is_https = to == "https";
   if (is_https) {
     to = "https://{host}{path_and_query}";
@@ -137,7 +175,7 @@ void decode(Reader& r, RespondSettings& out) {
   r.optional("status", out.status, "the status", config::in_range(200.0, 599.0));
   r.optional("body", out.body, "the content, as it is");
   r.optional("content_type", out.content_type, "what the body is");
-  r.optional("headers", out.headers, "more fields, by name", config::field_values);
+  r.optional("headers", out.headers, "more fields, by name", config::field_values, config::no_variables);
   const bool has_no_content = out.status == 204 || out.status == 304;
   if (has_no_content && !out.body.empty()) {
     r.problem_at("body", "a response " + std::to_string(out.status) + " has no body");
@@ -148,12 +186,12 @@ void decode(Reader& r, RespondSettings& out) {
 void decode(Reader& r, RouteSettings& out) {
   out.name.at = r.location();
   r.exactly_one_of({"upstream", "split", "redirect", "respond"});
-  r.optional("name", out.name, "in logs, metrics and explain; route-N without", config::non_empty);
+  r.optional("name", out.name, "in logs, metrics and explain; route-N without", config::non_empty, config::names);
   r.optional("match", out.match, "which requests; left out: all");
   r.optional("filters", out.filters, "after the global ones, in this order, outermost first");
   r.optional("rewrite", out.rewrite, "what the upstream sees of path and host");
   r.optional("timeout", out.timeout, "of the whole exchange; 0: none", config::at_least(Duration::zero()));
-  r.optional("max_body", out.max_body, "the largest request body; more is refused with 413");
+  r.optional("max_body", out.max_body, "the largest request body; more is refused with 413; 0 = no bound");
   r.optional("early_data", out.early_data,
              "whether GET, HEAD and OPTIONS that come in TLS early data, and so may be replays, are served, else 425");
   r.optional(

@@ -30,7 +30,7 @@ struct MatchSettings {
 struct RewriteSettings {
   std::optional<std::string> prefix;  // in place of the matched one
   std::optional<std::string> regex;   // of the whole path; a path that it doesn't match stays
-  std::optional<std::string> to;      // with \1 … \9
+  std::optional<std::string> to;      // with \1 … \9; what follows a '?' is a query
   std::optional<std::string> host;
 };
 

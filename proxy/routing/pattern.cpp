@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "config/foreign.h"
 #include "http/target.h"
 #include "routing/regex.h"
 
@@ -17,6 +18,43 @@ std::optional<std::string> read_regex(config::Reader& r, Case letters) {
   r.optional("regex", pattern, "an RE2 expression that matches all of it", config::non_empty);
   if (pattern) check_regex(r, "regex", *pattern, letters);
   return pattern;
+}
+
+/// What Weir has for a host in the form of another proxy, or "".
+std::string foreign_host(std::string_view written) {
+  if (written == "_" || written == "*" || written == "default_server")
+    return "leave host out: the route takes any host";
+  if (written.starts_with('~')) return "write { regex: … }; the expression matches all of the host";
+  if (written.contains("://"))
+    return "write the host alone, without " + std::string(written.substr(0, written.find(':') + 3));
+  if (written.contains('/')) return "write the host alone; a path goes into match.path";
+  if (written.starts_with('.')) {
+    const std::string name(written.substr(1));
+    return "write two names: [" + name + ", '*." + name + "']";
+  }
+  if (written.ends_with(".*"))
+    return "write { regex: '" + std::string(written.substr(0, written.size() - 2)) + "\\..*' }";
+  return config::foreign_variable(written);
+}
+
+/// What Weir has for a path in the form of another proxy, or "".
+std::string foreign_path(std::string_view written) {
+  const auto rest_after = [&](std::string_view modifier) { return std::string(trim(written.substr(modifier.size()))); };
+  if (written.starts_with("^~")) return "write path: " + rest_after("^~") + ", a prefix";
+  if (written.starts_with("~*")) return "write { regex: '(?i)…' }; the expression matches all of the path";
+  if (written.starts_with('~') || written.starts_with('^'))
+    return "write { regex: … }; the expression matches all of the path";
+  if (written.starts_with('=')) return "write { exact: " + rest_after("=") + " }";
+  if (const auto question = written.find('?'); question != std::string_view::npos && written.starts_with('/'))
+    return "write path: " + std::string(written.substr(0, question)) + " and query: { NAME: VALUE }";
+  if (const auto star = written.find('*'); star != std::string_view::npos) {
+    const auto prefix = written.substr(0, star);
+    const bool is_prefix = star + 1 == written.size() || written.substr(star) == "**";
+    if (is_prefix && prefix.ends_with('/'))
+      return "write path: " + std::string(prefix) + ", a prefix: it takes all below it";
+    return "write { regex: … } with .* for any text; a star itself is \\* there";
+  }
+  return config::foreign_variable(written);
 }
 
 // What is wrong with it, or "".
@@ -42,6 +80,8 @@ std::string parse_host(std::string_view written, HostPattern& out) {
 
 // Requests arrive with their path in one normal form: a pattern in another would never match.
 void check_path(config::Reader& r, std::string_view key, const std::string& path) {
+  if (auto hint = foreign_path(path); !hint.empty())
+    return r.problem_at(key, "'" + path + "' matches no path: it is not Weir's way to write one", std::move(hint));
   if (!path.starts_with('/')) return r.problem_at(key, "'" + path + "' is not a path", "a path begins with '/'");
   const auto is_path_byte = [](char c) { return c > ' ' && c < '\x7f' && c != '?' && c != '#'; };
   if (!std::ranges::all_of(path, is_path_byte)) {
@@ -57,13 +97,53 @@ void check_path(config::Reader& r, std::string_view key, const std::string& path
   }
 }
 
+std::string without_caret(const std::string& pattern) { return pattern.starts_with('^') ? pattern.substr(1) : pattern; }
+
+/// Where a question mark stands that each matching text has: escaped, outside groups and alternatives.
+size_t required_question_mark(std::string_view pattern) {
+  if (pattern.find_first_of("|[") != std::string_view::npos) return std::string::npos;
+  int depth = 0;
+  for (size_t at = 0; at < pattern.size(); ++at) {
+    if (pattern[at] == '(') ++depth;
+    if (pattern[at] == ')') --depth;
+    if (pattern[at] != '\\') continue;
+    const auto after = pattern.substr(std::min(at + 2, pattern.size()));
+    const bool is_optional = after.starts_with('?') || after.starts_with('*') || after.starts_with('{');
+    if (++at < pattern.size() && pattern[at] == '?' && depth == 0 && !is_optional) return at;
+  }
+  return std::string::npos;
+}
+
 }  // namespace
 
 void check_regex(config::Reader& r, std::string_view key, const std::string& pattern, Case letters) {
   const auto regex = Regex::compile(pattern, letters);
   if (regex) return;
-  r.problem_at(key, "'" + pattern + "' is not a regular expression: " + regex.error(),
-               "RE2 syntax: no look-around and no back-references");
+  const bool has_foreign_name = pattern.contains("(?<") && !pattern.contains("(?<=") && !pattern.contains("(?<!");
+  r.problem_at(
+      key, "'" + pattern + "' is not a regular expression: " + regex.error(),
+      has_foreign_name ? "write (?P<name>…) for (?<name>…)" : "RE2 syntax: no look-around and no back-references");
+}
+
+void check_path_regex(config::Reader& r, std::string_view key, const std::string& pattern) {
+  check_regex(r, key, pattern);
+  const auto regex = Regex::compile(pattern);
+  if (!regex) return;
+  if (const auto question = required_question_mark(pattern); question != std::string::npos) {
+    return r.problem_at(key, "'" + pattern + "' matches no path: a path ends before the '?'",
+                        "match the query with query: { NAME: VALUE }");
+  }
+  if (!regex->may_begin_with('/')) {
+    return r.problem_at(
+        key, "'" + pattern + "' matches no path: a path begins with '/', and the expression matches all of it",
+        "write a '/' or .* before it: '.*" + without_caret(pattern) + "'");
+  }
+  if (!pattern.starts_with('^') || pattern.ends_with('$')) return;
+  const auto text = without_caret(pattern);
+  if (text.find_first_of("\\^$.|?*+()[]{}") != std::string::npos) return;
+  r.problems().warn(r.location_of(key),
+                    "'" + pattern + "' matches the path " + text + " alone: an expression matches all of the path",
+                    "write path: " + text + ", a prefix, or { regex: '" + text + ".*' }");
 }
 
 void decode(config::Reader& r, HostPattern& out) {
@@ -72,8 +152,10 @@ void decode(config::Reader& r, HostPattern& out) {
   std::optional<std::string> name;
   r.optional("name", name, "a host name, or *.example.com for all hosts below it");
   if (name) {
-    const auto wrong = parse_host(*name, out);
-    if (!wrong.empty()) r.problem_at("name", "'" + *name + "': " + wrong, std::string(kHostHint));
+    auto foreign = foreign_host(*name);
+    const auto wrong = foreign.empty() ? parse_host(*name, out) : "not a host name";
+    const auto hint = foreign.empty() ? std::string(kHostHint) : std::move(foreign);
+    if (!wrong.empty()) r.problem_at("name", "'" + *name + "': " + wrong, hint);
   }
   if (auto regex = read_regex(r, Case::ignored)) out = {HostPattern::Kind::regex, std::move(*regex)};
 }
@@ -92,7 +174,11 @@ void decode(config::Reader& r, PathPattern& out) {
     check_path(r, "exact", *exact);
     out = {PathPattern::Kind::exact, std::move(*exact)};
   }
-  if (auto regex = read_regex(r, Case::sensitive)) out = {PathPattern::Kind::regex, std::move(*regex)};
+  std::optional<std::string> regex;
+  r.optional("regex", regex, "an RE2 expression that matches all of it", config::non_empty);
+  if (!regex) return;
+  check_path_regex(r, "regex", *regex);
+  out = {PathPattern::Kind::regex, std::move(*regex)};
 }
 
 void decode(config::Reader& r, FieldPattern& out) {

@@ -45,6 +45,8 @@ void decode(config::Reader& r, FieldPattern& out);
 
 /// A Problem at `key` unless `pattern` compiles.
 void check_regex(config::Reader& r, std::string_view key, const std::string& pattern, Case letters = Case::sensitive);
+/// The same, and one unless some path matches; a warning when it matches less than it seems to.
+void check_path_regex(config::Reader& r, std::string_view key, const std::string& pattern);
 
 /// As written: "*.example.com:8080", "regex ^a.*$".
 std::string text_of(const HostPattern& pattern);

@@ -39,6 +39,17 @@ bool Regex::match(std::string_view text, std::span<std::string_view, kMostGroups
   return true;
 }
 
+bool Regex::may_begin_with(char first) const {
+  // Only an anchored expression has a range. Longer bounds would cost more and tell no more about the first byte.
+  const RE2 anchored("^(?:" + pattern() + ")$", program_->options());
+  std::string least, most;
+  if (!anchored.ok() || !anchored.PossibleMatchRange(&least, &most, 10)) return true;
+  const auto byte = [](char c) { return static_cast<unsigned char>(c); };
+  const bool is_below = !most.empty() && byte(most.front()) < byte(first);
+  const bool is_above = !least.empty() && byte(least.front()) > byte(first);
+  return !is_below && !is_above;  // an empty `most`: no bound
+}
+
 size_t Regex::groups() const { return static_cast<size_t>(program_->NumberOfCapturingGroups()); }
 const std::string& Regex::pattern() const { return program_->pattern(); }
 

@@ -28,6 +28,8 @@ class Regex {
   bool matches(std::string_view text) const;
   /// Fills groups[0] with all of the text and groups[n] with what the n-th parenthesis matched; no malloc.
   bool match(std::string_view text, std::span<std::string_view, kMostGroups + 1> groups) const;
+  /// False when no text that begins with `first` can match.
+  bool may_begin_with(char first) const;
   /// Parentheses that capture.
   size_t groups() const;
   const std::string& pattern() const;

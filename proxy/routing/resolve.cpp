@@ -1,6 +1,8 @@
 // What only all routes together tell: names, and routes that no request reaches.
 
+#include <algorithm>
 #include <unordered_map>
+#include <unordered_set>
 
 #include "config/suggest.h"
 #include "routing/config.h"
@@ -38,10 +40,31 @@ void check_references(const RouteSettings& route, const KnownNames& known, confi
   }
 }
 
+/// For each route, whether its match had a Problem: what was wrong left its default, so that the route seems wider than
+/// it is written.
+std::vector<bool> wrong_matches(const std::vector<RouteSettings>& routes, const config::Problems& problems) {
+  constexpr std::string_view kMatch = ".match";
+  std::unordered_set<std::string> places;  // of matches, and of whole routes: a setting that is not known
+  for (const auto& problem : problems.all()) {
+    const auto at = problem.at.path.find(kMatch);
+    places.insert(at == std::string::npos ? problem.at.path : problem.at.path.substr(0, at + kMatch.size()));
+  }
+  std::vector<bool> wrong;
+  for (const auto& route : routes) {
+    const auto& match = route.match.at.path;
+    const auto whole = match.substr(0, match.size() - std::min(match.size(), kMatch.size()));
+    wrong.push_back(places.contains(match) || places.contains(whole));
+  }
+  return wrong;
+}
+
 void check_reached(const std::vector<RouteSettings>& routes, config::Problems& problems) {
+  if (problems.is_full()) return;
+  const auto wrong = wrong_matches(routes, problems);
   CoverageIndex earlier_routes(routes);
   for (uint32_t i = 0; i < routes.size(); ++i) {
     const auto& route = routes[i];
+    if (wrong[i]) continue;
     const auto found = earlier_routes.first_covering(route.match);
     earlier_routes.add(i);
     if (!found) continue;
@@ -55,11 +78,9 @@ void check_reached(const std::vector<RouteSettings>& routes, config::Problems& p
 }  // namespace
 
 void resolve(std::vector<RouteSettings>& routes, const KnownNames& known, config::Problems& problems) {
-  const auto problems_before = problems.size();
   check_names(routes, problems);
   for (const auto& route : routes) check_references(route, known, problems);
-  // A setting that was wrong left its default, which would make the route seem wider than it is written.
-  if (problems_before == 0) check_reached(routes, problems);
+  check_reached(routes, problems);
 }
 
 }  // namespace weir::routing

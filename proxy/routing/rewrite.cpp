@@ -15,20 +15,56 @@ bool is_path(std::string_view text) {
          std::ranges::all_of(text, [](char c) { return c > ' ' && c < '\x7f' && c != '?' && c != '#'; });
 }
 
+using Groups = std::array<std::string_view, Regex::kMostGroups + 1>;
+
+enum class Place : uint8_t { path, query };
+
+/// In a query, '&' and ';' end a parameter and '+' is a blank: from a path, they are plain characters.
+void put(ArenaText& out, std::string_view text, Place place) {
+  while (place == Place::query) {
+    const auto at = text.find_first_of("&;+");
+    if (at == std::string_view::npos) break;
+    const std::string_view escape = text[at] == '&' ? "%26" : text[at] == ';' ? "%3B" : "%2B";
+    out << text.substr(0, at) << escape;
+    text.remove_prefix(at + 1);
+  }
+  out << text;
+}
+
+std::string_view filled_in(std::string_view to, const Groups& groups, Place place, Arena& arena) {
+  ArenaText out(arena);
+  while (!to.empty()) {
+    const auto backslash = to.find('\\');
+    out << to.substr(0, backslash);
+    if (backslash == std::string_view::npos || backslash + 1 == to.size()) break;
+    const char next = to[backslash + 1];
+    if (http::is_digit(next)) put(out, groups[static_cast<size_t>(next - '0')], place);
+    else out << to.substr(backslash + 1, 1);
+    to.remove_prefix(backslash + 2);
+  }
+  return out.text();
+}
+
 }  // namespace
 
 Rewrite::Rewrite(const RewriteSettings& settings, PathPattern matched)
     : matched_(std::move(matched)), prefix_(settings.prefix), to_(settings.to.value_or("")), host_(settings.host) {
   if (settings.regex) regex_ = *Regex::compile(*settings.regex);
+  const auto question = to_.find('?');
+  if (question == std::string::npos) return;
+  to_query_ = to_.substr(question + 1);
+  to_.resize(question);
 }
 
-Result<std::string_view> Rewrite::path(std::string_view path, Arena& arena) const {
-  if (!path.starts_with('/')) return path;  // OPTIONS * and CONNECT
-  const auto out = prefix_ ? with_prefix(path, arena) : regex_ ? substituted(path, arena) : path;
-  if (is_path(out)) return out;
-  return fail(
-      ErrorCode::internal, Side::self,
-      arena.concat({"the route's rewrite made '", out, "', which is no path: it begins with '/', without ? and #"}));
+Result<Rewrite::Target> Rewrite::apply(const Target& old, Arena& arena) const {
+  if (!old.path.starts_with('/')) return old;  // OPTIONS * and CONNECT
+  auto out = old;
+  if (prefix_) out.path = with_prefix(old.path, arena);
+  else if (regex_) out = substituted(old, arena);
+  if (is_path(out.path)) return out;
+  return fail(ErrorCode::internal, Side::self,
+              arena.concat({"the route's rewrite made '", out.path, "' of '", old.path,
+                            "', which is no path: it begins with '/', without #"}));
 }
 
 std::string_view Rewrite::with_prefix(std::string_view path, Arena& arena) const {
@@ -40,36 +76,38 @@ std::string_view Rewrite::with_prefix(std::string_view path, Arena& arena) const
   return arena.concat({prefix, rest});
 }
 
-std::string_view Rewrite::substituted(std::string_view path, Arena& arena) const {
-  std::array<std::string_view, Regex::kMostGroups + 1> groups;
-  if (!regex_->match(path, groups)) return path;
-  ArenaText out(arena);
-  std::string_view to = to_;
-  while (!to.empty()) {
-    const auto backslash = to.find('\\');
-    out << to.substr(0, backslash);
-    if (backslash == std::string_view::npos || backslash + 1 == to.size()) break;
-    const char next = to[backslash + 1];
-    out << (http::is_digit(next) ? groups[next - '0'] : to.substr(backslash + 1, 1));
-    to.remove_prefix(backslash + 2);
-  }
-  return out.text();
+Rewrite::Target Rewrite::substituted(const Target& old, Arena& arena) const {
+  Groups groups;
+  if (!regex_->match(old.path, groups)) return old;
+  auto out = old;
+  out.path = filled_in(to_, groups, Place::path, arena);
+  if (!to_query_) return out;
+  out.query = filled_in(*to_query_, groups, Place::query, arena);
+  out.has_query = !out.query.empty();
+  if (out.has_query && !old.query.empty()) out.query = arena.concat({out.query, "&", old.query});
+  return out;
+}
+
+static void put_target(http::RequestHead& request, const Rewrite::Target& target) {
+  request.path = target.path;
+  request.query = target.query;
+  request.has_query = target.has_query;
 }
 
 Task<> Rewritten::handle(Exchange& exchange) const {
   auto& request = exchange.request;
-  const auto path = request.path;
+  const Rewrite::Target old{request.path, request.query, request.has_query};
   const auto authority = request.authority;
   const auto host = request.headers.get(http::Field::host);
-  const auto rewritten = rewrite_.path(path, exchange.arena());
+  const auto rewritten = rewrite_.apply(old, exchange.arena());
   if (!rewritten) co_return exchange.fail(rewritten.error());
-  request.path = *rewritten;
+  put_target(request, *rewritten);
   if (rewrite_.host()) {
     request.authority = *rewrite_.host();
     request.headers.set("host", *rewrite_.host());
   }
   co_await origin_->handle(exchange);
-  request.path = path;
+  put_target(request, old);
   if (!rewrite_.host()) co_return;
   request.authority = authority;
   if (host) {

@@ -17,19 +17,26 @@ class Rewrite {
   /// `matched` is the path pattern that led to the route; its prefix is what `prefix` stands in for.
   Rewrite(const RewriteSettings& settings, PathPattern matched);
 
-  /// The new path (in the arena, or `path` itself): absolute, without CTL, space, '?' and '#', and not normalised
-  /// again. internal when the expression made something else.
-  Result<std::string_view> path(std::string_view path, Arena& arena) const;
+  struct Target {
+    std::string_view path;
+    std::string_view query;
+    bool has_query = false;
+  };
+  /// The new path (in the arena, or the old one itself): absolute, without CTL, space, '?' and '#', and not normalised
+  /// again. A query in `to` comes before the request's own, and a '?' at the end of `to` drops the request's own.
+  /// internal when the expression made no path.
+  Result<Target> apply(const Target& old, Arena& arena) const;
   const std::optional<std::string>& host() const { return host_; }
 
  private:
   std::string_view with_prefix(std::string_view path, Arena& arena) const;
-  std::string_view substituted(std::string_view path, Arena& arena) const;
+  Target substituted(const Target& old, Arena& arena) const;
 
   PathPattern matched_;
   std::optional<std::string> prefix_;
   std::optional<Regex> regex_;
   std::string to_;
+  std::optional<std::string> to_query_;
   std::optional<std::string> host_;
 };
 

@@ -299,7 +299,8 @@ void decode(config::Reader& r, UpstreamSettings& out) {
   r.optional("slow_start", out.slow_start, "an endpoint that joins or recovers gets its share little by little");
   r.optional("queue", out.queue, "requests that wait while every endpoint is at its limit");
   std::string host = "keep";
-  r.optional("host", host, "the Host sent: keep (the client's), endpoint, or a name", config::non_empty);
+  r.optional("host", host, "the Host sent: keep (the client's), endpoint, or a name", config::non_empty,
+             config::no_variables);
   out.host = parse_host(host);
   r.optional("tls", out.tls, "how the endpoints are spoken to; true, or a block");
   r.optional("protocol", out.protocol, "auto is what both sides know, by ALPN; HTTP/1.1 in the clear");

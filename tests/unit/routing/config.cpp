@@ -120,3 +120,97 @@ TEST_CASE("routes: they can be described for editors") {
   const auto description = config::describe<RoutesFile>();
   CHECK(description.fields.front().name == "routes");
 }
+
+namespace {
+
+std::string hint_of_match(const std::string& match) {
+  const Bench bench("routes: [{ match: { " + match + " }, upstream: api }]");
+  return bench.problems.empty() ? "" : bench.problems.all().front().hint;
+}
+
+std::string problem_of_rewrite(const std::string& rewrite) {
+  return problem("upstream: api, rewrite: { " + rewrite + " }");
+}
+
+}  // namespace
+
+TEST_CASE("match.path: a path in another proxy's form is told in Weir's") {
+  CHECK(hint_of_match("path: '/api/*'") == "write path: /api/, a prefix: it takes all below it");
+  CHECK(hint_of_match("path: '/api/**'") == "write path: /api/, a prefix: it takes all below it");
+  CHECK(hint_of_match("path: { exact: '/api/*' }") == "write path: /api/, a prefix: it takes all below it");
+  CHECK(hint_of_match("path: '*.php'").starts_with("write { regex"));
+  CHECK(hint_of_match("path: '/x?y=1'") == "write path: /x and query: { NAME: VALUE }");
+  CHECK(hint_of_match("path: '~ ^/x'").starts_with("write { regex"));
+  CHECK(hint_of_match("path: '^~ /x/'") == "write path: /x/, a prefix");
+  CHECK(hint_of_match("path: '= /x'") == "write { exact: /x }");
+  CHECK(hint_of_match("path: '$request_uri'").contains("{path}"));
+}
+
+TEST_CASE("match.path: an expression that matches no path is told") {
+  for (const auto* pattern : {"api/.*", R"(\.php$)", "[a-z]+", "(?:a|b)/x", "^x"}) {
+    CAPTURE(pattern);
+    CHECK(problem_of_match("path: { regex: '" + std::string(pattern) + "' }").contains("matches no path"));
+  }
+  CHECK(problem_of_match(R"(path: { regex: '/x\?y=.*' })").contains("a path ends before the '?'"));
+  CHECK(hint_of_match(R"(path: { regex: '^\.php' })") == R"(write a '/' or .* before it: '.*\.php')");
+  for (const auto* pattern :
+       {"/api/.*", ".*", R"(.*\.php)", "(?:a|/b)/x", "^/x$", "[^x]*", "(?i)/X", R"(/x(\?.*)?)", R"(/x\?*)"}) {
+    CAPTURE(pattern);
+    CHECK(problem_of_match("path: { regex: '" + std::string(pattern) + "' }") == "");
+  }
+}
+
+TEST_CASE("match.path: an expression that only begins a path gets a warning") {
+  const Bench bench("routes: [{ match: { path: { regex: '^/api/' } }, upstream: api }]");
+  CHECK(bench.problems.empty());
+  REQUIRE(bench.problems.warnings().size() == 1);
+  CHECK(bench.problems.warnings().front().hint == "write path: /api/, a prefix, or { regex: '/api/.*' }");
+}
+
+TEST_CASE("match: the look-alikes of a named group, any method and any host are told") {
+  CHECK(hint_of_match("path: { regex: '/(?<n>x)' }") == "write (?P<name>…) for (?<name>…)");
+  CHECK(hint_of_match("path: { regex: '/(?<=n)x' }").starts_with("RE2 syntax"));
+  CHECK(hint_of_match("methods: ['*']") == "leave methods out: the route takes any method");
+  CHECK(hint_of_match("host: _") == "leave host out: the route takes any host");
+  CHECK(hint_of_match("host: '*'") == "leave host out: the route takes any host");
+  CHECK(hint_of_match("host: .example.com") == "write two names: [example.com, '*.example.com']");
+  CHECK(hint_of_match("host: www.*") == R"(write { regex: 'www\..*' })");
+  CHECK(hint_of_match("host: https://a.example") == "write the host alone, without https://");
+  CHECK(hint_of_match("host: $host").contains("{host}"));
+}
+
+TEST_CASE("rewrite.prefix: what makes no path is told") {
+  CHECK(problem_of_rewrite("prefix: new") == "'new' is not a path");
+  CHECK(problem_of_rewrite("prefix: '/new?x=1'") == "'/new?x=1' has bytes that no path has");
+  CHECK(problem_of_rewrite("prefix: '/a b'") == "'/a b' has bytes that no path has");
+  CHECK(problem_of_rewrite("prefix: /new$uri").contains("a variable of another proxy"));
+}
+
+TEST_CASE("rewrite.to: what makes no path is told") {
+  CHECK(problem_of_rewrite(R"(regex: '/v1/(.*)', to: 'v2/\1')") == R"('v2/\1' makes no path)");
+  CHECK(problem_of_rewrite(R"(regex: '/v1/(.*)', to: '\1')") == R"('\1' makes no path)");
+  CHECK(problem_of_rewrite(R"(regex: '/v1(/.*)', to: '\1')") == "");
+  CHECK(problem_of_rewrite(R"(regex: '/v1(.*)', to: '\1')") == "");
+  CHECK(problem_of_rewrite(R"(regex: '/v1/(.*)', to: '\0/x')") == "");
+  CHECK(problem_of_rewrite(R"(regex: '/v1/(.*)', to: 'https://x.example/\1')").ends_with("is not a path"));
+  CHECK(problem_of_rewrite(R"(regex: '/v1/(.*)', to: '/v2/$1')").contains("a variable of another proxy"));
+  CHECK(problem_of_rewrite(R"(regex: '/v1/(.*)', to: '/v2/{1}')").contains("a variable of another proxy"));
+  CHECK(problem_of_rewrite(R"(regex: '/v1/(.*)', to: '/v2/a b')").ends_with("has bytes that no path has"));
+  CHECK(problem_of_rewrite(R"(regex: '/v1/(.*)', to: '/v2?x=\1')") == "");
+  CHECK(problem_of_rewrite("host: $host").contains("a variable of another proxy"));
+}
+
+TEST_CASE("routes: one that is never reached is told beside another problem") {
+  const Bench bench(
+      "routes:\n"
+      "  - { name: a, match: { path: /x }, upstream: api }\n"
+      "  - { name: b, match: { path: /x/y }, upstream: api }\n"
+      "  - { name: c, match: { path: nowhere }, upstream: api }\n"
+      "  - { name: d, match: { path: /z }, max_body: 5 miles, upstream: api }\n"
+      "  - { name: e, mach: { path: /w }, upstream: api }\n"
+      "  - { name: f, match: { path: /v }, upstream: api }\n");
+  std::vector<std::string> told;
+  for (const auto& problem : bench.problems.all()) told.push_back(problem.message);
+  CHECK(told == std::vector<std::string>{"'nowhere' is not a path", "'5 miles' is not a size", "unknown setting 'mach'",
+                                         "route 'b' is never reached: 'a' matches all of it before"});
+}

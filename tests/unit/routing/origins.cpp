@@ -11,11 +11,12 @@ namespace {
 struct Seen : Origin {
   Task<> handle(Exchange& exchange) const override {
     path = exchange.request.path;
+    query = exchange.request.has_query ? "?" + std::string(exchange.request.query) : "";
     host = exchange.request.headers.joined("host").value_or("none");
     exchange.respond(200);
     co_return;
   }
-  mutable std::string path, host;
+  mutable std::string path, query, host;
 };
 
 /// The only route of a file, and one request through its origin.
@@ -77,11 +78,39 @@ TEST_CASE("rewrite.regex: a path that it doesn't match stays") {
   CHECK(rewritten("{ regex: '/v1/x', to: /y }", "/v1/xx") == "/v1/xx");
 }
 
-TEST_CASE("rewrite.regex: what is no path isn't sent") {
-  const Trip trip("upstream: api, rewrite: { regex: '/v1/(.*)', to: '\\1' }");
+TEST_CASE("rewrite.regex: what is no path isn't sent, and the reason is told") {
+  const Trip trip("upstream: api, rewrite: { regex: '/v1/?(.*)', to: '\\1' }");
   REQUIRE(trip.request.exchange.failure);
   CHECK(trip.request.exchange.failure->code == ErrorCode::internal);
+  CHECK(trip.request.exchange.failure->detail ==
+        "the route's rewrite made 'x' of '/v1/x', which is no path: it begins with '/', without #");
   CHECK(trip.seen->path.empty());
+}
+
+TEST_CASE("rewrite.to: a query comes before the request's own") {
+  const auto sent = [](const std::string& to, std::string_view target) {
+    const Trip trip("upstream: api, rewrite: { regex: '/v1/(.*)', to: '" + to + "' }",
+                    "http://a.example" + std::string(target));
+    return trip.seen->path + trip.seen->query;
+  };
+  CHECK(sent(R"(/item?id=\1)", "/v1/7") == "/item?id=7");
+  CHECK(sent(R"(/item?id=\1)", "/v1/7?a=b") == "/item?id=7&a=b");
+  CHECK(sent(R"(/item?id=\1)", "/v1/7?") == "/item?id=7");
+  CHECK(sent(R"(/\1?)", "/v1/7?a=b") == "/7");
+  CHECK(sent(R"(/\1)", "/v1/7?a=b") == "/7?a=b");
+  CHECK(sent(R"(/item?id=\1)", "/other?a=b") == "/other?a=b");
+}
+
+TEST_CASE("rewrite.to: a group in a query adds no parameter") {
+  const Trip trip(R"(upstream: api, rewrite: { regex: '/v1/(.*)', to: '/item?id=\1' })",
+                  "http://a.example/v1/1&admin=1;x=2+3%26");
+  CHECK(trip.seen->query == "?id=1%26admin=1%3Bx=2%2B3%26");
+}
+
+TEST_CASE("rewrite.to: filters see the query that was routed, afterwards too") {
+  const Trip trip(R"(upstream: api, rewrite: { regex: '/v1/(.*)', to: '/item?id=\1' })", "http://a.example/v1/7?a=b");
+  CHECK(trip.request.exchange.request.query == "a=b");
+  CHECK(trip.request.exchange.request.path == "/v1/7");
 }
 
 TEST_CASE("rewrite.host: the upstream is told another host") {
