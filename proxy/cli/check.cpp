@@ -34,9 +34,11 @@ void look_up_names(const runtime::Snapshot& snapshot, const Clock& clock, config
 int check(const CheckArguments& arguments) {
   config::Problems problems;
   auto loaded = runtime::load(arguments.file, problems);
-  if (problems.empty()) {
-    // Building finds what reading can't: a filter that refuses its settings, a file that isn't there.
-    const SteadyClock clock;
+  // Building finds what reading can't: a filter that refuses its settings, a file that isn't there.
+  const SteadyClock clock;
+  if (!problems.empty()) {
+    runtime::Snapshot::find_more_problems(loaded, clock, problems);
+  } else {
     runtime::Lasting lasting(clock);
     const auto snapshot = runtime::Snapshot::build(std::move(loaded), lasting, 1, nullptr, problems);
     if (snapshot) look_up_names(*snapshot, clock, problems);

@@ -127,7 +127,8 @@ int explain(const ExplainArguments& arguments) {
   runtime::Lasting lasting(clock);
   auto loaded = runtime::load(arguments.file, problems);
   std::shared_ptr<runtime::Snapshot> snapshot;
-  if (problems.empty()) snapshot = runtime::Snapshot::build(std::move(loaded), lasting, 1, nullptr, problems);
+  if (!problems.empty()) runtime::Snapshot::find_more_problems(loaded, clock, problems);
+  else snapshot = runtime::Snapshot::build(std::move(loaded), lasting, 1, nullptr, problems);
   if (!snapshot) {
     std::fputs(problems.text().c_str(), stderr);
     return 1;

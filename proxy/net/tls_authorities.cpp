@@ -23,13 +23,14 @@ std::expected<TlsAuthorities, std::string> TlsAuthorities::load(const std::strin
   const auto pem = read_file(path);
   if (!pem.problem.empty()) return std::unexpected(pem.problem);
   auto parts = std::make_shared<Parts>();
-  const Bio bio = reader_of(pem.bytes);
-  while (const Certificate next{PEM_read_bio_X509_AUX(bio.get(), nullptr, nullptr, nullptr)}) {
-    X509_STORE_add_cert(parts->store.get(), next.get());
-    sk_X509_NAME_push(parts->names.get(), X509_NAME_dup(X509_get_subject_name(next.get())));
+  const auto certificates = read_certificates(pem.bytes, path);
+  if (!certificates) return std::unexpected(certificates.error());
+  for (int i = 0; i < sk_X509_num(certificates->get()); ++i) {
+    X509* const next = sk_X509_value(certificates->get(), i);
+    X509_STORE_add_cert(parts->store.get(), next);
+    sk_X509_NAME_push(parts->names.get(), X509_NAME_dup(X509_get_subject_name(next)));
   }
-  ERR_clear_error();  // the end of the file is one
-  if (sk_X509_NAME_num(parts->names.get()) == 0) return std::unexpected("'" + path + "' holds no certificate in PEM");
+  ERR_clear_error();
   parts->digest = digest_of({pem.bytes});
   return TlsAuthorities(std::move(parts));
 }

@@ -1,5 +1,6 @@
 #include "net/tls_certificate.h"
 
+#include <algorithm>
 #include <ctime>
 
 #include "base/text.h"
@@ -17,6 +18,7 @@ struct TlsCertificate::Parts {
   std::string key_type;
   std::string digest;
   std::string ocsp;
+  std::string staple_refusal;
   WallTime not_after;
   WallTime ocsp_until = WallTime::max();
 };
@@ -30,11 +32,11 @@ std::unexpected<TlsFlaw> flaw(File file, std::string text) { return std::unexpec
 WallTime time_of(const ASN1_TIME* time) {
   std::tm parts{};
   ASN1_TIME_to_tm(time, &parts);
-  return std::chrono::system_clock::from_time_t(::timegm(&parts));
+  return WallTime(std::chrono::seconds(::timegm(&parts)));
 }
 
 std::string date_of(WallTime time) {
-  const std::time_t seconds = std::chrono::system_clock::to_time_t(time);
+  const std::time_t seconds = time.time_since_epoch().count();
   std::tm parts{};
   ::gmtime_r(&seconds, &parts);
   char text[32];
@@ -68,16 +70,6 @@ std::vector<std::string> names_of(const X509* certificate) {
   return names;
 }
 
-bool read_chain(const std::string& pem, Certificate& leaf, STACK_OF(X509) * chain) {
-  const Bio bio = reader_of(pem);
-  leaf.reset(PEM_read_bio_X509_AUX(bio.get(), nullptr, nullptr, nullptr));
-  while (X509* next = leaf ? PEM_read_bio_X509(bio.get(), nullptr, nullptr, nullptr) : nullptr) {
-    sk_X509_push(chain, next);
-  }
-  ERR_clear_error();  // the end of the file is one
-  return leaf != nullptr;
-}
-
 /// Nobody is there to be asked for a passphrase.
 int no_passphrase(char*, int, int, void* was_asked) {
   *static_cast<bool*>(was_asked) = true;
@@ -94,18 +86,61 @@ std::expected<Key, std::string> read_key(const std::string& pem, const std::stri
   return std::unexpected("'" + path + "' holds no private key in PEM");
 }
 
-/// When the response is out of date; nothing when it is none of a successful one.
-std::optional<WallTime> ocsp_until(const std::string& der) {
+/// A response's word on one certificate.
+struct OcspWord {
+  bool is_good = false;
+  WallTime until = WallTime::max();
+};
+
+/// Whether a response is about `leaf`: serial number and issuer, the issuer's key only where the chain has it.
+bool is_about(const OCSP_SINGLERESP* single, const X509* leaf, STACK_OF(X509) * chain) {
+  ASN1_OCTET_STRING* name_hash = nullptr;
+  ASN1_OCTET_STRING* key_hash = nullptr;
+  ASN1_INTEGER* serial = nullptr;
+  ASN1_OBJECT* algorithm = nullptr;
+  OCSP_id_get0_info(&name_hash, &algorithm, &key_hash, &serial,
+                    const_cast<OCSP_CERTID*>(OCSP_SINGLERESP_get0_id(single)));
+  if (ASN1_INTEGER_cmp(serial, X509_get0_serialNumber(leaf)) != 0) return false;
+  const EVP_MD* const digest = EVP_get_digestbyobj(algorithm);
+  if (!digest) return false;
+  unsigned char bytes[EVP_MAX_MD_SIZE];
+  unsigned size = 0;
+  const auto is = [&](const ASN1_OCTET_STRING* hash) {
+    return static_cast<unsigned>(ASN1_STRING_length(hash)) == size &&
+           std::equal(bytes, bytes + size, ASN1_STRING_get0_data(hash));
+  };
+  if (X509_NAME_digest(X509_get_issuer_name(leaf), digest, bytes, &size) != 1 || !is(name_hash)) return false;
+  X509* const issuer = sk_X509_num(chain) > 0 ? sk_X509_value(chain, 0) : nullptr;
+  if (!issuer || X509_NAME_cmp(X509_get_subject_name(issuer), X509_get_issuer_name(leaf)) != 0) return true;
+  return X509_pubkey_digest(issuer, digest, bytes, &size) == 1 && is(key_hash);
+}
+
+/// What a response says of `leaf`; else what is wrong with the file.
+std::expected<OcspWord, std::string> read_ocsp(const std::string& der, const X509* leaf, STACK_OF(X509) * chain) {
   const auto* bytes = reinterpret_cast<const unsigned char*>(der.data());
   const std::unique_ptr<OCSP_RESPONSE, Free<OCSP_RESPONSE_free>> response(
       d2i_OCSP_RESPONSE(nullptr, &bytes, static_cast<long>(der.size())));
-  if (!response || OCSP_response_status(response.get()) != OCSP_RESPONSE_STATUS_SUCCESSFUL) return std::nullopt;
-  const std::unique_ptr<OCSP_BASICRESP, Free<OCSP_BASICRESP_free>> basic(OCSP_response_get1_basic(response.get()));
-  OCSP_SINGLERESP* const single = basic ? OCSP_resp_get0(basic.get(), 0) : nullptr;
-  if (!single) return std::nullopt;
-  ASN1_GENERALIZEDTIME* next = nullptr;
-  OCSP_single_get0_status(single, nullptr, nullptr, nullptr, &next);
-  return next ? time_of(next) : WallTime::max();
+  const bool is_successful = response && OCSP_response_status(response.get()) == OCSP_RESPONSE_STATUS_SUCCESSFUL;
+  const std::unique_ptr<OCSP_BASICRESP, Free<OCSP_BASICRESP_free>> basic(
+      is_successful ? OCSP_response_get1_basic(response.get()) : nullptr);
+  if (!basic || OCSP_resp_count(basic.get()) == 0) return std::unexpected("holds no successful OCSP response in DER");
+  for (int i = 0; i < OCSP_resp_count(basic.get()); ++i) {
+    OCSP_SINGLERESP* const single = OCSP_resp_get0(basic.get(), i);
+    if (!is_about(single, leaf, chain)) continue;
+    ASN1_GENERALIZEDTIME* next = nullptr;
+    const int status = OCSP_single_get0_status(single, nullptr, nullptr, nullptr, &next);
+    return OcspWord{status == V_OCSP_CERTSTATUS_GOOD, next ? time_of(next) : WallTime::max()};
+  }
+  return std::unexpected("holds the OCSP response of another certificate");
+}
+
+std::expected<void, std::string> read_chain(const std::string& pem, const std::string& path, Certificate& leaf,
+                                            STACK_OF(X509) * chain) {
+  auto all = read_certificates(pem, path);
+  if (!all) return std::unexpected(std::move(all.error()));
+  leaf.reset(sk_X509_shift(all->get()));
+  while (X509* const next = sk_X509_shift(all->get())) sk_X509_push(chain, next);
+  return {};
 }
 
 }  // namespace
@@ -114,8 +149,8 @@ std::expected<TlsCertificate, TlsFlaw> TlsCertificate::load(const Files& files, 
   auto parts = std::make_shared<Parts>();
   const auto pem = read_file(files.certificate);
   if (!pem.problem.empty()) return flaw(File::certificate, pem.problem);
-  if (!read_chain(pem.bytes, parts->leaf, parts->chain.get())) {
-    return flaw(File::certificate, "'" + files.certificate + "' holds no certificate in PEM");
+  if (auto read = read_chain(pem.bytes, files.certificate, parts->leaf, parts->chain.get()); !read) {
+    return flaw(File::certificate, std::move(read.error()));
   }
   parts->not_after = time_of(X509_get0_notAfter(parts->leaf.get()));
   const auto not_before = time_of(X509_get0_notBefore(parts->leaf.get()));
@@ -134,11 +169,12 @@ std::expected<TlsCertificate, TlsFlaw> TlsCertificate::load(const Files& files, 
   if (!files.ocsp.empty()) {
     auto response = read_file(files.ocsp);
     if (!response.problem.empty()) return flaw(File::ocsp, response.problem);
-    const auto until = ocsp_until(response.bytes);
+    const auto word = read_ocsp(response.bytes, parts->leaf.get(), parts->chain.get());
     ERR_clear_error();
-    if (!until) return flaw(File::ocsp, "'" + files.ocsp + "' holds no successful OCSP response in DER");
-    parts->ocsp = std::move(response.bytes);
-    parts->ocsp_until = *until;
+    if (!word) return flaw(File::ocsp, "'" + files.ocsp + "' " + word.error());
+    parts->ocsp_until = word->until;
+    if (word->is_good) parts->ocsp = std::move(response.bytes);
+    else parts->staple_refusal = "'" + files.ocsp + "' doesn't say that the certificate is good: it is not stapled";
   }
   parts->names = names_of(parts->leaf.get());
   const char* const type = EVP_PKEY_get0_type_name(parts->key.get());
@@ -159,6 +195,7 @@ const std::vector<std::string>& TlsCertificate::names() const { return parts_->n
 WallTime TlsCertificate::not_after() const { return parts_->not_after; }
 const std::string& TlsCertificate::key_type() const { return parts_->key_type; }
 const std::string& TlsCertificate::digest() const { return parts_->digest; }
+const std::string& TlsCertificate::staple_refusal() const { return parts_->staple_refusal; }
 const x509_st* TlsCertificate::x509() const { return parts_->leaf.get(); }
 
 std::string_view TlsCertificate::staple(WallTime now) const {

@@ -11,7 +11,8 @@ struct x509_st;
 
 namespace weir::net {
 
-using WallTime = std::chrono::system_clock::time_point;
+/// Seconds, as certificates have them: nanoseconds in 64 bits end in 2262, and RFC 5280's "no end" is the year 9999.
+using WallTime = std::chrono::sys_seconds;
 
 /// What is wrong with the files of a certificate, and with which of them.
 struct TlsFlaw {
@@ -41,8 +42,10 @@ class TlsCertificate {
   // For the contexts.
   bool install(ssl_ctx_st* context) const;
   const x509_st* x509() const;
-  /// The OCSP response to staple at `now`, DER; "" when there is none or it has expired.
+  /// The OCSP response to staple at `now`, DER; "" when there is none, it has expired or doesn't say "good".
   std::string_view staple(WallTime now) const;
+  /// Why the OCSP response is never stapled though it is this certificate's; "" = it is.
+  const std::string& staple_refusal() const;
 
  private:
   struct Parts;

@@ -1,5 +1,7 @@
 #include "net/tls_openssl.h"
 
+#include <algorithm>
+
 #include "base/read_file.h"
 
 namespace weir::net::tls {
@@ -29,6 +31,52 @@ Text read_file(const std::string& path) {
 }
 
 Bio reader_of(std::string_view bytes) { return Bio(BIO_new_mem_buf(bytes.data(), static_cast<int>(bytes.size()))); }
+
+namespace {
+
+/// Where the next line `-----BEGIN … CERTIFICATE-----` (or END) is, also a damaged one; the text's size: nowhere.
+size_t find_line(std::string_view pem, std::string_view word, size_t from) {
+  for (auto at = pem.find(word, from); at != std::string_view::npos; at = pem.find(word, at + 1)) {
+    const auto line = pem.substr(at, pem.find('\n', at) - at);
+    if (line.contains("CERTIFICATE") && !line.contains("REQUEST")) return at;
+  }
+  return pem.size();
+}
+size_t find_begin(std::string_view pem, size_t from) { return find_line(pem, "-BEGIN ", from); }
+size_t find_end(std::string_view pem, size_t from) { return find_line(pem, "-END ", from); }
+
+std::unexpected<std::string> unreadable(const std::string& path, std::string_view pem, size_t at, int number,
+                                        const std::string& why) {
+  const auto line = 1 + std::ranges::count(pem.substr(0, at), '\n');
+  return std::unexpected("'" + path + "': certificate " + std::to_string(number) + " of the file, on line " +
+                         std::to_string(line) + ", can't be read: " + why);
+}
+
+}  // namespace
+
+std::expected<Certificates, std::string> read_certificates(const std::string& pem, const std::string& path) {
+  Certificates all(sk_X509_new_null());
+  const std::string_view text = pem;
+  const auto flaw = [&](size_t at, const std::string& why) {
+    return unreadable(path, pem, at, sk_X509_num(all.get()) + 1, why);
+  };
+  size_t begin = find_begin(text, 0);
+  if (const size_t end = find_end(text, 0); end < begin) return flaw(end, "its first line is missing");
+  while (begin < text.size()) {
+    const size_t next = find_begin(text, begin + 1);
+    const size_t line = text.rfind('\n', begin) + 1;  // npos + 1 is 0
+    const Bio bio = reader_of(text.substr(line, next - line));
+    X509* const certificate = PEM_read_bio_X509_AUX(bio.get(), nullptr, nullptr, nullptr);
+    if (!certificate) return flaw(begin, take_errors());
+    sk_X509_push(all.get(), certificate);
+    const size_t end = find_end(text, find_end(text, begin) + 1);
+    if (end < next) return flaw(end, "its first line is missing");
+    begin = next;
+  }
+  ERR_clear_error();
+  if (sk_X509_num(all.get()) == 0) return std::unexpected("'" + path + "' holds no certificate in PEM");
+  return all;
+}
 
 std::string digest_of(std::initializer_list<std::string_view> pieces) {
   std::unique_ptr<EVP_MD_CTX, Free<EVP_MD_CTX_free>> digest(EVP_MD_CTX_new());

@@ -8,6 +8,7 @@
 #include <openssl/x509.h>
 #include <openssl/x509v3.h>
 
+#include <expected>
 #include <memory>
 #include <string>
 #include <string_view>
@@ -52,6 +53,15 @@ struct Text {
 Text read_file(const std::string& path);
 /// A Bio over `bytes`, which must outlive it.
 Bio reader_of(std::string_view bytes);
+
+/// All certificates of a file in PEM, one at least. What else the file has is skipped. Else what is wrong with it: a
+/// certificate that can't be read is told with its position, since the rest of the chain would be missing.
+std::expected<Certificates, std::string> read_certificates(const std::string& pem, const std::string& path);
+
+/// RFC 6066 section 3: a name is sent without the dot at its end; some clients send it all the same.
+constexpr std::string_view without_last_dot(std::string_view name) {
+  return name.ends_with('.') ? name.substr(0, name.size() - 1) : name;
+}
 
 /// SHA-256 of the pieces, each with its length: raw, 32 bytes.
 std::string digest_of(std::initializer_list<std::string_view> pieces);

@@ -71,7 +71,7 @@ struct TlsServerCallbacks {
   static int choose_site(SSL* ssl, int*, void*) noexcept {
     const char* const name = SSL_get_servername(ssl, TLSEXT_NAMETYPE_host_name);
     if (!name) return SSL_TLSEXT_ERR_NOACK;
-    SSL_set_SSL_CTX(ssl, server_of(ssl).find(name).context.get());
+    SSL_set_SSL_CTX(ssl, server_of(ssl).find(without_last_dot(name)).context.get());
     return SSL_TLSEXT_ERR_OK;
   }
 
@@ -91,7 +91,8 @@ struct TlsServerCallbacks {
     const X509* const chosen = SSL_get_certificate(ssl);
     for (const auto* certificate : site.certificates) {
       if (certificate->x509() != chosen) continue;
-      const auto response = certificate->staple(std::chrono::system_clock::now());
+      const auto response =
+          certificate->staple(std::chrono::floor<std::chrono::seconds>(std::chrono::system_clock::now()));
       if (response.empty()) break;
       auto* const copy = OPENSSL_memdup(response.data(), response.size());
       SSL_set_tlsext_status_ocsp_resp(ssl, copy, static_cast<long>(response.size()));

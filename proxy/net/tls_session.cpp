@@ -197,7 +197,8 @@ TlsFacts TlsSession::facts() const {
   unsigned length = 0;
   SSL_get0_alpn_selected(ssl, &protocol, &length);
   facts.protocol = {reinterpret_cast<const char*>(protocol), length};
-  if (const char* const name = SSL_get_servername(ssl, TLSEXT_NAMETYPE_host_name)) facts.server_name = name;
+  if (const char* const name = SSL_get_servername(ssl, TLSEXT_NAMETYPE_host_name))
+    facts.server_name = without_last_dot(name);
   facts.asks_for_certificate = server_ && server_->asks_for_certificates();
   facts.is_resumed = SSL_session_reused(ssl) == 1;
   facts.certificate = certificate_.get();

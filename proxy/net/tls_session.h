@@ -50,7 +50,7 @@ struct TlsFacts {
   std::string_view version;      // "TLSv1.3"
   std::string_view cipher;       // "TLS_AES_128_GCM_SHA256"
   std::string_view protocol;     // ALPN: "http/1.1"; "" when none was agreed on
-  std::string_view server_name;  // SNI; "" when none was sent
+  std::string_view server_name;  // SNI, without a dot at its end; "" when none was sent
   bool is_resumed = false;
   bool asks_for_certificate = false;                // of the client, be it that it may have none
   const TlsPeerCertificate* certificate = nullptr;  // verified; null when none was shown

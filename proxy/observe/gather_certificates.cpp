@@ -4,10 +4,9 @@ namespace weir::observe {
 
 void gather_certificates(const std::vector<CertificateSample>& certificates, Families& families) {
   for (const auto& sample : certificates) {
-    const auto seconds = std::chrono::duration_cast<std::chrono::seconds>(sample.not_after.time_since_epoch());
     families.gauge("tls_certificate_expiry_seconds", "When the certificate expires, in seconds since 1970",
                    {{"listener", sample.listener}, {"certificate", sample.certificate}},
-                   static_cast<double>(seconds.count()));
+                   static_cast<double>(sample.not_after.time_since_epoch().count()));
   }
 }
 

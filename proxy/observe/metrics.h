@@ -32,7 +32,7 @@ struct EndpointSample {
 struct CertificateSample {
   std::string listener;
   std::string certificate;  // its file, as the configuration names it
-  std::chrono::system_clock::time_point not_after;
+  std::chrono::sys_seconds not_after;
 };
 
 struct Build {

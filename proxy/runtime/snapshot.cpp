@@ -40,7 +40,7 @@ std::vector<Chain::Link> build_filters(const routing::RouteSettings& route, Shar
   for (const auto* filters : {&configuration.filters, &route.filters}) {
     for (const auto& filter : *filters) {
       context.behind.erase(context.behind.begin());
-      auto built = filter.value(context);
+      auto built = filter.value ? filter.value(context) : nullptr;  // without a factory: its settings were wrong
       context.in_front.push_back(filter.name);
       if (built) links.push_back({filter.name, std::move(built)});
     }
@@ -73,7 +73,7 @@ std::shared_ptr<Snapshot> Snapshot::build(Loaded loaded, Lasting& lasting, unsig
   snapshot->configuration_ = std::move(loaded.configuration);
   snapshot->effective_ = std::move(loaded.effective);
   snapshot->access_log_ = std::move(log);
-  const TlsFiles files{loaded.folder, lasting.clock.wall(), problems};
+  const TlsFiles files{loaded.folder, std::chrono::floor<std::chrono::seconds>(lasting.clock.wall()), problems};
   snapshot->find_store(lasting);
   snapshot->build_admin(loaded.folder, problems);
   snapshot->build_listeners(lasting, files);
@@ -83,6 +83,22 @@ std::shared_ptr<Snapshot> Snapshot::build(Loaded loaded, Lasting& lasting, unsig
   if (!problems.empty()) return nullptr;
   snapshot->cells_ = lasting.metrics.prepare(snapshot->labels_, workers);
   return snapshot;
+}
+
+void Snapshot::find_more_problems(const Loaded& loaded, const Clock& clock, config::Problems& problems) {
+  Lasting lasting(clock);
+  Snapshot trial;
+  trial.configuration_ = loaded.configuration;
+  const TlsFiles files{loaded.folder, std::chrono::floor<std::chrono::seconds>(clock.wall()), problems};
+  trial.build_admin(loaded.folder, problems);
+  trial.build_listeners(lasting, files);
+  for (const auto& block : trial.configuration_.upstreams) {
+    if (block.value.tls && block.value.tls->is_on)
+      (void)upstream::make_tls(*block.value.tls, block.value.protocol, files);
+  }
+  Shared shared{trial.configuration_, lasting, problems};
+  for (const auto& upstream : trial.configuration_.upstreams) shared.upstreams.add(upstream.name);
+  for (const auto& route : trial.configuration_.routes) (void)build_filters(route, shared);
 }
 
 /// The one before, with all that it knows, when nothing about it has changed.

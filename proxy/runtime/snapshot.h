@@ -53,6 +53,10 @@ class Snapshot {
   static std::shared_ptr<Snapshot> build(Loaded loaded, Lasting& lasting, unsigned workers,
                                          std::shared_ptr<observe::AccessLog> log, config::Problems& problems);
 
+  /// Adds what only building finds to the problems of a configuration that can't be served: files that can't be read,
+  /// filters that refuse their settings. Changes nothing else.
+  static void find_more_problems(const Loaded& loaded, const Clock& clock, config::Problems& problems);
+
   const Configuration& configuration() const { return configuration_; }
   const routing::Router& router() const { return *router_; }
   const std::vector<std::unique_ptr<upstream::Upstream>>& upstreams() const { return upstreams_; }

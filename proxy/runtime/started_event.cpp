@@ -1,9 +1,9 @@
 #include "runtime/started_event.h"
 
+#include <fmt/chrono.h>
 #include <sys/resource.h>
 
 #include "base/log.h"
-#include "base/wall_clock_text.h"
 #include "runtime/version.h"
 
 namespace weir::runtime {
@@ -31,11 +31,10 @@ std::string metrics_address(const Configuration& configuration) {
 
 std::string certificates(const Snapshot& snapshot) {
   std::string list;
-  WallClockText clock;
   for (size_t i = 0; i < snapshot.labels().listeners.size(); ++i) {
     if (!snapshot.tls(i)) continue;
     for (const auto& expiry : snapshot.tls(i)->expiries)
-      add(list, expiry.certificate + "(until " + std::string(clock.rfc3339(expiry.at).substr(0, 10)) + ")");
+      add(list, fmt::format("{}(until {:%F})", expiry.certificate, expiry.at));
   }
   return list;
 }

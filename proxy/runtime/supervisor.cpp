@@ -204,7 +204,10 @@ Task<std::unique_ptr<Supervisor::Reign>> Supervisor::prepare(config::Problems& p
 Task<std::unique_ptr<Supervisor::Reign>> Supervisor::build(config::Problems& problems) {
   auto loaded = load(options_.file, problems);
   if (state_ == State::starting) observe::use_process_log(loaded.configuration.process_log, nullptr);
-  if (!problems.empty()) co_return nullptr;
+  if (!problems.empty()) {
+    Snapshot::find_more_problems(loaded, clock_, problems);
+    co_return nullptr;
+  }
   if (state_ == State::starting) becoming_ = wanted_identity(loaded.configuration, problems);
   const unsigned workers = loaded.configuration.worker_count();
   auto log = open_log(loaded.configuration, becoming_, problems);

@@ -21,10 +21,10 @@ Error error_of(Exchange& exchange, const net::TlsFailure& failure) {
   }
 }
 
-/// Without port; an IPv6 address without brackets.
+/// Without port and without the dot at the end (RFC 6066 section 3); an IPv6 address without brackets.
 std::string name_of(const net::TlsClient& tls, const Endpoint& endpoint) {
-  if (!tls.server_name().empty()) return tls.server_name();
-  auto host = http::host_of(endpoint.authority);
+  auto host = tls.server_name().empty() ? http::host_of(endpoint.authority) : std::string_view(tls.server_name());
+  if (host.ends_with('.')) host.remove_suffix(1);
   if (host.starts_with('[')) host = host.substr(1, host.size() - 2);
   return std::string(host);
 }

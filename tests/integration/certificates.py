@@ -48,6 +48,9 @@ class Authority:
     def path(self, name):
         return os.path.join(self.folder, name)
 
+    def revoke(self, pair):
+        openssl("ca", "-batch", "-config", self.path("ca.cnf"), "-cert", self.ca, "-keyfile", self._key, "-revoke", pair.cert)
+
     def _write(self, name, text):
         with open(self.path(name), "w") as file:
             file.write(text)

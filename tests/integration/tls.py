@@ -127,6 +127,7 @@ class Clients(TlsCase):
         weir = self.serving(self.secure(self.site, rsa, ec, wild))
         for name, subject, options in (("a.test", "site", []), ("b.test", "b-ec", []), ("x.c.test", "c-any", []),
                                        ("b.test", "b-rsa", ["-sigalgs", "RSA-PSS+SHA256"]), ("x.y.c.test", "site", []),
+                                       ("b.test.", "b-ec", []), ("x.C.test.", "c-any", []),
                                        ("c.test", "site", []), ("stranger.test", "site", [])):
             with self.subTest(name):
                 self.assertRegex(self.s_client(weir, *options, name=name), f"subject=CN ?= ?{subject}\n")
@@ -256,6 +257,39 @@ class Clients(TlsCase):
         self.assertIn("OCSP Response Status: successful", told)
         self.assertIn("Cert Status: good", told)
         self.assertIn("OCSP response: no response sent", self.s_client(self.serving(), "-status"))
+
+
+    def ocsp(self, pair, *more):
+        """The authority's OCSP response about a certificate."""
+        response = os.path.join(self.folder(), f"{os.path.basename(pair.cert)}.ocsp")
+        authority = self.authority
+        run("openssl", "ocsp", "-index", authority.path("index"), "-CA", authority.ca, "-rsigner", authority.ca, "-rkey",
+            authority.path("ca.key"), "-issuer", authority.ca, "-cert", pair.cert, "-respout", response, *more)
+        return response
+
+    def test_an_ocsp_response_about_another_certificate_is_refused(self):
+        other = self.authority.issue("other.test")
+        listener = settings.listener(free_address(), tls={"certificates": [
+            self.site.yaml(ocsp=self.ocsp(other, "-ndays", "2"))]})
+        self.assertIn("holds the OCSP response of another certificate", self.refused_start(
+            {"listeners": [listener], "routes": [settings.answers(200)]}))
+
+    def test_an_ocsp_response_that_says_revoked_is_not_stapled_and_warned_of(self):
+        pair = self.authority.issue("revoked.test")
+        self.authority.revoke(pair)
+        listener = settings.listener(free_address(), tls={"certificates": [
+            pair.yaml(ocsp=self.ocsp(pair, "-ndays", "2"))]})
+        weir = self.serving(listener)
+        self.assertIn("OCSP response: no response sent", self.s_client(weir, "-status"))
+        self.assertTrue(weir.says("doesn't say that the certificate is good"))
+
+    def test_a_certificate_without_an_end_is_served(self):
+        pair = self.authority.issue("endless.test", dates=("20200101000000Z", "99991231235959Z"))
+        listener = settings.listener(free_address(), tls={"certificates": [pair.yaml()]})
+        weir = self.serving(listener)
+        self.assertIn("BEGIN CERTIFICATE", self.s_client(weir))
+        self.assertEqual(253402300799, weir.metric("weir_tls_certificate_expiry_seconds"))
+        self.assertIn("(until 9999-12-31)", weir.events("started")[0])
 
 
 class ClientCertificates(TlsCase):
@@ -593,6 +627,17 @@ class Backends(TlsCase):
         self.assertEqual(200, self.fetch(self.weir(self.over(backend, server_name="a.test"))).status)
         self.assertEqual(200, self.fetch(self.weir(self.over(backend))).status)
         self.assertEqual(["a.test", None], asked)
+
+    def test_a_name_with_a_dot_at_its_end_is_asked_for_and_verified_without_it(self):
+        asked = []
+        backend = self.tls_backend(sni_callback=lambda sock, name, context: asked.append(name))
+        dns = self.dns()
+        dns.put("a.test", "127.0.0.1")
+        upstream = {"endpoints": [{"dns": f"a.test.:{backend.port}"}], "tls": {"ca": self.authority.ca}}
+        weir = self.weir({**settings.resolver(dns.address), "upstreams": {"api": upstream}, "routes": [route("/", "api")]})
+        self.assertEqual(200, self.fetch(weir).status)
+        self.assertEqual(200, self.fetch(self.weir(self.over(backend, server_name="a.test."))).status)
+        self.assertEqual(["a.test", "a.test"], asked)
 
     def test_our_certificate_is_shown(self):
         ours = self.authority.issue("weir.test", name="ours")

@@ -22,7 +22,8 @@ struct TlsBench : Bench {
   void use(TlsSettings settings) {
     const auto issued = authority.issue({.names = {"a.example"}});
     settings.certificates.push_back({{issued.certificate}, {issued.key}, {}});
-    const auto tls = make_tls(settings, {"", std::chrono::system_clock::now(), problems}, tickets);
+    const auto tls = make_tls(
+        settings, {"", std::chrono::floor<std::chrono::seconds>(std::chrono::system_clock::now()), problems}, tickets);
     REQUIRE_MESSAGE(tls, problems.text());
     gateway.use_tls(tls, 1min);
   }
@@ -159,7 +160,9 @@ TEST_CASE("tls listener: the upstream reads the client's certificate in Client-C
   constexpr std::string_view kLie =
       "GET / HTTP/1.1\r\nHost: a.example\r\nClient-Cert: :lie:\r\nclient-cert-chain: :lie:\r\n\r\n";
   const auto ann = clients.issue({.subject = "ann"});
-  Caller known(bench, *net::TlsCertificate::load({ann.certificate, ann.key, ""}, std::chrono::system_clock::now()));
+  Caller known(bench,
+               *net::TlsCertificate::load({ann.certificate, ann.key, ""},
+                                          std::chrono::floor<std::chrono::seconds>(std::chrono::system_clock::now())));
   REQUIRE(known.shake() == net::TlsSession::Step::done);
   CHECK(status_of(known.ask(kLie)) == 204);
   CHECK(told.starts_with(":MII"));
@@ -226,7 +229,8 @@ TEST_CASE("tls settings: each file that is wrong is a problem where it is named"
   settings.certificates.push_back({{"nowhere.pem", {.line = 8}}, {good.key}, {}});
   settings.client_auth = {net::TlsServer::ClientAuth::required, {"nowhere.ca", {.line = 9}}};
   const SteadyClock clock;
-  CHECK_FALSE(make_tls(settings, {"/etc/weir", clock.wall(), problems}, std::make_shared<net::TicketKeys>(clock)));
+  CHECK_FALSE(make_tls(settings, {"/etc/weir", std::chrono::floor<std::chrono::seconds>(clock.wall()), problems},
+                       std::make_shared<net::TicketKeys>(clock)));
   REQUIRE(problems.size() == 3);
   CHECK(problems.all()[0].at.line == 7);
   CHECK(problems.all()[0].message == "'/etc/weir/nowhere.key' can't be read: No such file or directory");

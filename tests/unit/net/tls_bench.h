@@ -13,7 +13,8 @@
 namespace weir::net {
 
 inline TlsCertificate loaded(const Issued& issued) {
-  auto certificate = TlsCertificate::load({issued.certificate, issued.key, ""}, std::chrono::system_clock::now());
+  auto certificate = TlsCertificate::load({issued.certificate, issued.key, ""},
+                                          std::chrono::floor<std::chrono::seconds>(std::chrono::system_clock::now()));
   REQUIRE_MESSAGE(certificate.has_value(), (certificate ? "" : certificate.error().text));
   return *certificate;
 }

@@ -29,7 +29,8 @@ class TurningClock : public Clock {
 
 TlsCertificate issue(Authority& authority, const std::string& name) {
   const auto issued = authority.issue({.names = {name}});
-  return *TlsCertificate::load({issued.certificate, issued.key, ""}, std::chrono::system_clock::now());
+  return *TlsCertificate::load({issued.certificate, issued.key, ""},
+                               std::chrono::floor<std::chrono::seconds>(std::chrono::system_clock::now()));
 }
 
 struct Shared {
