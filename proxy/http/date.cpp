@@ -18,7 +18,7 @@ class Scanner {
   explicit Scanner(std::string_view text) : rest_(text) {}
 
   void expect(std::string_view text) {
-    if (!rest_.starts_with(text)) return fail();
+    if (!equals_ignoring_case(rest_.substr(0, text.size()), text)) return fail();
     rest_.remove_prefix(text.size());
   }
   int number(size_t digits) {
@@ -40,12 +40,11 @@ class Scanner {
   // Which of three-letter `names` comes next, from 0.
   unsigned word(std::string_view names) {
     const auto name = take(3);
-    const auto at = names.find(name);
-    if (name.empty() || at == std::string_view::npos || at % 3 != 0) {
-      fail();
-      return 0;
+    for (size_t at = 0; at < names.size(); at += 3) {
+      if (equals_ignoring_case(names.substr(at, 3), name)) return static_cast<unsigned>(at / 3);
     }
-    return static_cast<unsigned>(at / 3);
+    fail();
+    return 0;
   }
   seconds time() {
     const int h = number(2);

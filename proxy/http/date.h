@@ -15,7 +15,8 @@ inline constexpr size_t kDateLength = 29;
 /// IMF-fixdate (RFC 9110 section 5.6.7): "Sun, 06 Nov 1994 08:49:37 GMT". Years 0 to 9999.
 std::array<char, kDateLength> format_date(DateTime time);
 
-/// All three forms that a recipient must read: IMF-fixdate, RFC 850's and asctime's. Nothing when malformed.
+/// All three forms that a recipient must read: IMF-fixdate, RFC 850's and asctime's. In any case of
+/// letters (RFC 9111 section 4.2). Nothing when malformed.
 std::optional<DateTime> parse_date(std::string_view text);
 
 /// The text of the present second, made once a second. One per worker.

@@ -98,6 +98,19 @@ Result<> parse_status_line(std::string_view line, ResponseHead& head) {
   return {};
 }
 
+/// Makes the tabs at the end of a line spaces: both are no part of the value (RFC 9110 section 5.5), and llhttp refuses
+/// the tab behind a Content-Length.
+void blank_last_tabs(char* lines, size_t size) {
+  char* const end = lines + size;
+  for (auto* tab = static_cast<char*>(std::memchr(lines, '\t', size)); tab;
+       tab = static_cast<char*>(std::memchr(tab, '\t', static_cast<size_t>(end - tab)))) {
+    char* const after = std::find_if_not(tab, end, [](char c) { return c == '\t' || c == ' '; });
+    if (after != end && *after == '\r') std::fill(tab, after, ' ');
+    tab = after;
+    if (tab == end) break;
+  }
+}
+
 }  // namespace
 
 HeadReader::HeadReader(Headers& headers, const HeadLimits& limits, LineScanner scanner, Side side)
@@ -134,12 +147,15 @@ Result<size_t> HeadReader::read(std::string_view bytes) {
   if (scan.lines > 0) {
     const size_t tail = scan.used - scan.lines;
     const std::string_view lines(kept_, kept_size_ - tail);
+    const size_t fields = has_start_line_ ? 0 : lines.find('\r');
+    blank_last_tabs(kept_ + fields, lines.size() - fields);
     kept_ += lines.size();
     kept_room_ -= lines.size();
     kept_size_ = tail;
     if (auto parsed = parse(lines); !parsed) return std::unexpected(parsed.error());
   }
-  if (scan.error && side_ == Side::upstream) return refuse(scan.detail);
+  if (scan.error && side_ == Side::upstream)
+    return refuse(*scan.error == ErrorCode::uri_too_long ? "the status line is too long" : scan.detail);
   if (scan.error) return fail(*scan.error, side_, scan.detail);
   return scan.used;
 }

@@ -187,6 +187,16 @@ TEST_CASE("h1 client: a response head past its limit is refused") {
   refuses("HTTP/1.1 200 OK\r\nA: b\r\nC: d\r\n\r\n", limits);
 }
 
+TEST_CASE("h1 client: a status line past its limit is told as one") {
+  HeadLimits limits;
+  limits.head_bytes = 100;
+  Bench bench(Role::client, limits);
+  bench.ask();
+  bench.feed("HTTP/1.1 200 " + std::string(100, 'a') + "\r\n\r\n");
+  REQUIRE(bench.error);
+  CHECK(bench.error->detail == "the status line is too long");
+}
+
 TEST_CASE("h1 client: whether a connection serves again follows from version, Connection and framing") {
   CHECK(is_reusable_after("HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n"));
   CHECK(is_reusable_after("HTTP/1.0 200 OK\r\nContent-Length: 0\r\nConnection: keep-alive\r\n\r\n"));

@@ -58,6 +58,10 @@ TEST_CASE("h1: a Content-Length that isn't one plain number is refused") {
   refuses(post("Content-Length: 5\r\nContent-Length: 5\r\n", "12345"));
   refuses(post("Content-Length: 5\r\nContent-Length: 6\r\n", "12345"));
   takes(post("Content-Length: 5\r\n", "12345"));
+  takes(post("Content-Length: 5\t\r\n", "12345"));
+  takes(post("Content-Length:\t5 \t \t\r\nA: b\tc\t\r\n", "12345"));
+  refuses(post("Content-Length: 5\t5\r\n", "12345"));
+  refuses("GET / HTTP/1.1\t\r\nHost: a\r\n\r\n");
   takes(post("Content-Length: \t5 \r\n", "12345"));
   takes(post("Content-Length: 0005\r\n", "12345"));
   takes(post("Content-Length: 0\r\n", ""));

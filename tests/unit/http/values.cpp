@@ -27,6 +27,13 @@ TEST_CASE("date: all three forms are read") {
   CHECK(parse_date("Sun Nov  6 08:49:37 1994") == kBirth);
 }
 
+TEST_CASE("date: the case of letters doesn't matter") {
+  CHECK(parse_date("sun, 06 nov 1994 08:49:37 gmt") == kBirth);
+  CHECK(parse_date("SUN, 06 NOV 1994 08:49:37 GMT") == kBirth);
+  CHECK(parse_date("SUNDAY, 06-nov-94 08:49:37 gmt") == kBirth);
+  CHECK(parse_date("sun nov  6 08:49:37 1994") == kBirth);
+}
+
 TEST_CASE("date: what is no date is nothing") {
   for (const char* text :
        {"", "0", "Sun, 06 Nov 1994 08:49:37", "Sun, 06 Nov 1994 08:49:37 UTC", "Sun, 31 Feb 1994 08:49:37 GMT",
