@@ -63,13 +63,19 @@ void keep_or_set(Exchange& exchange, std::string_view name, Field field, std::st
 }
 
 constexpr auto kForwardingFields = std::to_array({Field::forwarded, Field::x_forwarded_for, Field::x_forwarded_proto,
-                                                  Field::x_forwarded_host, Field::x_forwarded_port});
+                                                  Field::x_forwarded_host, Field::x_forwarded_port, Field::x_real_ip});
 
 /// What a stranger says of itself, or the other family's fields.
 void drop_forwarding(http::Headers& headers, Field but = Field::other) {
   for (const Field field : kForwardingFields) {
     if (field != but) headers.remove(field);
   }
+}
+
+/// Who a stranger claims to be.
+void drop_identity(http::Headers& headers, http::FieldSet withheld) {
+  if (!headers.may_have(withheld)) return;
+  headers.remove_if([withheld](const http::Header& header) { return (http::set_of(header.field) & withheld) != 0; });
 }
 
 /// A parameter of one member of a Forwarded field, without quotes (RFC 7239 section 4); "" = it isn't there.
@@ -213,10 +219,19 @@ void tell_certificate(Exchange& exchange) {
   headers.add("Client-Cert", exchange.arena().concat({":", tls->certificate, ":"}), Field::client_cert);
 }
 
+/// The client's address as Weir believes it, also where a trusted proxy sent another.
+void tell_real_ip(Exchange& exchange, std::string_view peer) {
+  auto& client = exchange.client;
+  const bool is_address = !peer.empty() || net::Address::parse_ip(client.ip, 0);  // not: of a unix socket
+  if (is_address) exchange.request.headers.set("X-Real-IP", client.ip, Field::x_real_ip);
+  else exchange.request.headers.remove(Field::x_real_ip);
+}
+
 void tell_by_x_forwarded(Exchange& exchange, std::string_view peer) {
   auto& headers = exchange.request.headers;
   headers.remove(Field::forwarded);
   if (!peer.empty()) extend(exchange, "X-Forwarded-For", Field::x_forwarded_for, peer);
+  tell_real_ip(exchange, peer);
   keep_or_set(exchange, "X-Forwarded-Proto", Field::x_forwarded_proto, scheme_of(exchange));
   if (!exchange.request.authority.empty())
     keep_or_set(exchange, "X-Forwarded-Host", Field::x_forwarded_host, exchange.request.authority);
@@ -252,7 +267,28 @@ bool went_through(std::string_view via, std::string_view pseudonym) {
   return found;
 }
 
+/// RFC 8586 section 2: each member is our name or another's, perhaps with parameters.
+Result<> extend_loop(Exchange& exchange, const std::string& id) {
+  auto& headers = exchange.request.headers;
+  if (!headers.has(Field::cdn_loop)) {
+    headers.add("CDN-Loop", id, Field::cdn_loop);
+    return {};
+  }
+  const auto passed = *headers.joined("CDN-Loop");
+  bool is_loop = false;
+  for_each_member(passed, [&](std::string_view member) {
+    is_loop = equals_ignoring_case(trim(member.substr(0, member.find(';'))), id);
+    return !is_loop;
+  });
+  if (is_loop) {
+    return fail(ErrorCode::loop_detected, Side::self, "the request has been through this proxy already (CDN-Loop)");
+  }
+  headers.set("CDN-Loop", exchange.arena().concat({passed, ", ", id}), Field::cdn_loop);
+  return {};
+}
+
 Result<> extend_via(Exchange& exchange, const std::string& pseudonym) {
+  if (pseudonym.empty()) return {};
   auto& headers = exchange.request.headers;
   const auto version = http::name_of(exchange.request.version).substr(std::string_view("HTTP/").size());
   const auto ours = exchange.arena().concat({version, " ", pseudonym});
@@ -277,7 +313,10 @@ Result<> prepare_forwarding(Exchange& exchange, const Forwarding& forwarding) {
   client.is_trusted = !forwarding.trusted_proxies.empty() && is_trusted(client.peer, forwarding.trusted_proxies);
   if (client.is_trusted) client.ip = client_behind_proxies(exchange, forwarding, peer);
   if (client.is_trusted) hear_of_url(exchange, forwarding.style);
-  else drop_forwarding(headers);
+  else {
+    drop_forwarding(headers);
+    drop_identity(headers, forwarding.withheld);
+  }
   exchange.request.scheme = client.scheme();  // whatever the target, or :scheme, says
   // We do take trailers, and pass them on; without being told so, gRPC servers send none.
   if (http::remove_hop_by_hop(headers).trailers) headers.add("TE", "trailers", Field::te);
@@ -285,6 +324,7 @@ Result<> prepare_forwarding(Exchange& exchange, const Forwarding& forwarding) {
   const auto shown = client.peer.is_ip() ? peer : std::string_view{};
   if (forwarding.style == Forwarding::Style::x_forwarded) tell_by_x_forwarded(exchange, shown);
   if (forwarding.style == Forwarding::Style::rfc7239) tell_by_forwarded(exchange, shown);
+  if (auto extended = extend_loop(exchange, forwarding.loop_id); !extended) return extended;
   return extend_via(exchange, forwarding.via);
 }
 

@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "http/syntax.h"
+#include "http/target.h"
 
 namespace weir::config {
 
@@ -69,8 +70,8 @@ void decode(config::Reader& r, Limits& out) {
        Bytes{0}, kLargest);
   r.optional("underscores", out.head.underscores, "what becomes of header names with an underscore");
   std::optional<Bytes> body;
-  r.optional("body", body, "longest request body, else 413; a route may set its own");
-  if (body) out.body = body->count;
+  r.optional("body", body, "longest request body, else 413; a route may set its own; 0 = no bound");
+  if (body) out.body = body->count == 0 ? UINT64_MAX : body->count;
   r.optional("requests_per_connection", out.requests_per_connection,
              "requests after which a connection closes; 0 = no bound");
   r.optional("connections", out.connections, "most client connections open at once", config::at_least(1));
@@ -111,10 +112,29 @@ void decode(config::Reader& r, Forwarding& out) {
   r.optional("style", out.style,
              "which fields tell the upstream about the client: X-Forwarded-*, or Forwarded (RFC 7239)");
   r.optional("trusted_proxies", out.trusted_proxies, "networks whose own forwarding fields are believed and extended");
-  r.optional("via", out.via,
-             "our name in the Via field, by which a loop is known; left out, weir- and a hash of the host's name and "
-             "the first listener's address",
-             config::non_empty);
+  std::optional<std::string> via;
+  r.optional(
+      "via", via,
+      "our name in the Via field, and in CDN-Loop, by which a loop is known; left out, requests have no Via, and "
+      "the name in CDN-Loop is weir- and a hash of the host's name and the first listener's address",
+      config::non_empty);
+  if (via && !http::is_token(*via) && !http::is_valid_authority(*via))
+    r.problem_at("via", "'" + *via + "' is not a name for Via", "write a word or a host: edge-1");
+  if (via) out.via = out.loop_id = *via;
+  std::vector<config::Located<std::string>> passed;
+  r.optional("pass", passed,
+             "of Remote-User, X-Forwarded-User, X-Forwarded-Prefix, X-Original-URL and Proxy, those that are passed on "
+             "from clients that are no trusted proxies",
+             config::list_of_one);
+  for (const auto& name : passed) {
+    const auto field = http::field_of(*name);
+    if (field == http::Field::other || (kIdentityFields & http::set_of(field)) == 0) {
+      r.problems().add(name.at, "'" + *name + "' is not a field that Weir removes",
+                       "write some of: Remote-User, X-Forwarded-User, X-Forwarded-Prefix, X-Original-URL, Proxy");
+    } else {
+      out.withheld &= ~http::set_of(field);
+    }
+  }
 }
 
 void decode(config::Reader& r, ProxyProtocol& out) {

@@ -28,7 +28,12 @@ net::Address parse_bind(config::Reader& r, std::string_view key, const config::L
   if (r.is_describing() || bind->empty()) return {};
   const auto address = net::Address::parse(*bind);
   if (address) return *address;
-  r.problem_at(key, "'" + *bind + "' is not an address to listen on", std::string(kBindHint));
+  const std::string port = bind->substr(std::min(bind->rfind(':'), bind->size()));
+  const bool is_any = *bind == port || *bind == "*" + port;
+  const bool is_local = *bind == "localhost" + port;
+  r.problem_at(key, "'" + *bind + "' is not an address to listen on",
+               port.empty() || !(is_any || is_local) ? std::string(kBindHint)
+                                                     : "write " + std::string(is_any ? "0.0.0.0" : "127.0.0.1") + port);
   return {};
 }
 
@@ -83,8 +88,8 @@ void read_access(config::Reader& r, const net::Address& address, net::SocketAcce
     r.problem_at("group", "there is no group '" + *group + "' on this machine");
 }
 
-/// What Via calls this Weir when nothing is set: another name on each host and address, so that two in a row aren't
-/// taken for a loop; the same one after a reload, a restart and a take-over.
+/// What CDN-Loop calls this Weir when nothing is set: another name on each host and address, so that two in a row
+/// aren't taken for a loop; the same one after a reload, a restart and a take-over.
 std::string pseudonym_of(const std::vector<ListenerSettings>& listeners) {
   std::array<char, 256> host{};
   ::gethostname(host.data(), host.size() - 1);
@@ -131,8 +136,8 @@ void decode(config::Reader& r, ListenerSettings& out) {
   r.shorthand("bind");
   out.address = read_bind(r, out.bind, "address and port, [v6]:port, or unix:/path");
   out.name = *out.bind;
-  r.optional("name", out.name, "what routes, metrics and the log call it; the address when left out",
-             config::non_empty);
+  r.optional("name", out.name, "what routes, metrics and the log call it; the address when left out", config::non_empty,
+             config::names);
   r.optional("proxy_protocol", out.proxy_protocol,
              "connections begin with a PROXY header, version 1 or 2, which tells the client's address");
   r.optional("tls", out.tls, "left out: clients come in the clear");
@@ -197,14 +202,14 @@ void decode(config::Reader& r, Configuration& out) {
   r.optional("admin", out.admin, "the admin API: metrics, health, upstreams");
   r.optional("access_log", out.access_log, "one line for each request");
   r.optional("log", out.process_log, "Weir's own events on stderr");
-  r.optional("upstreams", out.upstreams, "named pools of backends");
+  r.optional("upstreams", out.upstreams, "named pools of backends", config::names);
   r.tagged_list("filters", out.filters, r.tags<FilterFactory>(),
                 "filters of every route, before the route's own; the first is outermost");
   r.optional("routes", out.routes, "the first that matches wins");
   r.optional("limits", out.policy.limits, "what a client may ask for");
   r.optional("methods", out.policy.methods, "which methods a request may have");
   r.optional("timeouts", out.policy.timeouts, "how long to wait for a client");
-  out.policy.forwarding.via = r.is_describing() ? "" : pseudonym_of(out.listeners);
+  out.policy.forwarding.loop_id = r.is_describing() ? "" : pseudonym_of(out.listeners);
   r.optional("forwarded", out.policy.forwarding, "what upstreams are told about the client");
   r.optional("path", out.policy.path, "the normal form of paths");
   r.optional("resolver", out.resolver, "how endpoints given by name are looked up");
@@ -220,6 +225,7 @@ void decode(config::Reader& r, Configuration& out) {
   check_names(r, out);
   for (auto& route : out.routes) {
     if (!route.max_body) route.max_body = Bytes{out.policy.limits.body};
+    if (route.max_body->count == 0) route.max_body = Bytes{UINT64_MAX};
   }
 }
 

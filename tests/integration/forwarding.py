@@ -52,26 +52,49 @@ class Fields(SharedWeirCase):
         else:
             self.assertEqual(400, response.status)
 
-    def test_via_is_appended(self):
-        self.assertRegex(self.sent("via")[0], rf"^1\.1 {settings.PSEUDONYM}")
-        chain = ", ".join(self.sent("via", {"Via": "1.0 other"}))
-        self.assertRegex(chain, rf"^1\.0 other, 1\.1 {settings.PSEUDONYM}")
+    def test_no_via_is_sent_and_another_s_is_left_alone(self):
+        self.assertEqual([], self.sent("via"))
+        self.assertEqual(["1.0 other"], self.sent("via", {"Via": "1.0 other"}))
+
+    def test_via_is_appended_where_it_has_a_name(self):
+        weir = self.in_front_of(self.backend(), forwarded={"via": "edge"})
+        for before, after in ({}, "1.1 edge"), ({"Via": "1.0 other"}, "1.0 other, 1.1 edge"):
+            self.assertEqual(after, ", ".join(fields_of(self.fetch(weir, fields=before).json(), "via")))
+        self.assertEqual(508, self.fetch(weir, fields={"Via": "1.1 edge"}).status)
+
+    def test_cdn_loop_is_appended(self):
+        self.assertRegex(self.sent("cdn-loop")[0], rf"^{settings.PSEUDONYM}")
+        chain = ", ".join(self.sent("cdn-loop", {"CDN-Loop": "other; a=b"}))
+        self.assertRegex(chain, rf"^other; a=b, {settings.PSEUDONYM}")
+
+    def test_the_address_of_the_client_is_told_as_x_real_ip(self):
+        self.assertEqual(["127.0.0.1"], self.sent("x-real-ip"))
+        self.assertEqual(["127.0.0.1"], self.sent("x-real-ip", {"X-Real-IP": "6.6.6.6"}))
+
+    def test_what_a_stranger_says_of_its_identity_is_removed(self):
+        names = ("Remote-User", "X-Forwarded-User", "X-Forwarded-Prefix", "X-Original-URL", "Proxy")
+        lies = {name: "admin" for name in names}
+        passing = self.in_front_of(self.backend(), forwarded={"pass": ["x-forwarded-prefix"]})
+        trusting = self.in_front_of(self.backend(), forwarded={"trusted_proxies": ["127.0.0.0/8"]})
+        for weir, left in (self.shared, ()), (passing, ("X-Forwarded-Prefix",)), (trusting, names):
+            account = self.fetch(weir, fields=lies).json()
+            self.assertEqual(left, tuple(name for name in names if fields_of(account, name.lower())))
 
     def test_the_answer_carries_via_and_a_date(self):
         response = self.fetch(self.shared)
         self.assertIn(settings.PSEUDONYM, response.get("via", settings.PSEUDONYM))
         self.assertRegex(response.get("date"), r"^(Mon|Tue|Wed|Thu|Fri|Sat|Sun), \d\d \w{3} \d{4} \d\d:\d\d:\d\d GMT$")
 
-    def test_our_own_via_is_a_loop(self):
-        mine = self.sent("via")[0]
-        response = self.fetch(self.shared, fields={"Via": mine})
+    def test_our_own_name_in_cdn_loop_is_a_loop(self):
+        mine = self.sent("cdn-loop")[0]
+        response = self.fetch(self.shared, fields={"CDN-Loop": mine})
         self.assertEqual(508, response.status)
         self.assertIn("proxy_loop_detected", response.get("proxy-status", ""))
 
     def test_two_in_a_row_are_no_loop(self):
         behind = self.in_front_of(self.backend())
-        via = fields_of(self.fetch(self.in_front_of(behind.address)).json(), "via")
-        self.assertEqual(2, len(set(", ".join(via).split(", "))), via)
+        passed = fields_of(self.fetch(self.in_front_of(behind.address)).json(), "cdn-loop")
+        self.assertEqual(2, len(set(", ".join(passed).split(", "))), passed)
 
     def test_the_host_is_kept(self):
         self.assertEqual(["site.example:81"], self.sent("host", host="site.example:81"))

@@ -53,6 +53,13 @@ class Limits(WeirCase):
         self.refuse(weir, request_bytes(fields=[(f"X-{number}", "v") for number in range(25)]), 431)
         self.assertEqual(200, self.fetch(weir, fields=[(f"X-{number}", "v") for number in range(15)]).status)
 
+    def test_a_limit_of_0_is_none_for_all_routes_and_for_one(self):
+        route = {"match": {"path": "/"}, "upstream": "api"}
+        for limits, more in ({"body": 0}, {}), ({"body": "1KiB"}, {"max_body": 0}):
+            with self.subTest(limits):
+                weir = self.in_front_of(self.backend(), limits=limits, routes=[route | more])
+                self.assertEqual(200, self.fetch(weir, "POST", body=b"x" * 100_000).status)
+
     def test_a_long_body_is_413_by_its_length(self):
         weir = self.limited(settings.client_limits(body="1KiB"))
         client = self.client(weir)

@@ -251,7 +251,7 @@ LOG_REQUEST_ID, LOG_ROUTE, LOG_CLIENT = "request_id", "route", "client"
 NO_STATUS_SENT = 499                                # logged when the client left before any response
 
 REQUEST_ID_FIELD = "x-request-id"
-PSEUDONYM = "weir"                                  # ours in Via
+PSEUDONYM = "weir"                                  # ours in CDN-Loop
 
 
 def code_class(status):

@@ -259,10 +259,82 @@ TEST_CASE("forwarding: hop-by-hop fields and those that Connection names go") {
   CHECK(bench.request_field("x-other") == "1");
 }
 
+TEST_CASE("forwarding: Via is not sent unless it has a name, and another's is left alone") {
+  CHECK(Bench().field("via") == "(none)");
+  Bench behind;
+  behind.header("Via", "1.1 cdn");
+  CHECK(behind.field("via") == "1.1 cdn");
+}
+
+TEST_CASE("forwarding: CDN-Loop is begun, or extended") {
+  CHECK(Bench().field("cdn-loop") == "weir");
+  Bench second;
+  second.header("CDN-Loop", "cdn; id=1").header("CDN-Loop", "other.example:81");
+  CHECK(second.field("cdn-loop") == "cdn; id=1, other.example:81, weir");
+}
+
+TEST_CASE("forwarding: our own name in CDN-Loop is a loop, wherever and however it is written") {
+  for (const auto* loop : {"weir", "cdn, WEIR", "weir; a=b, cdn", "cdn;x=\"1\" , weir ;y"}) {
+    Bench bench;
+    bench.header("CDN-Loop", loop);
+    const auto result = bench.prepare();
+    REQUIRE_FALSE(result.has_value());
+    CHECK(result.error().code == ErrorCode::loop_detected);
+  }
+  for (const auto* loop : {"weird", "cdn; weir", "cdn;by=weir", "weir.example"}) {
+    Bench bench;
+    bench.header("CDN-Loop", loop);
+    CHECK(bench.prepare().has_value());
+  }
+}
+
+TEST_CASE("forwarding: X-Real-IP is the client's address, whatever was sent") {
+  Bench stranger;
+  stranger.header("X-Real-IP", "127.0.0.1").header("x-real-ip", "10.0.0.1");
+  CHECK(stranger.field("x-real-ip") == "203.0.113.7");
+  Bench behind("10.0.0.2", {"10.0.0.0/8"});
+  behind.header("X-Forwarded-For", "203.0.113.9").header("X-Real-IP", "10.0.0.5");
+  CHECK(behind.field("x-real-ip") == "203.0.113.9");
+}
+
+TEST_CASE("forwarding: with another style a stranger's X-Real-IP goes, and none is sent") {
+  for (const auto style : {Style::rfc7239, Style::none}) {
+    Bench bench;
+    bench.forwarding.style = style;
+    bench.header("X-Real-IP", "127.0.0.1");
+    CHECK(bench.field("x-real-ip") == "(none)");
+  }
+}
+
+TEST_CASE("forwarding: what a stranger says of its identity goes, unless it is to be passed") {
+  const std::vector<std::string> names{"Remote-User", "X-Forwarded-User", "X-Forwarded-Prefix", "X-Original-URL",
+                                       "Proxy"};
+  const auto passed = [&](Bench& bench) {
+    for (const auto& name : names) bench.header(name, "lie");
+    bench.header("X-Other", "kept");
+    REQUIRE(bench.prepare().has_value());
+    CHECK(bench.request_field("x-other") == "kept");
+    std::vector<std::string> left;
+    for (const auto& name : names) {
+      if (bench.request_field(name) != "(none)") left.push_back(name);
+    }
+    return left;
+  };
+  Bench stranger;
+  CHECK(passed(stranger).empty());
+  Bench trusted("10.0.0.2", {"10.0.0.0/8"});
+  CHECK(passed(trusted) == names);
+  Bench some;
+  some.forwarding.withheld &= ~http::set_of(http::Field::x_forwarded_prefix);
+  CHECK(passed(some) == std::vector<std::string>{"X-Forwarded-Prefix"});
+}
+
 TEST_CASE("forwarding: Via is begun, or extended") {
   Bench fresh;
+  fresh.forwarding.via = "weir";
   CHECK(fresh.field("via") == "1.1 weir");
   Bench second;
+  second.forwarding.via = "weir";
   second.exchange.request.version = http::Version::http10;
   second.header("Via", "1.1 cdn").header("Via", "1.0 old");
   CHECK(second.field("via") == "1.1 cdn, 1.0 old, 1.0 weir");
@@ -271,6 +343,7 @@ TEST_CASE("forwarding: Via is begun, or extended") {
 TEST_CASE("forwarding: our own name in Via is a loop, wherever and however it is written") {
   for (const auto* via : {"1.1 weir", "1.1 cdn, 1.0 WEIR", "1.1 weir (comment), 1.1 cdn"}) {
     Bench bench;
+    bench.forwarding.via = "weir";
     bench.header("Via", via);
     const auto result = bench.prepare();
     REQUIRE_FALSE(result.has_value());
@@ -278,6 +351,7 @@ TEST_CASE("forwarding: our own name in Via is a loop, wherever and however it is
   }
   for (const auto* via : {"1.1 weird", "weir 1.1", "1.1 cdn (weir)"}) {
     Bench bench;
+    bench.forwarding.via = "weir";
     bench.header("Via", via);
     CHECK(bench.prepare().has_value());
   }

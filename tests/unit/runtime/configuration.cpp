@@ -33,12 +33,12 @@ TEST_CASE("configuration: one listener is all that is needed; the rest has defau
   CHECK(value.stream_grace == 5min);
 }
 
-TEST_CASE("configuration: Via's default is one for each address, and stays over reloads") {
-  const auto via = [](const char* text) { return Read(text).value.policy.forwarding.via; };
-  const auto first = via("listeners: [127.0.0.1:8080]\n");
+TEST_CASE("configuration: CDN-Loop's default name is one for each address, and stays over reloads") {
+  const auto name = [](const char* text) { return Read(text).value.policy.forwarding.loop_id; };
+  const auto first = name("listeners: [127.0.0.1:8080]\n");
   CHECK(first.starts_with("weir-"));
-  CHECK(first == via("listeners: [127.0.0.1:8080, 127.0.0.1:8081]\nforwarded: { style: none }\n"));
-  CHECK(first != via("listeners: [127.0.0.1:8081]\n"));
+  CHECK(first == name("listeners: [127.0.0.1:8080, 127.0.0.1:8081]\nforwarded: { style: none }\n"));
+  CHECK(first != name("listeners: [127.0.0.1:8081]\n"));
 }
 
 TEST_CASE("configuration: a listener on IPv6, on a unix socket, with a name") {
@@ -114,7 +114,67 @@ path: { encoded_slash: reject, merge_slashes: true }
   CHECK(policy.forwarding.style == downstream::Forwarding::Style::rfc7239);
   CHECK(policy.forwarding.trusted_proxies.size() == 2);
   CHECK(policy.forwarding.via == "edge");
+  CHECK(policy.forwarding.loop_id == "edge");
   CHECK(policy.path.encoded_slash == http::PathPolicy::Encoded::reject);
+}
+
+TEST_CASE("configuration: a request's head has 15 s unless something else is said") {
+  CHECK(Read("listeners: [127.0.0.1:8080]\n").value.policy.timeouts.head == 15s);
+}
+
+TEST_CASE("configuration: Via is off, and its name is a word or a host") {
+  CHECK(Read("listeners: [127.0.0.1:8080]\n").value.policy.forwarding.via.empty());
+  CHECK(Read("listeners: [127.0.0.1:8080]\nforwarded: { via: 'edge.example:80' }\n").problems.empty());
+  CHECK_FALSE(Read("listeners: [127.0.0.1:8080]\nforwarded: { via: 'a, b' }\n").problems.empty());
+}
+
+TEST_CASE("configuration: a body limit of 0 is no limit, for all routes and for one") {
+  const Read read(R"(listeners: [127.0.0.1:8080]
+limits: { body: 0 }
+routes:
+  - { name: a, match: { path: /a }, respond: { status: 204 } }
+  - { name: b, match: { path: /b }, respond: { status: 204 }, max_body: 2MiB }
+)");
+  REQUIRE(read.problems.empty());
+  CHECK(read.value.policy.limits.body == UINT64_MAX);
+  CHECK(read.value.routes[0].max_body->count == UINT64_MAX);
+  CHECK(read.value.routes[1].max_body->count == 2 << 20);
+  const Read other(R"(listeners: [127.0.0.1:8080]
+limits: { body: 1MiB }
+routes:
+  - { name: a, match: { path: /a }, respond: { status: 204 }, max_body: 0 }
+)");
+  REQUIRE(other.problems.empty());
+  CHECK(other.value.routes[0].max_body->count == UINT64_MAX);
+}
+
+TEST_CASE("configuration: only fields that Weir removes can be passed") {
+  const Read read("listeners: [127.0.0.1:8080]\nforwarded: { pass: [x-forwarded-prefix, Proxy] }\n");
+  REQUIRE(read.problems.empty());
+  const auto withheld = read.value.policy.forwarding.withheld;
+  CHECK((withheld & http::set_of(http::Field::x_forwarded_prefix, http::Field::proxy)) == 0);
+  CHECK((withheld & http::set_of(http::Field::remote_user)) != 0);
+  CHECK_FALSE(Read("listeners: [127.0.0.1:8080]\nforwarded: { pass: X-Forwarded-For }\n").problems.empty());
+}
+
+TEST_CASE("configuration: names are printable and have no slash") {
+  const auto count = [](const std::string& text) {
+    return Read("listeners: [127.0.0.1:8080]\n" + text).problems.size();
+  };
+  const std::string route = "match: { path: /a }, respond: { status: 204 }";
+  for (const std::string name : {"a\\r\\nb", "a/b", "\\u0085", "a\\u2028b", " a", "a ", "\\x07"}) {
+    CAPTURE(name);
+    CHECK(count("upstreams: { \"" + name + "\": { endpoints: [127.0.0.1:1] } }\n") == 1);
+    CHECK(count("routes: [{ name: \"" + name + "\", " + route + " }]\n") == 1);
+  }
+  for (const std::string name : {"a b", "caf\u00e9", "a.b-c_d", "api:v1"}) {
+    CAPTURE(name);
+    CHECK(count("upstreams: { \"" + name + "\": { endpoints: [127.0.0.1:1] } }\n") == 0);
+    CHECK(count("routes: [{ name: \"" + name + "\", " + route + " }]\n") == 0);
+  }
+  const Read read("listeners: [127.0.0.1:8080]\nupstreams: { \"a\\r\\nb\": { endpoints: [nowhere at all] } }\n");
+  CHECK(read.problems.text().contains("'a\\x0d\\x0ab' is not a name"));
+  CHECK_FALSE(read.problems.text().contains('\r'));
 }
 
 TEST_CASE("configuration: a route without a bound on its bodies has the general one") {
