@@ -43,23 +43,57 @@ void check_value(Problems& problems, const config::Located<std::string>& value) 
   }
 }
 
-void check(Problems& problems, const HeaderChangeSettings& settings) {
+const config::Located<std::string>& value_of(const config::Located<std::string>& value) { return value; }
+const config::Located<std::string>& value_of(const ResponseFieldSettings& field) { return field.value; }
+
+template <class Changes>
+void check(Problems& problems, const Changes& settings) {
   for (const auto* fields : {&settings.set, &settings.add}) {
     for (const auto& field : *fields) {
       check_name(problems, field.at, field.name);
-      check_value(problems, field.value);
+      check_value(problems, value_of(field.value));
     }
   }
   for (const auto& name : settings.remove) check_name(problems, name.at, *name);
 }
 
+void check_words(Problems& problems, const ResponseWords& words) {
+  for (const auto& word : words) {
+    if (!Statuses::is_known(*word))
+      problems.add(word.at, "'" + *word + "' is not known here", "write success, all or statuses: [200, 404]");
+  }
+}
+
+constexpr std::string_view kOn = "the responses that get it: success (2xx and 3xx), all, or statuses";
+
 }  // namespace
 
 void decode(config::Reader& r, HeaderChangeSettings& settings) {
-  r.optional("set", settings.set, "NAME: value; replaces what is there", config::field_values);
-  r.optional("add", settings.add, "NAME: value; one more line", config::field_values);
+  r.optional("set", settings.set, "NAME: value; replaces what is there", config::field_values, config::no_variables);
+  r.optional("add", settings.add, "NAME: value; one more line", config::field_values, config::no_variables);
   r.optional("remove", settings.remove, "names", config::list_of_one);
   if (!r.is_describing()) check(r.problems(), settings);
+}
+
+void decode(config::Reader& r, ResponseFieldSettings& settings) {
+  r.shorthand("value");
+  r.required("value", settings.value, "the value", config::no_variables);
+  r.optional("on", settings.on, kOn, config::list_of_one, config::non_empty);
+  check_words(r.problems(), settings.on);
+}
+
+void decode(config::Reader& r, ResponseChangeSettings& settings) {
+  r.optional(
+      "set", settings.set,
+      "NAME: value, or NAME: { value: …, on: … }; replaces what is there, a route's also what is set for all routes",
+      config::field_values);
+  r.optional("add", settings.add, "NAME: value, or NAME: { value: …, on: … }; one more line", config::field_values);
+  r.optional("remove", settings.remove, "names", config::list_of_one);
+  r.optional("on", settings.on, "the responses that get what is set and added: success (2xx and 3xx), all, or statuses",
+             config::list_of_one, config::non_empty);
+  if (r.is_describing()) return;
+  check(r.problems(), settings);
+  check_words(r.problems(), settings.on);
 }
 
 void decode(config::Reader& r, HeadersSettings& settings) {

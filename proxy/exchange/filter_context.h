@@ -41,6 +41,17 @@ struct FilterContext {
   std::string route_identity{};         // what the route is (`Route::identity`); "": its name
   http::PathPolicy paths{};             // of the paths that requests may have
 
+  // By kind: what the filters of that kind and of this route tell each other while they are built.
+  std::map<std::string, std::shared_ptr<void>> parts_of_route{};
+
+  /// A T that the filters of one kind and one route share while they are built; made on first use.
+  template <class T>
+  T& of_route(const std::string& kind) {
+    auto& part = parts_of_route[kind];
+    if (!part) part = std::make_shared<T>();
+    return *static_cast<T*>(part.get());
+  }
+
   bool is_before(std::string_view kind) const { return std::ranges::find(behind, kind) != behind.end(); }
   bool is_behind(std::string_view kind) const { return std::ranges::find(in_front, kind) != in_front.end(); }
 

@@ -57,14 +57,35 @@ class Headers(WeirCase):
                 self.assertEqual(back and back.strip(), back)
         self.assertEqual("bob", self.fetch(weir, target="/?u=%20bob").get("x-back"))
 
-    def test_fields_are_put_on_errors_too(self):
-        weir = self.weir({
-            "upstreams": {"api": settings.upstream(free_address())},
-            "routes": [route("/", "api", filters=[headers_filter(response={"set": {"X-Set": "new"}})])],
-        })
-        response = self.fetch(weir)
-        self.assertIn(response.status, (502, 503))
-        self.assertEqual("new", response.get("x-set"))
+    def test_fields_are_put_on_errors_where_all_responses_have_them(self):
+        for on, value in ("all", "new"), ("success", None), ([502, 503], "new"), (None, None):
+            with self.subTest(on):
+                change = {"set": {"X-Set": "new"}} | ({"on": on} if on else {})
+                weir = self.weir({
+                    "upstreams": {"api": settings.upstream(free_address())},
+                    "routes": [route("/", "api", filters=[headers_filter(response=change)])],
+                })
+                response = self.fetch(weir)
+                self.assertIn(response.status, (502, 503))
+                self.assertEqual(value, response.get("x-set"))
+
+    def test_what_a_route_sets_takes_the_place_of_what_is_set_for_all(self):
+        site = headers_filter(response={"set": {"X-Frame-Options": "DENY", "X-Site": "all"}, "remove": "X-Kept", "on": "all"})
+        own = headers_filter(response={"set": {"x-frame-options": "SAMEORIGIN", "X-Kept": "yes"}})
+        weir = self.weir({"filters": [site], "routes": [
+            {"match": {"path": "/own"}, "filters": [own], "respond": 200},
+            {"match": {"path": "/failed"}, "filters": [own], "respond": 404},
+            {"match": {"path": "/limited"}, "filters": [{"rate_limit": {"rate": "1/hour", "burst": 1}}, own], "respond": 200},
+            {"match": {"path": "/stored"}, "filters": [{"cache": {"ttl": "1m"}}, own], "upstream": "api"},
+            {"respond": 200}], "upstreams": {"api": settings.upstream(self.backend())}})
+        fields = lambda target: [self.fetch(weir, target=target).get(name) for name in ("x-frame-options", "x-site", "x-kept")]
+        self.assertEqual(["SAMEORIGIN", "all", "yes"], fields("/own"))
+        self.assertEqual(["DENY", "all", None], fields("/failed"))
+        for _ in range(2):
+            self.assertEqual(["SAMEORIGIN", "all", "yes"], fields("/stored"))
+        self.assertEqual(["SAMEORIGIN", "all", "yes"], fields("/limited"))
+        self.assertEqual(["DENY", "all", None], fields("/limited"))
+        self.assertEqual(["DENY", "all", None], fields("/"))
 
     def test_filters_run_in_the_order_of_the_file(self):
         first, second = headers_filter(request={"add": {"X-Order": "1"}}), headers_filter(request={"add": {"X-Order": "2"}})

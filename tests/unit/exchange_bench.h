@@ -46,11 +46,12 @@ struct ExchangeBench {
 /// Answers 200 at once, with what the test wants.
 struct StubOrigin : Origin {
   Task<> handle(Exchange& exchange) const override {
-    exchange.respond(200, "text/plain", "ok");
+    exchange.respond(status, "text/plain", "ok");
     for (const auto& [name, value] : fields) exchange.response.head.headers.add(name, value);
     co_return;
   }
   std::vector<std::pair<std::string, std::string>> fields;
+  uint16_t status = 200;
 };
 
 }  // namespace weir

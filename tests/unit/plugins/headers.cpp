@@ -33,14 +33,14 @@ filters:
   CHECK(bench.response_field("x-powered-by") == "(none)");
 }
 
-TEST_CASE("headers: an error of Weir's own making has them, too") {
+TEST_CASE("headers: an error of Weir's own making has them, too, where all responses do") {
   struct Refusing : Origin {
     Task<> handle(Exchange& exchange) const override {
       exchange.fail({ErrorCode::connect_refused, Side::upstream});
       co_return;
     }
   };
-  FilterBench bench("filters: [headers: { response: { add: { X-A: b } } }]");
+  FilterBench bench("filters: [headers: { response: { add: { X-A: b }, on: all } }]");
   const Chain chain(bench.chain.links(), std::make_shared<Refusing>());
   auto task = chain.run(bench.exchange);
   REQUIRE(task.start());
@@ -79,4 +79,41 @@ filters:
   CHECK(text.find("'bad name' is not a field name") != std::string::npos);
   CHECK(text.find("'Connection' can't be changed") != std::string::npos);
   CHECK(text.find("'Transfer-Encoding' can't be changed") != std::string::npos);
+}
+
+TEST_CASE("headers: fields of responses are set on success unless something else is said") {
+  const auto fields = [](const std::string& response, uint16_t status) {
+    FilterBench bench("filters: [headers: { response: " + response + " }]");
+    REQUIRE_MESSAGE(bench.problems.empty(), bench.problems.text());
+    bench.origin->status = status;
+    bench.run();
+    return bench.response_field("x-a") + " " + bench.response_field("x-b");
+  };
+  for (const auto status : {200, 204, 302, 304}) CHECK(fields("{ set: { X-A: a }, add: { X-B: b } }", status) == "a b");
+  for (const auto status : {400, 404, 500, 503}) {
+    CHECK(fields("{ set: { X-A: a }, add: { X-B: b } }", status) == "(none) (none)");
+    CHECK(fields("{ set: { X-A: a }, add: { X-B: b }, on: all }", status) == "a b");
+  }
+  CHECK(fields("{ set: { X-A: a }, on: [404, 200] }", 404) == "a (none)");
+  CHECK(fields("{ set: { X-A: a }, on: [404, 200] }", 201) == "(none) (none)");
+  CHECK(fields("{ set: { X-A: a }, on: [success, 404] }", 404) == "a (none)");
+  CHECK(fields("{ set: { X-A: { value: a, on: all }, X-B: b } }", 500) == "a (none)");
+  CHECK(fields("{ set: { X-A: { value: a, on: success }, X-B: b }, on: all }", 500) == "(none) b");
+}
+
+TEST_CASE("headers: what isn't set on a response leaves its own field alone") {
+  FilterBench bench("filters: [headers: { response: { set: { X-A: a }, remove: X-B } }]");
+  bench.origin->status = 500;
+  bench.origin->fields = {{"x-a", "origin"}, {"x-b", "origin"}};
+  bench.run();
+  CHECK(bench.response_field("x-a") == "origin");
+  CHECK(bench.response_field("x-b") == "(none)");
+}
+
+TEST_CASE("headers: a word that is no status is a problem") {
+  for (const auto* on : {"never", "[200, 99]", "600", "[]"}) {
+    CAPTURE(on);
+    CHECK(FilterBench("filters: [headers: { response: { set: { X-A: a }, on: " + std::string(on) + " } }]")
+              .problems.size() == 1);
+  }
 }
