@@ -1,0 +1,121 @@
+"""What people bring along from other proxies is told in Weir's terms, and all of a file at once."""
+
+import re
+import unittest
+
+from cli import CommandLine
+
+FILE = """\
+listeners: [{ bind: 127.0.0.1:8080 }]
+upstreams:
+  api:
+    balance: round_robin
+    endpoints: [127.0.0.1:9001]
+filters:
+  - headers: { request: { set: { x-from: "{client.ip}" } } }
+routes:
+  - match: { host: a.example, path: /v1/, methods: [GET] }
+    rewrite: { regex: '/v1/(.*)', to: '/\\1' }
+    upstream: api
+  - match: { path: /old/ }
+    redirect: { to: "https://{host}{path_and_query}" }
+"""
+
+# What is written in place of what, and what the hint has to name.
+FOREIGN = (
+    ("{client.ip}", "$remote_addr", "{client.ip}"),
+    ("{client.ip}", "%[src]", "{client.ip}"),
+    ("{client.ip}", "{remote_host}", "{client.ip}"),
+    ("https://{host}{path_and_query}", "https://$host$request_uri", "{host}"),
+    ("https://{host}{path_and_query}", "https://x.example/{1}", "\\1"),
+    ("/\\1", "/$1", "\\1"),
+    ("/\\1", "/{1}", "\\1"),
+    ("/\\1", "/${1}", "\\1"),
+    ("/\\1", "x/\\1", "a path begins with '/'"),
+    ("path: /v1/", 'path: "/api/*"', "path: /api/, a prefix"),
+    ("path: /v1/", "path: { regex: 'api/.*' }", "write a '/'"),
+    ("path: /v1/", 'path: "/x?y=1"', "query:"),
+    ("path: /v1/", "path: { regex: '/(?<n>x)' }", "(?P<name>"),
+    ("path: /v1/", "path: /v1/, not: { path: /v1/x }", "before this one"),
+    ("[GET]", '["*"]', "leave methods out"),
+    ("a.example", "_", "leave host out"),
+    ("a.example", "$host", "{host}"),
+    ("round_robin", "least_conn", "least_connections"),
+    ("round_robin", "leastconn", "least_connections"),
+    ("round_robin", "ip_hash", "hash: client.ip"),
+    ("round_robin", "source", "hash: client.ip"),
+    ("round_robin", "{ hash: $remote_addr }", "client.ip"),
+    ("127.0.0.1:8080", '":80"', "0.0.0.0:80"),
+    ("127.0.0.1:8080", '"*:80"', "0.0.0.0:80"),
+    ("127.0.0.1:8080", "localhost:80", "127.0.0.1:80"),
+    ("headers:", "gzip:", "does not compress"),
+    ("headers:", "auth_basic:", "does not authenticate"),
+    ("host: a.example", "host: *.example", "quote"),
+)
+
+
+class ForeignSyntax(CommandLine):
+    def test_the_file_itself_is_sound(self):
+        self.assertEqual((0, True), (lambda code, told: (code, "warning" not in told))(*self.check(FILE)))
+
+    def test_each_form_of_another_proxy_has_a_hint_in_weirs_terms(self):
+        for ours, foreign, hint in FOREIGN:
+            with self.subTest(foreign):
+                self.assertIn(ours, FILE)
+                code, told = self.check(FILE.replace(ours, foreign))
+                self.assertEqual(1, code, told)
+                hints = " ".join(re.findall(r"(?m)^\s+= (.*)$", told))
+                self.assertIn(hint, hints, told)
+
+    def test_a_dollar_sign_can_be_written(self):
+        self.assertEqual(0, self.check(FILE.replace("{client.ip}", "$$host costs 5$"))[0])
+
+    def test_sizes_in_every_spelling(self):
+        for size, count in {"20M": "20MiB", "20m": "20MiB", "20MiB": "20MiB", "20MB": "20000000B"}.items():
+            with self.subTest(size):
+                weir = self.weir({"limits": {"body": size}, "routes": [{"respond": 200}]})
+                told = self.run_weir("config", "--admin", weir.admin).stdout
+                self.assertRegex(told, rf'"body": "{count}"')
+
+
+class AllAtOnce(CommandLine):
+    """A mistake in one place hides none in another."""
+
+    WRONG = FILE + """\
+  - name: no-route-behind-it
+    match: { path: /old/x }
+    upstream: api
+  - name: two
+    match: { path: /two }
+    filters: [{ rate_limit: { rate: 5/second, unique_to: nobody } }, { retry: { attempts: 2, on: [599], per_try: x } }]
+    max_body: 20 miles
+    upstream: api
+  - match: { path: /three }
+    filters: [{ cache: { ttl: 5s, shared: true } }]
+    upstream: apy
+"""
+
+    def test_files_filters_and_routes_are_told_beside_an_invalid_size(self):
+        text = self.WRONG.replace("bind: 127.0.0.1:8080", "bind: 127.0.0.1:8080, tls: { certificates: [{ cert: none.pem, "
+                                                          "key: none.key }] }")
+        code, told = self.check(text)
+        self.assertEqual(1, code)
+        for problem in ("'20 miles' is not a size", "none.pem' can't be read", "'no-route-behind-it' is never reached",
+                        "no upstream is named 'apy'", "unknown setting 'unique_to'", "unknown setting 'per_try'",
+                        "routes[4].filters[0].cache"):
+            self.assertIn(problem, told)
+
+    def test_a_start_tells_the_same(self):
+        text = self.WRONG.replace("bind: 127.0.0.1:8080", "bind: 127.0.0.1:8080, tls: { certificates: [{ cert: none.pem, "
+                                                          "key: none.key }] }")
+        checked = self.check(text)[1]
+        started = self.run_weir("run", "-c", self.file(text))
+        self.assertEqual(1, started.returncode)
+        problems = re.findall(r"(?m)^\S*weir\.yaml:\d+:\d+: (.*)$", checked)
+        self.assertGreater(len(problems), 6)
+        for problem in problems:
+            self.assertIn(problem, started.stderr + started.stdout)
+
+
+if __name__ == "__main__":
+    unittest.main()
