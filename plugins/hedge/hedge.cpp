@@ -103,7 +103,10 @@ Task<> Hedge::race(Exchange& exchange, Next next, Duration delay) const {
   other.start();
   const auto first_answers = [&] { return first.is_done() && is_acceptable(exchange); };
   const auto other_answers = [&] { return other.is_done() && is_acceptable(child->exchange); };
-  while (!first_answers() && !other_answers() && !(first.is_done() && other.is_done())) co_await over.wait();
+  while (!first_answers() && !other_answers() && !(first.is_done() && other.is_done())) {
+    if (other.is_done()) leave.reset();
+    co_await over.wait();
+  }
   if (first_answers() || !other_answers()) {
     count.outcome = other.is_done() ? "failed" : "lost";
     co_return first.take();
@@ -120,12 +123,16 @@ Task<> Hedge::race(Exchange& exchange, Next next, Duration delay) const {
 /// A fork that goes to another endpoint; null when it may not, or can't.
 Exchange::ChildPtr Hedge::second(Exchange& exchange, const Exchange::Mark& mark,
                                  std::optional<Budget::Place>& leave) const {
-  leave = budget_->spend(exchange.loop().now());
-  auto child = leave ? exchange.fork(mark) : nullptr;
-  if (!child) {
-    counter(leave ? "body" : "budget").add();
+  if (!exchange.is_whole(mark)) {  // before the budget: a client that holds its body back holds no place
+    counter("body").add();
     return nullptr;
   }
+  leave = budget_->spend(exchange.loop().now());
+  if (!leave) {
+    counter("budget").add();
+    return nullptr;
+  }
+  auto child = exchange.fork(mark);
   child->exchange.destination.is_only_untried = true;
   return child;
 }

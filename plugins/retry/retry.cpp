@@ -62,13 +62,16 @@ Task<> Retry::handle(Exchange& exchange, Next next) const {
 
     const auto delay = delay_before(exchange, tried);
     if (!delay) co_return refuse(exchange, delay.error());
+    if (!exchange.can_rewind(mark)) co_return refuse(exchange, Refusal::body);
     std::optional<Budget::Place> leave;
     if (!found_no_connection(exchange, attempts)) {
       leave = budget_->spend(loop.now());
       if (!leave) co_return refuse(exchange, Refusal::budget);
     }
+    // The client decides how long a try waits for the rest of its body: such a try counts in the window only.
+    if (!exchange.is_whole(mark)) leave.reset();
     const auto status = exchange.response.head.status;
-    if (!exchange.rewind(mark)) co_return refuse(exchange, Refusal::body);
+    (void)exchange.rewind(mark);
     decisions::retry(exchange, tried, *delay, status);
     retry.emplace(*this, exchange.destination.upstream, std::move(leave));
     co_await sleep_for(loop, *delay);

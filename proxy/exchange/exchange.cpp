@@ -54,8 +54,12 @@ Exchange::Mark Exchange::mark(size_t replay) {
   return mark;
 }
 
+bool Exchange::can_rewind(const Mark& mark) const { return !mark.has_body || mark.replay->can_replay(); }
+
+bool Exchange::is_whole(const Mark& mark) const { return !mark.has_body || mark.replay->is_whole(); }
+
 bool Exchange::rewind(const Mark& mark) {
-  if (mark.has_body && !mark.replay->can_replay()) return false;
+  if (!can_rewind(mark)) return false;
   response.body.reset();  // first, since its attempt may still read the request's body
   response.head = http::ResponseHead(arena_);
   attempts.keep_adopted();
@@ -77,8 +81,6 @@ bool Exchange::rewind(const Mark& mark) {
 }
 
 // Children.
-
-bool Exchange::is_whole(const Mark& mark) const { return !mark.has_body || mark.replay->is_whole(); }
 
 Exchange::ChildPtr Exchange::fork(const Mark& mark) {
   return is_whole(mark) ? std::make_unique<Child>(*this, mark, Child::Bond::fork) : nullptr;

@@ -167,6 +167,10 @@ class Exchange {
     bool has_body = false;           // then that one is its own
   };
   Mark mark(size_t replay);
+  /// False once more of the request's body has gone by than was kept.
+  bool can_rewind(const Mark& mark) const;
+  /// True when all of the request's body has come, and was kept: no run from `mark` waits for the client.
+  bool is_whole(const Mark& mark) const;
   /// Everything as it was at `mark`, the old response dropped, and what filters below have put around the request's
   /// body. False, and nothing has changed, when the body can't be had again.
   bool rewind(const Mark& mark);
@@ -204,8 +208,6 @@ class Exchange {
   Time attempt_deadline() const { return std::min(deadline, answer_by); }
 
  private:
-  bool is_whole(const Mark& mark) const;
-
   Arena& arena_;
   ClientSide* client_side_;
   Attempts own_attempts_;

@@ -7,6 +7,17 @@
 
 namespace weir::plugins {
 
+/// A request's body of which no byte comes.
+struct StalledBody : Body {
+  using Body::Body;
+  Task<Result<Chunk>> read() override {
+    co_await std::suspend_always();
+    co_return Chunk::end();
+  }
+  http::BodySize size() const override { return http::BodySize::known(100); }
+  bool is_exact() const override { return true; }
+};
+
 /// Answers as a test says, one answer for each attempt; the last of them goes on.
 struct FailingOrigin : Origin {
   struct Answer {
@@ -16,6 +27,7 @@ struct FailingOrigin : Origin {
     Duration after{};  // how long it takes
     bool reused = false;
     Duration body{};  // how long the request's body takes to come
+    bool is_early = false;  // doesn't read the request's body
   };
   static Answer failure(ErrorCode code, RetrySafe retry = RetrySafe::no) {
     return {.error = {code, Side::upstream, "", retry}};
@@ -34,7 +46,7 @@ struct FailingOrigin : Origin {
     const Answer& answer = answers[std::min<size_t>(attempts++, answers.size() - 1)];
     auto& record = exchange.attempts.add({.upstream = exchange.destination.upstream, .reused = answer.reused});
     auto body = make_in<UnderWay>(exchange.arena(), exchange.arena(), exchange.destination.upstream, *this);
-    bodies.emplace_back((co_await exchange.request_body->whole(1 << 20)).value_or("(error)"));
+    if (!answer.is_early) bodies.emplace_back((co_await exchange.request_body->whole(1 << 20)).value_or("(error)"));
     upstreams.emplace_back(exchange.destination.upstream);
     record.connected = exchange.loop().now();
     if (answer.body > Duration{}) co_await sleep_until(exchange.loop(), exchange.loop().now() + answer.body);

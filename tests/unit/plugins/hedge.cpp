@@ -89,6 +89,41 @@ TEST_CASE("hedge: a safe request's body goes along") {
   CHECK(bench.failing->bodies == std::vector<std::string>{"onetwo", "onetwo"});
 }
 
+TEST_CASE("hedge: a request whose body does not come takes no place in the budget, now or in the window") {
+  Bench bench({{.status = 200, .after = 300ms}}, "{ after: 100ms, budget: { ratio: 0%, min: 1, window: 10m } }");
+  Arena arena(bench.blocks);
+  Exchange stalled(arena, bench.worker, nullptr);
+  stalled.request_body = make_in<StalledBody>(arena, arena);
+  auto task = bench.chain.run(stalled);
+  task.start();
+  bench.advance(110ms);
+  REQUIRE_FALSE(task.is_done());
+  CHECK(bench.hedges("body") == 1);
+  CHECK(bench.answer() == 200);
+  CHECK(bench.failing->attempts == 3);
+  CHECK(bench.hedges("failed") + bench.hedges("won") + bench.hedges("lost") == 1);
+  CHECK(bench.hedges("budget") == 0);
+  task.reset();
+}
+
+TEST_CASE("hedge: a second attempt that is over holds no place while the first goes on") {
+  Bench bench({{.status = 200, .after = 10s}, {503}, {.status = 200, .after = 300ms}},
+              "{ after: 100ms, budget: { ratio: 0%, min: 10, concurrent: 1 } }");
+  Arena arena(bench.blocks);
+  Exchange slow(arena, bench.worker, nullptr);
+  slow.request_body = make_in<NoBody>(arena, arena);
+  auto task = bench.chain.run(slow);
+  task.start();
+  bench.advance(110ms);
+  bench.advance(10ms);
+  REQUIRE_FALSE(task.is_done());
+  CHECK(bench.failing->attempts == 2);
+  CHECK(bench.answer() == 200);
+  CHECK(bench.failing->attempts == 4);
+  CHECK(bench.hedges("budget") == 0);
+  task.reset();
+}
+
 TEST_CASE("hedge: second attempts are a small share of the requests") {
   Bench bench({{.status = 200, .after = 150ms}}, "{ after: 100ms, budget: { ratio: 5%, min: 1, window: 10m } }");
   for (int i = 0; i < 200; ++i) {

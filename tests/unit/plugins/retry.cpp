@@ -114,6 +114,46 @@ TEST_CASE("retry: a body larger than what is kept is sent once") {
   CHECK(bench.counted("retries_refused", {{"reason", "body"}}) == 1);
 }
 
+TEST_CASE("retry: a body larger than what is kept spends no budget") {
+  FailureBench bench("filters: [retry: { on: 503, body: 10B, budget: { ratio: 0%, min: 1, window: 10m } }]", {{503}});
+  bench.method("PUT");
+  bench.exchange.request_body =
+      make_in<PiecesBody>(bench.arena, bench.arena, std::vector<std::string>{"hello ", "there"});
+  bench.answer();
+  CHECK(bench.counted("retries_refused", {{"reason", "body"}}) == 1);
+  bench.exchange.request_body = make_in<NoBody>(bench.arena, bench.arena);
+  bench.answer();
+  CHECK(bench.failing->attempts == 3);
+}
+
+TEST_CASE("retry: a try that waits for its client's body holds no place of the budget") {
+  FailureBench bench("filters: [retry: { attempts: 2, on: 503, budget: { ratio: 0%, min: 100, concurrent: 1 } }]",
+                     {{.status = 503, .is_early = true}});
+  struct Upload {
+    Upload(FailureBench& bench) : arena(bench.blocks), exchange(arena, bench.worker, nullptr) {
+      exchange.request.method_name = "PUT";
+      exchange.request.method = http::method_of("PUT");
+      exchange.request_body = make_in<StalledBody>(arena, arena);
+      task = bench.chain.run(exchange);
+      task.start();
+    }
+    ~Upload() { task.reset(); }
+    Arena arena;
+    Exchange exchange;
+    Task<> task;
+  };
+  std::vector<std::unique_ptr<Upload>> uploads;
+  bench.failing->answers.push_back({.status = 200});
+  uploads.push_back(std::make_unique<Upload>(bench));
+  bench.advance(300ms);
+  REQUIRE(bench.failing->attempts == 2);
+  REQUIRE_FALSE(uploads.front()->task.is_done());
+  bench.failing->attempts = 0;
+  CHECK(bench.answer() == 200);
+  CHECK(bench.failing->attempts == 2);
+  CHECK(bench.counted("retries_refused", {{"reason", "budget"}}) == 0);
+}
+
 TEST_CASE("retry: it waits a random part of a span that grows, up to a bound") {
   Backoff backoff({.base = 25ms, .max = 250ms});
   const auto longest = [&](uint32_t number) {
