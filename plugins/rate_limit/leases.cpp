@@ -14,6 +14,11 @@ std::optional<store::Decision> Leases::use(Arena& arena, std::string_view key, u
   return store::Decision{true, quotas};
 }
 
+bool Leases::has_room_for(std::string_view key, Time now) {
+  leases_.sweep(now);
+  return !leases_.is_full() || leases_.find(key, now);
+}
+
 void Leases::add(std::string_view key, const store::Decision& decision, uint64_t tokens, Time now, Time until) {
   if (Lease* lease = leases_.find(key, now)) {
     lease->quotas.assign(decision.quotas.begin(), decision.quotas.end());
@@ -21,9 +26,7 @@ void Leases::add(std::string_view key, const store::Decision& decision, uint64_t
     leases_.keep_at_least_until(key, until);
     return;
   }
-  leases_.sweep(now);
   leases_.put(key, {{decision.quotas.begin(), decision.quotas.end()}, tokens}, until);
-  leases_.shrink();
 }
 
 }  // namespace weir::plugins

@@ -19,6 +19,9 @@ class Leases {
 
   /// Lets a request pass on tokens that are there: the quotas as they were when these were taken, less what went since.
   std::optional<store::Decision> use(Arena& arena, std::string_view key, uint64_t cost, Time now);
+  /// False while other keys' leases fill the memory: then a request takes what it needs from the store, and no other
+  /// key loses the tokens that it has.
+  bool has_room_for(std::string_view key, Time now);
   /// `tokens` more of each quota of `decision`, which has counted them as taken.
   void add(std::string_view key, const store::Decision& decision, uint64_t tokens, Time now, Time until);
 

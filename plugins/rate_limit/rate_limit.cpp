@@ -13,6 +13,8 @@ namespace {
 
 using namespace std::chrono_literals;
 
+static_assert(store::kMostLimits <= FairShare::kMostKeys);
+
 /// The limits' names in the store: the filter's, and behind it each one's own, if there are several. Those whose keys
 /// differ are kept together by the filter's name.
 Duration longest_delay(const RateLimitSettings& settings) {
@@ -81,15 +83,24 @@ RateLimit::RateLimit(const RateLimitSettings& settings, const FilterContext::Sco
       decisions_(context.metrics, context.route, scope.label),
       delayed_now_(context.metrics.gauge("rate_limit_delayed_requests", "Requests that a rate limit is delaying",
                                          {{"route", context.route}, {"limiter", scope.label}})),
+      waiting_room_(mode_ == Mode::throttle ? context.process_state<FairShare>("rate_limit " + scope.state, {})
+                                            : nullptr),
       leases_(lease_ > 1 ? context.worker_state<Leases>("rate_limit " + scope.state, {}) : nullptr) {}
 
 Task<> RateLimit::handle(Exchange& exchange, Next next) const {
-  const Takes takes = takes_of(quotas_, exchange, longest_delay(exchange));
   if (exempt_.has(exchange, quotas_)) {
     decisions_.count(RateDecision::exempt);
     co_return co_await next(exchange);
   }
+  Takes takes = takes_of(quotas_, exchange, longest_delay(exchange));
+  auto seat = waiting_room_ ? this->seat(takes) : FairShare::Place();
+  if (waiting_room_ && !seat) takes = takes_of(quotas_, exchange, 0s);
   const auto decision = co_await take(exchange, takes);
+  const bool is_admitted = decision && decision->allowed;
+  const size_t slow = is_admitted ? slowest(*decision) : 0;
+  const Duration wait = is_admitted ? quotas_[slow].delay(decision->quotas[slow]) : 0s;
+  if (wait > 0s) seat.keep_only(slow);
+  else seat.leave();
   if (!decision) co_return co_await handle_without_store(exchange, next, takes);
   if (mode_ == Mode::shadow) {
     watch(exchange, *decision);
@@ -100,11 +111,11 @@ Task<> RateLimit::handle(Exchange& exchange, Next next) const {
     refuse(exchange, *decision);
     co_return fields_.add(exchange, quotas_, *decision);
   }
-  const Duration wait = until_turn(*decision);
   const Time turn = exchange.loop().now() + wait;
   decisions_.count(wait > 0s ? RateDecision::delayed : RateDecision::allowed);
   // The store's answer may have taken long, and a timer fires late.
   if (wait > 0s && turn < exchange.attempt_deadline()) co_await delay(exchange, wait);
+  seat.leave();
   const bool is_late = wait > 0s && std::max(turn, exchange.loop().now()) >= exchange.attempt_deadline();
   if (is_late) co_return refuse_late(exchange, wait);
   co_await next(exchange);
@@ -113,7 +124,7 @@ Task<> RateLimit::handle(Exchange& exchange, Next next) const {
 
 /// No longer than the exchange has left: what could only be sent after its deadline is refused, and takes nothing.
 Duration RateLimit::longest_delay(const Exchange& exchange) const {
-  if (mode_ != Mode::throttle || delayed_now_.value() >= max_waiting_) return 0s;
+  if (mode_ != Mode::throttle) return 0s;
   const Time deadline = exchange.attempt_deadline();
   const Time now = exchange.worker.loop.now();
   if (deadline == Time::max()) return max_delay_;
@@ -132,7 +143,8 @@ Task<Result<store::Decision>> RateLimit::take_leased(Exchange& exchange, Takes t
   const auto key = joined_keys(arena, takes);
   const uint64_t cost = std::ranges::max_element(takes, {}, &store::Take::cost)->cost;  // the same of each quota
   if (auto decision = leases.use(arena, key, cost, exchange.loop().now())) co_return *decision;
-  if (cost > lease_) co_return co_await shared.take({arena}, takes);
+  const bool fits = cost <= lease_ && leases.has_room_for(key, exchange.loop().now());
+  if (!fits) co_return co_await shared.take({arena}, takes);
 
   const size_t bytes = takes.size() * sizeof(store::Take);
   auto* const more = static_cast<store::Take*>(arena.bump(bytes, alignof(store::Take)));
@@ -151,10 +163,21 @@ void RateLimit::watch(Exchange& exchange, const store::Decision& decision) const
   if (!decision.allowed) exchange.record.raise(Flag::RL);
 }
 
-Duration RateLimit::until_turn(const store::Decision& decision) const {
-  Duration wait{};
-  for (size_t i = 0; i < quotas_.size(); ++i) wait = std::max(wait, quotas_[i].delay(decision.quotas[i]));
-  return wait;
+/// The quota for which an admitted request waits longest.
+size_t RateLimit::slowest(const store::Decision& decision) const {
+  size_t slowest = 0;
+  for (size_t i = 1; i < quotas_.size(); ++i) {
+    if (quotas_[i].delay(decision.quotas[i]) > quotas_[slowest].delay(decision.quotas[slowest])) slowest = i;
+  }
+  return slowest;
+}
+
+/// A place in the waiting room; none when a quota's key has its share of the places already: then the request may not
+/// wait. A request that is on its way to the store has a place, too, since it may have to wait.
+FairShare::Place RateLimit::seat(Takes takes) const {
+  auto seat = waiting_room_->enter(takes.front().key, max_waiting_);
+  for (const auto& take : takes.subspan(1)) seat.count_for(take.key);
+  return seat;
 }
 
 Task<> RateLimit::delay(Exchange& exchange, Duration time) const {

@@ -3,6 +3,7 @@
 #include <memory>
 #include <vector>
 
+#include "base/fair_share.h"
 #include "exchange/filter_context.h"
 #include "plugins/rate_limit/decisions.h"
 #include "plugins/rate_limit/exempt.h"
@@ -25,7 +26,8 @@ class RateLimit : public Filter {
   Task<Result<store::Decision>> take(Exchange& exchange, Takes takes) const;
   Task<Result<store::Decision>> take_leased(Exchange& exchange, Takes takes) const;
   void watch(Exchange& exchange, const store::Decision& decision) const;
-  Duration until_turn(const store::Decision& decision) const;
+  size_t slowest(const store::Decision& decision) const;
+  FairShare::Place seat(Takes takes) const;
   Task<> handle_without_store(Exchange& exchange, Next next, Takes takes) const;
   Task<> handle_locally(Exchange& exchange, Next next, Takes takes) const;
   Task<> delay(Exchange& exchange, Duration time) const;
@@ -43,6 +45,7 @@ class RateLimit : public Filter {
   FilterMetrics::Hold held_;
   RateDecisions decisions_;
   SharedCount& delayed_now_;
+  std::shared_ptr<FairShare> waiting_room_;  // of a throttle
   std::shared_ptr<PerWorker<Leases>> leases_;
 };
 

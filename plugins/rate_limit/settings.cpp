@@ -189,7 +189,8 @@ void decode(config::Reader& r, RateLimitSettings& settings) {
   r.optional("mode", settings.mode, "shadow: only counts; throttle: delays what comes too early");
   r.optional("max_delay", settings.max_delay, "throttle: the longest delay; what would take longer is refused",
              config::at_least(std::chrono::milliseconds(1)));
-  r.optional("max_waiting", settings.max_waiting, "throttle: most requests that are being delayed at once",
+  r.optional("max_waiting", settings.max_waiting,
+             "throttle: most requests that are being delayed at once; of one key no more than there are free places",
              config::at_least(1));
   r.optional("on_store_failure", settings.on_store_failure, store::kOnStoreFailure);
   r.optional("headers", settings.headers, "what clients are told of their quota");

@@ -251,6 +251,29 @@ TEST_CASE("rate_limit: a throttle lets few wait, and a client that goes waits no
   CHECK_FALSE(bench.begin(kAlice)->is_done());
 }
 
+TEST_CASE("rate_limit: one key fills no more than half of a throttle's waiting room, and others still wait in it") {
+  Bench bench("{ rate: 1/second, burst: 1, mode: throttle, max_delay: 1h, max_waiting: 10 }");
+  std::vector<std::unique_ptr<LimitBench::Request>> waiting;
+  for (int i = 0; i < 20; ++i) waiting.push_back(bench.begin(kAlice));
+  CHECK(bench.count("rate_limit_delayed_requests", "limiter", "*") == 5);
+  CHECK(bench.get(kAlice).status == 429);
+  CHECK(bench.get("10.0.0.2").status == 200);
+  const auto other = bench.begin("10.0.0.2");
+  REQUIRE_FALSE(other->is_done());
+  bench.advance(1100ms);
+  CHECK(other->answer().status == 200);
+}
+
+TEST_CASE("rate_limit: of several limits that share a waiting room, the one that delays is charged with the place") {
+  Bench bench(R"({ mode: throttle, max_delay: 1h, max_waiting: 8, limits: [
+    { name: client, rate: 1/second, burst: 1 }, { name: path, key: path, rate: 1000/second } ] })");
+  std::vector<std::unique_ptr<LimitBench::Request>> waiting;
+  for (int i = 0; i < 20; ++i) waiting.push_back(bench.begin(kAlice));
+  CHECK(bench.count("rate_limit_delayed_requests", "limiter", "*") == 4);
+  CHECK(bench.get("10.0.0.2").status == 200);
+  CHECK_FALSE(bench.begin("10.0.0.2")->is_done());
+}
+
 TEST_CASE("rate_limit: a throttle delays no longer than max_delay, whatever the store says") {
   Bench bench("{ rate: 10/second, burst: 1, mode: throttle, max_delay: 250ms }");
   bench.shared.says = store::Quota{.most = 3, .remaining = 0, .reset_after = store::kCentury};
@@ -266,6 +289,16 @@ TEST_CASE("rate_limit: times that are told are never below zero, whatever the st
   const auto passed = bench.get(kAlice);
   CHECK(passed["ratelimit"] == "\"default\";r=0;t=0");
   CHECK(passed["x-ratelimit-reset"] == "0");
+}
+
+TEST_CASE("rate_limit: however many keys have leases, no key loses the tokens of its own") {
+  Bench bench("{ rate: 100/hour, lease: 10, key: header.x-user }");
+  const auto ask = [&](const std::string& user) { return bench.get(kAlice, {{"x-user", user}}).status; };
+  CHECK(ask("ann") == 200);
+  for (int i = 0; i < 30'000; ++i) REQUIRE(ask("user-" + std::to_string(i)) == 200);
+  int passed = 1;
+  while (passed < 200 && ask("ann") == 200) ++passed;
+  CHECK(passed == 100);
 }
 
 TEST_CASE("rate_limit: with leases the store is asked once for many") {

@@ -1,0 +1,66 @@
+#include "base/fair_share.h"
+
+#include <algorithm>
+#include <limits>
+#include <random>
+
+#include "base/hash.h"
+
+namespace weir {
+
+namespace {
+
+uint64_t random_seed() {
+  std::random_device dice;
+  return uint64_t{dice()} << 32 | dice();
+}
+
+}  // namespace
+
+FairShare::FairShare(const Settings&) : seed_(random_seed()) {}
+
+FairShare::Place FairShare::enter(std::string_view key, int64_t places) {
+  Place place(*this, places - taken_.fetch_add(1, std::memory_order_relaxed));
+  place.count_for(key);
+  return place;
+}
+
+FairShare::Cells FairShare::cells_of(std::string_view key) const {
+  const uint64_t print = hash(key, seed_);
+  return {static_cast<uint16_t>(print % kCells), static_cast<uint16_t>((print >> 32) % kCells)};
+}
+
+int64_t FairShare::add(Cells cells) {
+  int64_t before = std::numeric_limits<int64_t>::max();
+  for (size_t i = 0; i < cells.size(); ++i) {
+    before = std::min<int64_t>(before, counts_[i][cells[i]].fetch_add(1, std::memory_order_relaxed));
+  }
+  return before;
+}
+
+void FairShare::subtract(Cells cells) {
+  for (size_t i = 0; i < cells.size(); ++i) counts_[i][cells[i]].fetch_sub(1, std::memory_order_relaxed);
+}
+
+void FairShare::Place::count_for(std::string_view key) {
+  if (!room_ || size_ == kMostKeys) return;
+  const auto cells = cells_[size_++] = room_->cells_of(key);
+  if (room_->add(cells) >= free_) leave();
+}
+
+void FairShare::Place::keep_only(size_t number) {
+  if (number >= size_) return;
+  for (size_t i = 0; i < size_; ++i) {
+    if (i != number) room_->subtract(cells_[i]);
+  }
+  cells_[0] = cells_[number];
+  size_ = 1;
+}
+
+void FairShare::Place::leave() {
+  if (!room_) return;
+  while (size_ > 0) room_->subtract(cells_[--size_]);
+  std::exchange(room_, nullptr)->taken_.fetch_sub(1, std::memory_order_relaxed);
+}
+
+}  // namespace weir
