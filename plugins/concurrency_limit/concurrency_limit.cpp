@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "exchange/client_networks.h"
 #include "exchange/error_response.h"
 #include "plugins/concurrency_limit/held_body.h"
 
@@ -15,6 +16,8 @@ struct Place {
   Semaphore::Permit permit;
   Presence presence;
 };
+
+std::string_view client_of(Exchange& exchange) { return network_of(exchange.client.ip, exchange.arena()); }
 
 }  // namespace
 
@@ -42,7 +45,7 @@ ConcurrencyLimit::ConcurrencyLimit(const ConcurrencyLimitSettings& settings, con
 }
 
 Task<> ConcurrencyLimit::handle(Exchange& exchange, Next next) const {
-  auto visit = key_ ? places_->enter(key_->of(exchange), max_, max_keys_) : Places::Visit();
+  auto visit = key_ ? places_->enter(key_->of(exchange), max_, max_keys_, client_of(exchange)) : Places::Visit();
   if (key_ && !visit) co_return refuse(exchange, full_);
   Semaphore& semaphore = key_ ? visit.semaphore() : places_->whole(max_);
   auto permit = semaphore.try_acquire();
@@ -62,6 +65,9 @@ Task<> ConcurrencyLimit::handle(Exchange& exchange, Next next) const {
 
 Task<Result<Semaphore::Permit>> ConcurrencyLimit::wait(Exchange& exchange, Semaphore& semaphore) const {
   const Presence presence(queued_);
+  FairShare::Place seat;  // each key has a line of its own
+  if (!key_ && !(seat = places_->line_up(client_of(exchange), queue_.max)))
+    co_return fail(ErrorCode::overflow, Side::self, "too many of this client wait already", RetrySafe::yes);
   if (key_) exchange.tell_delay();
   auto& loop = exchange.loop();
   const Time until = std::min(loop.now() + queue_.timeout, exchange.attempt_deadline());

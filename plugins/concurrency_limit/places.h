@@ -1,7 +1,6 @@
 #pragma once
 
 #include <array>
-#include <atomic>
 #include <mutex>
 #include <string>
 #include <string_view>
@@ -9,6 +8,7 @@
 #include <utility>
 
 #include "async/semaphore.h"
+#include "base/fair_share.h"
 #include "base/list.h"
 
 namespace weir::plugins {
@@ -22,6 +22,7 @@ class Places {
     Places& places;
     Shard& shard;
     const std::string* key = nullptr;
+    FairShare::Place place;  // among the rooms in use, of the client who opened this one
     uint32_t visitors = 0;
     Semaphore semaphore{0};
   };
@@ -49,10 +50,13 @@ class Places {
     Room* room_ = nullptr;
   };
 
-  /// A room, which has `places` from now on. None when `most_rooms` are in use.
-  Visit enter(std::string_view key, uint32_t places, size_t most_rooms);
+  /// A room, which has `places` from now on. None when `most_rooms` are in use, or `client` has opened its share of
+  /// them.
+  Visit enter(std::string_view key, uint32_t places, size_t most_rooms, std::string_view client);
   /// The places of all, where there is no key.
   Semaphore& whole(uint32_t places);
+  /// A place in the line before the places of all, which has `most`; none when it is full, or the client has its share.
+  FairShare::Place line_up(std::string_view client, uint32_t most) { return line_.enter(client, most); }
 
  private:
   static constexpr size_t kShards = 16;
@@ -71,11 +75,11 @@ class Places {
     Room* find(std::string_view key);
     void drop_spare();
   };
-  bool occupy_room(size_t most_rooms);
   void leave(Room& room);
 
   Semaphore whole_{0};
-  std::atomic<size_t> rooms_in_use_{0};
+  FairShare line_;
+  FairShare rooms_in_use_;
   std::array<Shard, kShards> shards_;
 };
 

@@ -17,7 +17,9 @@ static bool is_name(std::string_view name) {
 
 void decode(config::Reader& r, LineSettings& settings) {
   r.shorthand("max");
-  r.optional("max", settings.max, "most that wait for one key's places; 0: nobody waits");
+  r.optional("max", settings.max,
+             "most that wait for one key's places, without a key no more of one client than there are free places; 0: "
+             "nobody waits");
   r.optional("timeout", settings.timeout, "longest wait", config::at_least(std::chrono::milliseconds(1)));
 }
 
@@ -28,7 +30,9 @@ void decode(config::Reader& r, ConcurrencyLimitSettings& settings) {
   r.optional("name", settings.name, "limits with the same name share their places; left out: the route's");
   r.optional("queue", settings.queue, "who waits when all places are taken");
   r.optional("status", settings.status, "what the others are told; left out: 429 with a key, 503 without");
-  r.optional("max_keys", settings.max_keys, "most keys in flight at once; others are refused", config::at_least(16));
+  r.optional("max_keys", settings.max_keys,
+             "most keys in flight at once, of one client no more than are free; others are refused",
+             config::at_least(16));
   if (r.is_describing() || is_name(*settings.name)) return;
   r.problem_at("name", "'" + *settings.name + "' is not a name for a limit", "letters, digits, '_', '-' and '.'");
 }

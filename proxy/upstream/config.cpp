@@ -264,7 +264,9 @@ void decode(config::Reader& r, SlowStart& out) {
 
 void decode(config::Reader& r, QueueSettings& out) {
   r.shorthand("size");
-  r.optional("size", out.size, "requests that may wait while all endpoints are full; 0 = none");
+  r.optional("size", out.size,
+             "requests that may wait while all endpoints are full, of one client no more than there are free places; 0 "
+             "= none");
   r.optional("timeout", out.timeout, "the longest wait", config::at_least(Duration(1)));
 }
 

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <random>
 
+#include "exchange/client_networks.h"
 #include "exchange/grpc.h"
 #include "upstream/health_header.h"
 
@@ -207,9 +208,11 @@ Task<Result<EndpointLease>> Upstream::acquire(Exchange& exchange, Candidates amo
   // A second attempt that nobody needs waits for no place.
   const bool is_extra = exchange.destination.is_only_untried;
   if (is_extra) co_return weir::fail(ErrorCode::overflow, Side::self, "no other endpoint has a place", RetrySafe::yes);
+  const auto client = network_of(exchange.client.ip, exchange.arena());
+  const auto share = state_->queue_shares.enter(client, settings_.queue.size);
   auto& queue = state_->queue;
   const Attempts* const but = among == Candidates::untried ? &exchange.attempts : nullptr;
-  auto place = queue.enter(exchange.loop(), settings_.queue.size, {this, but});
+  auto place = share ? queue.enter(exchange.loop(), settings_.queue.size, {this, but}) : std::nullopt;
   if (!place)
     co_return weir::fail(ErrorCode::overflow, Side::self, "too many requests wait for an endpoint", RetrySafe::yes);
   const Time deadline = std::min(exchange.attempt_deadline(), exchange.loop().now() + settings_.queue.timeout);

@@ -8,6 +8,7 @@
 #include <string>
 #include <unordered_map>
 
+#include "base/fair_share.h"
 #include "base/sweep.h"
 #include "net/resolver.h"
 #include "upstream/endpoint.h"
@@ -47,6 +48,7 @@ class UpstreamState {
 
   std::atomic<uint64_t> turn{0};  // round robin's position, one for all workers
   PlaceQueue queue;               // requests that wait for a place on an endpoint
+  FairShare queue_shares;         // of its places, by client
   HealthLedger health;
 
   /// The state of an address, made when it is new: with this health. A new one starts slowly, unless the upstream

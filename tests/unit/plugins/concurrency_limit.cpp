@@ -91,9 +91,9 @@ TEST_CASE("concurrency_limit: who waits gets the place that comes free, first co
   Bench bench("{ max: 1, queue: { max: 2, timeout: 10s } }");
   auto first = bench.begin(kAlice);
   const auto second = bench.begin(kAlice);
-  const auto third = bench.begin(kAlice);
+  const auto third = bench.begin("10.0.0.2");
   CHECK(bench.queued() == 2);
-  CHECK(bench.get(kAlice).status == 503);
+  CHECK(bench.get("10.0.0.3").status == 503);
   first.reset();
   bench.advance(0s);
   CHECK(second->is_done());
@@ -103,6 +103,36 @@ TEST_CASE("concurrency_limit: who waits gets the place that comes free, first co
   CHECK(third->is_done());
   CHECK(bench.queued() == 0);
   CHECK(bench.in_flight() == 1);
+}
+
+TEST_CASE("concurrency_limit: one client fills no more than half of the queue that all share") {
+  Bench bench("{ max: 1, queue: { max: 10, timeout: 10s } }");
+  std::vector<std::unique_ptr<LimitBench::Request>> crowd;
+  for (int i = 0; i < 20; ++i) crowd.push_back(bench.begin(kAlice));
+  CHECK(bench.queued() == 5);
+  const auto other = bench.begin("10.0.0.2");
+  CHECK_FALSE(other->is_done());
+  CHECK(bench.queued() == 6);
+  crowd.clear();
+  bench.advance(0s);
+  CHECK(other->answer().status == 200);
+}
+
+TEST_CASE("concurrency_limit: the queue of a key is the key's alone") {
+  Bench bench("{ max: 1, key: client.ip, queue: { max: 4, timeout: 10s } }");
+  std::vector<std::unique_ptr<LimitBench::Request>> crowd;
+  for (int i = 0; i < 20; ++i) crowd.push_back(bench.begin(kAlice));
+  CHECK(bench.queued() == 4);
+}
+
+TEST_CASE("concurrency_limit: one client opens no more than half of the keys") {
+  Bench bench("{ max: 1, key: header.x-user, max_keys: 16 }");
+  std::vector<std::unique_ptr<LimitBench::Request>> held;
+  for (int i = 0; i < 100; ++i) held.push_back(bench.begin(kAlice, {{"x-user", std::to_string(i)}}));
+  CHECK(bench.in_flight() == 8);
+  CHECK(bench.get("10.0.0.2", {{"x-user", "bob"}}).status == 200);
+  held.clear();
+  CHECK(bench.get(kAlice, {{"x-user", "ann"}}).status == 200);
 }
 
 TEST_CASE("concurrency_limit: nobody waits longer than the queue's timeout") {

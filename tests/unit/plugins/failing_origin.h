@@ -26,7 +26,7 @@ struct FailingOrigin : Origin {
     std::vector<std::pair<std::string, std::string>> fields{};
     Duration after{};  // how long it takes
     bool reused = false;
-    Duration body{};  // how long the request's body takes to come
+    Duration body{};        // how long the request's body takes to come
     bool is_early = false;  // doesn't read the request's body
   };
   static Answer failure(ErrorCode code, RetrySafe retry = RetrySafe::no) {

@@ -19,7 +19,7 @@ TEST_CASE("concurrency_limit: of many threads, no more than its places are in a 
     threads.emplace_back([&, thread] {
       for (unsigned i = 0; i < 5000; ++i) {
         const unsigned key = (i * 7 + thread) % kKeys;
-        const auto visit = places.enter(std::to_string(key), 2, 1000);
+        const auto visit = places.enter(std::to_string(key), 2, 1000, std::to_string(thread));
         const auto permit = visit.semaphore().try_acquire();
         if (!permit) continue;
         const int now = ++inside[key];

@@ -88,8 +88,10 @@ struct Bench : ExchangeBench {
 
 /// A request that waits for a place.
 struct Waiting {
-  explicit Waiting(Bench& bench, Candidates among = Candidates::all, const EndpointState* tried = nullptr)
+  explicit Waiting(Bench& bench, Candidates among = Candidates::all, const EndpointState* tried = nullptr,
+                   std::string_view client = "10.9.9.9")
       : arena(bench.blocks), exchange(arena, bench.worker, nullptr) {
+    exchange.client.ip = client;
     if (tried) exchange.attempts.add({.endpoint_id = tried});
     task = bench.upstream->acquire(exchange, among);
     task.start();

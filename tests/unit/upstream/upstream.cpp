@@ -165,6 +165,22 @@ TEST_CASE("upstream: a full queue refuses, a long wait ends") {
   CHECK(bench.upstream->state().queue.size() == 0);
 }
 
+TEST_CASE("upstream: one client fills no more than half of the queue, and others still find places in it") {
+  Bench bench;
+  bench.settings.queue = {.size = 8, .timeout = 1s};
+  bench.with({Bench::limited("10.0.0.1:80", 1)});
+  const auto held = bench.lease();
+  std::vector<std::unique_ptr<Waiting>> crowd;
+  for (int i = 0; i < 20; ++i) crowd.push_back(std::make_unique<Waiting>(bench));
+  CHECK(bench.upstream->state().queue.size() == 4);
+  CHECK(crowd.back()->take().error().code == ErrorCode::overflow);
+  const Waiting other(bench, Candidates::all, nullptr, "10.9.9.1");
+  CHECK_FALSE(other.is_done());
+  crowd.resize(4);
+  crowd.clear();
+  CHECK(bench.upstream->state().queue.size() == 1);
+}
+
 TEST_CASE("upstream: new endpoints let the waiting in") {
   Bench bench;
   EndpointSettings name;
