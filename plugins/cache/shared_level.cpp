@@ -82,7 +82,7 @@ Task<std::shared_ptr<Object>> SharedLevel::find(Exchange& exchange, std::string_
   RequestValues request(exchange.request.headers, arena);
   auto place = place_of(key, arena);
   for (int turn = 0; turn < 2; ++turn) {
-    const auto text = co_await exchange.worker.store.get({arena}, place, kPiece + kMostHead);
+    const auto text = co_await exchange.worker.store.bulk().get({arena}, place, kPiece + kMostHead);
     if (!text || !*text) co_return nullptr;
     auto found = unpack(**text, key, moments(exchange), arena);
     if (!found) co_return nullptr;
@@ -111,7 +111,7 @@ Task<bool> SharedLevel::find_body(Exchange& exchange, std::string_view variant, 
     Arena arena(exchange.worker.blocks);
     const auto mark = mark_of(pieces.id);
     const auto place = place_of_piece(variant, number);
-    const auto text = co_await exchange.worker.store.get({arena}, place, mark.size() + kPiece);
+    const auto text = co_await exchange.worker.store.bulk().get({arena}, place, mark.size() + kPiece);
     if (!text || !*text || !(*text)->starts_with(mark)) co_return false;
     const auto bytes = (*text)->substr(mark.size());
     if (bytes.size() != std::min(kPiece, pieces.size - at)) co_return false;
@@ -135,7 +135,7 @@ Task<bool> SharedLevel::put_body(Exchange& exchange, std::string_view variant, P
     }
     Arena arena(exchange.worker.blocks);
     const auto place = place_of_piece(variant, number);
-    if (!co_await exchange.worker.store.put({arena}, place, bytes, keep)) co_return false;
+    if (!co_await exchange.worker.store.bulk().put({arena}, place, bytes, keep)) co_return false;
   }
   co_return true;
 }
@@ -153,8 +153,8 @@ Task<> SharedLevel::put(Exchange& exchange, std::string_view key, const Object& 
   if (pieces && !co_await put_body(exchange, own, *pieces, *object.content, keep)) co_return;
   const auto text = pack(object, key, purge_id, moments(exchange), pieces);
   if (text.size() > kPiece + kMostHead) co_return;
-  if (own != place) (void)co_await exchange.worker.store.put({arena}, own, text, keep);
-  (void)co_await exchange.worker.store.put({arena}, place, text, keep);
+  if (own != place) (void)co_await exchange.worker.store.bulk().put({arena}, own, text, keep);
+  (void)co_await exchange.worker.store.bulk().put({arena}, place, text, keep);
 }
 
 }  // namespace weir::plugins

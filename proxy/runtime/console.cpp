@@ -117,8 +117,10 @@ admin::Readiness Supervisor::readiness() const {
 admin::Page Supervisor::metrics(std::string_view accept) const {
   const auto snapshot = current();
   const auto& redis = snapshot->redis();
-  lasting_.store_metrics.show(redis ? redis->health.state() : store::StoreState::up,
-                              redis ? redis->instances.load() : 1, lasting_.store.usage());
+  lasting_.store_metrics.show(redis ? redis->health.state() : store::StoreState::up);
+  lasting_.cache_store_metrics.show(redis ? redis->bulk->health.state() : store::StoreState::up);
+  lasting_.store_instances.set(redis ? redis->instances.load() : 1);
+  lasting_.embedded_store_metrics.show(lasting_.store.usage());
   const auto samples = samples_of(*snapshot);
   auto exposition =
       lasting_.metrics.expose(accept, samples.endpoints, certificates_of(*snapshot), &lasting_.filter_metrics);

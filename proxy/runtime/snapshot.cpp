@@ -107,7 +107,9 @@ void Snapshot::find_store(Lasting& lasting) {
   auto settings = configuration_.store.settings(configuration_.resolver.settings());
   redis_ = lasting.redis.lock();
   if (redis_ && redis_->settings == settings) return;
-  redis_ = std::make_shared<store::RedisShared>(std::move(settings), lasting.store_metrics);
+  redis_ = std::make_shared<store::RedisShared>(settings, lasting.store_metrics);
+  redis_->bulk = std::make_shared<store::RedisShared>(std::move(settings), lasting.cache_store_metrics,
+                                                      store::RedisShared::kBulk, store::StoreHealth::log_bulk_change);
 }
 
 void Snapshot::build_admin(const std::string& folder, config::Problems& problems) {

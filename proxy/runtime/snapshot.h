@@ -36,7 +36,11 @@ struct Lasting {
   FilterMetrics filter_metrics;
   std::vector<AdminPage> admin_pages;  // of plugins
   upstream::UpstreamStates upstreams{filter_metrics};
-  StoreMetrics store_metrics{filter_metrics};
+  StoreMetrics store_metrics{filter_metrics, "store"};
+  StoreMetrics cache_store_metrics{filter_metrics, "cache_store"};
+  EmbeddedStoreMetrics embedded_store_metrics{filter_metrics};
+  SharedCount& store_instances{
+      filter_metrics.gauge("store_instances", "Processes that share the store, as last known.", {})};
   store::MemoryStore store;                  // this process' own
   store::Announcer* announcer = nullptr;     // the supervisor's; null: nothing is served
   Teardown* teardown = nullptr;              // the supervisor's; as here

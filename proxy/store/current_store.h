@@ -45,6 +45,7 @@ class CurrentStore final : public Store {
   Task<Result<>> publish(Caller caller, std::string_view channel, std::string_view text) override {
     return now_->publish(caller, channel, text);
   }
+  Store& bulk() override { return now_->bulk(); }
   bool is_shared() const override { return now_->is_shared(); }
   uint32_t instances() const override { return now_->instances(); }
 

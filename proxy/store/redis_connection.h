@@ -51,6 +51,8 @@ class RedisConnection {
 
   /// Commands with an answer due, including those of destroyed calls.
   size_t unanswered() const { return due_.size(); }
+  /// Bytes of commands that the socket has yet to take.
+  size_t unsent() const { return output_.bytes(); }
   static constexpr size_t kMostUnanswered = 10'000;
   static constexpr size_t kMostUnsent = 64 << 20;  // bytes; further commands are refused
 

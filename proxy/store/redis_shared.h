@@ -19,6 +19,7 @@ class StoreObserver {
     ok,
     failed,
     spared,  // not sent: the breaker is open
+    full,    // not sent: too many are on their way
   };
   virtual ~StoreObserver() = default;
   virtual void called(Outcome outcome) = 0;
@@ -30,7 +31,17 @@ class StoreObserver {
 /// What all workers of this process know of one Redis. Shared by the snapshots that name it, so that a reload which
 /// doesn't change it keeps its health. Any thread.
 struct RedisShared {
-  RedisShared(RedisSettings settings, StoreObserver& observer) : settings(std::move(settings)), observer(observer) {}
+  /// What may be on its way to the server over one connection, so that an overload is refused here and not waited for.
+  struct Backlog {
+    size_t calls;
+    size_t bytes;  // unsent
+  };
+  static constexpr Backlog kCalls{10'000, 64 << 20};
+  static constexpr Backlog kBulk{256, 4 << 20};
+
+  RedisShared(RedisSettings settings, StoreObserver& observer, Backlog backlog = kCalls,
+              StoreHealth::OnChange on_change = StoreHealth::log_change)
+      : settings(std::move(settings)), observer(observer), backlog(backlog), health(on_change) {}
 
   /// Counts and logs a breach of the protocol (RedisConnection::has_broken_protocol).
   void tell_breach(std::string_view server, std::string_view breach, Time now);
@@ -39,7 +50,9 @@ struct RedisShared {
 
   const RedisSettings settings;
   StoreObserver& observer;
+  const Backlog backlog;
   StoreHealth health;
+  std::shared_ptr<RedisShared> bulk;   // of the connections for large values; workers' stores of both keep it
   std::atomic<uint32_t> instances{1};  // processes that share it, as last known
   Paced breaches;                      // log lines
   Paced nonsense;

@@ -50,6 +50,12 @@ bool is_entry_id(std::string_view text) {
 RedisStore::RedisStore(Loop& loop, std::shared_ptr<RedisShared> shared)
     : loop_(loop), shared_(std::move(shared)), nodes_(loop, *shared_), limits_(shared_->settings.prefix) {}
 
+Store& RedisStore::bulk() {
+  if (!shared_->bulk) return *this;
+  if (!bulk_) bulk_ = std::make_shared<RedisStore>(loop_, shared_->bulk);
+  return *bulk_;
+}
+
 std::string_view RedisStore::key(Caller caller, std::string_view kind, std::string_view name) {
   return plain_key(caller.arena, shared_->settings.prefix, kind, name);
 }

@@ -15,8 +15,9 @@ namespace weir::store {
 
 /// The store in Redis, as one worker is connected to it: one command for each call, over one connection to each server;
 /// time is Redis' own, to the microsecond. No call takes longer than the settings' timeout, and none is tried twice
-/// after a failure. One thread. One that is shared lives until its calls are over, since a reload may let go of it
-/// before; those of another end, or are destroyed, first.
+/// after a failure. Its `bulk` is another one beside it, made when first asked for. One thread. One that is shared
+/// lives until its calls are over, since a reload may let go of it before; those of another end, or are destroyed,
+/// first.
 class RedisStore final : public Store, public std::enable_shared_from_this<RedisStore> {
  public:
   /// The required type of an answer.
@@ -40,6 +41,7 @@ class RedisStore final : public Store, public std::enable_shared_from_this<Redis
   Task<Result<>> publish(Caller caller, std::string_view channel, std::string_view text) override;
   /// Says that this process is alive; how many are.
   Task<Result<uint32_t>> beat(Caller caller);
+  Store& bulk() override;
   bool is_shared() const override { return true; }
   uint32_t instances() const override { return shared_->instances.load(std::memory_order_relaxed); }
 
@@ -74,6 +76,8 @@ class RedisStore final : public Store, public std::enable_shared_from_this<Redis
   /// Counts and logs an answer of the right shape with a meaningless content.
   std::unexpected<Error> nonsense(const Command& command);
   void count(RedisNodes::Node& node, const Answer& answer);
+  /// True when one more command would be more than may be on their way.
+  bool is_full(const RedisConnection* connection) const;
   /// 1 or 0.
   Task<Result<bool>> ask(Caller caller, Command command);
 
@@ -85,6 +89,8 @@ class RedisStore final : public Store, public std::enable_shared_from_this<Redis
   RedisLimits limits_;
   BlockPool blocks_{4096, 1};
   std::array<std::string, kMostLimits + 1> take_heads_;  // by the number of quotas; made when first needed
+  size_t under_way_ = 0;                                 // calls
+  std::shared_ptr<RedisStore> bulk_;                     // its calls may be under way when this one goes, too
 };
 
 }  // namespace weir::store

@@ -26,7 +26,25 @@ std::string_view with_text(Arena& arena, std::string_view command, const RedisSc
   return arena.concat({count, words.text(), arguments});
 }
 
+/// One more call, until it is over.
+class UnderWay {
+ public:
+  explicit UnderWay(size_t& count) : count_(count) { ++count_; }
+  UnderWay(const UnderWay&) = delete;
+  UnderWay& operator=(const UnderWay&) = delete;
+  ~UnderWay() { --count_; }
+
+ private:
+  size_t& count_;
+};
+
 }  // namespace
+
+/// Calls of clients that have gone are over, but their answers are still to come.
+bool RedisStore::is_full(const RedisConnection* connection) const {
+  const auto& [calls, bytes] = shared_->backlog;
+  return under_way_ >= calls || (connection && (connection->unanswered() >= calls || connection->unsent() > bytes));
+}
 
 /// An answer stays in the request's arena until the request ends: each has a bound of its own.
 ReplyBounds RedisStore::bounds_of(const Command& command) {
@@ -41,10 +59,15 @@ Task<Answer> RedisStore::run(Caller caller, Command command) {
     shared_->observer.called(StoreObserver::Outcome::spared);
     co_return std::unexpected(Fault::not_connected);
   }
+  RedisConnection* const connection = node->link.connection();
+  if (is_full(connection)) {  // says nothing of the server
+    shared_->observer.called(StoreObserver::Outcome::full);
+    co_return std::unexpected(Fault::overloaded);
+  }
+  const UnderWay counted(under_way_);
   const Time deadline = loop_.now() + shared_->settings.timeout;
   std::optional<Answer> answer;
-  if (RedisConnection* const connection = node->link.connection())
-    answer = co_await connection->call(caller.arena, command.text, deadline, bounds_of(command));
+  if (connection) answer = co_await connection->call(caller.arena, command.text, deadline, bounds_of(command));
   if (!answer || (*answer && (*answer)->is_error())) answer = co_await pursue(caller, node, command, deadline, answer);
   if (*answer && !fits(**answer, command.shape)) {
     shared_->tell_nonsense(node->name, command.name, loop_.now());

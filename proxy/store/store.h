@@ -69,6 +69,10 @@ class Store {
   /// Says `text` to all who listen to `channel` (channels.h), in this process and in those that share the store.
   virtual Task<Result<>> publish(Caller caller, std::string_view channel, std::string_view text) = 0;
 
+  /// The same store for large values that no decision waits for, as pages of a cache are: over a connection of its own,
+  /// so that calls made here delay and fail none of the others. A call that would be one too many fails at once.
+  virtual Store& bulk() { return *this; }
+
   /// Whether other processes may use it, too, so that not all that happens to it is published for certain.
   virtual bool is_shared() const { return false; }
   /// Processes that share it, this one included: as last known, while it is gone.

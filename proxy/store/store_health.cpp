@@ -76,6 +76,11 @@ void StoreHealth::settle(const ServerHealth& server, std::string_view cause, Tim
   on_change_(after, found == servers_.end() ? "" : std::string_view(found->first), cause);
 }
 
+void StoreHealth::log_bulk_change(StoreState state, std::string_view server, std::string_view cause) {
+  const auto level = state == StoreState::up ? log::Level::info : log::Level::warn;
+  log::write(level, "cache_store_state_changed", {{"state", name_of(state)}, {"server", server}, {"cause", cause}});
+}
+
 void StoreHealth::log_change(StoreState state, std::string_view server, std::string_view cause) {
   const auto level = state == StoreState::up     ? log::Level::info
                      : state == StoreState::down ? log::Level::error

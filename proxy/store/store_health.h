@@ -40,6 +40,9 @@ class StoreHealth {
  public:
   using OnChange = void (*)(StoreState state, std::string_view server, std::string_view cause);
   explicit StoreHealth(OnChange on_change = log_change) : on_change_(on_change) {}
+  static void log_change(StoreState state, std::string_view server, std::string_view cause);
+  /// Of the connections that carry a cache's pages: without them pages are missing, and nothing else.
+  static void log_bulk_change(StoreState state, std::string_view server, std::string_view cause);
 
   StoreState state() const { return state_.load(std::memory_order_relaxed); }
   /// The server of this name, one for all threads; kept while a thread holds a reference or the server counts.
@@ -65,7 +68,6 @@ class StoreHealth {
     bool counts = true;
   };
 
-  static void log_change(StoreState state, std::string_view server, std::string_view cause);
   StoreState judge(Time now) const;
   void settle(const ServerHealth& server, std::string_view cause, Time now);
 

@@ -11,7 +11,7 @@ namespace weir::store {
 
 /// Counts in the open.
 struct CountingObserver : StoreObserver {
-  std::array<std::atomic<int>, 3> outcomes{};
+  std::array<std::atomic<int>, 4> outcomes{};
   std::array<std::atomic<int>, kFaults> faults{};
   std::atomic<int> breaches{0};
   void called(Outcome outcome) override { ++outcomes[static_cast<size_t>(outcome)]; }

@@ -247,6 +247,60 @@ TEST_CASE("redis store: a server killed under a call and started again, empty, i
   CHECK(take(worker)->quotas[0].remaining == 98);
 }
 
+namespace {
+
+/// A worker whose store has connections for large values, which carry two calls at a time.
+struct BulkWorker {
+  CountingObserver observer;  // of the large values
+  RedisWorker worker;
+  std::shared_ptr<RedisShared> bulk;
+  explicit BulkWorker(const RedisServer& server, Duration timeout = 5s)
+      : worker(RedisWorker::settings(server.address(), timeout)),
+        bulk(std::make_shared<RedisShared>(RedisWorker::settings(server.address(), timeout), observer,
+                                           RedisShared::Backlog{2, 1 << 20}, StoreHealth::log_bulk_change)) {
+    worker.shared->bulk = bulk;
+  }
+  auto get() { return worker.store->bulk().get(worker.caller(), "k", 100); }
+};
+
+}  // namespace
+
+TEST_CASE("redis store: calls for large values share neither connection nor health with the others") {
+  RedisServer server;
+  BulkWorker both(server);
+  auto& worker = both.worker;
+  REQUIRE(worker.put("k", "v"));
+  CHECK(worker.finish(both.get())->value() == "v");
+  CHECK(&worker.store->bulk() == &worker.store->bulk());
+  CHECK(&worker.store->bulk().bulk() == &worker.store->bulk());
+  CHECK(server.say("INFO clients").find("connected_clients:3") != std::string::npos);  // who asks is the third
+  for (int i = 0; i < 20; ++i) both.bulk->health.failed(*both.bulk->health.server(server.address().text()), "x", {});
+  CHECK(both.bulk->health.state() == StoreState::down);
+  CHECK(worker.shared->health.state() == StoreState::up);
+  CHECK(worker.get("k")->value() == "v");
+  CHECK(both.observer.of(Outcome::ok) == 1);
+}
+
+TEST_CASE("redis store: more large values at once than are allowed are refused, which says nothing of the server") {
+  RedisServer server;
+  BulkWorker both(server);
+  auto& worker = both.worker;
+  REQUIRE(worker.until([&] { return worker.finish(both.get()).has_value(); }));
+  server.stop_turning();
+  {
+    auto first = both.get();
+    auto second = both.get();
+    REQUIRE_FALSE(first.start());
+    REQUIRE_FALSE(second.start());
+    for (int i = 0; i < 20; ++i) CHECK_FALSE(worker.finish(both.get()).has_value());
+  }
+  CHECK_FALSE(worker.finish(both.get()).has_value());  // both answers are still to come
+  CHECK(both.observer.of(Outcome::full) == 21);
+  CHECK(both.bulk->health.state() == StoreState::up);
+  server.turn_again();
+  CHECK(worker.until([&] { return worker.finish(both.get()).has_value(); }));
+}
+
 TEST_CASE("redis store: a full server refuses writes, which is a failure and no wait") {
   RedisServer server({"--maxmemory", "1", "--maxmemory-policy", "noeviction"});
   RedisWorker worker(RedisWorker::settings(server.address()));
