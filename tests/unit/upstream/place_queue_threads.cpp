@@ -87,6 +87,7 @@ TEST_CASE("place queue: all who wait are served when an endpoint without a limit
   Bench bench;
   EndpointSettings name;
   name.dns.value = "api.test:80";
+  bench.settings.queue.size = 1000;
   bench.with({Bench::limited("10.0.0.1:80", 1), name});
   const auto held = bench.lease();
   std::deque<Waiting> waiting;
