@@ -22,6 +22,9 @@ Task<> RedisHeartbeat::beat() {
       const auto alive = co_await store_.beat({arena});
       if (alive && *alive > 0) shared_->instances = fleet_.heard(shared_->instances, *alive);
       else fleet_.missed();
+      // Caches may ask for nothing for a while: found again it is nevertheless.
+      const bool is_lost = shared_->bulk && shared_->bulk->health.state() != StoreState::up;
+      if (is_lost) (void)co_await store_.bulk_store().beat({arena});
     }
     co_await sleep_for(loop_, kInterval);
   }

@@ -50,7 +50,7 @@ bool is_entry_id(std::string_view text) {
 RedisStore::RedisStore(Loop& loop, std::shared_ptr<RedisShared> shared)
     : loop_(loop), shared_(std::move(shared)), nodes_(loop, *shared_), limits_(shared_->settings.prefix) {}
 
-Store& RedisStore::bulk() {
+RedisStore& RedisStore::bulk_store() {
   if (!shared_->bulk) return *this;
   if (!bulk_) bulk_ = std::make_shared<RedisStore>(loop_, shared_->bulk);
   return *bulk_;

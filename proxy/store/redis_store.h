@@ -41,7 +41,8 @@ class RedisStore final : public Store, public std::enable_shared_from_this<Redis
   Task<Result<>> publish(Caller caller, std::string_view channel, std::string_view text) override;
   /// Says that this process is alive; how many are.
   Task<Result<uint32_t>> beat(Caller caller);
-  Store& bulk() override;
+  Store& bulk() override { return bulk_store(); }
+  RedisStore& bulk_store();
   bool is_shared() const override { return true; }
   uint32_t instances() const override { return shared_->instances.load(std::memory_order_relaxed); }
 

@@ -111,7 +111,8 @@ class Fleet(CacheCase):
         self.hears_of(self.first, self.second)
 
     def finds_redis(self, weir):
-        eventually(lambda: weir.metric("weir_store_state", state="up") == 1, "the store is up")
+        for family in ("weir_store_state", "weir_cache_store_state"):
+            eventually(lambda family=family: weir.metric(family, state="up") == 1, f"{family} is up")
 
     def hears_of(self, other, weir):
         """A store counts as up until it is found to be gone, and what names an order that a process hasn't read of yet is a

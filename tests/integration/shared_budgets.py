@@ -5,7 +5,7 @@ import os
 import threading
 import unittest
 
-from backend import ok
+from backend import answers, ok
 from cache_settings import cache
 from harness import WeirCase, eventually, settings
 from redis_server import RedisServer
@@ -150,6 +150,20 @@ class Redis(WeirCase):
             eventually(lambda: weir.metric("weir_cache_store_commands_total", outcome="ok") >= 1, "the cache asks")
             self.assertEqual(4, connections())
         self.assertEqual(1, weir.metric("weir_cache_store_state", state="up"))
+
+    def test_the_connections_of_caches_are_found_well_again_without_a_request(self):
+        redis = self._kept(RedisServer())
+        weir = self.in_front_of(self.scripted(answers(ok(b"page", "Cache-Control: max-age=600\r\n"))), workers=1,
+                                store={"redis": redis.url}, routes=[route("/", "api", "all", filters=[cache(shared=True)])])
+        self.fetch(weir, target="/0")
+        state = lambda word: weir.metric("weir_cache_store_state", state=word)
+        eventually(lambda: weir.metric("weir_cache_store_commands_total", outcome="ok") > 0, "it is used")
+        redis.kill()
+        for number in range(1, 10):
+            self.assertEqual(200, self.fetch(weir, target=f"/{number}").status)
+        eventually(lambda: state("down") == 1, "it is lost")
+        redis.start()
+        eventually(lambda: state("up") == 1, "it is found")
 
 
 if __name__ == "__main__":
