@@ -84,6 +84,7 @@ Task<> Hedge::handle(Exchange& exchange, Next next) const {
 Task<> Hedge::race(Exchange& exchange, Next next, Duration delay) const {
   const auto mark = exchange.mark(settings_.body.count);
   const Time answer_by = exchange.answer_by;  // a retry within the first run sets one for its try
+  const Duration answer_within = exchange.answer_within;
   Signal over(exchange.loop());
   auto first = run(exchange, next, over);
   if (first.start()) co_return first.take();
@@ -98,6 +99,7 @@ Task<> Hedge::race(Exchange& exchange, Next next, Duration delay) const {
   }
 
   child->exchange.answer_by = answer_by;
+  child->exchange.answer_within = answer_within;
   Count count(*this);
   auto other = run(child->exchange, next, over);
   other.start();
@@ -116,6 +118,7 @@ Task<> Hedge::race(Exchange& exchange, Next next, Duration delay) const {
   other.take();
   other.reset();
   exchange.answer_by = answer_by;
+  exchange.answer_within = answer_within;
   (void)exchange.rewind(mark);
   exchange.adopt(std::move(child));
 }

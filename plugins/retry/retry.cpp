@@ -51,6 +51,7 @@ Task<> Retry::handle(Exchange& exchange, Next next) const {
   for (uint32_t tried = 1;; ++tried) {
     if (settings_.per_try_timeout > Duration{}) {
       exchange.answer_by = std::min(answer_by, loop.now() + settings_.per_try_timeout);
+      exchange.answer_within = settings_.per_try_timeout;
     }
     const size_t attempts = exchange.attempts.size();
     co_await next(exchange);

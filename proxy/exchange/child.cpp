@@ -67,7 +67,10 @@ Child::Child(Exchange& parent, const Exchange::Mark& mark, Bond bond)
   exchange.snapshot = parent.snapshot;
   exchange.destination = mark.destination;
   exchange.deadline = parent.deadline;
-  if (bond == Bond::fork) exchange.answer_by = parent.answer_by;
+  if (bond == Bond::fork) {
+    exchange.answer_by = parent.answer_by;
+    exchange.answer_within = parent.answer_within;
+  }
   exchange.record.started = parent.record.started;
 }
 

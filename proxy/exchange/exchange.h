@@ -204,6 +204,7 @@ class Exchange {
   std::string_view id;             // the request id; "" without the filter
   Time deadline = Time::max();     // of the whole exchange
   Time answer_by = Time::max();    // of an attempt's response head; set by who would try another
+  Duration answer_within{};        // of which `answer_by` is the end; a queue may have used some of it. 0 = not known
   /// What an attempt has until its response's head is there.
   Time attempt_deadline() const { return std::min(deadline, answer_by); }
 

@@ -15,7 +15,7 @@ class Exchange;
 struct Finish {
   Outcome outcome = Outcome::abandoned;
   uint16_t status = 0;  // when answered
-  Duration took{};      // until the response's head, or until it was given up
+  Duration took{};      // from the end of the request until the response's head, or until it was given up
   Time now{};
 };
 

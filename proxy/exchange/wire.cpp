@@ -264,7 +264,8 @@ Task<Result<>> Wire::send_spliced(const Body& body, http::StreamId stream, net::
   co_return Result<>();
 }
 
-Task<Result<>> send_body(Body& body, Wire& wire, http::StreamId stream, Duration patience, uint64_t& bytes) {
+Task<Result<>> send_body(Body& body, Wire& wire, http::StreamId stream, Duration patience, uint64_t& bytes,
+                         BodyWaits* waits) {
   auto& codec = wire.codec();
   const auto size = body.size();
   if (!wire.socket().tls() && codec.may_pass_out(stream) >= kWorthSplicing) body.allow_splice();
@@ -274,7 +275,11 @@ Task<Result<>> send_body(Body& body, Wire& wire, http::StreamId stream, Duration
       if (wire.has_unsent()) {  // what is ready doesn't wait for what isn't
         if (auto flushed = co_await wire.flush(body, stream, patience); !flushed) co_return flushed;
       }
-      if (!reading.is_done()) co_await reading.settled();
+      if (!reading.is_done()) {
+        if (waits) waits->begin(wire.loop().now());
+        co_await reading.settled();
+        if (waits) waits->end(wire.loop().now());
+      }
     }
     auto chunk = reading.take();
     if (!chunk) {

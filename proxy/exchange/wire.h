@@ -33,6 +33,7 @@ class Wire {
   void use(http::Codec& codec);
   http::Codec& codec() const { return *codec_; }
   net::Socket& socket() const { return socket_; }
+  Loop& loop() const { return loop_; }
   Output& output() { return output_; }
   const Output& output() const { return output_; }
 
@@ -92,8 +93,28 @@ class Wire {
   std::unique_ptr<Shared> shared_;
 };
 
+/// How long the sender of a body was waited for, while all that had come of it was out.
+class BodyWaits {
+ public:
+  void begin(Time now) { since_ = now; }
+  void end(Time now) {
+    total_ += now - since_;
+    since_ = Time::max();
+    last_ = now;
+  }
+  Duration total(Time now) const { return since_ == Time::max() ? total_ : total_ + (now - since_); }
+  /// When the last wait was over; min = there was none.
+  Time last() const { return last_; }
+
+ private:
+  Duration total_{};
+  Time since_ = Time::max();  // max = nothing is waited for
+  Time last_ = Time::min();
+};
+
 /// Reads `body` to its end and sends it as `stream`'s, in as few writes as its arrival allows: what is at hand leaves
 /// together, the head that waits in the output too. Counts the bytes. An Error is the body's own or the wire's.
-Task<Result<>> send_body(Body& body, Wire& wire, http::StreamId stream, Duration patience, uint64_t& bytes);
+Task<Result<>> send_body(Body& body, Wire& wire, http::StreamId stream, Duration patience, uint64_t& bytes,
+                         BodyWaits* waits = nullptr);
 
 }  // namespace weir

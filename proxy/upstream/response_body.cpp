@@ -11,7 +11,9 @@ namespace {
 
 constexpr size_t kFirstWindow = Connection::kStreamWindow;
 constexpr Duration kParting = std::chrono::milliseconds(500);
-constexpr Duration kLook = std::chrono::milliseconds(250);  // with `on_down: cut`
+constexpr Duration kNoticed = std::chrono::milliseconds(500);  // a client that keeps the endpoint waiting for so long
+constexpr Duration kSkew = std::chrono::milliseconds(20);      // between Weir's end of a call and the endpoint's
+constexpr Duration kLook = std::chrono::milliseconds(250);     // with `on_down: cut`
 
 Time least(Time a, Time b) { return a < b ? a : b; }
 
@@ -60,6 +62,11 @@ void ResponseBody::send(Connection& connection) {
   limit_by(exchange_.backlog());
   const auto& rule = upstream_.settings().host;
   auto& request = exchange_.request;
+  if (!heeds_grpc_timeout(exchange_)) {  // an endpoint that heeds it would end what Weir doesn't
+    request.headers.remove_if([](const http::Header& header) {
+      return header.field == http::Field::other && equals_lower(header.name, "grpc-timeout");
+    });
+  }
   const auto asked = request.authority;
   const auto scheme = std::exchange(request.scheme, connection.socket().tls() ? "https" : "http");
   if (rule.from == HostRule::From::endpoint) request.authority = lease_.endpoint().authority;
@@ -114,11 +121,15 @@ Task<> ResponseBody::upload() {
   const auto patience = is_call_ || asks_for_tunnel ? timeouts.tunnel : timeouts.between_bytes;
   Result<> result;
   if (asks_for_tunnel) result = co_await until_granted();
-  if (result) result = co_await send_body(*exchange_.request_body, connection_->wire(), stream_, patience, sent_);
+  if (result) {
+    result = co_await send_body(*exchange_.request_body, connection_->wire(), stream_, patience, sent_, &upload_waits_);
+  }
   if (result) {
     await_head();
   } else if (!connection_->wire().is_broken()) {
-    pipe_.fail(result.error());
+    // An endpoint whose response isn't read may take no more of the request.
+    const bool is_endpoints = result.error().side == Side::upstream && !is_reader_behind();
+    fail(result.error(), is_endpoints ? Turn::endpoint : Turn::client);
   } else if (!has_head_) {
     arm(timeouts.response);  // its answer, or its end, may be on the way (RFC 9112 section 9.5)
   }
@@ -142,7 +153,8 @@ void ResponseBody::await_head() {
 void ResponseBody::arm(Duration patience) {
   sent_when_armed_ = sent_;
   waits_since_ = exchange_.loop().now();
-  alarm_.start_at(least(deadline(), exchange_.loop().now() + patience));
+  patience_over_ = exchange_.loop().now() + patience;
+  alarm_.start_at(least(deadline(), patience_over_));
 }
 
 /// What the attempt has at most: for its response's head, then for the whole.
@@ -157,15 +169,82 @@ Duration ResponseBody::patience() const {
 /// Nothing is waited for: only the deadline counts.
 void ResponseBody::watch_deadline() {
   alarm_.stop();
+  patience_over_ = Time::max();
   if (deadline() != Time::max()) alarm_.start_at(deadline());
 }
 
-/// All that has come of the request's body is out, and it isn't all. What a call sends, and when, is its own affair.
+/// All that has come of the request's body is out, and it isn't all.
 bool ResponseBody::awaits_client() const {
-  const bool uploads = upload_ && !upload_.is_done() && exchange_.request.protocol.empty() && !is_call_;
+  const bool uploads = upload_ && !upload_.is_done() && exchange_.request.protocol.empty();
   if (!uploads || !connection_) return false;
   auto& wire = connection_->wire();
   return wire.output().is_empty() && wire.codec().held_back(stream_) == 0;
+}
+
+/// Since when nothing but the endpoint was waited for.
+Time ResponseBody::turn_began() const {
+  const bool is_all_head = exchange_.request_body->size().is_empty() || !exchange_.request.protocol.empty();
+  if (is_all_head) return record_.started;
+  if (record_.sent != Time{}) return record_.sent;
+  return awaits_client() ? exchange_.loop().now() : std::max(record_.started, upload_waits_.last());
+}
+
+/// Whether the endpoint had nearly all of that time to itself: what a connection, a queue or an upload took isn't its.
+bool ResponseBody::has_had(Duration allowed) const {
+  return allowed > Duration{} && exchange_.loop().now() - turn_began() >= allowed * 9 / 10;
+}
+
+bool ResponseBody::is_reader_behind() const {
+  const Time now = exchange_.loop().now();
+  const bool is_behind = unread_since_ != Time::max() && now - unread_since_ >= kNoticed;
+  return is_behind || (was_behind_ != Time::min() && now - was_behind_ < kNoticed);
+}
+
+/// A reset that the endpoint's socket had before the reader paused is only seen when it goes on.
+void ResponseBody::caught_up() {
+  if (is_reader_behind()) was_behind_ = exchange_.loop().now();
+  unread_since_ = Time::max();
+}
+
+/// The endpoint counts a call's time as Weir does.
+bool ResponseBody::is_clients_time_over() const {
+  if (exchange_.deadline == Time::max()) return false;
+  const Time started = exchange_.record.started;
+  const Duration route = exchange_.route ? exchange_.route->timeout : Duration{};
+  const bool is_clients = route == Duration{} || exchange_.deadline < started + route;
+  const Duration skew = std::max(kSkew, (exchange_.deadline - started) / 10);
+  return is_clients && exchange_.loop().now() + skew >= exchange_.deadline;
+}
+
+/// Whoever keeps an endpoint waiting, with the request or with the response, provokes the endpoint's own timeouts. An
+/// endpoint that breaks off earlier does so by itself, and what it says is its own anyway.
+Turn ResponseBody::turn_at_break(const Error& error) const {
+  if (error.side != Side::upstream || is_tunnel()) return Turn::neither;
+  if (error.code == ErrorCode::protocol_error) return Turn::endpoint;
+  if (is_clients_time_over() || is_reader_behind()) return Turn::client;
+  const bool is_whole = record_.sent != Time{};
+  return !is_whole && upload_waits_.total(exchange_.loop().now()) >= kNoticed ? Turn::client : Turn::endpoint;
+}
+
+/// A client may ask for less time than the configuration gives, and use it up itself, as may a queue or an earlier
+/// attempt; and a client may read for longer than the whole may take.
+Turn ResponseBody::turn_at_deadline() const {
+  if (awaits_client()) return Turn::client;
+  if (has_head_) return Turn::neither;
+  if (exchange_.loop().now() < deadline_) {
+    const Duration given =
+        exchange_.answer_within > Duration{} ? exchange_.answer_within : answer_by_ - record_.started;
+    return has_had(given) ? Turn::endpoint : Turn::neither;
+  }
+  const bool has_had_all =
+      has_had(upstream_.settings().timeouts.request) || (exchange_.route && has_had(exchange_.route->timeout));
+  return has_had_all ? Turn::endpoint : Turn::neither;
+}
+
+void ResponseBody::fail(const Error& error, Turn turn) {
+  if (pipe_.is_settled()) return;
+  turn_ = turn;
+  pipe_.fail(error);
 }
 
 /// A request waits for its endpoint when nothing has moved since the last look, and neither the client's bytes nor its
@@ -175,7 +254,7 @@ void ResponseBody::look() {
   const uint64_t moved = moves_ + sent_;
   const bool stands = std::exchange(moved_before_, moved) == moved;
   const bool is_down = lease_.state().health.load(std::memory_order_relaxed) == Health::down;
-  if (is_down && stands && !pipe_.has_chunk() && !awaits_client() && !has_parted_) return cut();
+  if (is_down && stands && !pipe_.has_chunk() && !lacks_upload() && !has_parted_) return cut();
   looks_.start(kLook);
 }
 
@@ -191,34 +270,45 @@ void ResponseBody::cut() {
   }
   record_.was_cut = true;
   const bool may_go_elsewhere = !has_head_ && http::is_idempotent(exchange_.request.method);
-  pipe_.fail({ErrorCode::connection_reset, Side::upstream, "the endpoint went down while the request waited for it",
-              may_go_elsewhere ? RetrySafe::yes : RetrySafe::no});
+  fail({ErrorCode::connection_reset, Side::upstream, "the endpoint went down while the request waited for it",
+        may_go_elsewhere ? RetrySafe::yes : RetrySafe::no},
+       Turn::endpoint);
 }
 
 void ResponseBody::expired() {
-  if (!has_head_ && exchange_.loop().now() >= deadline() && awaits_client()) {
-    return pipe_.fail({ErrorCode::request_timeout, Side::client, "the request body took all the time"});
+  const Time now = exchange_.loop().now();
+  if (lacks_upload() && !has_head_ && now >= deadline()) {
+    return fail({ErrorCode::request_timeout, Side::client, "the request body took all the time"}, Turn::client);
   }
-  if (exchange_.loop().now() >= deadline_) {
-    return pipe_.fail({ErrorCode::total_timeout, Side::upstream, "the time for the whole request ran out"});
+  if (now >= deadline_) {
+    return fail({ErrorCode::total_timeout, Side::upstream, "the time for the whole request ran out"},
+                turn_at_deadline());
   }
-  const bool has_time = has_head_ || exchange_.loop().now() < answer_by_;
+  const bool has_time = has_head_ || now < answer_by_;
   if (has_time && may_be_silent() && sent_ != sent_when_armed_ && !has_parted_) return arm(patience());
   if (is_tunnel() && !has_parted_ && exchange_.part()) {
     has_parted_ = true;
     exchange_.record.raise(Flag::UT);
     return arm(kParting);
   }
-  if (has_parted_) return pipe_.fail({ErrorCode::read_timeout, Side::self, "an end of the tunnel didn't leave"});
+  if (has_parted_) {
+    return fail({ErrorCode::read_timeout, Side::self, "an end of the tunnel didn't leave"}, Turn::neither);
+  }
+  if (has_head_ && lacks_upload()) {
+    return fail({ErrorCode::request_timeout, Side::client, "the rest of the request body didn't come"}, Turn::client);
+  }
   // Two ends that have nothing to say to each other are no failure of the endpoint's.
   const Side whose = is_tunnel() ? Side::self : Side::upstream;
-  if (has_head_) return pipe_.fail({ErrorCode::read_timeout, whose, "the endpoint sent nothing for too long"});
-  pipe_.fail({ErrorCode::response_timeout, Side::upstream, "the endpoint didn't answer in time"});
+  const Turn turn = may_be_silent() ? Turn::neither : Turn::endpoint;
+  if (has_head_) return fail({ErrorCode::read_timeout, whose, "the endpoint sent nothing for too long"}, turn);
+  const Turn whose_time = awaits_client() ? Turn::client : Turn::endpoint;
+  fail({ErrorCode::response_timeout, Side::upstream, "the endpoint didn't answer in time"},
+       now < patience_over_ ? turn_at_deadline() : whose_time);
 }
 
 bool ResponseBody::has_timed_out() const {
   const auto& error = pipe_.error();
-  return error && error->side == Side::upstream && outcome_of(*error) == Outcome::timed_out;
+  return error && turn_ == Turn::endpoint && outcome_of(*error) == Outcome::timed_out;
 }
 
 bool ResponseBody::died_on_reuse() const { return record_.reused && connection_ && !has_answered_; }
@@ -250,10 +340,12 @@ void ResponseBody::answered(http::BodySize size) {
   watch_deadline();
   record_.status = exchange_.response.head.status;
   record_.answered = exchange_.loop().now();
-  const Duration took = record_.answer_time();
-  lease_.state().usual_latency.observe(took);
+  // An answer before the end of the request says nothing about how long the endpoint takes.
+  const bool is_whole = record_.sent != Time{};
+  const auto took = is_whole ? std::optional(record_.answer_time()) : std::nullopt;
+  if (took) lease_.state().usual_latency.observe(*took);
   upstream_.reached(lease_.state());
-  lease_.report({Outcome::answered, record_.status, took, record_.answered});
+  lease_.report({Outcome::answered, record_.status, took.value_or(Duration{}), record_.answered});
   upstream_.observe(lease_.state(), Outcome::answered, &exchange_.response.head, took, record_.answered);
   http::remove_hop_by_hop(exchange_.response.head.headers);
   pipe_.touch();
@@ -261,6 +353,7 @@ void ResponseBody::answered(http::BodySize size) {
 
 Task<Result<Chunk>> ResponseBody::read() {
   if (!pipe_.has_chunk()) {
+    caught_up();
     connection_->taken(*this, 0);
     if (received_ >= kFirstWindow / 2) widen();  // the backlog may have room by now
     if (!has_parted_) arm(patience());
@@ -282,31 +375,21 @@ void ResponseBody::allow_splice() {
   if (connection_ && connection_->may_splice(stream_)) pipe_.use(exchange_.worker.splice_pipes.take());
 }
 
-/// Whether a request that ran out of time had as much as the configuration gives one. A client may ask for less, and a
-/// queue or an earlier attempt may have used time up; and a client may read for longer than the whole may take.
-bool ResponseBody::has_overrun() {
-  if (has_head_) return false;
-  const Duration took = exchange_.loop().now() - record_.started;
-  const Duration attempt = upstream_.settings().timeouts.request;
-  const Duration whole = exchange_.route ? exchange_.route->timeout : Duration{};
-  return (attempt > Duration{} && took >= attempt) || (whole > Duration{} && took >= whole * 9 / 10);
-}
-
 void ResponseBody::settle(const Error& error) {
-  const bool is_endpoints = error.side == Side::upstream && (error.code != ErrorCode::total_timeout || has_overrun());
-  if (is_endpoints) {
+  const Outcome outcome = turn_ == Turn::endpoint ? outcome_of(error) : Outcome::abandoned;
+  if (concerns_endpoint(outcome)) {
     lease_.failed();
     const Time now = exchange_.loop().now();
-    if (has_head_) upstream_.observe_break(lease_.state(), outcome_of(error), record_.status, now);
-    else upstream_.observe(lease_.state(), outcome_of(error), nullptr, now - record_.started, now);
+    if (has_head_) upstream_.observe_break(lease_.state(), outcome, record_.status, now);
+    else upstream_.observe(lease_.state(), outcome, nullptr, now - turn_began(), now);
   }
-  report(is_endpoints ? outcome_of(error) : Outcome::abandoned);
-  end(is_endpoints ? outcome_of(error) : Outcome::abandoned);
+  report(outcome);
+  end(outcome);
 }
 
 void ResponseBody::report(Outcome outcome) {
   const Time now = exchange_.loop().now();
-  lease_.report({outcome, record_.status, now - record_.started, now});
+  lease_.report({outcome, record_.status, now - turn_began(), now});
 }
 
 EndpointLease ResponseBody::give_up() {
@@ -326,6 +409,7 @@ void ResponseBody::end(Outcome outcome) {
 void ResponseBody::release() {
   alarm_.stop();
   looks_.stop();
+  if (awaits_client()) waits_since_ = exchange_.loop().now();
   const bool upload_is_over = !upload_ || upload_.is_done();
   upload_.reset();  // it writes to the connection: it must not outlive the loan
   if (backlog_) backlog_->take_back(granted_);

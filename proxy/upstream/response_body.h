@@ -9,6 +9,14 @@
 
 namespace weir::upstream {
 
+/// Whose turn it was when an attempt ended: who had to act before it could go on. Only the endpoint's turn counts
+/// against the endpoint, its upstream and the route.
+enum class Turn : uint8_t {
+  endpoint,
+  client,   // its deadline passed, bytes of its upload were missing, or it didn't read
+  neither,  // a tunnel, or time that other waits had used up
+};
+
 /// The response of one attempt, a stream on a connection to its endpoint, and its owner: the endpoint's lease, the
 /// connection, the upload that may still run, the permits, the deadline. Read to its end, it gives the connection back;
 /// destroyed before, it closes it.
@@ -49,10 +57,12 @@ class ResponseBody final : public ListNode, public Body {
   void push(Slice data) {
     received_ += data.size();
     ++moves_;
+    came();
     pipe_.push(std::move(data));
   }
   void finish(http::Headers* trailers) { pipe_.finish(trailers); }
-  void fail(Error error) { pipe_.fail(error); }
+  /// The connection or the stream broke.
+  void fail(const Error& error) { fail(error, turn_at_break(error)); }
   /// The request asked for a tunnel, and this is it.
   bool is_tunnel() const { return size_.kind == http::BodySize::Kind::tunnel; }
   bool is_full() const { return pipe_.is_full(); }
@@ -62,6 +72,7 @@ class ResponseBody final : public ListNode, public Body {
   net::SplicePipe* splice() const { return pipe_.splice(); }
   void spliced() {
     ++moves_;
+    came();
     pipe_.touch();
   }
   void exceeded() { has_excess_ = true; }
@@ -69,19 +80,31 @@ class ResponseBody final : public ListNode, public Body {
   bool is_answering() const { return has_answered_; }
   /// Since when the endpoint could have sent more of the response.
   Time waits_since() const { return waits_since_; }
-  /// The endpoint let a timeout pass.
+  /// The endpoint let a timeout pass that was its own.
   bool has_timed_out() const;
   /// Bytes that came and that nobody has taken.
   size_t unread() const { return pipe_.bytes(); }
 
  private:
-  bool has_overrun();
+  void fail(const Error& error, Turn turn);
+  Turn turn_at_break(const Error& error) const;
+  Turn turn_at_deadline() const;
+  bool has_had(Duration allowed) const;
+  bool is_reader_behind() const;
+  bool is_clients_time_over() const;
+  Time turn_began() const;
+  void came() {
+    if (unread_since_ == Time::max()) unread_since_ = exchange_.loop().now();
+  }
+  void caught_up();
   bool send_at_once();
   void widen();
   Task<> upload();
   Task<Result<>> until_granted();
   void expired();
   bool awaits_client() const;
+  /// What a call sends, and when, is its own affair.
+  bool lacks_upload() const { return !is_call_ && awaits_client(); }
   void look();
   void cut();
   Time deadline() const;
@@ -108,6 +131,7 @@ class ResponseBody final : public ListNode, public Body {
   bool has_parted_ = false;  // a tunnel that was silent for too long
   bool is_over_ = false;
   bool is_call_ = false;        // gRPC: head and messages come when the application has any
+  Turn turn_ = Turn::endpoint;  // when the attempt failed
   uint64_t sent_ = 0;           // bytes of the request's body
   uint64_t received_ = 0;       // bytes of the response's body
   size_t granted_ = 0;          // bytes of the stream's window beyond the first, promised by the client's backlog
@@ -115,6 +139,10 @@ class ResponseBody final : public ListNode, public Body {
   uint64_t sent_when_armed_ = 0;
   uint64_t moves_ = 0;         // pieces of a response that came
   uint64_t moved_before_ = 0;  // of request and response, at the last look
+  BodyWaits upload_waits_;
+  Time unread_since_ = Time::max();  // the reader hasn't taken all that has come; max = it has
+  Time was_behind_ = Time::min();    // when the reader had taken all, after a long time
+  Time patience_over_ = Time::max();
   Time waits_since_{};
   Time deadline_;
   const Time answer_by_;  // the head

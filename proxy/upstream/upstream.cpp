@@ -85,14 +85,15 @@ Upstream::Upstream(std::string name, uint32_t index, UpstreamSettings settings, 
 }
 
 /// A failure is no sample of latency, unless time ran out: it would count as a quick response.
-void Upstream::measure(EndpointState& endpoint, Outcome outcome, uint16_t status, Duration took, Time now) const {
+void Upstream::measure(EndpointState& endpoint, Outcome outcome, uint16_t status, std::optional<Duration> took,
+                       Time now) const {
   const bool has_failed = outcome != Outcome::answered || status >= 500;
   endpoint.failing.observe(has_failed);
   if (settings_.balance.value.policy != Policy::peak_ewma) return;
-  if (!has_failed || outcome == Outcome::timed_out) endpoint.latency.observe(took, now);
+  if (took && (!has_failed || outcome == Outcome::timed_out)) endpoint.latency.observe(*took, now);
 }
 
-void Upstream::observe(EndpointState& endpoint, Outcome outcome, http::ResponseHead* head, Duration took,
+void Upstream::observe(EndpointState& endpoint, Outcome outcome, http::ResponseHead* head, std::optional<Duration> took,
                        Time now) const {
   if (outlier_) outlier_->observe(endpoint, outcome, head ? meant_status(*head) : uint16_t{0}, now);
   if (heeds_load(settings_.balance.value.policy))

@@ -53,9 +53,10 @@ class Upstream {
   /// Any thread: the endpoints as they are now, for /upstreams and metrics.
   std::shared_ptr<const EndpointSet> endpoints() const;
 
-  /// Any thread, for every response's head and every failure of an endpoint, `took` after the attempt began: what it
-  /// says about the endpoint's health, and to the balancers that look at load.
-  void observe(EndpointState& endpoint, Outcome outcome, http::ResponseHead* head, Duration took, Time now) const;
+  /// Any thread, for every response's head and every failure of an endpoint, `took` after the end of the request
+  /// (nothing: it came before that): what it says about the endpoint's health, and to the balancers that look at load.
+  void observe(EndpointState& endpoint, Outcome outcome, http::ResponseHead* head, std::optional<Duration> took,
+               Time now) const;
   /// The same, of an answer that broke off after its head, whose status it was.
   void observe_break(EndpointState& endpoint, Outcome outcome, uint16_t status, Time now) const {
     if (outlier_) outlier_->broke_off(endpoint, outcome, status, now);
@@ -79,7 +80,7 @@ class Upstream {
     std::shared_ptr<const EndpointSet> set;
   };
   std::shared_ptr<const EndpointSet> current(unsigned worker) const;
-  void measure(EndpointState& endpoint, Outcome outcome, uint16_t status, Duration took, Time now) const;
+  void measure(EndpointState& endpoint, Outcome outcome, uint16_t status, std::optional<Duration> took, Time now) const;
   Pick pick_for(Exchange& exchange, Candidates among) const;
   /// `promised`: an endpoint that keeps a place for this request, or null.
   std::optional<Result<EndpointLease>> take(Exchange& exchange, Candidates among,

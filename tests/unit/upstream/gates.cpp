@@ -251,6 +251,80 @@ TEST_CASE("gates: a client that is slow to send its request's body isn't held ag
   }
 }
 
+TEST_CASE(
+    "gates: an endpoint that gives up on a body that stays away has not failed; one that breaks off at once has") {
+  for (const Duration waited : {Duration(100ms), Duration(1s)}) {
+    CAPTURE(waited.count());
+    Gates gates;
+    ForwardBench bench(gated(gates));
+    Request request(bench, http::Method::post);
+    auto& upload = upload_of(request, http::BodySize::unknown());
+    request.start();
+    upload.come(Chunk{Slice::literal("piece")});
+    Peer peer = bench.accept();
+    bench.receive(peer, "piece\r\n");
+    bench.advance(waited);
+    peer.close();
+    CHECK(request.failure() == ErrorCode::connection_reset);
+    const bool has_failed = waited < 500ms;
+    CHECK(bench.endpoint().failures == (has_failed ? 1 : 0));
+    for (auto& [name, gate] : gates) {
+      REQUIRE(gate->settled.size() == 1);
+      CHECK(gate->settled[0].outcome == (has_failed ? Outcome::broken : Outcome::abandoned));
+    }
+  }
+}
+
+TEST_CASE("gates: an endpoint has its time from the last byte of the request's body on") {
+  for (const Duration uploading : {Duration(50ms), Duration(800ms)}) {
+    CAPTURE(uploading.count());
+    Gates gates;
+    ForwardBench bench(gated(gates));
+    Route route;
+    route.timeout = 1s;
+    Request request(bench, http::Method::post);
+    auto& upload = upload_of(request, http::BodySize::known(5));
+    request.exchange.route = &route;
+    request.exchange.deadline = bench.loop.now() + route.timeout;
+    request.start();
+    Peer peer = bench.accept();
+    bench.advance(uploading);
+    upload.come(Chunk{Slice::literal("piece")});
+    bench.receive(peer, "piece");
+    upload.come(Chunk::end());
+    bench.settle();
+    bench.advance(1s - uploading);
+    CHECK(request.failure() == ErrorCode::total_timeout);
+    const bool has_failed = uploading == 50ms;
+    for (auto& [name, gate] : gates) {
+      REQUIRE(gate->settled.size() == 1);
+      CHECK(gate->settled[0].outcome == (has_failed ? Outcome::timed_out : Outcome::abandoned));
+    }
+  }
+}
+
+TEST_CASE("gates: a response that breaks off while its client doesn't read is nobody's failure") {
+  for (const Duration unread : {Duration(100ms), Duration(1s)}) {
+    CAPTURE(unread.count());
+    Gates gates;
+    ForwardBench bench(gated(gates));
+    Request request(bench);
+    request.start();
+    Peer peer = bench.accept();
+    bench.receive(peer);
+    peer.send("HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhe");
+    REQUIRE(request.status() == 200);
+    bench.settle();
+    bench.advance(unread);
+    peer.close();
+    bench.settle();
+    CHECK_FALSE(request.read());
+    const bool has_failed = unread < 500ms;
+    CHECK(bench.endpoint().failures == (has_failed ? 1 : 0));
+    for (auto& [name, gate] : gates) CHECK(gate->spoilt == (has_failed ? 1 : 0));
+  }
+}
+
 TEST_CASE("gates: an endpoint that doesn't take the request's body is") {
   Gates gates;
   ForwardBench bench(gated(gates));

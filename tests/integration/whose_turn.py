@@ -1,0 +1,338 @@
+"""What ended because of a client counts against no endpoint, upstream or route; what ended because of the endpoint does."""
+
+import base64
+import hashlib
+import struct
+import time
+import unittest
+from collections import Counter
+
+import settings
+from backend import ok
+from h2_wire import PING, H2Client, H2Server
+from harness import WeirCase, eventually
+from settings import route
+from wire import RawClient, request_bytes
+
+CALL = {"content-type": "application/grpc", "te": "trailers"}
+MESSAGE = b"\0\0\0\0\0"
+WEBSOCKET = {"Connection": "Upgrade", "Upgrade": "websocket", "Sec-WebSocket-Version": "13",
+             "Sec-WebSocket-Key": "dGhlIHNhbXBsZSBub25jZQ=="}
+BREAKER = {"min_requests": 5, "open": "1m"}
+
+
+class Watched(WeirCase):
+    """An endpoint whose failures open the circuits of endpoint, upstream and route, and eject it."""
+
+    def watched(self, script, filters=(), upstream=(), **more):
+        self.api = self.scripted(script)
+        block = settings.upstream(self.api) | {"circuit_breaker": BREAKER | {"scope": ["upstream", "endpoint"]},
+                                               "outlier_detection": {}} | dict(upstream)
+        return self.weir({"upstreams": {"api": block},
+                          "routes": [route("/", "api", "all", filters=[{"circuit_breaker": BREAKER}, *filters]) | more]})
+
+    def watched_calls(self, script, upstream=(), **more):
+        def serve(connection):
+            server = H2Server(connection)
+            while True:
+                stream, request = server.request()
+                script(server, stream, dict(request.fields))
+        return self.watched(serve, upstream={"protocol": "http2"} | dict(upstream), **more)
+
+    def changes(self, weir):
+        return weir.metric("weir_circuit_breaker_transitions_total"), weir.metric("weir_outlier_ejections_total")
+
+    def assert_neutral(self, weir):
+        self.assertEqual((0, 0), self.changes(weir), weir.stderr())
+        self.assertEqual(200, self.fetch(weir, "GET", "/victim").status)
+
+    def assert_counted(self, weir):
+        eventually(lambda: self.changes(weir)[0] >= 1, "a circuit that opened")
+
+    def uploads(self, weir, count=8, method="POST", first=b"12345", size=10):
+        clients = [self.client(weir, timeout=60) for _ in range(count)]
+        for client in clients:
+            client.send(request_bytes(method, "/upload", fields={"Content-Length": str(size)}) + first)
+        return clients
+
+
+def answers_gets(server, stream, fields):
+    if fields[":method"] == "GET":
+        server.answer(stream)
+
+
+def takes(pause):
+    """Answers a whole upload after `pause` seconds, everything else at once."""
+    def script(connection):
+        while True:
+            request = connection.request()
+            time.sleep(pause if request.method in ("POST", "PUT") else 0)
+            connection.send(ok("x"))
+    return script
+
+
+class Deadlines(Watched):
+    def test_a_call_whose_client_sends_nothing_until_the_route_s_time_is_over_is_neutral(self):
+        weir = self.watched_calls(answers_gets, timeout="1s")
+        with H2Client(weir.address) as client:
+            streams = [client.begin("POST", "/x.Y/Upload", CALL) for _ in range(8)]
+            self.assertEqual({"4"}, {client.response(stream).get("grpc-status") for stream in streams})
+        self.assert_neutral(weir)
+
+    def test_a_call_s_own_deadline_is_neutral_for_the_route_with_and_without_a_cache(self):
+        for filters in ([], [{"cache": {"ttl": "1m"}}]):
+            with self.subTest(filters):
+                weir = self.watched_calls(answers_gets, filters=filters, timeout="20s")
+                with H2Client(weir.address) as client:
+                    for _ in range(12):
+                        told = client.request("POST", "/x.Y/Hang", CALL | {"grpc-timeout": "5m"}, body=MESSAGE)
+                        self.assertEqual("4", told.get("grpc-status"))
+                self.assert_neutral(weir)
+
+    def test_an_upload_whose_last_byte_comes_at_the_end_of_the_route_s_time_is_neutral(self):
+        weir = self.watched(takes(1), timeout="2s")
+        clients = self.uploads(weir)
+        time.sleep(1.7)
+        for client in clients:
+            client.send(b"67890")
+        self.assertEqual({504}, {client.response().status for client in clients})
+        self.assert_neutral(weir)
+
+    def test_an_upload_whose_last_byte_comes_at_the_end_of_a_try_s_time_is_neutral(self):
+        weir = self.watched(takes(1), filters=[{"retry": {"attempts": 2, "on": ["timeout"], "per_try_timeout": "1500ms",
+                                                          "budget": {"min": 100}}}])
+        clients = self.uploads(weir, method="PUT")
+        time.sleep(1.2)
+        for client in clients:
+            client.send(b"67890")
+        for client in clients:
+            client.response()
+        self.assert_neutral(weir)
+
+    def test_a_deadline_that_weir_does_not_heed_is_not_passed_on(self):
+        def script(server, stream, fields):
+            if "grpc-timeout" in fields:
+                server.send_reset(stream)
+            else:
+                server.answer(stream)
+        weir = self.watched_calls(script)
+        for method, kind in (("POST", "application/grpc"), ("GET", "application/grpc"), ("GET", "text/plain")):
+            fields = {"Content-Type": kind, "grpc-timeout": "1n", "Content-Length": "0"}
+            self.assertEqual({200}, {self.fetch(weir, method, "/x.Y/Z", fields=fields).status for _ in range(8)})
+        self.assert_neutral(weir)
+
+    def test_an_endpoint_that_ends_a_call_when_its_deadline_is_over_is_neutral(self):
+        def script(server, stream, fields):
+            if "grpc-timeout" in fields:
+                time.sleep(0.45)
+                server.send_reset(stream)
+            else:
+                server.answer(stream)
+        weir = self.watched_calls(script)
+        for _ in range(8):
+            with H2Client(weir.address) as client:
+                told = client.request("POST", "/x.Y/Hang", CALL | {"grpc-timeout": "480m"}, body=MESSAGE)
+                self.assertNotEqual("0", told.get("grpc-status"))
+        self.assert_neutral(weir)
+
+    def test_an_endpoint_that_hangs_after_a_whole_upload_counts(self):
+        for how in ({"timeout": "1s"}, {"upstream": settings.upstream_timeouts(response="1s")},
+                    {"upstream": settings.upstream_timeouts(total="1s")}):
+            with self.subTest(how):
+                weir = self.watched(takes(20), **how)
+                clients = self.uploads(weir, first=b"1234567890")
+                self.assertEqual({504}, {client.response().status for client in clients})
+                self.assert_counted(weir)
+
+    def test_an_endpoint_that_hangs_on_a_whole_call_counts(self):
+        weir = self.watched_calls(answers_gets, timeout="1s")
+        with H2Client(weir.address) as client:
+            streams = [client.ask("POST", "/x.Y/Hang", CALL, body=MESSAGE) for _ in range(8)]
+            self.assertEqual({"4"}, {client.response(stream).get("grpc-status") for stream in streams})
+        self.assert_counted(weir)
+
+
+class Bytes(Watched):
+    def test_an_upload_that_stalls_after_an_early_response_is_neutral(self):
+        def script(connection):
+            while True:
+                request = connection.request_head()
+                size = int(request.get("content-length") or 0)
+                connection.send(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n")
+                connection.stream.exactly(size, bytearray())
+                connection.send(b"ok")
+        weir = self.watched(script, upstream=settings.upstream_timeouts(read="1s"))
+        clients = self.uploads(weir)
+        for client in clients:
+            client.head()
+            self.assertTrue(client.is_closed(within=30))
+        self.assert_neutral(weir)
+
+    def test_an_endpoint_that_gives_up_on_an_upload_that_does_not_come_is_neutral(self):
+        def script(connection):
+            while True:
+                request = connection.request_head()
+                size = int(request.get("content-length") or 0)
+                connection.sock.settimeout(1)
+                try:
+                    connection.stream.exactly(size, bytearray())
+                except TimeoutError:
+                    return
+                connection.sock.settimeout(60)
+                connection.send(ok("x"))
+        weir = self.watched(script)
+        clients = self.uploads(weir, size=1000)
+        self.assertEqual({502}, {client.response().status for client in clients})
+        self.assert_neutral(weir)
+
+    def test_an_endpoint_that_gives_up_on_a_client_that_does_not_read_is_neutral(self):
+        size = 8 << 20
+
+        def script(connection):
+            while True:
+                request = connection.request()
+                if request.target != "/large":
+                    connection.send(ok("x"))
+                    continue
+                connection.sock.settimeout(2)
+                connection.send(f"HTTP/1.1 200 OK\r\nContent-Length: {size}\r\n\r\n")
+                try:
+                    connection.sock.sendall(b"x" * size)
+                except TimeoutError:
+                    connection.reset()
+                    return
+        weir = self.watched(script)
+        clients = [self.client(weir, receive_buffer=4096) for _ in range(6)]
+        for client in clients:
+            client.send(request_bytes(target="/large"))
+        eventually(lambda: len(self.api.connections) == 6 and all(one.ended.is_set() for one in self.api.connections),
+                   "the endpoint's own timeouts")
+        for client in clients:
+            self.drain(client)
+        self.assert_neutral(weir)
+
+    def drain(self, client):
+        try:
+            while client.sock.recv(1 << 20):
+                pass
+        except OSError:
+            pass
+
+    def test_an_endpoint_that_ends_websockets_is_neutral(self):
+        def script(connection):
+            while True:
+                request = connection.request_head()
+                if not request.get("upgrade"):
+                    connection.send(ok("x"))
+                    continue
+                key = request.get("sec-websocket-key") + "258EAFA5-E914-47DA-95CA-C5AB0DC85B11"
+                accept = base64.b64encode(hashlib.sha1(key.encode()).digest()).decode()
+                connection.send("HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
+                                f"Sec-WebSocket-Accept: {accept}\r\n\r\n")
+                time.sleep(0.2)
+                connection.reset()
+                return
+        weir = self.watched(script)
+        for _ in range(8):
+            client = self.client(weir)
+            client.send(request_bytes(target="/ws", fields=WEBSOCKET))
+            self.assertEqual(101, client.head().status)
+            self.assertTrue(client.is_closed(within=30))
+        self.assert_neutral(weir)
+
+    def test_an_endpoint_that_does_not_read_what_a_client_has_to_give_counts(self):
+        def script(connection):
+            connection.request_head()
+            connection.stall()
+        weir = self.watched(script, upstream=settings.upstream_timeouts(read="1s"))
+        for client in self.uploads(weir, first=b"", size=64 << 20):
+            self.in_background(self.give, client, 64 << 20)
+        self.assert_counted(weir)
+
+    def give(self, client, size):
+        client.sock.settimeout(60)
+        try:
+            client.sock.sendall(b"x" * size)
+        except OSError:
+            pass
+
+    def test_an_endpoint_that_resets_uploads_at_once_counts(self):
+        def script(connection):
+            connection.request_head()
+            connection.reset()
+        weir = self.watched(script)
+        for client in self.uploads(weir):
+            client.response()
+        self.assert_counted(weir)
+
+    def test_an_endpoint_that_breaks_responses_off_counts(self):
+        def script(connection):
+            connection.request()
+            connection.send(b"HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\nonly this")
+            connection.reset()
+        weir = self.watched(script)
+        for _ in range(8):
+            with self.client(weir) as client:
+                client.send(request_bytes())
+                self.drain(client)
+        self.assertGreater(self.changes(weir)[0] + self.changes(weir)[1], 0)
+
+
+class Latency(Watched):
+    def trickled(self, weir, seconds, **how):
+        clients = self.uploads(weir, **how)
+        time.sleep(seconds)
+        for client in clients:
+            client.send(b"67890")
+        self.assertEqual({200}, {client.response().status for client in clients})
+
+    def slow_breaker(self):
+        slow = {"circuit_breaker": BREAKER | {"slow": {"after": "500ms", "ratio": "50%"}}}
+        return {"upstream": slow, "filters": [slow]}
+
+    def test_a_slow_upload_is_no_slow_answer(self):
+        weir = self.watched(takes(0), **self.slow_breaker())
+        self.trickled(weir, 1)
+        self.assert_neutral(weir)
+
+    def test_a_slow_answer_to_an_upload_is_one(self):
+        weir = self.watched(takes(0.8), **self.slow_breaker())
+        for client in self.uploads(weir, first=b"1234567890"):
+            client.response()
+        self.assert_counted(weir)
+
+    def test_a_slow_upload_moves_no_requests_to_other_endpoints(self):
+        backends = [self.backend(name) for name in "ab"]
+        weir = self.weir({"upstreams": {"api": settings.upstream(*backends, balance="peak_ewma")},
+                          "routes": [route("/", "api", "all")]})
+        client = self.client(weir)
+        for _ in range(50):
+            client.get()
+        self.trickled(weir, 2, count=1)
+        shares = Counter(client.get().json()["backend"] for _ in range(200))
+        self.assertGreater(min(shares["a"], shares["b"]), 10, shares)
+
+    def test_slow_uploads_do_not_delay_hedges(self):
+        def script(name):
+            def play(connection):
+                while True:
+                    request = connection.request()
+                    time.sleep(2 if name == "slow" and request.target == "/v" else 0)
+                    connection.send(ok(name))
+            return play
+        slow, fast = self.scripted(script("slow")), self.scripted(script("fast"))
+        weir = self.weir({"upstreams": {"api": settings.upstream(slow, fast)}, "routes": [
+            route("/", "api", "all", filters=[{"hedge": {"after": "p95", "min": "300ms", "budget": {"ratio": "50%"}}}])]})
+        with self.client(weir) as client:
+            for _ in range(160):
+                client.get("/w")
+        self.trickled(weir, 2, count=40, method="GET")
+        with self.client(weir) as client:
+            for _ in range(20):
+                client.get("/w")
+        for _ in range(6):
+            self.assertEqual(b"fast", bytes(self.fetch(weir, "GET", "/v").body))
+
+
+if __name__ == "__main__":
+    unittest.main()
