@@ -10,7 +10,8 @@
 #include "base/log.h"
 #include "plugins/circuit_breaker/peers.h"
 
-// A word's era changes under the mutex only. Within an era the numbers of probes change without it.
+// A word's era changes under the mutex only. Within an era the numbers of probes change without it. Probes whose
+// answers wait for their clients, too, have places of their own: they keep none from those that wait for the endpoint.
 
 namespace weir::plugins {
 
@@ -82,38 +83,35 @@ Error Breaker::refuse(const Circuit& circuit) {
           RetrySafe::yes};
 }
 
-Result<uint64_t> Breaker::admit(const Circuit& circuit, Time now) {
+Result<uint64_t> Breaker::admit(const Circuit& circuit, Time now, Needs needs) {
   Word word = word_.load();
   for (;;) {
     switch (word.state) {
       case State::closed:
-      case State::forced_closed: return word.era;
+      case State::forced_closed: return ticket_of(word.era, needs);
       case State::forced_open: return std::unexpected(refuse(circuit));
       case State::open: {
         if (now < until_.load()) return std::unexpected(refuse(circuit));
-        const Word first{State::half_open, 0, 1, word.era + 1};
-        if (change(word, first, now, "its time was over")) return first.era;
+        change(word, {State::half_open, 0, 0, word.era + 1}, now, "its time was over");
         word = word_.load();
         break;
       }
-      case State::half_open: {
-        if (word.probes >= circuit.settings().half_open_requests) return std::unexpected(refuse(circuit));
-        Word more = word;
-        ++more.probes;
-        if (word_.compare_exchange_weak(word, more)) return word.era;
-        break;
-      }
+      case State::half_open:
+        if (!room(needs).enter(word.era, circuit.settings().half_open_requests, now)) {
+          return std::unexpected(refuse(circuit));
+        }
+        return ticket_of(word.era, needs);
     }
   }
 }
 
-bool Breaker::would_admit(const BreakerSettings& settings, Time now) const {
+bool Breaker::would_admit(const BreakerSettings& settings, Time now, Needs needs) const {
   const Word word = word_.load(std::memory_order_acquire);
   switch (word.state) {
     case State::closed:
     case State::forced_closed: return true;
     case State::open: return now >= until_.load();
-    case State::half_open: return word.probes < settings.half_open_requests;
+    case State::half_open: return room(needs).has_place(word.era, settings.half_open_requests, now);
     case State::forced_open: return false;
   }
   return true;
@@ -126,8 +124,11 @@ Duration Breaker::refuses_for(Time now) const {
 
 bool Breaker::settle(const Circuit& circuit, uint64_t ticket, Verdict verdict, Time now) {
   const Word word = word_.load();
-  if (word.era != ticket) return false;
-  if (word.state == State::half_open) return settle_probe(circuit, word, verdict, now);
+  if (word.era != era_of(ticket)) return false;
+  if (word.state == State::half_open) {
+    room(needs_of(ticket)).leave(word.era);
+    return settle_probe(circuit, word, verdict, now);
+  }
   if (word.state != State::closed || verdict == Verdict::neutral || verdict == Verdict::sign_of_life) return false;
   Window& window = circuit.window();
   window.add(verdict, now);
@@ -135,18 +136,17 @@ bool Breaker::settle(const Circuit& circuit, uint64_t ticket, Verdict verdict, T
   return verdict == Verdict::success;
 }
 
-/// Its place is free from here on, whatever it came to; that of a probe which changes the state goes with its era.
+/// Its place is free, whatever it came to.
 bool Breaker::settle_probe(const Circuit& circuit, Word seen, Verdict verdict, Time now) {
   if (verdict == Verdict::failure || verdict == Verdict::slow) {
     open(circuit, seen, now, verdict == Verdict::slow ? "a probe was slow" : "a probe failed");
     return false;
   }
+  if (verdict == Verdict::neutral) return false;
   const uint32_t era = seen.era;
   while (seen.era == era) {
     Word next = seen;
-    --next.probes;
-    const bool is_proof = verdict == Verdict::success || verdict == Verdict::sign_of_life;
-    if (is_proof && ++next.successes >= circuit.settings().half_open_successes)
+    if (++next.successes >= circuit.settings().half_open_successes)
       return change(seen, {State::closed, 0, 0, era + 1}, now, fmt::format("{} probes succeeded", next.successes));
     if (word_.compare_exchange_weak(seen, next)) return verdict == Verdict::success;
   }
@@ -155,7 +155,7 @@ bool Breaker::settle_probe(const Circuit& circuit, Word seen, Verdict verdict, T
 
 void Breaker::spoil(const Circuit& circuit, uint64_t ticket, Time now) {
   const Word word = word_.load();
-  if (word.era != ticket) return;
+  if (word.era != era_of(ticket)) return;
   if (word.state == State::half_open) return open(circuit, word, now, "a probe's answer broke off");
   if (word.state != State::closed) return;
   circuit.window().spoil(now);
@@ -243,7 +243,8 @@ void Breaker::doubt(Time now, std::string cause) {
 Breaker::Status Breaker::status(Time now) const {
   const std::lock_guard lock(mutex_);
   const Word word = word_.load();
-  Status status{word.state, since_, cause_, {}, word.probes, {}};
+  const uint32_t probes = probes_.count(word.era) + clients_probes_.count(word.era);
+  Status status{word.state, since_, cause_, {}, probes, {}};
   if (!circuits_.empty()) status.counts = circuits_.back()->window().counts(now);
   if (word.state == State::open) status.refuses_for = std::max(Duration{}, until_.load() - now);
   return status;

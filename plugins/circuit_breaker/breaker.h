@@ -9,6 +9,7 @@
 
 #include "base/result.h"
 #include "plugins/circuit_breaker/circuit.h"
+#include "plugins/circuit_breaker/probe_room.h"
 #include "plugins/circuit_breaker/window.h"
 
 namespace weir::plugins {
@@ -38,8 +39,8 @@ class Breaker {
   std::shared_ptr<Window> window_of(Duration length);
 
   /// A ticket for `settle`, or circuit_open.
-  Result<uint64_t> admit(const Circuit& circuit, Time now);
-  bool would_admit(const BreakerSettings& settings, Time now) const;
+  Result<uint64_t> admit(const Circuit& circuit, Time now, Needs needs = Needs::endpoint);
+  bool would_admit(const BreakerSettings& settings, Time now, Needs needs = Needs::endpoint) const;
   Duration refuses_for(Time now) const;
   /// Frees the ticket's place. Whether it counted as a success.
   bool settle(const Circuit& circuit, uint64_t ticket, Verdict verdict, Time now);
@@ -72,12 +73,17 @@ class Breaker {
   struct Word {
     State state = State::closed;
     uint8_t successes = 0;  // of probes, in a row
-    uint16_t probes = 0;    // under way
+    uint16_t unused = 0;    // compared with the rest
     uint32_t era = 0;
   };
   static_assert(std::atomic<Word>::is_always_lock_free);
 
   static Error refuse(const Circuit& circuit);
+  static uint64_t ticket_of(uint32_t era, Needs needs) { return era | uint64_t{needs == Needs::client} << 32; }
+  static uint32_t era_of(uint64_t ticket) { return static_cast<uint32_t>(ticket); }
+  static Needs needs_of(uint64_t ticket) { return ticket >> 32 ? Needs::client : Needs::endpoint; }
+  const ProbeRoom& room(Needs needs) const { return needs == Needs::client ? clients_probes_ : probes_; }
+  ProbeRoom& room(Needs needs) { return needs == Needs::client ? clients_probes_ : probes_; }
   bool settle_probe(const Circuit& circuit, Word seen, Verdict verdict, Time now);
   void open_if_bad(const Circuit& circuit, Word seen, Time now);
   // Nothing happens when somebody else has changed it since it was `seen`.
@@ -89,8 +95,10 @@ class Breaker {
 
   const Settings settings_;
   std::atomic<Word> word_{Word{}};
-  std::atomic<Time> until_{Time::min()};  // while open: when it turns half-open
-  mutable std::mutex mutex_;              // who changes the state, and guards what follows
+  ProbeRoom probes_{std::chrono::seconds(5)};
+  ProbeRoom clients_probes_{std::chrono::seconds(1)};  // those that a client may keep from an answer
+  std::atomic<Time> until_{Time::min()};               // while open: when it turns half-open
+  mutable std::mutex mutex_;                           // who changes the state, and guards what follows
   Time since_ = Time::min();
   std::string cause_;
   int failed_rests_ = 0;  // how often in a row it was too early; -1: the first is still to come

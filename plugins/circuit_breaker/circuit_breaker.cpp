@@ -104,8 +104,8 @@ Finish finish_of(const Exchange& exchange, const Begin& begin, Time now) {
 
 }  // namespace
 
-Result<Gate::Permit> BreakerGate::admit(Time now) {
-  auto ticket = breaker().admit(*circuit_, now);
+Result<Gate::Permit> BreakerGate::admit(Time now, Needs needs) {
+  auto ticket = breaker().admit(*circuit_, now, needs);
   if (!ticket) return std::unexpected(ticket.error());
   return Permit(*this, *ticket, breaker().is_probing());
 }
@@ -116,7 +116,7 @@ bool BreakerGate::settle(uint64_t ticket, const Finish& finish) {
 
 Task<> CircuitBreaker::handle(Exchange& exchange, Next next) const {
   const Begin begin{exchange.loop().now(), exchange.attempts.size()};
-  auto permit = gate_->admit(begin.time);
+  auto permit = gate_->admit(begin.time, needs_of(exchange));
   if (!permit) co_return fail_for(exchange, permit.error(), gate_->refuses_for(begin.time));
   co_await next(exchange);
   permit->report(finish_of(exchange, begin, exchange.loop().now()));

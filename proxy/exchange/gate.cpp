@@ -4,8 +4,15 @@
 #include <charconv>
 
 #include "exchange/exchange.h"
+#include "exchange/grpc_call.h"
 
 namespace weir {
+
+Needs needs_of(const Exchange& exchange) {
+  const bool has_body = exchange.request_body && !exchange.request_body->size().is_empty();
+  const bool is_waited_for = has_body || !exchange.request.protocol.empty() || heeds_grpc_timeout(exchange);
+  return is_waited_for ? Needs::client : Needs::endpoint;
+}
 
 void fail_for(Exchange& exchange, const Error& error, Duration wait) {
   exchange.fail(error);

@@ -19,6 +19,11 @@ struct Finish {
   Time now{};
 };
 
+/// Who decides when an attempt has its answer: its endpoint alone, or its client, too (an upload, a gRPC call, a
+/// tunnel).
+enum class Needs : uint8_t { endpoint, client };
+Needs needs_of(const Exchange& exchange);
+
 /// Decides whether an attempt may go to an upstream or an endpoint: a circuit breaker. Shared by all workers,
 /// so thread-safe.
 class Gate {
@@ -67,9 +72,9 @@ class Gate {
   };
 
   /// A permit, or the refusal (circuit_open, safe to send elsewhere).
-  virtual Result<Permit> admit(Time now) = 0;
+  virtual Result<Permit> admit(Time now, Needs needs) = 0;
   /// Whether it would just now, without asking for a permit: for balancers that look elsewhere.
-  virtual bool would_admit(Time now) const = 0;
+  virtual bool would_admit(Time now, Needs needs) const = 0;
   /// While it refuses: for how long still, as far as is known.
   virtual Duration refuses_for(Time now) const = 0;
   /// The endpoint is known to be well again: what was counted before says nothing about it.

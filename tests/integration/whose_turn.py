@@ -334,5 +334,82 @@ class Latency(Watched):
             self.assertEqual(b"fast", bytes(self.fetch(weir, "GET", "/v").body))
 
 
+class Probes(WeirCase):
+    """Whose circuit is half open; the endpoint is well again."""
+
+    def recovered(self, script, filters=(), breaker=True, **upstream):
+        self.is_bad = True
+        api = self.scripted(script)
+        block = settings.upstream(api) | upstream
+        if breaker:
+            block["circuit_breaker"] = {"min_requests": 5, "open": "500ms"}
+        weir = self.weir({"upstreams": {"api": block}, "routes": [route("/", "api", "all", filters=list(filters))]})
+        for _ in range(8):
+            self.fetch(weir)
+        self.assertEqual(1, weir.metric("weir_circuit_breaker_state", state="open"))
+        self.is_bad = False
+        time.sleep(0.8)
+        return weir
+
+    def http1(self, connection):
+        while True:
+            connection.request()
+            connection.send(ok("x") if not self.is_bad else b"HTTP/1.1 500 No\r\nContent-Length: 0\r\n\r\n")
+
+    def http2(self, connection):
+        server = H2Server(connection)
+        while True:
+            stream, request = server.request()
+            fields = dict(request.fields)
+            if fields[":method"] == "GET" or fields[":path"] == "/x.Y/Answer":
+                server.answer(stream, status=500 if self.is_bad else 200)
+
+    def assert_closes(self, weir, at_once=True):
+        statuses = [self.fetch(weir).status for _ in range(4)]
+        if at_once:
+            self.assertEqual([200] * 4, statuses)
+        eventually(lambda: self.fetch(weir).status == 200, "a victim's answer")
+        eventually(lambda: weir.metric("weir_circuit_breaker_state", state="closed") == 1, "a closed circuit")
+
+    def trickle(self, weir):
+        for _ in range(3):
+            client = self.client(weir)
+            client.send(request_bytes("POST", "/slow", fields={"Content-Length": "1000000"}) + b"x" * 100)
+        eventually(lambda: weir.metric(settings.IN_FLIGHT) == 3, "uploads under way")
+
+    def test_trickling_uploads_keep_no_circuit_of_an_upstream_from_closing(self):
+        weir = self.recovered(self.http1)
+        self.trickle(weir)
+        self.assert_closes(weir)
+
+    def test_trickling_uploads_keep_no_circuit_of_a_route_from_closing(self):
+        weir = self.recovered(self.http1, breaker=False,
+                              filters=[{"circuit_breaker": {"min_requests": 5, "open": "500ms"}}])
+        self.trickle(weir)
+        self.assert_closes(weir)
+
+    def watch(self, weir):
+        client = H2Client(weir.address)
+        self.addCleanup(client.close)
+        for _ in range(3):
+            client.ask("POST", "/x.Y/Watch", CALL, body=MESSAGE)
+        eventually(lambda: weir.metric(settings.IN_FLIGHT) == 3, "calls under way")
+
+    def test_silent_calls_keep_no_circuit_from_closing(self):
+        weir = self.recovered(self.http2, protocol="http2")
+        self.watch(weir)
+        self.assert_closes(weir)
+
+    def test_silent_calls_keep_no_circuit_from_closing_where_everything_is_a_call(self):
+        weir = self.recovered(self.http2, protocol="http2")
+        self.watch(weir)
+
+        def is_answered():
+            with H2Client(weir.address) as client:
+                return client.request("POST", "/x.Y/Answer", CALL, body=MESSAGE).get("grpc-status") is None
+        eventually(lambda: all(is_answered() for _ in range(3)), "answers to calls", patience=10)
+        self.assertEqual(1, weir.metric("weir_circuit_breaker_state", state="closed"))
+
+
 if __name__ == "__main__":
     unittest.main()

@@ -110,6 +110,41 @@ TEST_CASE("breaker: a probe given up gives its place back and decides nothing") 
   CHECK(admitted == 3);
 }
 
+TEST_CASE("breaker: probes whose answers wait for their clients take no places of those that wait for the endpoint") {
+  CircuitBench bench;
+  bench.trip();
+  bench.wait_for_probes();
+  const auto admits = [&](Needs needs) { return bench.breaker.admit(bench.circuit(), bench.now, needs).has_value(); };
+  for (int i = 0; i < 3; ++i) CHECK(admits(Needs::client));
+  CHECK_FALSE(admits(Needs::client));
+  CHECK_FALSE(bench.breaker.would_admit(bench.settings, bench.now, Needs::client));
+  CHECK(bench.breaker.would_admit(bench.settings, bench.now));
+  CHECK(bench.breaker.status(bench.now).probes == 3);
+  bench.attempts(3, Verdict::success);
+  CHECK(bench.state() == State::closed);
+}
+
+TEST_CASE("breaker: probes that have no result for long lose their places, and still count when they have one") {
+  for (const auto needs : {Needs::endpoint, Needs::client}) {
+    CircuitBench bench;
+    bench.trip();
+    bench.wait_for_probes();
+    const auto admit = [&] { return bench.breaker.admit(bench.circuit(), bench.now, needs); };
+    std::vector<uint64_t> held;
+    for (int i = 0; i < 3; ++i) held.push_back(admit().value());
+    bench.now += needs == Needs::client ? 900ms : 4900ms;
+    CHECK_FALSE(bench.breaker.would_admit(bench.settings, bench.now, needs));
+    CHECK_FALSE(admit());
+    bench.now += 100ms;
+    CHECK(bench.breaker.would_admit(bench.settings, bench.now, needs));
+    int admitted = 0;
+    for (int i = 0; i < 50; ++i) admitted += admit().has_value();
+    CHECK(admitted == 3);
+    for (const auto ticket : held) bench.settle(ticket, Verdict::success);
+    CHECK(bench.state() == State::closed);
+  }
+}
+
 TEST_CASE("breaker: probes in a row close it, and it forgets") {
   CircuitBench bench;
   bench.trip();
