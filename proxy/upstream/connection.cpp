@@ -91,7 +91,8 @@ void Connection::give_back(ResponseBody& response, bool whole) {
   response.unlink();
   if (codec_->is_multiplexed()) streams_.remove(response.stream());
   if (!whole && liveness_) {
-    doubt(response.waits_since(), response.has_timed_out() ? Waited::until_timeout : Waited::until_dropped);
+    doubt(response.waits_since(),
+          response.has_timed_out() ? Liveness::Waited::until_timeout : Liveness::Waited::until_dropped);
   }
   resume_.notify();
   if (codec_->is_multiplexed()) {
@@ -107,10 +108,10 @@ void Connection::give_back(ResponseBody& response, bool whole) {
 
 /// A timeout is a reason to ask. A client that left early is none, unless it had waited for as long as a PING may take,
 /// or one had after the other.
-void Connection::doubt(Time since, Waited waited) {
+void Connection::doubt(Time since, Liveness::Waited waited) {
   since = std::min(since, liveness_->asked_since());
   const bool has_waited = worker_.loop.now() - since >= pool_.pings(*this).timeout;
-  if (has_waited || waited == Waited::until_timeout) liveness_->doubt(since);
+  if (has_waited || waited == Liveness::Waited::until_timeout) liveness_->doubt(since, waited);
 }
 
 bool Connection::is_quiet() {
@@ -166,7 +167,7 @@ Connection::Listening::Listening(Connection& connection)
 
 Connection::Listening::~Listening() {
   --connection_.listeners_;
-  if (!connection_.has_heard()) connection_.doubt(since_, Waited::until_dropped);
+  if (!connection_.has_heard()) connection_.doubt(since_, Liveness::Waited::until_dropped);
   if (!connection_.is_unused() || connection_.is_tied()) return;
   if (!connection_.is_closed_ && connection_.codec_->is_reusable()) {
     connection_.pool_.put(connection_);
@@ -307,6 +308,7 @@ ResponseBody* Connection::find(http::StreamId stream) {
 }
 
 http::ResponseHead* Connection::begin_response(http::StreamId stream) {
+  if (liveness_) liveness_->responded();
   auto* const response = find(stream);
   return response ? &response->begin_head() : nullptr;
 }
@@ -320,6 +322,7 @@ void Connection::on_response(http::StreamId stream, http::BodySize body) {
 }
 
 void Connection::on_data(http::StreamId stream, Slice data) {
+  if (liveness_) liveness_->responded();
   auto* const response = find(stream);
   if (!response) return codec_->consumed(stream, data.size());
   response->push(std::move(data));

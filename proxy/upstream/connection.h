@@ -106,8 +106,7 @@ class Connection final : public ListNode, public http::CodecEvents {
   void stopped(const net::Transfer& transfer);
   void feed(Slice bytes);
   void broken(Error error);
-  enum class Waited : uint8_t { until_timeout, until_dropped };
-  void doubt(Time since, Waited waited);
+  void doubt(Time since, Liveness::Waited waited);
   void expired();
   void has_spoken();
   void fault(ConnectionFault fault);

@@ -33,11 +33,22 @@ void Liveness::answered() {
   if (was_doubtful) connection_.regained_trust();
 }
 
-void Liveness::doubt(Time since) {
+void Liveness::doubt(Time since, Waited waited) {
   const Time now = loop_.now();
   if (state_ == State::doubtful || now - last_heard_ < (now - since) / 2) return;
-  if (state_ != State::pinged) ping();
+  if (state_ != State::pinged) {
+    if (doubts_left_ == 0) return waited == Waited::until_timeout ? distrust() : void();
+    --doubts_left_;
+    ping();
+  }
   state_ = State::doubtful;
+}
+
+/// With keep-alive PINGs, the next one tells.
+void Liveness::distrust() {
+  state_ = State::overdue;
+  alarm_.stop();
+  if (settings_.interval > Duration{}) alarm_.start(settings_.interval);
 }
 
 /// Until the next keep-alive PING, if there are any.
@@ -61,7 +72,10 @@ void Liveness::expired() {
       ping();
       state_ = State::pinged;
       return;
-    case State::overdue: return;
+    case State::overdue:
+      ping();
+      state_ = State::doubtful;
+      return;
     case State::pinged:
     case State::doubtful: return await_answer();
   }

@@ -15,7 +15,9 @@ struct PingSettings {
 
 /// Whether the endpoint of one HTTP/2 connection still responds. Silence alone proves nothing, so a request that ended
 /// without a response on a silent connection is followed by a PING (RFC 9113 section 6.7); the connection gets no new
-/// streams until the answer arrives, and breaks when nothing arrives within `timeout`. One thread.
+/// streams until the answer arrives, and breaks when nothing arrives within `timeout`. Clients may provoke such
+/// silence, and gRPC servers close connections that PING often between responses: two PINGs out of doubt until the
+/// endpoint sends a part of a response. One thread.
 class Liveness {
  public:
   /// Begins when the connection is established. Both references outlive it.
@@ -33,11 +35,15 @@ class Liveness {
   Time asked_since() const { return asked_since_ > last_heard_ ? asked_since_ : Time::max(); }
   /// Bytes arrived.
   void heard();
+  /// Among them a part of a response.
+  void responded() { doubts_left_ = kDoubts; }
   /// The answer to the PING arrived.
   void answered();
+  /// How long a stream waited: until the endpoint had let a timeout pass, or until the client left.
+  enum class Waited : uint8_t { until_timeout, until_dropped };
   /// A stream has waited since `since` in vain: a PING is sent if no byte has arrived on the connection for the second
-  /// half of that time.
-  void doubt(Time since);
+  /// half of that time. After too many PINGs, a timeout alone keeps new streams away until a byte arrives.
+  void doubt(Time since, Waited waited);
   /// The connection is broken.
   void stop() { alarm_.stop(); }
 
@@ -46,18 +52,22 @@ class Liveness {
     opening,   // the endpoint's SETTINGS haven't arrived yet
     calm,      // no PING is under way
     pinged,    // a keep-alive PING is under way
-    overdue,   // the first SETTINGS are late
+    overdue,   // the first SETTINGS are late, or another byte after a timeout
     doubtful,  // a PING after a request in vain is under way
   };
   void expired();
   void rest();
+  void distrust();
   void ping();
   void await_answer();
 
   Loop& loop_;
   Connection& connection_;
   PingSettings settings_;
+  static constexpr uint8_t kDoubts = 2;
+
   State state_ = State::opening;
+  uint8_t doubts_left_ = kDoubts;  // PINGs
   Time last_heard_;
   Time asked_since_{};
   Time pinged_at_{};

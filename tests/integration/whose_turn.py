@@ -411,5 +411,54 @@ class Probes(WeirCase):
         self.assertEqual(1, weir.metric("weir_circuit_breaker_state", state="closed"))
 
 
+class Pings(WeirCase):
+    """An endpoint that counts PINGs as gRPC servers do: too many of them without a response in between end the connection."""
+
+    def setUp(self):
+        self.pings = 0
+        test = self
+
+        class Strict(H2Server):
+            def _take(self, came):
+                if came.kind == PING and not came.flags & 1:
+                    test.pings += 1
+                    if test.pings > 2:
+                        self.send_frame(7, struct.pack("!II", 2**31 - 1, 11) + b"too_many_pings")
+                        raise OSError("gone")
+                return super()._take(came)
+
+        def script(connection):
+            server = Strict(connection)
+            while True:
+                server.request()
+        self.api = self.scripted(script)
+        block = settings.upstream(self.api) | {"protocol": "http2", "http2": {"ping_timeout": "500ms"}}
+        self.served = self.weir({"upstreams": {"api": block}, "routes": [route("/", "api", "all")]})
+        self.others = [H2Client(self.served.address) for _ in range(5)]
+        for client in self.others:
+            self.addCleanup(client.close)
+            client.ask("POST", "/x.Y/Watch", CALL, body=MESSAGE)
+        eventually(lambda: self.served.metric(settings.IN_FLIGHT) == 5, "calls of others")
+
+    def assert_others_go_on(self):
+        self.assertLessEqual(self.pings, 2)
+        self.assertEqual(5, self.served.metric(settings.IN_FLIGHT))
+
+    def test_deadlines_of_one_client_end_no_calls_of_others(self):
+        with H2Client(self.served.address) as client:
+            for _ in range(10):
+                client.request("POST", "/x.Y/Hang", CALL | {"grpc-timeout": "20m"}, body=MESSAGE)
+                time.sleep(0.1)
+        self.assert_others_go_on()
+
+    def test_clients_that_leave_end_no_calls_of_others(self):
+        for _ in range(6):
+            with RawClient(self.served.address) as client:
+                client.send(request_bytes(target="/poll"))
+                client.is_closed(within=0.7)
+        eventually(lambda: self.served.metric(settings.IN_FLIGHT) == 5, "the calls of others alone")
+        self.assert_others_go_on()
+
+
 if __name__ == "__main__":
     unittest.main()

@@ -210,6 +210,49 @@ TEST_CASE("liveness: a client that leaves is a reason for a PING if it has waite
   CHECK(peer.gets("PING, RST_STREAM 1 CANCEL"));
 }
 
+TEST_CASE(
+    "liveness: until a response comes there are two PINGs out of doubt; a timeout keeps requests away without one") {
+  LiveBench bench;
+  auto leaving = std::make_unique<Request>(bench);
+  leaving->start();
+  Endpoint2 peer(bench);
+  peer.open();
+  CHECK(peer.gets("HEADERS 1 END"));
+  bench.advance(3s);
+  leaving.reset();
+  CHECK(peer.gets("PING, RST_STREAM 1 CANCEL"));
+  peer.pong();
+  const auto leave = [&](http::StreamId stream, const std::string& before) {
+    leaving = std::make_unique<Request>(bench);
+    leaving->start();
+    const auto id = std::to_string(stream);
+    CHECK(peer.gets("HEADERS " + id + " END"));
+    bench.advance(3s);
+    leaving.reset();
+    CHECK(peer.gets(before + "RST_STREAM " + id + " CANCEL"));
+  };
+  leave(3, "PING, ");
+  peer.pong();
+  leave(5, "");
+  Request late(bench);
+  late.start();
+  CHECK(peer.gets("HEADERS 7 END"));
+  bench.advance(11s);
+  CHECK(late.failure() == ErrorCode::response_timeout);
+  CHECK(peer.gets("RST_STREAM 7 CANCEL"));
+  Request second(bench);
+  second.start();
+  Endpoint2 other(bench);
+  other.open();
+  CHECK(other.gets("HEADERS 1 END"));
+  peer.say(h2::window_update(0, 1));
+  Request third(bench);
+  third.start();
+  CHECK(peer.gets("HEADERS 9 END"));
+  peer.respond(9);
+  CHECK(third.status() == 200);
+}
+
 TEST_CASE("liveness: keep-alive PINGs leave after an interval of silence; their answers keep the connection") {
   LiveBench bench({.interval = 5s});
   Request request(bench);
