@@ -6,19 +6,21 @@
 #include <cstring>
 
 #include "base/log.h"
+#include "cli/declared.h"
 
 namespace weir::cli {
 
 namespace {
 
 void add_file(CLI::App& command, std::string& file) {
-  command.add_option("-c,--config", file, "the configuration file")->capture_default_str();
+  command.add_option("-c,--config", file, "the configuration file")->type_name("FILE")->capture_default_str();
 }
 
 void add_admin(CLI::App& command, AdminArguments& arguments) {
   add_file(command, arguments.file);
-  command.add_option("--admin", arguments.admin, "address of the admin API; the file's when left out");
-  command.add_option("--token-file", arguments.token_file, "file of the admin API's token");
+  command.add_option("--admin", arguments.admin, "address of the admin API; the file's when left out")
+      ->type_name("ADDRESS");
+  command.add_option("--token-file", arguments.token_file, "file of the admin API's token")->type_name("FILE");
 }
 
 constexpr Duration kForLogs = std::chrono::milliseconds(900);  // at the end of the process
@@ -33,7 +35,7 @@ bool is_stdout_written() {
 }  // namespace
 
 int run(int argc, char** argv) {
-  CLI::App app("weir: an HTTP reverse proxy and load balancer", "weir");
+  CLI::App app("an HTTP reverse proxy and load balancer", "weir");
   app.require_subcommand(1);
   app.footer(
       "Signals: HUP reloads, USR1 reopens the logs, TERM INT QUIT finish what is in flight; a second one stops at "
@@ -59,8 +61,11 @@ int run(int argc, char** argv) {
   explain_command->add_option("METHOD", explain_arguments.method, "GET")->required();
   explain_command->add_option("URL", explain_arguments.url, "http://host/path")->required();
   explain_command->add_option("-H,--header", explain_arguments.headers, "a request header, 'Name: value'")
+      ->type_name("HEADER")
       ->allow_extra_args(false);
-  explain_command->add_option("--client", explain_arguments.client, "the client's address")->capture_default_str();
+  explain_command->add_option("--client", explain_arguments.client, "the client's address")
+      ->type_name("IP")
+      ->capture_default_str();
   explain_command->callback([&] { code = explain(explain_arguments); });
 
   AdminArguments admin_arguments;
@@ -78,6 +83,18 @@ int run(int argc, char** argv) {
   auto* schema_command = app.add_subcommand("schema", "print a JSON Schema of the configuration, for editors");
   schema_command->add_flag("--reference", reference, "print REFERENCE.md instead");
   schema_command->callback([&] { code = schema(reference); });
+
+  std::string page, shell;
+  auto* manual_command = app.add_subcommand("manual", "print a manual page, as man(1) reads it");
+  manual_command->add_option("PAGE", page, "weir, the commands; or weir.yaml, the settings")
+      ->required()
+      ->check(CLI::IsMember({"weir", "weir.yaml"}));
+  manual_command->callback([&] { code = print_manual(declared(app), page); });
+  auto* completion_command = app.add_subcommand("completion", "print what completes weir's command line in a shell");
+  completion_command->add_option("SHELL", shell, "the shell that reads it")
+      ->required()
+      ->check(CLI::IsMember({"bash", "zsh", "fish"}));
+  completion_command->callback([&] { code = print_completion(declared(app), shell); });
   app.add_subcommand("version", "print the version")->callback([&] { code = version(); });
 
   try {
