@@ -19,7 +19,7 @@ RUN apt-get -q update \
       ca-certificates \
  && rm -rf /var/lib/apt/lists/*
 COPY --from=build /src/build/release/weir /usr/bin/weir
-COPY --from=build /src/LICENSE /usr/share/doc/weir/LICENSE
+COPY --from=build /src/LICENSE /src/tools/package/copyright /usr/share/doc/weir/
 # A library that the list above lacks fails the build here, not the container at its start.
 RUN ! ldd /usr/bin/weir | grep 'not found'
 
