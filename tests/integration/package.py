@@ -1,5 +1,7 @@
-"""What is installed beside the binary: the image's libraries, the systemd unit, the first configuration."""
+"""What is installed beside the binary: the image's libraries, the systemd unit, the first configuration, and what is generated from
+the binary: manual pages and completions."""
 
+import gzip
 import os
 import re
 import shutil
@@ -81,6 +83,142 @@ class Files(unittest.TestCase):
         log = re.search(r"access_log: \{ path: (\S+?),", text_of("tools", "package", "weir.yaml"))[1]
         self.assertEqual(f"{os.path.dirname(log)}/*.log", text_of("tools", "package", "weir.logrotate").split()[0])
         self.assertIn(f"LogsDirectory={os.path.basename(os.path.dirname(log))}\n", text_of("tools", "package", "weir.service"))
+
+
+def weir_prints(*arguments):
+    return output_of(WEIR, *arguments)
+
+
+def options_by_command():
+    """{command: its options}, as `weir COMMAND --help` shows them."""
+    listed = weir_prints("--help").split("Subcommands:\n")[1].split("\n\n")[0]
+    commands = re.findall(r"^  (\w+) ", listed, re.MULTILINE)
+    return {command: set(re.findall(r"(?<![\w-])--?[a-zA-Z][\w-]*", re.sub(r"(?m)^(.{30}).*", r"\1", weir_prints(command, "--help"))))
+            for command in commands}
+
+
+def plain(page):
+    """The text of a manual page without its markup."""
+    return re.sub(r"\\f[BR]|\\&", "", page).replace("\\-", "-").replace("\\e", "\\")
+
+
+class ManualPages(unittest.TestCase):
+    def test_weir_1_has_each_command_and_option(self):
+        page = plain(weir_prints("manual", "weir"))
+        sections = {part.split("\n")[0]: part for part in page.split("\n.SS weir ")[1:]}
+        found = options_by_command()
+        self.assertEqual(set(found), set(sections))
+        self.assertTrue({"--config", "--format", "-c"} <= found["check"], found["check"])
+        for command, options in found.items():
+            for option in options - {"-h", "--help"}:
+                self.assertIn(option, sections[command])
+
+    def test_weir_yaml_5_has_each_block_and_setting_of_the_reference(self):
+        page = plain(weir_prints("manual", "weir.yaml"))
+        reference = text_of("config", "REFERENCE.md")
+        self.assertEqual(re.findall(r"^## `(.+)`$", reference, re.MULTILINE), re.findall(r"^\.SS (.+)$", page, re.MULTILINE))
+        settings = re.findall(r"^\| `(\w+)` \|", reference, re.MULTILINE)
+        self.assertGreater(len(settings), 300)
+        self.assertEqual(settings, re.findall(r"^\.TP\n(\w+)$", page, re.MULTILINE))
+
+    def test_defaults_and_what_is_required_are_shown(self):
+        page = plain(weir_prints("manual", "weir.yaml"))
+        self.assertIn("\ndrain_timeout\nhow long requests in flight may take to finish\n.br\n(duration; default 30s)\n", page)
+        self.assertIn("\nlisteners\nwhere clients connect\n.br\n(list of block, or its bind, not empty; required)\n", page)
+
+    @unittest.skipUnless(shutil.which("groff"), "needs groff")
+    def test_groff_finds_no_mistake(self):
+        for name in ("weir", "weir.yaml"):
+            done = subprocess.run(["groff", "-K", "utf8", "-man", "-T", "utf8", "-w", "all", "-z"], input=weir_prints("manual", name),
+                                  capture_output=True, text=True, timeout=60)
+            self.assertEqual((0, ""), (done.returncode, done.stderr))
+
+
+class Completions(unittest.TestCase):
+    def completed(self, *words, folder=None):
+        """What bash offers after these words; the last one is the one that is being written."""
+        script = weir_prints("completion", "bash") + 'COMP_WORDS=("$@"); COMP_CWORD=$(($# - 1)); _weir; printf "%s\\n" "${COMPREPLY[@]}"'
+        done = subprocess.run(["bash", "-uc", script, "bash", "weir", *words], capture_output=True, text=True, timeout=60, cwd=folder)
+        self.assertEqual("", done.stderr)
+        return set(done.stdout.split("\n")) - {""}
+
+    def test_bash_offers_each_command_and_its_options(self):
+        found = options_by_command()
+        self.assertEqual(set(found), self.completed("") - {"-h", "--help"})
+        for command, options in found.items():
+            self.assertEqual(options, self.completed(command, "-"))
+        self.assertEqual({"healthcheck"}, self.completed("he"))
+
+    def test_bash_offers_values_and_files(self):
+        with tempfile.TemporaryDirectory(prefix="weir-test-") as folder:
+            for name in ("one.yaml", "two words.yaml"):
+                open(os.path.join(folder, name), "w").close()
+            self.assertEqual({"one.yaml", "two words.yaml"}, self.completed("run", "-c", "", folder=folder))
+            self.assertEqual({"two words.yaml"}, self.completed("check", "tw", folder=folder))
+            self.assertEqual({"json", "text"}, self.completed("check", "--format", "", folder=folder))
+            self.assertEqual(set(), self.completed("status", "--admin", "", folder=folder))
+
+    def test_zsh_and_fish_know_each_command_and_option(self):
+        zsh, fish = weir_prints("completion", "zsh"), weir_prints("completion", "fish")
+        for command, options in options_by_command().items():
+            in_zsh = re.search(rf"^    \({command}\)\n.*?^      ;;$", zsh, re.MULTILINE | re.DOTALL)[0]
+            in_fish = "".join(re.findall(rf"^.*__fish_seen_subcommand_from {command}'.*\n", fish, re.MULTILINE))
+            for option in options:
+                self.assertIn(f"){option}[", in_zsh)
+                self.assertRegex(in_fish, rf" -l {option[2:]} " if option.startswith("--") else rf" -s {option[1:]} ")
+
+    def test_the_shells_accept_their_syntax(self):
+        for shell in filter(shutil.which, ("bash", "zsh", "fish")):
+            done = subprocess.run([shell, "-n"], input=weir_prints("completion", shell), capture_output=True, text=True, timeout=60)
+            self.assertEqual((0, ""), (done.returncode, done.stderr), shell)
+
+    def test_another_shell_or_page_is_wrong_usage(self):
+        for words in (["completion", "csh"], ["completion"], ["manual", "nginx"], ["manual"]):
+            self.assertEqual(2, subprocess.run([WEIR, *words], capture_output=True, timeout=60).returncode)
+
+
+BUILD = os.path.dirname(os.path.abspath(WEIR))
+INSTALLED = {
+    "/etc/logrotate.d/weir", "/etc/weir/weir.yaml", "/usr/bin/weir", "/usr/lib/systemd/system/weir.service",
+    "/usr/lib/sysusers.d/weir.conf", "/usr/share/bash-completion/completions/weir", "/usr/share/doc/weir/CHANGELOG.md.gz",
+    "/usr/share/doc/weir/changelog.gz", "/usr/share/doc/weir/copyright", "/usr/share/fish/vendor_completions.d/weir.fish",
+    "/usr/share/lintian/overrides/weir", "/usr/share/man/man1/weir.1.gz", "/usr/share/man/man5/weir.yaml.5.gz",
+    "/usr/share/zsh/vendor-completions/_weir",
+}
+
+
+@unittest.skipUnless(os.path.exists(os.path.join(BUILD, "cmake_install.cmake")), "needs the binary's build folder")
+class Installation(unittest.TestCase):
+    def setUp(self):
+        self.target = tempfile.mkdtemp(prefix="weir-test-")
+        self.addCleanup(shutil.rmtree, self.target, ignore_errors=True)
+
+    def install(self, *arguments):
+        subprocess.run(["cmake", "--install", BUILD, *arguments], env={**os.environ, "DESTDIR": self.target}, check=True,
+                       capture_output=True, timeout=120)
+
+    def text(self, path):
+        with open(self.target + path) as file:
+            return file.read()
+
+    def test_cmake_installs_what_belongs_to_the_package(self):
+        self.install()
+        found = {os.path.join(folder, name).removeprefix(self.target) for folder, _, names in os.walk(self.target) for name in names}
+        self.assertEqual(INSTALLED, found)
+        with gzip.open(self.target + "/usr/share/man/man5/weir.yaml.5.gz", "rt") as page:
+            self.assertEqual(weir_prints("manual", "weir.yaml"), page.read())
+        self.assertEqual(weir_prints("completion", "bash"), self.text("/usr/share/bash-completion/completions/weir"))
+
+    def test_a_configuration_that_is_there_stays(self):
+        os.makedirs(self.target + "/etc/weir")
+        with open(self.target + "/etc/weir/weir.yaml", "w") as file:
+            file.write("mine")
+        self.install()
+        self.assertEqual("mine", self.text("/etc/weir/weir.yaml"))
+
+    def test_the_unit_starts_the_binary_where_it_is_installed(self):
+        self.install("--prefix", "/opt/weir")
+        self.assertIn("ExecStart=/opt/weir/bin/weir run ", self.text("/opt/weir/lib/systemd/system/weir.service"))
 
 
 if __name__ == "__main__":
