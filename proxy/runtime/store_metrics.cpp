@@ -29,7 +29,8 @@ EmbeddedStoreMetrics::EmbeddedStoreMetrics(FilterMetrics& metrics)
     : quotas_(metrics.gauge("store_quotas", "Quotas of limits that this process' own store remembers.", {})),
       bytes_(metrics.gauge("store_quotas_bytes", "Memory that they take, of store.max_size.", {})),
       forgotten_(metrics.counter("store_quotas_forgotten",
-                                 "Quotas that began anew before their time, for want of room in store.max_size.", {})) {}
+                                 "Quotas that began anew before their time, for want of room in store.max_size.", {})) {
+}
 
 void EmbeddedStoreMetrics::show(const store::MemoryStore::Usage& usage) const {
   quotas_.set(static_cast<int64_t>(usage.quotas));
