@@ -202,7 +202,7 @@ class Installation(unittest.TestCase):
             return file.read()
 
     def test_cmake_installs_what_belongs_to_the_package(self):
-        self.install()
+        self.install("--prefix", "/usr")
         found = {os.path.join(folder, name).removeprefix(self.target) for folder, _, names in os.walk(self.target) for name in names}
         self.assertEqual(INSTALLED, found)
         with gzip.open(self.target + "/usr/share/man/man5/weir.yaml.5.gz", "rt") as page:
@@ -213,7 +213,7 @@ class Installation(unittest.TestCase):
         os.makedirs(self.target + "/etc/weir")
         with open(self.target + "/etc/weir/weir.yaml", "w") as file:
             file.write("mine")
-        self.install()
+        self.install("--prefix", "/usr")
         self.assertEqual("mine", self.text("/etc/weir/weir.yaml"))
 
     def test_the_unit_starts_the_binary_where_it_is_installed(self):
