@@ -122,15 +122,22 @@ Task<> CircuitBreaker::handle(Exchange& exchange, Next next) const {
   permit->report(finish_of(exchange, begin, exchange.loop().now()));
   auto& body = exchange.response.body;
   if (!permit->is_held() || exchange.failure || !body || body->size().kind == http::BodySize::Kind::none) co_return;
-  body = make_in<WatchedBody>(exchange.arena(), exchange, std::move(*permit), begin.time, std::move(body));
+  body =
+      make_in<WatchedBody>(exchange.arena(), exchange, std::move(*permit), begin.time, begin.attempts, std::move(body));
 }
 
-/// A client that reads for longer than the whole may take has broken nothing.
+/// An attempt knows whether its endpoint broke the response off, or the client provoked that: it didn't read, kept its
+/// body back, or had a WebSocket. A client that reads for longer than the whole may take has broken nothing.
+bool WatchedBody::is_upstreams(const Error& error) const {
+  if (error.side != Side::upstream || error.code == ErrorCode::total_timeout) return false;
+  const Attempt* const attempt = exchange_.attempts.last_answered(attempts_);
+  return !attempt || concerns_endpoint(attempt->outcome);
+}
+
 Task<Result<Chunk>> WatchedBody::read() {
   auto chunk = co_await body_->read();
-  const bool is_upstreams = !chunk && chunk.error().side == Side::upstream;
-  if (is_upstreams && chunk.error().code != ErrorCode::total_timeout)
-    permit_.report({Outcome::broken, status_, loop_.now() - started_, loop_.now()});
+  const Time now = exchange_.loop().now();
+  if (!chunk && is_upstreams(chunk.error())) permit_.report({Outcome::broken, status_, now - started_, now});
   co_return chunk;
 }
 

@@ -10,11 +10,12 @@ namespace weir::plugins {
 /// A response's body, with the permit that its head was reported to: a body that breaks off is reported, too.
 class WatchedBody final : public Body {
  public:
-  /// `started`: when the permit was given.
-  WatchedBody(Exchange& exchange, Gate::Permit permit, Time started, BodyPtr body)
+  /// `started`: when the permit was given; `attempts`: how many there were then.
+  WatchedBody(Exchange& exchange, Gate::Permit permit, Time started, size_t attempts, BodyPtr body)
       : Body(exchange.arena()),
-        loop_(exchange.loop()),
+        exchange_(exchange),
         permit_(std::move(permit)),
+        attempts_(attempts),
         status_(exchange.response.head.status),
         started_(started),
         body_(std::move(body)) {}
@@ -26,8 +27,11 @@ class WatchedBody final : public Body {
   void limit_by(Backlog* backlog) override { body_->limit_by(backlog); }
 
  private:
-  Loop& loop_;
+  bool is_upstreams(const Error& error) const;
+
+  Exchange& exchange_;
   Gate::Permit permit_;
+  const size_t attempts_;
   const uint16_t status_;
   const Time started_;
   BodyPtr body_;

@@ -182,7 +182,8 @@ PlaceQueue::Place::~Place() {
   entry_->is_in_line = false;
   --queue.places_;
   queue.count(entry_->wish, -1);
-  const bool was_swept = std::exchange(entry_->is_swept, false) || entry_->tries_for_sweep;  // takes no promise any more
+  const bool was_swept =
+      std::exchange(entry_->is_swept, false) || entry_->tries_for_sweep;  // takes no promise any more
   if (entry_->holds) queue.keep_promise(std::move(entry_->holds), 0, nullptr);
   if (entry_->promised) queue.keep_promise(std::move(entry_->promised), 0, nullptr);
   if (was_swept) queue.swept(*entry_, Found::place);

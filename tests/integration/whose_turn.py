@@ -354,7 +354,7 @@ class Probes(WeirCase):
     def http1(self, connection):
         while True:
             connection.request()
-            connection.send(ok("x") if not self.is_bad else b"HTTP/1.1 500 No\r\nContent-Length: 0\r\n\r\n")
+            connection.send(ok("x") if not self.is_bad else b"HTTP/1.1 503 No\r\nContent-Length: 0\r\n\r\n")
 
     def http2(self, connection):
         server = H2Server(connection)
@@ -362,7 +362,7 @@ class Probes(WeirCase):
             stream, request = server.request()
             fields = dict(request.fields)
             if fields[":method"] == "GET" or fields[":path"] == "/x.Y/Answer":
-                server.answer(stream, status=500 if self.is_bad else 200)
+                server.answer(stream, status=503 if self.is_bad else 200)
 
     def assert_closes(self, weir, at_once=True):
         statuses = [self.fetch(weir).status for _ in range(4)]
