@@ -186,7 +186,9 @@ TEST_CASE("tls listener: connections that a later reload bars have a grace of th
   CHECK(bench.observer.barred == 1);
   bench.pass(30s);
   const auto ann = first.issue({.subject = "ann"});
-  Caller known(bench, *net::TlsCertificate::load({ann.certificate, ann.key, ""}, std::chrono::system_clock::now()));
+  Caller known(bench,
+               *net::TlsCertificate::load({ann.certificate, ann.key, ""},
+                                          std::chrono::floor<std::chrono::seconds>(std::chrono::system_clock::now())));
   REQUIRE(known.shake() == net::TlsSession::Step::done);
   known.ask(kGet);
   bench.demand(second);

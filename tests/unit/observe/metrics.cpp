@@ -288,7 +288,7 @@ TEST_CASE("metrics: TLS handshakes that failed, by listener and reason; when cer
   Metrics metrics({"1.2.3", ""});
   auto cells = metrics.worker(0).resolve(metrics.prepare(kLabels, 1));
   cells.listener(0).handshake_failures[static_cast<size_t>(net::TlsFault::not_tls)].add();
-  const std::chrono::system_clock::time_point until(1'800'000'000s);
+  const std::chrono::sys_seconds until(1'800'000'000s);
   const auto text = metrics.expose("", {}, {{"http", "certs/site.pem", until}}).text;
   const auto shows = [&](std::string_view line) { return text.find(line) != std::string::npos; };
   CHECK(shows(R"(weir_tls_handshake_failures_total{listener="http",reason="not_tls"} 1)"));
