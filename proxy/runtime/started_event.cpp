@@ -2,6 +2,7 @@
 
 #include <fmt/chrono.h>
 #include <sys/resource.h>
+#include <ctime>
 
 #include "base/log.h"
 #include "runtime/version.h"
@@ -34,7 +35,8 @@ std::string certificates(const Snapshot& snapshot) {
   for (size_t i = 0; i < snapshot.labels().listeners.size(); ++i) {
     if (!snapshot.tls(i)) continue;
     for (const auto& expiry : snapshot.tls(i)->expiries)
-      add(list, fmt::format("{}(until {:%F})", expiry.certificate, expiry.at));
+      add(list, fmt::format("{}(until {:%F})", expiry.certificate,
+                            fmt::gmtime(static_cast<std::time_t>(expiry.at.time_since_epoch().count()))));
   }
   return list;
 }

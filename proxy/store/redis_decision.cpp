@@ -30,7 +30,8 @@ Duration duration_of(int64_t microseconds, Duration most) {
 Duration longest_wait(const Limit& limit) {
   if (limit.algorithm != Limit::Algorithm::gcra) return 2 * std::min(limit.per, kCentury);
   const auto interval = std::min(limit.per, kCentury) / static_cast<int64_t>(limit.count) + Duration(1);
-  const auto times = std::min<uint64_t>(limit.burst, static_cast<uint64_t>(kCentury / interval)) + 1;
+  const auto times =
+      std::min<uint64_t>(std::max(limit.burst, limit.largest_burst), static_cast<uint64_t>(kCentury / interval)) + 1;
   return interval * static_cast<int64_t>(times);
 }
 

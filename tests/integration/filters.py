@@ -78,7 +78,10 @@ class Headers(WeirCase):
             {"match": {"path": "/limited"}, "filters": [{"rate_limit": {"rate": "1/hour", "burst": 1}}, own], "respond": 200},
             {"match": {"path": "/stored"}, "filters": [{"cache": {"ttl": "1m"}}, own], "upstream": "api"},
             {"respond": 200}], "upstreams": {"api": settings.upstream(self.backend())}})
-        fields = lambda target: [self.fetch(weir, target=target).get(name) for name in ("x-frame-options", "x-site", "x-kept")]
+
+        def fields(target):
+            response = self.fetch(weir, target=target)
+            return [response.get(name) for name in ("x-frame-options", "x-site", "x-kept")]
         self.assertEqual(["SAMEORIGIN", "all", "yes"], fields("/own"))
         self.assertEqual(["DENY", "all", None], fields("/failed"))
         for _ in range(2):

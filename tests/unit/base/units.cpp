@@ -24,7 +24,7 @@ TEST_CASE("units: zero is a duration with and without a unit") {
 
 TEST_CASE("units: what isn't a duration is refused") {
   for (const auto* text : {"", "s", "5", "-1s", "+1s", "1 s", "5x", "off", "1s2", "1e3s", "nan", "inf", "999999999d",
-                           ".5s", "30s1m", "1m1m", "1m30", "100000d100000h"}) {
+                           ".5s", "30s1m", "1m1m", "1m30", "100000d200000h"}) {
     CAPTURE(text);
     CHECK_FALSE(parse_duration(text));
   }

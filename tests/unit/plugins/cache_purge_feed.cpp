@@ -137,6 +137,8 @@ TEST_CASE(
     store::MemoryStore empty(fleet.clock);
     fleet.announcer.use(empty);
     fleet.pass(2s);
+    fleet.announcer.use(empty);  // whose channels bring the news
+    fleet.settle();
     CHECK(judge(*feed, before, "sports") == (is_shared ? Verdict::doubtful : Verdict::keep));
     CHECK(feed->losses() == (is_shared ? 1 : 0));
     CHECK_FALSE(feed->purges().newest_id().empty());

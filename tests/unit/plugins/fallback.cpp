@@ -174,7 +174,7 @@ filters:
   - retry: { on: 5xx, idempotency_key: true }
   - circuit_breaker: { min_requests: 1 }
 )",
-                     {{500}});
+                     {{503}});
   bench.method("POST");
   bench.exchange.request.headers.add("idempotency-key", "k1");
   CHECK(bench.answer() == 503);

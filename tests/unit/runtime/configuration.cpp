@@ -27,7 +27,7 @@ TEST_CASE("configuration: one listener is all that is needed; the rest has defau
   CHECK_FALSE(value.workers.has_value());
   CHECK(value.worker_count() >= 1);
   CHECK_FALSE(value.admin.has_value());
-  CHECK(value.policy.timeouts.head == 60s);
+  CHECK(value.policy.timeouts.head == 15s);
   CHECK(value.policy.limits.connections == 50'000);
   CHECK(value.shutdown.drain_timeout == 30s);
   CHECK(value.stream_grace == 5min);

@@ -58,7 +58,9 @@ TEST_CASE("redis store: a key lives as long as what it says matters") {
   RedisServer server;
   RedisWorker worker(RedisWorker::settings(server.address()));
   const auto left = [&](std::string_view key) {
-    return std::chrono::milliseconds(std::stoll(server.say("PTTL " + std::string(key)).substr(1)));
+    // A millisecond may pass between the command and this one.
+    const std::chrono::milliseconds exact(std::stoll(server.say("PTTL " + std::string(key)).substr(1)));
+    return std::chrono::ceil<std::chrono::seconds>(exact);
   };
   const auto to_edge = [&] {  // of a minute of the calendar
     const Limit minute{"edge", Limit::Algorithm::fixed_window, 1, 1min};
@@ -92,7 +94,10 @@ TEST_CASE("redis store: a key lives as long as what it says matters") {
 TEST_CASE("redis store: a claim lives until its lease, or what is remembered of it, is over") {
   RedisServer server;
   RedisWorker worker(RedisWorker::settings(server.address()));
-  const auto left = [&] { return std::chrono::milliseconds(std::stoll(server.say("PTTL weir:c:c").substr(1))); };
+  const auto left = [&] {
+    const std::chrono::milliseconds exact(std::stoll(server.say("PTTL weir:c:c").substr(1)));
+    return std::chrono::ceil<std::chrono::seconds>(exact);
+  };
   const auto claim = [&](std::string_view owner, ClaimTerms::Lapsed lapsed = ClaimTerms::Lapsed::tell) {
     const auto made = worker.finish(worker.store->claim(worker.caller(), "c", {owner, "fp", 10s, 60s, lapsed}));
     REQUIRE(made);

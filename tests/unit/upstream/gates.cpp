@@ -265,7 +265,7 @@ TEST_CASE(
     bench.receive(peer, "piece\r\n");
     bench.advance(waited);
     peer.close();
-    CHECK(request.failure() == ErrorCode::connection_reset);
+    CHECK(request.failure() == ErrorCode::incomplete_response);
     const bool has_failed = waited < 500ms;
     CHECK(bench.endpoint().failures == (has_failed ? 1 : 0));
     for (auto& [name, gate] : gates) {
