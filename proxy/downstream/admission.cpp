@@ -48,15 +48,6 @@ bool is_final_recipient(Exchange& exchange) {
   return false;
 }
 
-Result<> normalize(Exchange& exchange, const http::PathPolicy& policy) {
-  auto& request = exchange.request;
-  if (request.path.empty() || request.path == "*") return {};
-  const auto path = http::normalize_path(request.path, policy, exchange.arena());
-  if (!path) return std::unexpected(path.error());
-  request.path = *path;
-  return {};
-}
-
 /// RFC 9110 section 15.5.20. Where clients are asked for certificates, the name that the handshake was for is the one
 /// that counts: a connection for one host opens no other.
 Result<> check_host(const Exchange& exchange) {
@@ -107,7 +98,7 @@ Result<const Route*> examine(Exchange& exchange, const Serving& serving) {
   const Policy& policy = *serving.policy;
   if (auto r = check_host(exchange); !r) return std::unexpected(r.error());
   if (auto r = check_method(exchange, policy); !r) return std::unexpected(r.error());
-  if (auto r = normalize(exchange, policy.path); !r) return std::unexpected(r.error());
+  if (auto r = http::normalize_path(exchange.request, policy.path); !r) return std::unexpected(r.error());
   if (auto r = prepare_forwarding(exchange, policy.forwarding); !r) return std::unexpected(r.error());
   return find_route(exchange, serving);
 }

@@ -28,6 +28,11 @@ auto choices(PathPolicy::Encoded*) {
                     config::Choice<Encoded>{"decode", Encoded::decode}};
 }
 
+auto choices(PathPolicy::Match*) {
+  using Match = PathPolicy::Match;
+  return std::array{config::Choice<Match>{"decoded", Match::decoded}, config::Choice<Match>{"sent", Match::sent}};
+}
+
 auto choices(HeadLimits::Underscores*) {
   using Underscores = HeadLimits::Underscores;
   return std::array{config::Choice<Underscores>{"drop", Underscores::drop},
@@ -39,6 +44,10 @@ void decode(config::Reader& r, PathPolicy& out) {
   r.optional("encoded_slash", out.encoded_slash, "what becomes of %2F in a path");
   r.optional("encoded_backslash", out.encoded_backslash, "what becomes of %5C and a bare backslash in a path");
   r.optional("merge_slashes", out.merge_slashes, "whether // counts as one /");
+  r.optional(
+      "match", out.match,
+      "the form of a path that routes and keys go by: with escaped slashes and backslashes decoded, slashes merged "
+      "and dot segments resolved; or as it is sent");
 }
 
 }  // namespace weir::http

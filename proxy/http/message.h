@@ -52,15 +52,19 @@ struct RequestHead {
   std::string_view method_name;  // "GET", "PURGE"
   std::string_view scheme;       // "http" or "https": an absolute-form target's; once admitted, the client's (Client)
   std::string_view
-      authority;              // host[:port]: absolute-form target, else Host (:authority in h2); "" on 1.0 without Host
-  std::string_view target;    // the request-target as it came, for logs
-  std::string_view path;      // "/a/b", "*" (asterisk-form) or "" (authority-form)
-  std::string_view query;     // without '?'
-  bool has_query = false;     // "/?" has an empty one
-  std::string_view protocol;  // not empty: asks for a tunnel of that protocol ("websocket"), which a 101 grants
+      authority;            // host[:port]: absolute-form target, else Host (:authority in h2); "" on 1.0 without Host
+  std::string_view target;  // the request-target as it came, for logs
+  std::string_view path;    // "/a/b", "*" (asterisk-form) or "" (authority-form); once admitted, what is sent
+  std::string_view decoded_path;  // what routes match in place of `path`; "" = `path` itself
+  std::string_view query;         // without '?'
+  bool has_query = false;         // "/?" has an empty one
+  std::string_view protocol;      // not empty: asks for a tunnel of that protocol ("websocket"), which a 101 grants
   // Methods that are taken beside the known ones; null: none. Outlives the reading of the head.
   const std::vector<std::string>* more_methods = nullptr;
   Headers headers;  // Host and framing fields are in here too
+
+  /// The form of the path that rules go by: routes, and keys of limits.
+  std::string_view matched_path() const { return decoded_path.empty() ? path : decoded_path; }
 };
 
 struct ResponseHead {

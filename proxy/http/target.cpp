@@ -4,8 +4,9 @@
 
 #include <algorithm>
 #include <cstring>
-#include <utility>
 
+#include "http/decoded_path.h"
+#include "http/path_builder.h"
 #include "http/syntax.h"
 
 namespace weir::http {
@@ -86,48 +87,6 @@ Result<> split_absolute_form(std::string_view target, RequestHead& head) {
   return {};
 }
 
-// A path on its way to its normal form; `out` always begins with '/'.
-class PathBuilder {
- public:
-  PathBuilder(char* out, const PathPolicy& policy) : out_(out), policy_(policy) {}
-
-  void add(char c) {
-    if (c == '/' && policy_.merge_slashes && size_ > 0 && out_[size_ - 1] == '/') return;
-    out_[size_++] = c;
-  }
-  void add_escape(std::string_view escape) {
-    out_[size_++] = '%';
-    for (char c : escape.substr(1, 2)) out_[size_++] = c >= 'a' && c <= 'f' ? static_cast<char>(c - 0x20) : c;
-  }
-
-  // A segment has ended: takes "." and ".." out again (RFC 3986 section 5.2.4). False above the root.
-  bool resolve() {
-    const std::string_view path(out_, size_);
-    const auto slash = path.rfind('/');
-    const auto segment = path.substr(slash + 1);
-    if (segment == ".") {
-      size_ = slash + 1;
-    } else if (segment == "..") {
-      if (slash == 0) return false;
-      size_ = path.rfind('/', slash - 1) + 1;
-    } else {
-      return true;
-    }
-    after_dots_ = true;
-    return true;
-  }
-  // After "a/../" stands "a"'s slash already: the next one is not another.
-  bool swallow_slash() { return std::exchange(after_dots_, false); }
-
-  std::string_view path() const { return {out_, size_}; }
-
- private:
-  char* out_;
-  const PathPolicy& policy_;
-  size_t size_ = 0;
-  bool after_dots_ = false;
-};
-
 bool needs_work(std::string_view path, const PathPolicy& policy) {
   for (size_t i = 0; i < path.size(); ++i) {
     if (path[i] == '%' || path[i] == '\\') return true;
@@ -136,6 +95,16 @@ bool needs_work(std::string_view path, const PathPolicy& policy) {
     }
   }
   return false;
+}
+
+/// Both forms of the path are the path itself, whatever the policy.
+bool is_plain(std::string_view path) {
+  char before = '\0';
+  for (const char c : path) {
+    if (c == '%' || c == '\\' || (before == '/' && (c == '/' || c == '.'))) return false;
+    before = c;
+  }
+  return true;
 }
 
 // What an escape becomes: a byte, the escape itself (0), or a refusal.
@@ -197,7 +166,8 @@ Result<> split_target(std::string_view target, RequestHead& head) {
 
 Result<std::string_view> normalize_path(std::string_view path, const PathPolicy& policy, Arena& arena) {
   if (!path.starts_with('/') || !needs_work(path, policy)) return path;
-  PathBuilder builder(static_cast<char*>(arena.bump(path.size(), 1)), policy);
+  const auto slashes = policy.merge_slashes ? PathBuilder::Slashes::merge : PathBuilder::Slashes::keep;
+  PathBuilder builder(static_cast<char*>(arena.bump(path.size(), 1)), slashes);
   for (size_t i = 0; i < path.size(); ++i) {
     char c = path[i];
     std::string_view escape;
@@ -222,6 +192,20 @@ Result<std::string_view> normalize_path(std::string_view path, const PathPolicy&
   }
   if (!builder.resolve()) return refuse("the path climbs above the root");
   return builder.path();
+}
+
+Result<> normalize_path(RequestHead& head, const PathPolicy& policy) {
+  head.decoded_path = {};
+  if (!head.path.starts_with('/') || is_plain(head.path)) return {};
+  Arena& arena = head.headers.arena();
+  const auto path = normalize_path(head.path, policy, arena);
+  if (!path) return std::unexpected(path.error());
+  head.path = *path;
+  if (policy.match == PathPolicy::Match::sent) return {};
+  const auto decoded = decode_path(*path, arena);
+  if (!decoded) return std::unexpected(decoded.error());
+  if (decoded->text != *path) head.decoded_path = decoded->text;
+  return {};
 }
 
 }  // namespace weir::http

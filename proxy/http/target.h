@@ -25,13 +25,17 @@ struct PathPolicy {
   Encoded encoded_slash = Encoded::keep;        // %2F
   Encoded encoded_backslash = Encoded::reject;  // %5C; a bare '\' follows it
   bool merge_slashes = false;                   // "//" -> "/"
+  enum class Match : uint8_t { decoded, sent };
+  Match match = Match::decoded;  // the form that routes and keys go by: DecodedPath, or the path that is sent
   bool operator==(const PathPolicy&) const = default;
 };
 
 /// The one normal form of a path, by RFC 3986 section 6.2.2: unreserved characters decoded, other escapes in upper
 /// case, dot segments resolved (escaped dots too); above the root, %00 and broken escapes are refused. The bytes
-/// returned are the ones to route by and to send. Returns `path` itself when nothing changes (the common case, no
-/// copy).
+/// returned are the ones to send. Returns `path` itself when nothing changes (the common case, no copy).
 Result<std::string_view> normalize_path(std::string_view path, const PathPolicy& policy, Arena& arena);
+
+/// Puts the path of `head` into its normal form, and sets `decoded_path` when routes match another form of it.
+Result<> normalize_path(RequestHead& head, const PathPolicy& policy);
 
 }  // namespace weir::http
