@@ -117,6 +117,7 @@ void check_rewrite(Reader& r, const RouteSettings& route) {
 
 void decode(Reader& r, MatchSettings& out) {
   out.at = r.location();
+  out.path_at = r.location_of("path");
   r.optional("host", out.hosts, "hosts, one or a list: api.example.com, *.example.com, { regex: … }", config::non_empty,
              config::list_of_one);
   r.optional("path", out.path, "a prefix, { exact: … } or { regex: … }");

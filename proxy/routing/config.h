@@ -11,6 +11,7 @@
 #include "config/reader.h"
 #include "exchange/filter_context.h"
 #include "exchange/key_expression.h"
+#include "http/target.h"
 #include "routing/pattern.h"
 #include "routing/template.h"
 
@@ -25,6 +26,7 @@ struct MatchSettings {
   std::vector<config::Named<FieldPattern>> query;
   std::vector<config::Located<std::string>> listeners;
   config::Location at;
+  config::Location path_at{};
 };
 
 struct RewriteSettings {
@@ -80,6 +82,10 @@ struct KnownNames {
   config::NameSet upstreams;
   config::NameSet listeners;
 };
+
+/// Adds a Problem for each path that no request has in the form that routes match, and a warning for expressions that
+/// may be meant for the other form. Before `resolve`, which leaves routes with Problems alone.
+void check_paths(const std::vector<RouteSettings>& routes, http::PathPolicy::Match match, config::Problems& problems);
 
 /// What only all routes together tell: gives "route-1" … to those without a name, for people, and an identity to all,
 /// and adds Problems for names that

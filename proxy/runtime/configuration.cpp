@@ -248,6 +248,7 @@ Loaded load(const std::string& path, config::Problems& problems) {
   routing::KnownNames known;
   for (const auto& upstream : loaded.configuration.upstreams) known.upstreams.add(upstream.name);
   for (const auto& listener : loaded.configuration.listeners) known.listeners.add(listener.name);
+  routing::check_paths(loaded.configuration.routes, loaded.configuration.policy.path.match, problems);
   routing::resolve(loaded.configuration.routes, known, problems);
   return loaded;
 }

@@ -43,6 +43,10 @@ struct Request {
     exchange.client.ip = "10.0.0.1";
     exchange.client.listener = "main";
   }
+  /// The path in both of its forms, as once it is admitted.
+  void normalize() {
+    REQUIRE(http::normalize_path(exchange.request, {.encoded_backslash = http::PathPolicy::Encoded::keep}));
+  }
   Request& header(std::string_view name, std::string_view value) {
     exchange.request.headers.add(name, value);
     return *this;
@@ -54,9 +58,11 @@ struct Request {
 
 /// Routes from YAML, resolved against the upstreams "api", "canary" and "files" and the listener "main".
 struct Bench {
-  explicit Bench(const std::string& yaml) {
+  using Match = http::PathPolicy::Match;
+  explicit Bench(const std::string& yaml, Match match = Match::decoded) {
     const auto document = config::load_text("weir.yaml", yaml, problems);
     routes = config::decode_document<RoutesFile>(document, problems).routes;
+    check_paths(routes, match, problems);
     resolve(routes, {{"api", "canary", "files"}, {"main"}}, problems);
   }
   Router router() const {

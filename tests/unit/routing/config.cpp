@@ -85,6 +85,35 @@ TEST_CASE("match.path: a path that no request arrives with is told, with the for
   CHECK(bench.problems.all().front().hint == "write /~b");
 }
 
+TEST_CASE("match.path: a path that no request has in the form that routes match is told, with that form") {
+  for (const auto& [path, form] : {std::pair("/a%2Fb", "/a/b"), {"/a//b", "/a/b"}, {"/%40x", "/@x"}, {"//", "/"}}) {
+    for (const auto* kind : {"prefix", "exact"}) {
+      CAPTURE(path);
+      const auto routes = "routes: [{ match: { path: { " + std::string(kind) + ": '" + path + "' } }, upstream: api }]";
+      const Bench bench(routes);
+      REQUIRE(bench.problems.size() == 1);
+      const auto& problem = bench.problems.all().front();
+      CHECK(problem.message == "'" + std::string(path) + "' matches no path: routes match the decoded path");
+      CHECK(problem.hint ==
+            "write " + std::string(form) + ", or path: { match: sent } to match paths as they are sent");
+      CHECK(problem.at.path == "routes[0].match.path");
+      CHECK(Bench(routes, Bench::Match::sent).problems.empty());
+    }
+  }
+}
+
+TEST_CASE("match.path: an expression for what no decoded path has is warned of") {
+  const auto warnings = [](const std::string& regex, Bench::Match match = Bench::Match::decoded) {
+    const Bench bench("routes: [{ match: { path: { regex: '" + regex + "' } }, upstream: api }]", match);
+    CHECK(bench.problems.empty());
+    return bench.problems.warnings().size();
+  };
+  CHECK(warnings("/projects/[^/]+%2F[^/]+") == 1);
+  CHECK(warnings("/fetch/https?://.*") == 1);
+  CHECK(warnings("/fetch/https?://.*", Bench::Match::sent) == 0);
+  CHECK(warnings("/a//?b%20c") == 0);
+}
+
 TEST_CASE("match.methods: small letters are told") {
   CHECK(problem_of_match("methods: get") == "'get' matches no usual request: methods have a case");
 }
