@@ -140,6 +140,8 @@ int explain(const ExplainArguments& arguments) {
     return 1;
   }
   print("listener", rehearsal.listener());
+  print("path", exchange.request.path);
+  print("matched as", exchange.request.matched_path());
   const Route* route = print_routes(*snapshot, exchange);
   if (!route) {
     print("answer", "404: no route matches");

@@ -90,9 +90,7 @@ Result<> Rehearsal::prepare(const ExplainArguments& arguments, const runtime::Co
   const auto choice = choose_listener(arguments.url, request.authority, configuration);
   arrive_at(choice.listener, choice.why);
   const auto& policy = configuration.policy;
-  const auto path = http::normalize_path(request.path, policy.path, arena_);
-  if (!path) return std::unexpected(path.error());
-  request.path = *path;
+  if (auto r = http::normalize_path(request, policy.path); !r) return r;
   exchange_.request_body = make_in<NoBody>(arena_, arena_);
   return downstream::prepare_forwarding(exchange_, policy.forwarding);
 }

@@ -25,8 +25,8 @@ Client copy_of(const Client& from, Arena& arena) {
 
 http::RequestHead copy_of(const http::RequestHead& from, Arena& arena) {
   http::RequestHead head = from;
-  for (auto* text :
-       {&head.method_name, &head.scheme, &head.authority, &head.target, &head.path, &head.query, &head.protocol}) {
+  for (auto* text : {&head.method_name, &head.scheme, &head.authority, &head.target, &head.path, &head.decoded_path,
+                     &head.query, &head.protocol}) {
     *text = arena.copy(*text);
   }
   head.headers = from.headers.copy(arena, http::Headers::Deep::yes);

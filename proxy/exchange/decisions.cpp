@@ -28,6 +28,7 @@ void route(const Exchange& exchange) {
                               {"method", request.method_name},
                               {"host", request.authority},
                               {"path", request.path},
+                              {"matched_path", request.matched_path()},
                               {"route", exchange.route ? std::string_view(exchange.route->name) : "-"},
                               {"upstream", exchange.destination.upstream}});
 }

@@ -191,8 +191,8 @@ std::optional<std::string_view> KeyExpression::value_of(const Part& part, Exchan
     case Source::client_network: return unless_empty(network_of(exchange.client.ip, exchange.arena()));
     case Source::method: return request.method_name;
     case Source::host: return host_of(exchange);
-    case Source::path: return request.path;
-    case Source::path_segment: return unless_empty(segment_of(request.path, part.index));
+    case Source::path: return request.matched_path();
+    case Source::path_segment: return unless_empty(segment_of(request.matched_path(), part.index));
     case Source::header: return request.headers.joined(part.name);
     case Source::cookie: return http::find_cookie(request.headers, part.name);
     case Source::query: return parameter_of(exchange, part.name);

@@ -26,7 +26,7 @@ struct Route {
 class RouteTable {
  public:
   virtual ~RouteTable() = default;
-  /// The first route that matches `exchange.request` (path already normalised), or null. May set
+  /// The first route that matches `exchange.request` (by its `matched_path`), or null. May set
   /// `exchange.destination`.
   virtual const Route* find(Exchange& exchange) const = 0;
   /// Whether that route is still there, for what outlives the snapshot that it began with.

@@ -108,7 +108,8 @@ std::string Matcher::mismatch(Exchange& exchange) const {
   if (!accepts_host(RequestHost(request))) {
     return wants("host", words(settings_.hosts, [](const auto& host) { return text_of(host); }), request.authority);
   }
-  if (!accepts_path(request.path)) return wants("path", text_of(settings_.path), request.path);
+  const auto path = request.matched_path();
+  if (!accepts_path(path)) return wants("path", text_of(settings_.path), path);
   if (!accepts_method(exchange)) {
     return wants("method", words(settings_.methods, [](const auto& method) { return method; }), request.method_name);
   }

@@ -1,9 +1,9 @@
 #include "routing/rewrite.h"
 
 #include <algorithm>
-#include <array>
 
 #include "base/arena_text.h"
+#include "http/decoded_path.h"
 #include "http/syntax.h"
 
 namespace weir::routing {
@@ -15,7 +15,7 @@ bool is_path(std::string_view text) {
          std::ranges::all_of(text, [](char c) { return c > ' ' && c < '\x7f' && c != '?' && c != '#'; });
 }
 
-using Groups = std::array<std::string_view, Regex::kMostGroups + 1>;
+using Groups = Rewrite::Groups;
 
 enum class Place : uint8_t { path, query };
 
@@ -59,26 +59,44 @@ Rewrite::Rewrite(const RewriteSettings& settings, PathPattern matched)
 Result<Rewrite::Target> Rewrite::apply(const Target& old, Arena& arena) const {
   if (!old.path.starts_with('/')) return old;  // OPTIONS * and CONNECT
   auto out = old;
-  if (prefix_) out.path = with_prefix(old.path, arena);
+  if (prefix_) out.path = with_prefix(old, arena);
   else if (regex_) out = substituted(old, arena);
+  if (out.path != old.path) out.decoded_path = {};
   if (is_path(out.path)) return out;
   return fail(ErrorCode::internal, Side::self,
               arena.concat({"the route's rewrite made '", out.path, "' of '", old.path,
                             "', which is no path: it begins with '/', without #"}));
 }
 
-std::string_view Rewrite::with_prefix(std::string_view path, Arena& arena) const {
-  if (!is_below(path, matched_.text)) return path;  // a filter has changed it
-  const auto rest = path.substr(matched_.text.size());
+std::string_view Rewrite::with_prefix(const Target& old, Arena& arena) const {
+  const auto path = old.path;
+  size_t size = matched_.text.size();
+  if (!old.decoded_path.empty()) {
+    const auto found = http::size_of_prefix(path, matched_.text, arena);
+    if (!found) return path;  // a filter has changed it
+    size = *found;
+  } else if (!is_below(path, matched_.text)) {
+    return path;
+  }
+  const auto rest = path.substr(size);
   std::string_view prefix = *prefix_;
   if (rest.empty()) return prefix;
   if (prefix.ends_with('/')) prefix.remove_suffix(1);
-  return arena.concat({prefix, rest});
+  return arena.concat({prefix, "/", rest.substr(http::size_of_slash(rest))});
+}
+
+/// The expression is for the path that is sent; it is tried on the decoded path when it doesn't match that, or when a
+/// group might take dot segments along.
+bool Rewrite::match(const Target& old, Groups& groups, Arena& arena) const {
+  if (old.decoded_path.empty()) return regex_->match(old.path, groups);
+  const auto decoded = http::decode_path(old.path, arena);
+  const bool has_hidden_dots = !decoded || decoded->has_hidden_dots;
+  return (!has_hidden_dots && regex_->match(old.path, groups)) || regex_->match(old.decoded_path, groups);
 }
 
 Rewrite::Target Rewrite::substituted(const Target& old, Arena& arena) const {
   Groups groups;
-  if (!regex_->match(old.path, groups)) return old;
+  if (!match(old, groups, arena)) return old;
   auto out = old;
   out.path = filled_in(to_, groups, Place::path, arena);
   if (!to_query_) return out;
@@ -92,11 +110,12 @@ static void put_target(http::RequestHead& request, const Rewrite::Target& target
   request.path = target.path;
   request.query = target.query;
   request.has_query = target.has_query;
+  request.decoded_path = target.decoded_path;
 }
 
 Task<> Rewritten::handle(Exchange& exchange) const {
   auto& request = exchange.request;
-  const Rewrite::Target old{request.path, request.query, request.has_query};
+  const Rewrite::Target old{request.path, request.query, request.has_query, request.decoded_path};
   const auto authority = request.authority;
   const auto host = request.headers.get(http::Field::host);
   const auto rewritten = rewrite_.apply(old, exchange.arena());

@@ -83,7 +83,7 @@ const Route* Router::find(Exchange& exchange) const {
       if (port_fits && entries_[candidate.route]->matcher.accepts(exchange)) best = candidate.route;
     }
   };
-  visit_hosts(host.name(), [&](const PathIndex& paths) { paths.visit(exchange.request.path, consider); });
+  visit_hosts(host.name(), [&](const PathIndex& paths) { paths.visit(exchange.request.matched_path(), consider); });
   if (best == kNone) return nullptr;
   const Entry& entry = *entries_[best];
   exchange.destination.upstream = entry.split ? entry.split->choose(exchange) : std::string_view(entry.upstream);

@@ -233,7 +233,7 @@ class Paths(WeirCase):
         weir = self.in_front_of(self.backend(), **settings.path_policy(encoded_slash="decode"))
         self.assertEqual("/a/b", self.sent(weir, "/a%2fb"))
 
-    def test_the_bytes_that_were_routed_are_the_bytes_that_are_sent(self):
+    def test_a_path_is_in_its_normal_form_before_it_is_routed(self):
         public, secret = self.backend("public"), self.backend("secret")
         weir = self.weir({
             "upstreams": {"public": settings.upstream(public), "secret": settings.upstream(secret)},

@@ -25,6 +25,7 @@ struct SlowOrigin : Origin {
     auto& arena = exchange.arena();
     exchange.respond(200, "text/plain");
     exchange.response.head.headers.add("x-path", exchange.request.path);
+    exchange.response.head.headers.add("x-matched-path", arena.copy(exchange.request.matched_path()));
     exchange.response.body = make_in<Echo>(arena, arena, sent.value(), alive);
     exchange.facts.set("served.by", arena.copy("slow"));
   }
@@ -187,7 +188,8 @@ TEST_CASE("children: one that is detached goes on when its parent has gone, and 
   struct Detached {
     static Task<> run(Exchange::ChildPtr child, Next next, std::string& heard) {
       co_await next(child->exchange);
-      heard = std::string((co_await child->exchange.response.body->whole(100)).value());
+      heard = child->exchange.response.head.headers.get("x-matched-path").value_or("none");
+      heard += (co_await child->exchange.response.body->whole(100)).value();
     }
   };
   Bench bench;
@@ -196,6 +198,7 @@ TEST_CASE("children: one that is detached goes on when its parent has gone, and 
   auto parent = std::make_unique<Exchange>(*arena, bench.worker, nullptr);
   parent->snapshot = &snapshot;
   parent->request.path = arena->copy("/a");
+  parent->request.decoded_path = arena->copy("/b ");
   parent->request_body = make_in<TextBody>(*arena, *arena, arena->copy("hello"));
   const auto mark = parent->mark(100);
   finished(parent->request_body->whole(100));
@@ -204,7 +207,7 @@ TEST_CASE("children: one that is detached goes on when its parent has gone, and 
   arena.reset();
   CHECK(snapshot.released == 0);
   bench.advance(200ms);
-  CHECK(heard == "hello");
+  CHECK(heard == "/b hello");
   CHECK(bench.background.size() == 0);
   CHECK(snapshot.released == 1);
   CHECK(snapshot.attempts == 1);

@@ -85,6 +85,15 @@ TEST_CASE("key expression: path[0] is the first segment") {
   CHECK(bench.value("path[3]") == "");
 }
 
+TEST_CASE("key expression: a path is told in the form that routes match, so that no spelling of it is another key") {
+  Bench bench;
+  bench.exchange.request.path = "//v1%2Fusers";
+  bench.exchange.request.decoded_path = "/v1/users";
+  CHECK(bench.value("path") == "/v1/users");
+  CHECK(bench.value("path[0]") == "v1");
+  CHECK(bench.value("path[1]") == "users");
+}
+
 TEST_CASE("key expression: what the request lacks is empty") {
   Bench bench;
   CHECK(bench.value("header.x-other") == "");

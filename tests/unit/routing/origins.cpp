@@ -11,12 +11,13 @@ namespace {
 struct Seen : Origin {
   Task<> handle(Exchange& exchange) const override {
     path = exchange.request.path;
+    matched_path = exchange.request.matched_path();
     query = exchange.request.has_query ? "?" + std::string(exchange.request.query) : "";
     host = exchange.request.headers.joined("host").value_or("none");
     exchange.respond(200);
     co_return;
   }
-  mutable std::string path, query, host;
+  mutable std::string path, matched_path, query, host;
 };
 
 /// The only route of a file, and one request through its origin.
@@ -24,6 +25,7 @@ struct Trip {
   explicit Trip(const std::string& route, std::string_view target = "http://a.example/v1/x")
       : bench("routes: [{ " + route + " }]"), request(bench.worker, "GET", target) {
     REQUIRE_MESSAGE(bench.problems.empty(), bench.problems.text());
+    request.normalize();
     origin = make_origin(bench.routes.front(), seen);
     auto task = origin->handle(request.exchange);
     REQUIRE(task.start());
@@ -67,6 +69,31 @@ TEST_CASE("rewrite.prefix: an exact path is replaced whole") {
 
 TEST_CASE("rewrite.prefix: a path that a filter moved elsewhere stays") {
   CHECK(rewritten("{ prefix: /new }", "/v10/x") == "/v10/x");
+}
+
+TEST_CASE("rewrite.prefix: what was matched decoded is replaced, and the rest stays as it is sent") {
+  CHECK(rewritten("{ prefix: /new }", "//v1/a%2Fb") == "/new/a%2Fb");
+  CHECK(rewritten("{ prefix: /new }", "/%2Fv1") == "/new");
+  CHECK(rewritten("{ prefix: / }", "/v1%2Fx%2Fy") == "/x%2Fy");
+  CHECK(rewritten("{ prefix: /new }", "/v1/a//b") == "/new/a//b");
+}
+
+TEST_CASE("rewrite: no dot segment of the request leads out of the new path") {
+  CHECK(rewritten("{ prefix: /new }", "/v1/a%2F..%2F..%2Fv1/b") == "/new/b");
+  CHECK(rewritten("{ prefix: /new }", "/x%2F../v1/y") == "/new/y");
+  CHECK(rewritten(R"({ regex: '/v1/([^/]*)/(.*)', to: '/new/\1/\2' })", "/v1/a%2F..%2F..%2Fv1/b/c") == "/new/b/c");
+}
+
+TEST_CASE("rewrite.regex: groups keep their escapes; a path that only matches decoded is rewritten decoded") {
+  CHECK(rewritten(R"({ regex: '/v1/([^/]*)', to: '/new/\1' })", "/v1/a%2Fb") == "/new/a%2Fb");
+  CHECK(rewritten(R"({ regex: '/v1/(.*)', to: '/new/\1' })", "//v1/a%2Fb") == "/new/a/b");
+}
+
+TEST_CASE("rewrite: filters see both forms of the path again afterwards; the upstream has the new one alone") {
+  const Trip trip("match: { path: /v1 }, upstream: api, rewrite: { prefix: /new }", "http://a.example//v1/x");
+  CHECK(trip.seen->matched_path == "/new/x");
+  CHECK(trip.request.exchange.request.path == "//v1/x");
+  CHECK(trip.request.exchange.request.matched_path() == "/v1/x");
 }
 
 TEST_CASE("rewrite.regex: groups go where \\1 stands") {
@@ -136,6 +163,10 @@ TEST_CASE("redirect: an address with blanks is filled in") {
   CHECK(location("'/new{path_and_query}'", "http://a.example/x?") == "/new/x?");
   CHECK(Trip("redirect: { to: /new, status: 301 }").status() == 301);
   CHECK(Trip("redirect: /new").status() == 302);
+}
+
+TEST_CASE("redirect: the path stays as it was asked for") {
+  CHECK(location("https", "http://a.example/a%2Fb//c") == "https://a.example/a%2Fb//c");
 }
 
 TEST_CASE("redirect: a path can't become another host") {

@@ -169,3 +169,27 @@ TEST_CASE("router: whether a route is still there is told by what it is, not by 
   CHECK_FALSE(router.has(old_router[0]));
   CHECK(router.has(old_router[1]));
 }
+
+TEST_CASE("router: routes match the decoded path, and explain tells that form") {
+  const Bench bench(
+      "routes: [{ name: admin, match: { path: /admin }, respond: 403 },"
+      " { name: item, match: { path: { regex: '/items/[0-9]+' } }, upstream: api },"
+      " { name: page, match: { path: { exact: /page } }, upstream: api }, { name: rest, upstream: api }]");
+  const auto taken = [&](std::string_view target) {
+    Request request(bench.worker, "GET", target);
+    request.normalize();
+    return bench.route(request.exchange);
+  };
+  for (const auto* path :
+       {"/admin", "//admin", "/%2fadmin", "/a/..%2fadmin", "/%5cadmin", "/admin%2fx", "/x%2f..%5cadmin"}) {
+    CAPTURE(path);
+    CHECK(taken(path) == "admin");
+  }
+  CHECK(taken("//items%2F7") == "item");
+  CHECK(taken("/a%2F../page") == "page");
+  CHECK(taken("/administrator") == "rest");
+
+  Request request(bench.worker, "GET", "//items%2Fx");
+  request.normalize();
+  CHECK(bench.router().explain(request.exchange)[1].why == "path: wants regex /items/[0-9]+, got /items/x");
+}
