@@ -37,8 +37,8 @@ class Socket {
   /// At once when TLS has bytes inside that the socket doesn't show any more.
   FdWatch::Awaiter readable() {
     if (!tls_) return watch_.readable();
-    if (tls_->has_unread()) return watch_.at_once();
-    return tls_->read_wants_write() ? watch_.readable_once_writable() : watch_.readable();
+    if (tls_->read_wants_write()) return watch_.readable_once_writable();
+    return tls_->has_unread() ? watch_.at_once() : watch_.readable();
   }
   FdWatch::Awaiter writable() { return watch_.writable(); }
   /// For who doesn't read: until `is_gone` may have changed, or urgent data has come.

@@ -20,10 +20,12 @@ namespace {
 
 constexpr uint8_t kMostKeyUpdates = 32;  // of a peer, without data between them
 
-constexpr size_t kRecord = 16 * 1024;  // the most that one record carries (RFC 8446 section 5.1)
+constexpr size_t kRecord = 16 * 1024;      // the most that one record carries (RFC 8446 section 5.1)
+constexpr size_t kMostUnsent = 32 * 1024;  // bytes of records; beyond, no more is read, which may call for answers
 
 /// What goes into the next record: small pieces are put together, so that a reply is one record and one write. A write
-/// that was blocked is repeated with the same bytes in front, as OpenSSL asks, since an Output only grows at its end.
+/// of early data that was blocked is repeated with the same bytes in front, as OpenSSL asks, since an Output only grows
+/// at its end.
 std::string_view next_record(const Output& output) {
   const auto front = output.front().view();
   if (front.size() >= kRecord || front.size() == output.bytes()) return front.substr(0, kRecord);
@@ -48,8 +50,10 @@ thread_local TlsSession* TlsSession::in_turn_ = nullptr;
 struct TlsWire {
   static TlsSession& session() { return *TlsSession::in_turn_; }
 
+  static bool would_block() { return errno == EAGAIN || errno == EINTR; }
+
   static int stopped(BIO* bio, int wish) {
-    if (errno == EAGAIN || errno == EINTR) {
+    if (would_block()) {
       BIO_set_flags(bio, wish | BIO_FLAGS_SHOULD_RETRY);
     } else {
       session().error_ = errno;
@@ -74,9 +78,15 @@ struct TlsWire {
   }
 
   static int write(BIO* bio, const char* from, int size) noexcept {
+    TlsSession& self = session();
     BIO_clear_retry_flags(bio);
-    const ssize_t count = ::send(session().fd_, from, static_cast<size_t>(size), MSG_NOSIGNAL);
-    return count >= 0 ? static_cast<int>(count) : stopped(bio, BIO_FLAGS_WRITE);
+    const ssize_t count = self.unsent_ ? 0 : ::send(self.fd_, from, static_cast<size_t>(size), MSG_NOSIGNAL);
+    if (count == size) return size;
+    if (count < 0 && (!self.takes_all() || !would_block())) return stopped(bio, BIO_FLAGS_WRITE);
+    if (!self.takes_all()) return static_cast<int>(count);
+    const auto sent = static_cast<size_t>(std::max<ssize_t>(count, 0));
+    self.keep_unsent(from + sent, static_cast<size_t>(size) - sent);
+    return size;
   }
 
   static long control(BIO*, int command, long, void*) noexcept { return command == BIO_CTRL_FLUSH; }
@@ -202,10 +212,23 @@ void TlsSession::remember(ssl_session_st* session) {
 
 Transfer TlsSession::receive(std::span<char> into) {
   if (is_early()) return receive_early(into);
-  // What was left inside comes alone: the socket's turn is the next one, after those of the other connections.
   take_turn();
+  (void)push_unsent();  // a peer that takes no more may have said something before
+  if (must_write()) return {Transfer::State::blocked};
+  const auto transfer = receive_records(into);
+  read_wants_write_ = read_wants_write_ || must_write();
+  return transfer;
+}
+
+/// Whether a read can only go on once the socket takes bytes: those that nobody waits to send, or too many.
+bool TlsSession::must_write() {
+  read_wants_write_ = unsent_ && error_ == 0 && (unsent_->carried == 0 || unsent_->bytes.size() > kMostUnsent);
+  return read_wants_write_;
+}
+
+/// What was left inside comes alone: the socket's turn is the next one, after those of the other connections.
+Transfer TlsSession::receive_records(std::span<char> into) {
   is_drained_ = std::exchange(has_unread_, false);
-  read_wants_write_ = false;
   size_t filled = 0;
   while (filled < into.size()) {
     size_t count = 0;
@@ -264,15 +287,45 @@ Transfer TlsSession::read_stopped() {
 Transfer TlsSession::send(Output& output) {
   if (early_ == Early::ending && read_wants_write_) return {Transfer::State::blocked};  // the handshake goes first
   take_turn();
+  if (!push_unsent()) return broken();
+  if (unsent_) return {Transfer::State::blocked};
+  output.consume(std::exchange(carried_, 0));
   const auto write = is_early() ? SSL_write_early_data : SSL_write_ex;
   while (!output.is_empty()) {
     const auto record = next_record(output);
     size_t count = 0;
     if (write(ssl_.get(), record.data(), record.size(), &count) != 1) return write_stopped();
+    if (unsent_) {
+      unsent_->carried = count;
+      return {Transfer::State::blocked};
+    }
     output.consume(count);
   }
   early_write_waits_ = false;
   return {Transfer::State::moved};
+}
+
+void TlsSession::keep_unsent(const char* from, size_t size) {
+  if (!unsent_) unsent_ = std::make_unique<Unsent>();
+  unsent_->bytes.append(from, size);
+}
+
+/// Sends what the socket takes of `unsent_`. False: the connection broke.
+bool TlsSession::push_unsent() {
+  if (!unsent_) return true;
+  if (error_ != 0) return false;
+  const size_t left = unsent_->bytes.size() - unsent_->sent;
+  const ssize_t count = ::send(fd_, unsent_->bytes.data() + unsent_->sent, left, MSG_NOSIGNAL);
+  if (count < 0) {
+    if (TlsWire::would_block()) return true;
+    error_ = errno;
+    return false;
+  }
+  unsent_->sent += static_cast<size_t>(count);
+  if (unsent_->sent < unsent_->bytes.size()) return true;
+  carried_ = unsent_->carried;
+  unsent_.reset();
+  return true;
 }
 
 /// Nothing but the socket's room can be wanted: there is no renegotiation.
@@ -293,6 +346,7 @@ void TlsSession::finish() {
   if (!is_established_ || is_early() || is_broken_ || (SSL_get_shutdown(ssl_.get()) & SSL_SENT_SHUTDOWN)) return;
   take_turn();
   SSL_shutdown(ssl_.get());
+  unsent_.reset();  // the socket doesn't take it: nothing follows that could wait for that
   ERR_clear_error();
 }
 

@@ -126,13 +126,28 @@ class TlsSession {
   Transfer finish_handshake();
   Transfer read_stopped();
   Transfer write_stopped();
+  /// OpenSSL's writes always succeed, and what the socket doesn't take waits in `unsent_`: OpenSSL would break the
+  /// connection if it had to answer a key update (RFC 8446 section 4.6.3) while a write of ours waits.
+  bool takes_all() const { return is_established_ && !is_early(); }
+  bool push_unsent();
+  bool must_write();
+  Transfer receive_records(std::span<char> into);
+  void keep_unsent(const char* from, size_t size);
   Transfer broken();
   static void look_at(int is_written, int version, int type, const void* bytes, size_t size, ssl_st*, void*) noexcept;
+
+  /// Records, or the rest of one, that the socket has yet to take.
+  struct Unsent {
+    std::string bytes;
+    size_t sent = 0;     // of `bytes`
+    size_t carried = 0;  // bytes of the Output that are in them; they leave the Output once all is sent
+  };
 
   std::unique_ptr<ssl_st, Free> ssl_;
   std::shared_ptr<const TlsServer> server_;  // of its snapshot, which a reload may replace at any time; or:
   std::unique_ptr<const Client> client_;
   std::unique_ptr<const TlsPeerCertificate> certificate_;
+  std::unique_ptr<Unsent> unsent_;  // null: nothing
   std::string_view reason_;
   TlsFault fault_ = TlsFault::other;
   int fd_;
@@ -143,6 +158,7 @@ class TlsSession {
   bool is_established_ = false;
   bool is_broken_ = false;
   uint8_t key_updates_ = 0;  // of the peer, since it last sent data
+  uint16_t carried_ = 0;     // bytes of the Output that were in `unsent_`, all of which is sent now
   Early early_ = Early::none;
   bool early_write_waits_ = false;  // begun beside the handshake: it must end before the handshake writes
   bool must_finish_ = false;        // once the handshake is done

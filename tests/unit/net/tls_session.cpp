@@ -81,6 +81,71 @@ TEST_CASE("tls session: a peer that renews its keys again and again, and sends n
   }
 }
 
+TEST_CASE("tls session: keys that the peer renews while a write is blocked break nothing") {
+  for (const int version : {TLS1_2_VERSION, TLS1_3_VERSION}) {
+    CAPTURE(version);
+    Joined bench;
+    bench.max_version = version;
+    bench.connect("a.example");
+    REQUIRE(bench.is_connected());
+    bench.carry([&] { return bench.left->receive().empty(); });  // the tickets
+    const auto sent = pattern(3 << 20);
+    State state = bench.right->send(sent);
+    REQUIRE(state == State::blocked);
+    std::string received;
+    for (int i = 0; i < 5; ++i) {
+      received += bench.left->receive(1);  // what OpenSSL writes now goes to the peer's socket
+      if (version == TLS1_3_VERSION) {
+        REQUIRE(SSL_key_update(bench.left->ssl(), SSL_KEY_UPDATE_REQUESTED) == 1);
+        REQUIRE(SSL_do_handshake(bench.left->ssl()) == 1);
+      }
+      REQUIRE(bench.left->send("data") == State::moved);
+      REQUIRE(bench.all_of(*bench.right, 4) == "data");
+    }
+    CHECK(bench.carry([&] {
+      received += bench.left->receive();
+      if (state == State::blocked) state = bench.right->socket.send(bench.right->output).state;
+      return received.size() >= sent.size();
+    }));
+    CHECK(state == State::moved);
+    CHECK(bench.right->output.is_empty());
+    CHECK(received == sent);
+    CHECK(bench.right->send("more") == State::moved);
+    CHECK(bench.all_of(*bench.left, 4) == "more");
+  }
+}
+
+TEST_CASE("tls session: what a peer has said before it went is read, though a write is blocked") {
+  Connected bench;
+  bench.carry([&] { return bench.left->receive().empty(); });  // the tickets
+  REQUIRE(bench.right->send(pattern(3 << 20)) == State::blocked);
+  ::shutdown(bench.fds[1], SHUT_RD);
+  REQUIRE(bench.left->send("answer") == State::moved);
+  for (int i = 0; i < 5; ++i) bench.relay->move();
+  CHECK(bench.right->receive() == "answer");
+  CHECK(bench.right->receive().empty());
+  CHECK(bench.right->state == State::blocked);
+  CHECK(bench.right->socket.send(bench.right->output).state == State::failed);
+}
+
+TEST_CASE("tls session: a peer that renews its keys and takes nothing isn't read, and costs no memory") {
+  Connected bench;
+  bench.carry([&] { return bench.left->receive().empty(); });  // the tickets
+  REQUIRE(bench.right->send(pattern(3 << 20)) == State::blocked);
+  size_t renewals = 0;
+  for (bool is_read = true; is_read && renewals < 5000; ++renewals) {
+    bench.left->receive(1);
+    REQUIRE(SSL_key_update(bench.left->ssl(), SSL_KEY_UPDATE_REQUESTED) == 1);
+    REQUIRE(SSL_do_handshake(bench.left->ssl()) == 1);
+    REQUIRE(bench.left->send("data") == State::moved);
+    for (int i = 0; i < 5; ++i) bench.relay->move();
+    is_read = !bench.right->receive().empty();
+  }
+  CHECK(renewals < 5000);
+  CHECK(bench.right->state == State::blocked);
+  CHECK_FALSE(bench.right->socket.readable().await_ready());
+}
+
 TEST_CASE("tls session: small pieces leave together, in one record") {
   Connected bench;
   bench.settle();
