@@ -4,6 +4,7 @@
 
 #include "async/sleep.h"
 #include "base/arena_text.h"
+#include "exchange/client_networks.h"
 #include "exchange/error_response.h"
 #include "exchange/gate.h"
 
@@ -13,7 +14,7 @@ namespace {
 
 using namespace std::chrono_literals;
 
-static_assert(store::kMostLimits <= FairShare::kMostKeys);
+static_assert(store::kMostLimits < FairShare::kMostKeys);  // and the client
 
 /// The limits' names in the store: the filter's, and behind it each one's own, if there are several. Those whose keys
 /// differ are kept together by the filter's name.
@@ -93,13 +94,13 @@ Task<> RateLimit::handle(Exchange& exchange, Next next) const {
     co_return co_await next(exchange);
   }
   Takes takes = takes_of(quotas_, exchange, longest_delay(exchange));
-  auto seat = waiting_room_ ? this->seat(takes) : FairShare::Place();
+  auto seat = waiting_room_ ? this->seat(exchange, takes) : FairShare::Place();
   if (waiting_room_ && !seat) takes = takes_of(quotas_, exchange, 0s);
   const auto decision = co_await take(exchange, takes);
   const bool is_admitted = decision && decision->allowed;
   const size_t slow = is_admitted ? slowest(*decision) : 0;
   const Duration wait = is_admitted ? quotas_[slow].delay(decision->quotas[slow]) : 0s;
-  if (wait > 0s) seat.keep_only(slow);
+  if (wait > 0s) seat.keep_only(1 + slow);
   else seat.leave();
   if (!decision) co_return co_await handle_without_store(exchange, next, takes);
   if (mode_ == Mode::shadow) {
@@ -172,11 +173,13 @@ size_t RateLimit::slowest(const store::Decision& decision) const {
   return slowest;
 }
 
-/// A place in the waiting room; none when a quota's key has its share of the places already: then the request may not
-/// wait. A request that is on its way to the store has a place, too, since it may have to wait.
-FairShare::Place RateLimit::seat(Takes takes) const {
-  auto seat = waiting_room_->enter(takes.front().key, max_waiting_);
-  for (const auto& take : takes.subspan(1)) seat.count_for(take.key);
+/// A place in the waiting room; none when a quota's key, or the client, who may invent keys, has its share of the
+/// places already: then the request may not wait. A request that is on its way to the store has a place, too, since it
+/// may have to wait.
+FairShare::Place RateLimit::seat(Exchange& exchange, Takes takes) const {
+  auto& arena = exchange.arena();
+  auto seat = waiting_room_->enter(arena.concat({"client ", network_of(exchange.client.ip, arena)}), max_waiting_);
+  for (const auto& take : takes) seat.count_for(take.key);
   return seat;
 }
 

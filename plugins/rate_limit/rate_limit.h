@@ -27,7 +27,7 @@ class RateLimit : public Filter {
   Task<Result<store::Decision>> take_leased(Exchange& exchange, Takes takes) const;
   void watch(Exchange& exchange, const store::Decision& decision) const;
   size_t slowest(const store::Decision& decision) const;
-  FairShare::Place seat(Takes takes) const;
+  FairShare::Place seat(Exchange& exchange, Takes takes) const;
   Task<> handle_without_store(Exchange& exchange, Next next, Takes takes) const;
   Task<> handle_locally(Exchange& exchange, Next next, Takes takes) const;
   Task<> delay(Exchange& exchange, Duration time) const;

@@ -49,12 +49,12 @@ void FairShare::Place::count_for(std::string_view key) {
 }
 
 void FairShare::Place::keep_only(size_t number) {
-  if (number >= size_) return;
-  for (size_t i = 0; i < size_; ++i) {
+  if (number == 0 || number >= size_) return;
+  for (size_t i = 1; i < size_; ++i) {
     if (i != number) room_->subtract(cells_[i]);
   }
-  cells_[0] = cells_[number];
-  size_ = 1;
+  cells_[1] = cells_[number];
+  size_ = 2;
 }
 
 void FairShare::Place::leave() {

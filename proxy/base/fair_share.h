@@ -21,7 +21,7 @@ class FairShare {
   FairShare(const FairShare&) = delete;
   FairShare& operator=(const FairShare&) = delete;
 
-  static constexpr size_t kMostKeys = 8;  // of one place
+  static constexpr size_t kMostKeys = 9;  // of one place
 
   /// One place, or none; given back by destruction or `leave`. Counts for one key, or for several until it is known
   /// which of them matters.
@@ -41,7 +41,7 @@ class FairShare {
 
     /// Counts for one more key. When that one has its share already, the place is given back.
     void count_for(std::string_view key);
-    /// Counts for the key with this number only; the first is 0.
+    /// Of the keys behind the first, counts for the one with this number only, 1 being the first of them.
     void keep_only(size_t number);
     void leave();
 

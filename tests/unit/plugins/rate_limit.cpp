@@ -264,6 +264,15 @@ TEST_CASE("rate_limit: one key fills no more than half of a throttle's waiting r
   CHECK(other->answer().status == 200);
 }
 
+TEST_CASE("rate_limit: a client that invents keys fills no more than half of a throttle's waiting room") {
+  Bench bench("{ rate: 1/second, burst: 1, mode: throttle, max_delay: 1h, max_waiting: 10, key: header.x-user }");
+  std::vector<std::unique_ptr<LimitBench::Request>> waiting;
+  for (int i = 0; i < 40; ++i) waiting.push_back(bench.begin(kAlice, {{"x-user", std::to_string(i / 2)}}));
+  CHECK(bench.count("rate_limit_delayed_requests", "limiter", "*") == 5);
+  CHECK(bench.get("10.0.0.2", {{"x-user", "ann"}}).status == 200);
+  CHECK_FALSE(bench.begin("10.0.0.2", {{"x-user", "ann"}})->is_done());
+}
+
 TEST_CASE("rate_limit: of several limits that share a waiting room, the one that delays is charged with the place") {
   Bench bench(R"({ mode: throttle, max_delay: 1h, max_waiting: 8, limits: [
     { name: client, rate: 1/second, burst: 1 }, { name: path, key: path, rate: 1000/second } ] })");
