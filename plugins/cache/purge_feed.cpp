@@ -24,6 +24,8 @@ std::string_view take_word(std::string_view& text) {
 
 /// What nobody obeys: an entry whose id those can name that had none left.
 const Purge kMark{Purge::Kind::url, Purge::Force::soft, "-"};
+/// The same, and that orders were lost which others may not have heard: what was stored before is doubtful.
+const Purge kLost{Purge::Kind::url, Purge::Force::soft, "-lost"};
 const Purge kAll{Purge::Kind::all, Purge::Force::hard, ""};
 
 }  // namespace
@@ -74,6 +76,7 @@ void PurgeFeed::hear(const store::Entry& entry) {
   const auto purge = purge_of(text);
   if (!number || !purge) tell_not_understood(entry);
   else if (is_own) purges_.heard_own(*number, entry.id);
+  else if (*purge == kLost) purges_.doubt(entry.id);
   else purges_.add(*purge, entry.id);
   if (purge && *purge != kMark) is_of_concern_.store(true, std::memory_order_relaxed);
 }
@@ -101,7 +104,7 @@ void PurgeFeed::lose() {
   if (is_of_concern) losses_.fetch_add(1, std::memory_order_relaxed);
   if (is_of_concern && lost_) lost_->add();
   has_marked_ = true;
-  give(kMark);
+  give(is_of_concern ? kLost : kMark);
 }
 
 }  // namespace weir::plugins

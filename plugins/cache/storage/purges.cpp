@@ -36,6 +36,14 @@ void Purges::add(const Purge& purge, std::string_view id) {
   know(id);
 }
 
+void Purges::doubt(std::string_view id) {
+  const std::unique_lock lock(mutex_);
+  if (knows(id)) return;
+  lost_ = newest() + 1;
+  newest_.store(lost_, std::memory_order_release);
+  know(id);
+}
+
 void Purges::heard_own(uint64_t number, std::string_view id) {
   const std::unique_lock lock(mutex_);
   if (knows(id)) return;

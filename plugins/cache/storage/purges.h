@@ -53,6 +53,8 @@ class Purges {
   uint64_t add_own(const Purge& purge);
   /// An order out of the log, in the log's order; again for one that is known under this id does nothing.
   void add(const Purge& purge, std::string_view id);
+  /// Out of the log: another process has lost orders that weren't heard here, perhaps.
+  void doubt(std::string_view id);
   /// The own order with this number is in the log, and so are those before it.
   void heard_own(uint64_t number, std::string_view id);
   /// All that the log has was heard: what comes from now on is new, so none before it can have been missed.

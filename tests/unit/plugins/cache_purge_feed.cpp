@@ -126,6 +126,25 @@ TEST_CASE("cache purge feed: when the log is another one all is doubtful, and wh
   CHECK(judge(*one, *one->purges().number_of("2 1"), "sports") == Verdict::keep);
 }
 
+TEST_CASE("cache purge feed: who loses the log tells those that may not have heard the orders in it") {
+  Fleet fleet;
+  const auto one = fleet.instance();
+  store::MemoryStore apart(fleet.clock);
+  store::Announcer distant(fleet.loop, apart.channels());
+  distant.use(apart);
+  PurgeFeed other({"pages", &distant});
+  fleet.order(*one, "news");
+  const auto before = other.purges().newest();
+  store::MemoryStore empty(fleet.clock);
+  for (int i = 0; i < 2; ++i) {
+    fleet.announcer.use(empty);
+    distant.use(empty);
+    fleet.pass(1s);
+  }
+  CHECK(judge(other, before, "news") == Verdict::doubtful);
+  CHECK(judge(other, other.purges().newest(), "news") == Verdict::keep);
+}
+
 TEST_CASE(
     "cache purge feed: a lost log is none of the business of a cache that never had an order, unless it is shared") {
   for (const bool is_shared : {false, true}) {
