@@ -44,9 +44,7 @@ Time deadline_of(const Exchange& exchange, Time now) {
 }
 
 /// The first client's terms for a response, which the key doesn't have.
-void drop_terms_of_client(http::Headers& headers) {
-  headers.remove_if([](const http::Header& header) { return equals_lower(header.name, "grpc-timeout"); });
-}
+void drop_terms_of_client(http::Headers& headers) { headers.remove(http::Field::grpc_timeout); }
 
 /// A response of this status is about what the URL stands for. Other 4xx may be about the request that asked.
 bool is_about_url(uint16_t status) { return status < 400 || status == 404 || status == 410 || status == 451; }

@@ -45,7 +45,7 @@ GrpcType grpc_type(const http::Headers& headers) {
 }
 
 std::optional<Duration> grpc_timeout(const http::Headers& headers) {
-  const auto value = headers.get("grpc-timeout");
+  const auto value = headers.get(http::Field::grpc_timeout);
   if (!value || value->size() < 2 || value->size() > kMostDigits + 1) return std::nullopt;
   const auto unit = unit_of(value->back());
   const auto count = parse_decimal(value->substr(0, value->size() - 1));

@@ -147,8 +147,10 @@ Result<size_t> HeadReader::read(std::string_view bytes) {
   if (scan.lines > 0) {
     const size_t tail = scan.used - scan.lines;
     const std::string_view lines(kept_, kept_size_ - tail);
-    const size_t fields = has_start_line_ ? 0 : lines.find('\r');
-    blank_last_tabs(kept_ + fields, lines.size() - fields);
+    if (lines.find('\t') != lines.npos) {
+      const size_t fields = has_start_line_ ? 0 : lines.find('\r');
+      blank_last_tabs(kept_ + fields, lines.size() - fields);
+    }
     kept_ += lines.size();
     kept_room_ -= lines.size();
     kept_size_ = tail;

@@ -45,6 +45,7 @@ constexpr std::array kNames{
     Name{"traceparent", Field::traceparent},
     Name{"remote-user", Field::remote_user},
     Name{"client-cert", Field::client_cert},
+    Name{"grpc-timeout", Field::grpc_timeout},
     Name{"content-type", Field::content_type},
     Name{"max-forwards", Field::max_forwards},
     Name{"proxy-status", Field::proxy_status},

@@ -30,6 +30,7 @@ enum class Field : uint8_t {
   expect,
   expires,
   forwarded,
+  grpc_timeout,
   host,
   http2_settings,
   if_modified_since,

@@ -62,11 +62,8 @@ void ResponseBody::send(Connection& connection) {
   limit_by(exchange_.backlog());
   const auto& rule = upstream_.settings().host;
   auto& request = exchange_.request;
-  if (!heeds_grpc_timeout(exchange_)) {  // an endpoint that heeds it would end what Weir doesn't
-    request.headers.remove_if([](const http::Header& header) {
-      return header.field == http::Field::other && equals_lower(header.name, "grpc-timeout");
-    });
-  }
+  // An endpoint that heeds it would end what Weir doesn't.
+  if (!heeds_grpc_timeout(exchange_)) request.headers.remove(http::Field::grpc_timeout);
   const auto asked = request.authority;
   const auto scheme = std::exchange(request.scheme, connection.socket().tls() ? "https" : "http");
   if (rule.from == HostRule::From::endpoint) request.authority = lease_.endpoint().authority;
