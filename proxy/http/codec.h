@@ -104,6 +104,9 @@ class Codec {
   virtual uint64_t window_end(StreamId) const { return UINT64_MAX; }
   /// Ends the body. Trailers go out only where the framing can carry them.
   virtual void send_end(StreamId stream, const Headers* trailers) = 0;
+  /// The largest head or trailers that the peer takes, in bytes as `list_size` counts; SIZE_MAX: it has named no bound.
+  /// A peer may end the connection, with all its streams, for a larger one (h2).
+  virtual size_t head_limit() const { return SIZE_MAX; }
   /// Gives the stream up: RST_STREAM, or on h1 a connection that can't be used again. A stream that the codec has
   /// closed is left alone. A server whose response has left sends NO_ERROR, whatever `code` is (RFC 9113 section 8.1).
   virtual void reset(StreamId stream, ErrorCode code) = 0;

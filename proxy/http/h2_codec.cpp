@@ -13,6 +13,8 @@ constexpr size_t kKeptStreams = 16;       // free records that an idle connectio
 constexpr uint32_t kMostRequests = 1000;  // at once to one upstream, whatever it allows
 constexpr size_t kEnough = 256 * 1024;    // bytes in the Output: what follows waits until the socket has taken some
 constexpr size_t kCongested = 1024;       // frames that wait for the socket, beside those of bodies
+// A head that can't be decoded leaves the connection's compression unknown.
+constexpr Error kBesides{ErrorCode::connection_reset, Side::self, "the head of another response ended the connection"};
 constexpr std::array<uint8_t, 8> kDrainPing{'d', 'r', 'a', 'i', 'n', 'i', 'n', 'g'};
 constexpr std::array<uint8_t, 8> kLifePing{'l', 'i', 'v', 'i', 'n', 'g', '?', ' '};
 
@@ -43,7 +45,10 @@ void H2Codec::submit_settings(const H2Limits& limits) {
   size_t count = 0;
   const auto add = [&](int32_t id, uint32_t value) { entries[count++] = {id, value}; };
   add(NGHTTP2_SETTINGS_INITIAL_WINDOW_SIZE, limits.stream_window);
-  add(NGHTTP2_SETTINGS_MAX_HEADER_LIST_SIZE, limits_.head_bytes);
+  // nghttp2 ends the connection for a longer value: an endpoint that heeds this sends none.
+  constexpr uint32_t kLongestValue = 64 * 1024;
+  const uint32_t head = role_ == Role::client ? std::min(limits_.head_bytes, kLongestValue) : limits_.head_bytes;
+  add(NGHTTP2_SETTINGS_MAX_HEADER_LIST_SIZE, head);
   add(NGHTTP2_SETTINGS_HEADER_TABLE_SIZE, limits.header_table);
   add(NGHTTP2_SETTINGS_MAX_FRAME_SIZE, limits.frame);
   add(NGHTTP2_SETTINGS_NO_RFC7540_PRIORITIES, 1);
@@ -84,8 +89,11 @@ std::unexpected<Error> H2Codec::fail_all() {
   has_failed_ = true;
   if (fault_.empty()) fault_ = "HTTP/2's rules were broken";
   const auto error = malformed(fault_);
+  const bool is_others_fault = role_ == Role::client && block_of_ != 0;
   for (size_t i = streams_.size(); i-- > 0;) {
-    if (i < streams_.size()) lose(*streams_[i], error);
+    if (i >= streams_.size()) continue;
+    auto& stream = *streams_[i];
+    lose(stream, is_others_fault && stream.id != block_of_ ? kBesides : error);
   }
   return std::unexpected(error);
 }
@@ -200,6 +208,11 @@ bool H2Codec::is_reusable() const {
   if (has_failed_ || is_flooded_ || is_worn_ || peer_goes_ || going_ == Going::leaving) return false;
   if (role_ == Role::client) return nghttp2_session_check_request_allowed(session_) != 0;
   return nghttp2_session_want_read(session_) != 0;
+}
+
+size_t H2Codec::head_limit() const {
+  const uint32_t limit = nghttp2_session_get_remote_settings(session_, NGHTTP2_SETTINGS_MAX_HEADER_LIST_SIZE);
+  return limit == UINT32_MAX ? SIZE_MAX : limit;
 }
 
 bool H2Codec::is_congested() const { return nghttp2_session_get_outbound_queue_size(session_) > kCongested; }

@@ -85,6 +85,7 @@ class H2Codec final : public Codec {
   bool is_reusable() const override;
   bool is_receiving() const override;
   size_t capacity() const override;
+  size_t head_limit() const override;
   bool can_tunnel() const override;
   void rest() override;
 
@@ -169,6 +170,7 @@ class H2Codec final : public Codec {
   uint64_t data_end_ = 0;   // of the last DATA frame, counted as Output::consumed
   uint32_t open_ = 0;       // streams
   uint32_t continuations_ = 0;
+  StreamId block_of_ = 0;  // the stream whose header block is being read; 0: none
   Role role_;
   Going going_ = Going::open;
   bool has_failed_ = false;  // feed or feed_end has told so

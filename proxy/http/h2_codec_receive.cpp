@@ -7,8 +7,11 @@ namespace weir::http {
 
 namespace {
 
-constexpr uint32_t kContinuations = 8;  // of one header block: room for more than any head may have
-constexpr uint8_t kInterims = 32;       // 1xx responses to one request
+// CONTINUATION frames of one header block: room for more than any head may have. What an endpoint sends may be one
+// client's doing, and is read as far as it is decoded: a fault of the connection would end the streams of others.
+constexpr uint32_t kContinuations = 8;
+constexpr uint32_t kContinuationsOfEndpoint = 40;
+constexpr uint8_t kInterims = 32;  // 1xx responses to one request
 
 /// How far decoding goes past the limit of a head, which is to be answered still, before it counts as a bomb.
 constexpr size_t most_decoded(const HeadLimits& limits) { return 4 * size_t{limits.head_bytes} + 64 * 1024; }
@@ -19,13 +22,15 @@ void H2Codec::begin_frame(uint8_t type) {
   switch (type) {
     case NGHTTP2_HEADERS: continuations_ = 0; return;
     case NGHTTP2_CONTINUATION:
-      if (++continuations_ > kContinuations) judge(FloodGuard::Verdict::flood, "a flood of CONTINUATION frames");
+      if (++continuations_ > (role_ == Role::server ? kContinuations : kContinuationsOfEndpoint))
+        judge(FloodGuard::Verdict::flood, "a flood of CONTINUATION frames");
       return;
     default: return judge(guard_.frame(), "a flood of frames that carry nothing");
   }
 }
 
 void H2Codec::begin_fields(Stream& stream) {
+  block_of_ = stream.id;
   if (stream.incoming != Stream::Message::head) {
     trailers_ = &stream.arena->make<Headers>(*stream.arena);
     return head_.begin(*trailers_, limits_, peer());
@@ -51,6 +56,7 @@ void H2Codec::add_field(H2Head::Text name, H2Head::Text value) {
 }
 
 void H2Codec::finish_fields(Stream& stream, Ends ends) {
+  block_of_ = 0;
   if (stream.incoming != Stream::Message::head) return finish_trailers(stream);
   return role_ == Role::server ? finish_request(stream, ends) : finish_response(stream, ends);
 }

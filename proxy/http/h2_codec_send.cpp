@@ -95,6 +95,10 @@ void H2Codec::send_end(StreamId id, const Headers* trailers) {
   Stream* const stream = find_open(id);
   if (!stream || stream->outgoing != Stream::Message::body || stream->is_bodyless || stream->has_all) return;
   if (stream->is_counted && stream->to_send > 0) return reset(id, ErrorCode::internal);
+  if (trailers && role_ == Role::client && list_size(*trailers) > head_limit()) {
+    nghttp2_submit_rst_stream(session_, NGHTTP2_FLAG_NONE, static_cast<int32_t>(id), NGHTTP2_CANCEL);
+    return lose(*stream, {ErrorCode::head_too_large, Side::client, "the endpoint takes no trailers of this size"});
+  }
   stream->has_all = true;
   if (trailers) {
     for (const Header& trailer : *trailers) {

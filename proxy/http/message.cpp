@@ -144,4 +144,20 @@ std::string_view reason_of(uint16_t status) {
   }
 }
 
+constexpr size_t kPerField = 32;
+
+size_t list_size(const Headers& fields) {
+  size_t bytes = fields.size() * kPerField;
+  for (const Header& header : fields) bytes += header.name.size() + header.value.size();
+  return bytes;
+}
+
+size_t list_size(const RequestHead& head) {
+  constexpr std::string_view kPseudo = ":method:scheme:authority:path";
+  constexpr size_t kPseudoFields = 4;
+  const size_t values = head.method_name.size() + head.scheme.size() + head.authority.size() + head.path.size() + 1 +
+                        head.query.size() + head.protocol.size();
+  return list_size(head.headers) + kPseudo.size() + kPseudoFields * kPerField + values;
+}
+
 }  // namespace weir::http

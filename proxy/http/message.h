@@ -26,6 +26,9 @@ std::string_view name_of(Version version);    // "HTTP/1.1"
 std::string_view reason_of(uint16_t status);  // "Not Found"; "" when unknown
 
 struct RequestHead;
+/// The size of a head over HTTP/2: the bytes of names and values, and 32 for each field (RFC 9113 section 6.5.2).
+size_t list_size(const RequestHead& head);
+size_t list_size(const Headers& fields);
 /// Is the head's method known, or one of `more_methods`?
 bool takes_method(const RequestHead& head);
 

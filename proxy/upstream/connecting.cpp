@@ -29,6 +29,18 @@ Task<bool> until_heard(const Exchange&, Connection& connection) {
   co_return true;
 }
 
+constexpr Error kUnsuited{ErrorCode::protocol_error, Side::upstream, "the endpoint didn't say what it takes"};
+
+/// What the endpoint has said against the request.
+std::optional<Error> refusal_of(const Exchange& exchange, Connection& connection) {
+  if (!connection.has_heard()) return std::nullopt;
+  if (!connection.takes(exchange.request))
+    return Error{ErrorCode::head_too_large, Side::client, "the endpoint takes no head of this size"};
+  if (!exchange.request.protocol.empty() && !connection.codec().can_tunnel())
+    return Error{ErrorCode::protocol_error, Side::upstream, "the endpoint takes no WebSockets over HTTP/2"};
+  return std::nullopt;
+}
+
 /// Closes a connection that never came to be lent.
 struct Discard {
   ConnectionPool* pool;
@@ -155,7 +167,12 @@ Task<Made> obtain(Exchange& exchange, const Upstream& upstream, const Endpoint& 
   co_return co_await make(exchange, upstream, endpoint);
 }
 
-Task<Made> suit_tunnel(Exchange& exchange, const Upstream& upstream, const Endpoint& endpoint, Connection* connection) {
+bool suits(const Exchange& exchange, Connection& connection) {
+  const bool asks_for_tunnel = !exchange.request.protocol.empty() && connection.codec().is_multiplexed();
+  return !asks_for_tunnel && connection.takes(exchange.request);
+}
+
+Task<Made> suit(Exchange& exchange, const Upstream& upstream, const Endpoint& endpoint, Connection* connection) {
   const Time began = exchange.loop().now();
   auto* const pool = exchange.worker.connections;
   Pending tied(connection->is_tied() ? connection : nullptr, Discard{pool});  // no request but this one can use it
@@ -166,15 +183,15 @@ Task<Made> suit_tunnel(Exchange& exchange, const Upstream& upstream, const Endpo
       is_late = !co_await before(exchange.loop(), until, until_heard(exchange, *connection));
     }
     const bool has_heard = connection->has_heard();
-    if (has_heard && connection->capacity() > 0 && connection->codec().can_tunnel()) break;
-    if (!has_heard || connection->requests() == 0 || !connection->codec().can_tunnel()) {
+    const auto refused = connection->is_closed() ? std::nullopt : refusal_of(exchange, *connection);
+    if (has_heard && connection->capacity() > 0 && !refused) break;
+    if (!has_heard || connection->requests() == 0 || refused) {
       const bool had_its_time = exchange.loop().now() - began >= upstream.settings().timeouts.connect;
       const auto late = had_its_time ? Outcome::timed_out : Outcome::abandoned;
       const auto outcome = is_late ? late : connection->is_closed() ? Outcome::broken : Outcome::abandoned;
       // Taken for this request: idle again from here on.
       if (!tied && !connection->is_closed() && connection->is_unused()) pool->put(*connection);
-      co_return std::unexpected(
-          Unmade{{ErrorCode::protocol_error, Side::upstream, "the endpoint takes no WebSockets over HTTP/2"}, outcome});
+      co_return std::unexpected(Unmade{refused.value_or(kUnsuited), outcome});
     }
     // Others who waited have filled it.
     tied.reset();

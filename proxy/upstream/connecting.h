@@ -23,9 +23,13 @@ ConnectionPool::Keep keep_of(const Upstream& upstream);
 /// endpoint.
 Task<Made> obtain(Exchange& exchange, const Upstream& upstream, const Endpoint& endpoint);
 
-/// RFC 8441 section 3: whether an endpoint takes a tunnel over HTTP/2 is the first thing that it says; how many, too. A
-/// connection that takes this one, `connection` if possible. An endpoint that takes no tunnels isn't worse for that.
-Task<Made> suit_tunnel(Exchange& exchange, const Upstream& upstream, const Endpoint& endpoint, Connection* connection);
+/// Whether a connection surely takes the request: any but a tunnel or a large head over HTTP/2.
+bool suits(const Exchange& exchange, Connection& connection);
+
+/// Whether an endpoint takes a tunnel over HTTP/2 (RFC 8441 section 3), and how large a head (RFC 9113 section 6.5.2),
+/// is the first thing that it says; how many streams, too. A connection that takes this request, `connection` if
+/// possible. An endpoint that doesn't take it isn't worse for that.
+Task<Made> suit(Exchange& exchange, const Upstream& upstream, const Endpoint& endpoint, Connection* connection);
 
 /// No timer of TCP's is to be quicker than the one that limits how long a request's bytes may wait for the endpoint.
 void limit_silence(const Upstream& upstream, Connection& connection, Duration patience);

@@ -23,7 +23,11 @@ constexpr http::H2Limits kH2Limits{.stream_window = Connection::kStreamWindow,
                                    .connection_window = INT32_MAX};
 
 constexpr size_t kHeadRead = 8 * 1024;
-constexpr size_t kWorthSplicing = 16 * 1024;  // of a large answer, what is left of it
+constexpr size_t kSmallHead = 8 * 1024;                    // the least that endpoints take (Netty)
+constexpr size_t kAnyHead = 1024 * 1024;                   // larger than a request's head may be
+constexpr uint32_t kMostResets = 64;                       // within that time, of those that servers allow
+constexpr Duration kResetTime = std::chrono::seconds(30);  // as long as Netty counts
+constexpr size_t kWorthSplicing = 16 * 1024;               // of a large answer, what is left of it
 
 constexpr Wire::Errors kErrors{
     {ErrorCode::connection_reset, Side::upstream, "the connection broke while the request was sent"},
@@ -78,6 +82,23 @@ void Connection::lend(ResponseBody& response) {
   idle_alarm_.stop();
 }
 
+bool Connection::takes(const http::RequestHead& head) const {
+  if (!codec_->is_multiplexed()) return true;
+  const size_t most = has_heard_ ? codec_->head_limit() : kSmallHead;
+  return most >= kAnyHead || http::list_size(head) <= most;
+}
+
+/// Clients cancel requests as they like, while servers close a connection with many resets, and the streams of other
+/// clients with it: after some, it takes no further requests.
+void Connection::has_reset() {
+  const Time now = worker_.loop.now();
+  if (now - resets_since_ > kResetTime) {
+    resets_since_ = now;
+    resets_ = 0;
+  }
+  if (++resets_ == kMostResets) codec_->drain();
+}
+
 /// A connection that has come to its end makes no stream (0).
 void Connection::asked(ResponseBody& response) {
   if (codec_->is_multiplexed() && response.stream() != 0) streams_.add(response.stream(), response);
@@ -90,6 +111,7 @@ void Connection::give_back(ResponseBody& response, bool whole) {
   if (!whole || codec_->is_multiplexed()) codec_->reset(response.stream(), ErrorCode::client_gone);
   response.unlink();
   if (codec_->is_multiplexed()) streams_.remove(response.stream());
+  if (!whole && codec_->is_multiplexed()) has_reset();
   if (!whole && liveness_) {
     doubt(response.waits_since(),
           response.has_timed_out() ? Liveness::Waited::until_timeout : Liveness::Waited::until_dropped);

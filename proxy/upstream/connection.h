@@ -61,6 +61,8 @@ class Connection final : public ListNode, public http::CodecEvents {
   void lend(ResponseBody& response);
   /// The answer is over, `whole` and its request too; or nobody wants it any more.
   void give_back(ResponseBody& response, bool whole);
+  /// Whether the endpoint takes a head of this size. Before it has said so, small ones are taken to be.
+  bool takes(const http::RequestHead& head) const;
   /// The request is on its way, under the id of its stream.
   void asked(ResponseBody& response);
   /// So many bytes of the answer were taken: room for more.
@@ -110,6 +112,7 @@ class Connection final : public ListNode, public http::CodecEvents {
   void expired();
   void has_spoken();
   void fault(ConnectionFault fault);
+  void has_reset();
   bool is_reusable() const;
   ResponseBody* find(http::StreamId stream);
   /// The one response of an HTTP/1 connection, if one is asked for.
@@ -138,6 +141,8 @@ class Connection final : public ListNode, public http::CodecEvents {
   const uint32_t outages_;  // of the endpoint, until the connection was made
   uint32_t requests_ = 0;
   uint32_t listeners_ = 0;
+  uint32_t resets_ = 0;  // that we have sent since
+  Time resets_since_{};
   bool is_closed_ = false;
   bool is_tied_ = false;
   bool has_heard_ = false;

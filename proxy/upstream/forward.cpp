@@ -116,8 +116,8 @@ Task<Forward::Attempted> Forward::attempt(Exchange& exchange, const Upstream& up
     }
     record.connected = exchange.loop().now();
     decisions::endpoint(exchange, record);
-    if (!exchange.request.protocol.empty() && connection->codec().is_multiplexed()) {
-      const auto suited = co_await suit_tunnel(exchange, upstream, endpoint, connection);
+    if (!suits(exchange, *connection)) {
+      const auto suited = co_await suit(exchange, upstream, endpoint, connection);
       if (!suited) {
         end_unsent(exchange, upstream, lease, record, tried, suited.error());
         co_return std::unexpected(Unanswered{suited.error().error, Unanswered::Sent::no});

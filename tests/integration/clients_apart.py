@@ -10,7 +10,8 @@ from both_protocols import BothProtocols
 from cache_case import CacheCase, Gate, Page
 from cache_settings import cache, query
 from cli import CommandLine
-from h2_wire import H2Client, H2Server
+from h2_wire import (CONTINUATION, END_HEADERS, HEADERS, MAX_CONCURRENT_STREAMS, MAX_HEADER_LIST_SIZE, RST_STREAM, H2Client,
+                     H2Server, block, frame)
 from harness import WeirCase, eventually, settings
 from settings import concurrency_limit, rate_limit, route
 from wire import request_bytes
@@ -315,6 +316,13 @@ routes:
         self.assertNotIn("warning", told)
 
 
+def send_large_head(server, stream, fields):
+    whole = block([(":status", "200"), *fields])
+    pieces = [whole[at:at + 16384] for at in range(0, len(whole), 16384)]
+    server.send(b"".join(frame(CONTINUATION if i else HEADERS, piece, END_HEADERS * (i == len(pieces) - 1), stream)
+                         for i, piece in enumerate(pieces)))
+
+
 class SharedConnections(WeirCase):
     """One connection to an endpoint carries requests of many clients."""
 
@@ -344,31 +352,103 @@ class SharedConnections(WeirCase):
         self.assertEqual([("127.0.0.5", "127.0.0.5")] * 2, seen)
         eventually(lambda: len(closed) == 4, "each connection ends with its client's request")
 
-    def test_malformed_responses_to_one_client_end_no_stream_of_another(self):
-        def script(connection):
-            server = H2Server(connection)
+    def watched(self, script, kind=H2Server, least=3, **offers):
+        """Serves an endpoint over HTTP/2, a `kind` of server, that answers /watch with a response that doesn't end, to three
+        clients, and leaves other requests to `script(server, stream, path)`."""
+        def serve(connection):
+            server = kind(connection, **offers)
             while True:
                 stream, message = server.request()
                 path = dict(message.fields)[":path"]
-                if path == "/bad":
-                    server.send_headers(stream, [(":status", "200"), ("X-Bad", "1")], end=True)
-                elif path == "/watch":
+                if path == "/watch":
                     server.send_headers(stream, [(":status", "200")])
-                else:
+                elif path == "/":
                     server.answer(stream)
-        weir = self.weir({"upstreams": {"api": settings.upstream(self.scripted(script)) | {"protocol": "http2"}},
-                          "routes": [route("/", "api")]})
-        watching = [self.client(weir) for _ in range(3)]
-        for client in watching:
+                else:
+                    script(server, stream, path)
+        breaker = settings.circuit_breaker(min_requests=least)
+        upstream = settings.upstream(self.scripted(serve)) | {"protocol": "http2"} | breaker
+        weir = self.weir({"upstreams": {"api": upstream}, "routes": [route("/", "api")]})
+        self.watching = [self.client(weir) for _ in range(3)]
+        for client in self.watching:
             client.send(request_bytes(target="/watch"))
             self.assertEqual(200, client.head().status)
-        odd = self.client(weir)
-        self.assertEqual({502}, {odd.get("/bad").status for _ in range(450)})
+        return weir
+
+    def assert_watching(self, weir):
+        """And new requests are answered."""
         self.assertEqual(200, self.fetch(weir).status)
-        for client in watching:
+        for client in self.watching:
             client.sock.settimeout(0.2)
             with self.assertRaises(TimeoutError):
                 client.sock.recv(1)
+
+    def test_malformed_responses_to_one_client_end_no_stream_of_another(self):
+        malformed = [(":status", "200"), ("X-Bad", "1")]
+        weir = self.watched(lambda server, stream, _: server.send_headers(stream, malformed, end=True), least=1000)
+        odd = self.client(weir)
+        self.assertEqual({502}, {odd.get("/bad").status for _ in range(450)})
+        self.assert_watching(weir)
+
+    def test_large_heads_of_responses_to_one_client_end_no_stream_of_another(self):
+        cookies = [("set-cookie", f"c{i}=" + "x" * 5000) for i in range(31)]
+        weir = self.watched(lambda server, stream, _: send_large_head(server, stream, cookies), least=1000)
+        for _ in range(5):
+            self.assertEqual(502, self.fetch(weir, target="/cookies").status)
+        self.assert_watching(weir)
+
+    def test_endpoints_are_told_to_send_no_value_that_ends_the_connection(self):
+        told = []
+
+        def script(server, stream, path):
+            told.append(server.settings[MAX_HEADER_LIST_SIZE])
+            server.answer(stream)
+        weir = self.watched(script)
+        self.fetch(weir, target="/told")
+        self.assertEqual([65536], told)
+
+    def test_a_value_that_ends_the_connection_all_the_same_is_no_failure_of_the_others(self):
+        weir = self.watched(lambda server, stream, _: send_large_head(server, stream, [("location", "x" * 70_000)]))
+        self.assertEqual(502, self.fetch(weir, target="/field").status)
+        self.assertEqual(200, self.fetch(weir).status)
+        self.assertEqual(1, weir.metric(settings.ENDPOINT_FAILURES))
+
+    def test_a_head_that_is_too_large_for_the_endpoint_ends_no_stream_of_another(self):
+        def script(server, stream, path):
+            server.abort()                               # as Netty does
+        weir = self.watched(script, settings=[(MAX_HEADER_LIST_SIZE, 8192)])
+        for size in (12_000, 20_000):
+            for _ in range(3):
+                self.assertEqual(431, self.fetch(weir, target="/large", fields={"X-Large": "x" * size}).status)
+        self.assert_watching(weir)
+
+    def test_a_large_head_goes_to_an_endpoint_that_takes_it_over_a_new_connection_too(self):
+        def serve(connection):
+            server = H2Server(connection, settings=[(MAX_HEADER_LIST_SIZE, 32768)])
+            server.answer(server.request()[0])
+        weir = self.weir({"upstreams": {"api": settings.upstream(self.scripted(serve)) | {"protocol": "http2"}},
+                          "routes": [route("/", "api")]})
+        self.assertEqual(200, self.fetch(weir, fields={"X-Large": "x" * 12_000}).status)
+
+    def test_requests_that_a_client_cancels_end_no_stream_of_another(self):
+        class Netty(H2Server):
+            resets = 0
+
+            def _take(self, came):
+                self.resets += came.kind == RST_STREAM
+                if self.resets > 200:                    # within 30 s
+                    self.abort()
+                super()._take(came)
+        weir = self.watched(lambda server, stream, path: None, Netty, settings=[(MAX_CONCURRENT_STREAMS, 1000)])
+        for _ in range(4):
+            with H2Client(weir.address) as odd:
+                for _ in range(110):
+                    stream = odd.ask(target="/hang")
+                    eventually(lambda: weir.metric(settings.IN_FLIGHT) >= 4, "the request is under way")
+                    odd.send_reset(stream)
+                eventually(lambda: weir.metric(settings.IN_FLIGHT) == 3, "all are cancelled")
+        self.assert_watching(weir)
+
 
 if __name__ == "__main__":
     unittest.main()

@@ -233,6 +233,7 @@ FALLBACK = "x-weir-fallback"
 DEGRADED = "weir-degraded"
 FALLBACKS = "weir_fallbacks_total"                  # route, step, cause
 ENDPOINT_ACTIVE = "weir_endpoint_active_requests"
+ENDPOINT_FAILURES = "weir_endpoint_failures_total"
 ATTEMPTS = "weir_upstream_requests_total"           # upstream, code
 FAILURES = "weir_failures_total"                    # reason: requests that Weir itself answered with an error
 
