@@ -114,10 +114,9 @@ void Lead::settle(Outcome outcome) { shelf_->settle(key(), order_.fill, std::mov
 
 Task<bool> Lead::find_in_store() {
   Exchange& exchange = child_->exchange;
-  auto found = co_await parts_.shared->find(exchange, order_.key, url(), parts_.purges());
+  auto found = co_await parts_.shared->find(exchange, order_.key, url(), parts_.purges(), *shelf_);
   if (!found || (order_.stored && !is_newer(*found, *order_.stored))) co_return false;
   found->purges_seen = purges_seen_;
-  found->content->charge_to(shelf_->account());
   shelf_->put(key(), found, *order_.fill);
   const auto use = use_of(*found, order_.asked, exchange.loop().now());
   if (use == Use::after_validation) {  // as though memory had held it
@@ -309,14 +308,19 @@ Task<bool> Lead::until_read(Content& content) {
   }
 }
 
-/// By its slowest reader. One who does so for too long, though others wait, is cut off.
+/// By its slowest reader. One who takes less than a window in all that time, though others wait, is cut off.
 bool Lead::is_held_up(Content& content, uint64_t backlog, uint64_t window) {
   if (backlog <= window / 2) held_up_since_.reset();
   if (backlog <= window) return false;
-  if (!held_up_since_) held_up_since_ = loop_.now();
-  if (loop_.now() - *held_up_since_ < kPatience || !content.cut_off(window / 2)) return true;
-  held_up_since_.reset();
-  return false;
+  const bool is_over = held_up_since_ && loop_.now() - *held_up_since_ >= kPatience;
+  const bool has_cut = is_over && content.cut_off(window / 2, window);
+  if (is_over) held_up_since_.reset();
+  if (has_cut) return false;
+  if (!held_up_since_) {
+    held_up_since_ = loop_.now();
+    content.watch_readers();
+  }
+  return true;
 }
 
 /// Behind everybody's back: the clients have it already.

@@ -20,7 +20,23 @@ namespace {
 
 constexpr size_t kMostHead = 256 * 1024;  // bytes of all that is kept beside a body
 constexpr uint64_t kPiece = 256 * 1024;   // bytes of a body in one value of the store: about 1 ms of work
+constexpr uint32_t kMostComing = 64;      // long bodies at once
+constexpr Duration kPatience = std::chrono::seconds(5);  // for one of them
 constexpr uint64_t kSecondSeed = 0x9e3779b97f4a7c15;
+
+/// One of the long bodies that are on their way.
+class Coming {
+ public:
+  explicit Coming(Account& account) : account_(account), number_(account.coming.fetch_add(1) + 1) {}
+  Coming(const Coming&) = delete;
+  Coming& operator=(const Coming&) = delete;
+  ~Coming() { account_.coming.fetch_sub(1); }
+  bool is_one_too_many() const { return number_ > kMostComing; }
+
+ private:
+  Account& account_;
+  const uint32_t number_;
+};
 
 std::string_view hex_of(std::string_view text, Arena& arena) {
   constexpr std::string_view kDigits = "0123456789abcdef";
@@ -77,7 +93,7 @@ std::string_view SharedLevel::place_of(std::string_view place, const Object& obj
 }
 
 Task<std::shared_ptr<Object>> SharedLevel::find(Exchange& exchange, std::string_view key, std::string_view url,
-                                                const Purges& purges) const {
+                                                const Purges& purges, Shelf& shelf) const {
   Arena& arena = exchange.arena();
   RequestValues request(exchange.request.headers, arena);
   auto place = place_of(key, arena);
@@ -99,15 +115,22 @@ Task<std::shared_ptr<Object>> SharedLevel::find(Exchange& exchange, std::string_
     if (verdict == Purges::Verdict::gone) co_return nullptr;
     object->heed(verdict);
     const auto variant = place_of(place_of(key, arena), *object, arena);
-    const bool is_whole = !found->pieces || co_await find_body(exchange, variant, *found->pieces, *object->content);
+    object->content->charge_to(shelf.account());
+    const bool is_whole =
+        !found->pieces || co_await find_body(exchange, variant, *found->pieces, *object->content, shelf);
     co_return is_whole ? std::move(object) : nullptr;
   }
   co_return nullptr;
 }
 
-Task<bool> SharedLevel::find_body(Exchange& exchange, std::string_view variant, Pieces pieces, Content& content) const {
+Task<bool> SharedLevel::find_body(Exchange& exchange, std::string_view variant, Pieces pieces, Content& content,
+                                  Shelf& shelf) const {
   if (pieces.size > max_object_) co_return false;
+  const Coming coming(*shelf.account());
+  const Time until = exchange.loop().now() + kPatience;
   for (uint64_t at = 0, number = 0; at < pieces.size; at += kPiece, ++number) {
+    const Time now = exchange.loop().now();
+    if (coming.is_one_too_many() || now >= until || !shelf.make_room(now)) co_return false;
     Arena arena(exchange.worker.blocks);
     const auto mark = mark_of(pieces.id);
     const auto place = place_of_piece(variant, number);

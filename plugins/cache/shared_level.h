@@ -8,6 +8,7 @@
 #include "plugins/cache/storage/object.h"
 #include "plugins/cache/storage/packed.h"
 #include "plugins/cache/storage/purges.h"
+#include "plugins/cache/storage/shelf.h"
 
 namespace weir::plugins {
 
@@ -17,15 +18,17 @@ class SharedLevel {
  public:
   SharedLevel(std::string name, uint64_t max_object) : name_(std::move(name)), max_object_(max_object) {}
 
-  /// The response to this request; null when the store has none, or when an order to forget covers it.
+  /// The response to this request. Null when the store has none, when an order to forget covers it, when `shelf` (which
+  /// pays for the body's memory) has no room for it now, or when too many long bodies are being read.
   Task<std::shared_ptr<Object>> find(Exchange& exchange, std::string_view key, std::string_view url,
-                                     const Purges& purges) const;
+                                     const Purges& purges, Shelf& shelf) const;
   /// `purge_id`: the newest order to forget when it was asked for (`Purges::newest_id`).
   Task<> put(Exchange& exchange, std::string_view key, const Object& object, std::string_view purge_id) const;
 
  private:
   /// Appends the pieces of a body to `content`. False when a piece is missing, or is of another body or length.
-  Task<bool> find_body(Exchange& exchange, std::string_view variant, Pieces pieces, Content& content) const;
+  Task<bool> find_body(Exchange& exchange, std::string_view variant, Pieces pieces, Content& content,
+                       Shelf& shelf) const;
   Task<bool> put_body(Exchange& exchange, std::string_view variant, Pieces pieces, Content& content,
                       Duration keep) const;
   std::string_view place_of(std::string_view key, Arena& arena) const;

@@ -13,6 +13,7 @@ constexpr size_t kFirst = 4 * 1024;
 constexpr size_t kLargest = 64 * 1024;
 constexpr size_t kMostDropped = 64;  // parts that are remembered though their bytes are gone
 
+constexpr int64_t kPassing = 3 * kLargest;  // the part that is read, the one that comes, and one between
 constexpr Duration kPatience = std::chrono::seconds(10);
 
 constexpr Error kStalled{ErrorCode::client_gone, Side::client, "memory was short, and it was read too slowly"};
@@ -25,32 +26,43 @@ constexpr Error kCutOff{ErrorCode::client_gone, Side::client, "it held up all ot
 Content::~Content() {
   if (!account_) return;
   account_->bodies.remove(*this);
-  if (entries_ == 0) account_->loose.fetch_sub(static_cast<int64_t>(footprint()), std::memory_order_relaxed);
+  if (entries_ == 0) account_->loose.fetch_sub(charged_, std::memory_order_relaxed);
 }
 
 void Content::charge_to(std::shared_ptr<Account> account) {
   account_ = std::move(account);
-  account_->loose.fetch_add(static_cast<int64_t>(footprint()), std::memory_order_relaxed);
+  charge();
   account_->bodies.add(*this);
+}
+
+int64_t Content::charged() const {
+  const std::lock_guard lock(mutex_);
+  return charged_;
+}
+
+void Content::charge() {
+  if (!account_) return;
+  const auto charge = std::max<int64_t>(static_cast<int64_t>(footprint()) - allowance_, 0);
+  account_->loose.fetch_add(charge - std::exchange(charged_, charge), std::memory_order_relaxed);
 }
 
 /// Only while it comes or passes: what is on the shelf never changes.
 void Content::grow(int64_t bytes) {
   footprint_.fetch_add(static_cast<size_t>(bytes), std::memory_order_relaxed);
-  if (account_) account_->loose.fetch_add(bytes, std::memory_order_relaxed);
+  charge();
 }
 
 bool Content::enter_shelf() {
   if (entries_ == 0 && account_) account_->bodies.remove(*this);
   if (state() == State::broken) return false;
   if (entries_++ > 0 || !account_) return true;
-  account_->loose.fetch_sub(static_cast<int64_t>(footprint()), std::memory_order_relaxed);
+  account_->loose.fetch_sub(std::exchange(charged_, 0), std::memory_order_relaxed);
   return true;
 }
 
 void Content::leave_shelf() {
   if (--entries_ > 0 || !account_) return;
-  account_->loose.fetch_add(static_cast<int64_t>(footprint()), std::memory_order_relaxed);
+  charge();
   account_->bodies.add(*this);
 }
 
@@ -121,9 +133,13 @@ void Content::end(State state) {
 
 // Passing.
 
+/// What it takes from here on at the narrowest, it would take without a cache, too: those who read it, however many and
+/// however slow, leave others the room to have theirs stored.
 void Content::let_pass() {
   const std::lock_guard lock(mutex_);
   is_passing_ = true;
+  allowance_ = kPassing;
+  charge();
   drop_what_is_read();
 }
 
@@ -154,27 +170,42 @@ std::optional<uint64_t> Content::backlog() const {
   return size_ - read;
 }
 
-bool Content::cut_off(uint64_t bytes) {
-  bool has_cut = false;
-  {
-    const std::lock_guard lock(mutex_);
-    const auto is_behind = [&](const Reader* reader) { return reader->at_ + bytes < size_; };
-    if (std::ranges::all_of(readers_, is_behind)) return false;
-    has_cut = std::erase_if(readers_, [&](Reader* reader) { return reader->is_cut_off_ = is_behind(reader); }) > 0;
-    drop_what_is_read();
-  }
+void Content::watch_readers() {
+  const std::lock_guard lock(mutex_);
+  for (Reader* reader : readers_) reader->watched_from_ = reader->at_;
+}
+
+bool Content::cut_off(uint64_t bytes, uint64_t least) {
+  const std::lock_guard lock(mutex_);
+  const auto is_behind = [&](const Reader* reader) { return reader->at_ + bytes < size_; };
+  if (std::ranges::all_of(readers_, is_behind)) return false;
+  const auto is_cut_off = [&](Reader* reader) {
+    return reader->is_cut_off_ = is_behind(reader) && reader->at_ - reader->watched_from_ < least;
+  };
+  const bool has_cut = std::erase_if(readers_, is_cut_off) > 0;
+  drop_what_is_read();
   return has_cut;
 }
 
-void Content::drop_if_stalled(Time now) {
+std::optional<double> Content::pace(Time now) {
+  const std::lock_guard lock(mutex_);
+  const bool waits_for_readers = state() == State::whole || (is_passing_ && state() == State::growing);
+  if (!waits_for_readers || paced_since_ == Time::min()) {
+    pace_.reset();
+    paced_since_ = now;
+    taken_before_ = taken_;
+  } else if (now - paced_since_ >= kPatience) {
+    paced_since_ = now;
+    const auto taken = static_cast<double>(taken_ - std::exchange(taken_before_, taken_));
+    pace_ = taken / static_cast<double>(std::max<size_t>(footprint(), 1));
+  }
+  return pace_;
+}
+
+void Content::drop() {
   {
     const std::lock_guard lock(mutex_);
-    const bool waits_for_readers = state() == State::whole || is_passing_;
-    if (!waits_for_readers || std::exchange(reads_seen_, reads_) != reads_ || stalled_since_ == Time{}) {
-      stalled_since_ = now;
-      return;
-    }
-    if (state() == State::broken || now - stalled_since_ < kPatience) return;
+    if (state() == State::broken) return;
     grow(-static_cast<int64_t>(footprint()));
     parts_.clear();
     dropped_ = holders_ = 0;
@@ -228,7 +259,7 @@ Content::Piece Content::Reader::next(uint64_t most) {
     const std::lock_guard lock(content_.mutex_);
     if (is_cut_off_) return {nullptr, {}, State::broken};
     piece = content_.look(at_, most);
-    if (!piece.bytes.empty()) ++content_.reads_;
+    content_.taken_ += piece.bytes.size();
     if (!is_listed_) {
       at_ += piece.bytes.size();
       return piece;

@@ -41,6 +41,8 @@ class Content : public ListNode {
 
   /// What it takes counts there for as long as it lives. Before anybody else has it.
   void charge_to(std::shared_ptr<Account> account);
+  /// Bytes that are charged there.
+  int64_t charged() const;
   // The shelf's, under a mutex of its own: a content is in as many entries as objects have it.
   /// False when it was dropped: then it isn't there.
   bool enter_shelf();
@@ -56,11 +58,16 @@ class Content : public ListNode {
   void let_pass();
   /// Bytes that the slowest reader hasn't read yet; nothing when nobody reads.
   std::optional<uint64_t> backlog() const;
-  /// While it passes: whoever is further behind than `bytes` is read to no more, if another has nothing to wait for but
-  /// that. Whether there was one.
-  bool cut_off(uint64_t bytes);
-  /// Lets go of all bytes when no reader has taken any for 10 s: readers find it broken. `LooseBodies` calls this.
-  void drop_if_stalled(Time now);
+  /// From here on counts what each reader takes, for `cut_off`.
+  void watch_readers();
+  /// While it passes: whoever is further behind than `bytes`, and has taken less than `least` since `watch_readers`, is
+  /// read to no more, if another has nothing to wait for but that. Whether there was one.
+  bool cut_off(uint64_t bytes, uint64_t least);
+  /// How quickly it will be gone: what its readers have taken within 10 s, in parts of what it takes itself. Nothing
+  /// when it doesn't wait for them, or that isn't known yet. For `LooseBodies`, which asks once a second.
+  std::optional<double> pace(Time now);
+  /// Lets go of all bytes: readers find it broken.
+  void drop();
 
   /// Bytes that stay as long as somebody owns them.
   struct Piece {
@@ -87,6 +94,7 @@ class Content : public ListNode {
     friend Content;
     Content& content_;
     uint64_t at_;
+    uint64_t watched_from_ = 0;  // where it was
     bool is_listed_ = false;
     bool is_cut_off_ = false;  // and not in the list any more
     bool has_missed_ = false;
@@ -103,6 +111,7 @@ class Content : public ListNode {
     uint32_t capacity = 0;
   };
   void grow(int64_t bytes);
+  void charge();
   void add_part(size_t wanted);
   void trim();
   void drop_what_is_read();
@@ -115,6 +124,8 @@ class Content : public ListNode {
   int entries_ = 0;
   std::atomic<State> state_ = State::growing;
   std::atomic<size_t> footprint_ = 0;
+  int64_t charged_ = 0;                   // to the account, while it is loose
+  int64_t allowance_ = 0;                 // of its footprint, what isn't charged
   std::atomic<bool> is_passing_ = false;  // before it is whole
   std::atomic<bool> is_exact_ = true;
   mutable std::mutex mutex_;  // guards what follows
@@ -128,9 +139,10 @@ class Content : public ListNode {
   uint64_t held_until_ = 0;
   size_t holders_ = 0;
   std::optional<Error> error_;
-  uint64_t reads_ = 0;
-  uint64_t reads_seen_ = 0;  // by `drop_if_stalled`
-  Time stalled_since_{};
+  uint64_t taken_ = 0;  // bytes, by all readers together
+  uint64_t taken_before_ = 0;
+  Time paced_since_ = Time::min();
+  std::optional<double> pace_;
   std::list<Reader*> readers_;
 };
 

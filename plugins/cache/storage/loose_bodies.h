@@ -15,9 +15,10 @@ class LooseBodies {
  public:
   void add(Content& content);
   void remove(Content& content);
-  /// Drops each body of which no reader has taken a byte for 10 s. Looks at them once a second at most. For when memory
-  /// is short: one client that takes next to nothing must not keep the cache from storing for all others.
-  void drop_stalled(Time now);
+  /// Drops bodies that are read so slowly that they would take memory for more than 40 s, the slowest first, until they
+  /// have given back so many bytes. Looks at them once a second at most. For when memory is short: one client that
+  /// takes next to nothing must not keep the cache from storing for all others.
+  void drop_slowest(Time now, int64_t bytes);
 
  private:
   std::mutex mutex_;

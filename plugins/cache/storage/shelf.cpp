@@ -339,7 +339,7 @@ void Shelf::make_room(Shard& shard) {
 }
 
 bool Shelf::make_room(Time now) {
-  if (is_tight()) account_->bodies.drop_stalled(now);
+  if (is_tight()) account_->bodies.drop_slowest(now, loose() - most_loose() / 2);
   if (is_tight()) return false;
   const auto most = static_cast<int64_t>(settings_.max_size);
   for (size_t i = 0; i < shards_.size() && account_->total() > most; ++i) {

@@ -140,8 +140,8 @@ TEST_CASE("cache content: one who holds up others is cut off, and they go on") {
     content.append(text);
     rest_of(fast);
   }
-  CHECK_FALSE(content.cut_off(8 * text.size()));
-  CHECK(content.cut_off(text.size()));
+  CHECK_FALSE(content.cut_off(8 * text.size(), text.size()));
+  CHECK(content.cut_off(text.size(), text.size()));
   CHECK(content.backlog() == 0);
   CHECK(content.footprint() <= text.size());
   CHECK(slow.next(9).state == Content::State::broken);
@@ -150,13 +150,29 @@ TEST_CASE("cache content: one who holds up others is cut off, and they go on") {
   CHECK(rest_of(fast) == "more");
 }
 
+TEST_CASE("cache content: one who reads steadily is not cut off, however quick the others are") {
+  Content content(std::nullopt);
+  const auto text = digits(64 * 1024);
+  Content::Reader fast(content);
+  Content::Reader steady(content);
+  content.let_pass();
+  content.append(text);
+  rest_of(fast);
+  content.watch_readers();
+  CHECK(steady.next(1000).bytes.size() == 1000);
+  CHECK_FALSE(content.cut_off(2000, 1000));
+  content.watch_readers();
+  CHECK(steady.next(999).bytes.size() == 999);
+  CHECK(content.cut_off(2000, 1000));
+}
+
 TEST_CASE("cache content: who waits for what has yet to come is not behind") {
   Content content(1'000'000);
   content.append(digits(100'000));
   Content::Reader slow(content);
   Content::Reader ahead(content, 500'000);
   content.let_pass();
-  CHECK(content.cut_off(50'000));
+  CHECK(content.cut_off(50'000, 50'000));
   CHECK(slow.next(9).state == Content::State::broken);
   content.append(digits(900'000));
   CHECK(rest_of(ahead).size() == 500'000);
@@ -178,8 +194,21 @@ TEST_CASE("cache content: one who reads alone holds up nobody, however slow") {
   Content::Reader slow(content);
   content.let_pass();
   content.append(digits(1 << 20));
-  CHECK_FALSE(content.cut_off(1000));
+  CHECK_FALSE(content.cut_off(1000, 1000));
   CHECK(rest_of(slow).size() == 1 << 20);
+}
+
+TEST_CASE("cache content: what only passes is on the account as far as it takes more than a response without a cache") {
+  const auto account = std::make_shared<Account>();
+  Content content(std::nullopt);
+  content.charge_to(account);
+  content.append(digits(1'000'000));
+  Content::Reader reader(content);
+  const auto before = account->loose.load();
+  content.let_pass();
+  CHECK(account->loose == before - 192 * 1024);
+  REQUIRE(rest_of(reader).size() == 1'000'000);
+  CHECK(account->loose == 0);
 }
 
 TEST_CASE("cache content: who reads while it comes attends it") {
@@ -213,6 +242,16 @@ TEST_CASE("cache content: what it takes is on the account while it comes and is 
 
 namespace {
 
+size_t take(Content::Reader& reader, size_t most) {
+  size_t taken = 0;
+  while (taken < most) {
+    const auto piece = reader.next(most - taken);
+    if (piece.bytes.empty()) break;
+    taken += piece.bytes.size();
+  }
+  return taken;
+}
+
 /// A whole body that left the shelf.
 struct Loose {
   explicit Loose(size_t count) {
@@ -220,7 +259,9 @@ struct Loose {
     content->append(digits(count));
     content->finish();
   }
-  void look(Duration at) { account->bodies.drop_stalled(Time(std::chrono::hours(1)) + at); }
+  void look(Duration at, int64_t bytes = 1'000'000) {
+    account->bodies.drop_slowest(Time(std::chrono::hours(1)) + at, bytes);
+  }
 
   std::shared_ptr<Account> account = std::make_shared<Account>();
   std::shared_ptr<Content> content = std::make_shared<Content>(std::nullopt);
@@ -243,13 +284,32 @@ TEST_CASE("cache content: when memory is short, a body that no reader takes anyt
   CHECK_FALSE(loose.content->enter_shelf());
 }
 
-TEST_CASE("cache content: a reader who takes something now and then keeps the body") {
+TEST_CASE(
+    "cache content: when memory is short, bodies that are read slowest are dropped first, and no more than must be") {
+  using namespace std::chrono_literals;
+  Loose loose(200'000);
+  Content slower(std::nullopt);
+  slower.charge_to(loose.account);
+  slower.append(digits(200'000));
+  slower.finish();
+  Content::Reader reader(*loose.content);
+  Content::Reader late(slower);
+  for (auto at = 0s; slower.state() == Content::State::whole; at += 5s) {
+    REQUIRE(at < 30s);
+    loose.look(at, 100'000);
+    take(reader, 20'000);
+    take(late, 1000);
+  }
+  CHECK(loose.content->state() == Content::State::whole);
+}
+
+TEST_CASE("cache content: a body that is read at a good pace is kept") {
   using namespace std::chrono_literals;
   Loose loose(200'000);
   Content::Reader reader(*loose.content);
-  for (auto at = 0s; at < 100s; at += 5s) {
+  for (auto at = 0s; at < 35s; at += 5s) {
     loose.look(at);
-    CHECK(reader.next(1).bytes.size() == 1);
+    CHECK(take(reader, 28'000) == 28'000);
   }
   CHECK(loose.content->state() == Content::State::whole);
 }
@@ -260,7 +320,7 @@ TEST_CASE("cache content: what is on the shelf is never dropped, and what comes 
   REQUIRE(loose.content->enter_shelf());
   Content coming(std::nullopt);
   coming.charge_to(loose.account);
-  coming.append("0123456789");
+  coming.append(digits(1'000'000));
   for (auto at = 0s; at < 100s; at += 5s) loose.look(at);
   CHECK(loose.content->state() == Content::State::whole);
   CHECK(coming.state() == Content::State::growing);
