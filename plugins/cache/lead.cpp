@@ -24,9 +24,9 @@ constexpr Duration kGrace = 1s;  // to who comes next for the same, before nobod
 
 constexpr Error kGivenUp{ErrorCode::internal, Side::self, "the request that all waited for was given up"};
 
-/// For those who didn't ask themselves. Its text lives for ever.
+/// For those who didn't ask themselves: it counts for who did. Its text lives for ever.
 Error shared(const Error& error) {
-  return {error.code, error.side, "so it went for the request that all waited for", error.retry};
+  return {error.code, Side::self, "so it went for the request that all waited for", error.retry};
 }
 
 /// RFC 9111 section 4.3.4: a 304 with another validator is about another state.
@@ -259,6 +259,12 @@ Task<> Lead::keep(StoragePolicy::Verdict verdict, const Moment& moment) {
   kept_ = object;
 }
 
+/// Whose fault it is that the response broke off: an endpoint that gave up because nobody read is not to blame.
+Side Lead::whose(const Error& error) const {
+  const Attempt* const attempt = child_->exchange.attempts.last_answered(0);
+  return attempt && !concerns_endpoint(attempt->outcome) ? Side::self : error.side;
+}
+
 /// True when all of it is there, to be kept.
 Task<bool> Lead::pump(Content& content) {
   Body& body = *child_->exchange.response.body;
@@ -267,7 +273,7 @@ Task<bool> Lead::pump(Content& content) {
   for (;;) {
     auto chunk = co_await body.read();
     if (!chunk) {
-      content.fail({chunk.error().code, chunk.error().side, "the response broke off"});
+      content.fail({chunk.error().code, whose(chunk.error()), "the response broke off"});
       co_return false;
     }
     if (chunk->is_end) break;
@@ -310,7 +316,6 @@ Task<bool> Lead::until_read(Content& content) {
 
 /// By its slowest reader. One who takes less than a window in all that time, though others wait, is cut off.
 bool Lead::is_held_up(Content& content, uint64_t backlog, uint64_t window) {
-  if (backlog <= window / 2) held_up_since_.reset();
   if (backlog <= window) return false;
   const bool is_over = held_up_since_ && loop_.now() - *held_up_since_ >= kPatience;
   const bool has_cut = is_over && content.cut_off(window / 2, window);

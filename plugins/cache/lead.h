@@ -42,6 +42,7 @@ class Lead final : DelayListener {
   Task<> ask(Next next);
   Task<> send(Next next, const Exchange::Mark& mark, ObjectPtr validated);
   Task<> keep(StoragePolicy::Verdict verdict, const Moment& moment);
+  Side whose(const Error& error) const;
   Task<bool> pump(Content& content);
   void let_pass(Content& content, uint64_t bytes);
   bool is_held_up(Content& content, uint64_t backlog, uint64_t window);

@@ -83,12 +83,12 @@ Error Breaker::refuse(const Circuit& circuit) {
           RetrySafe::yes};
 }
 
-Result<uint64_t> Breaker::admit(const Circuit& circuit, Time now, Needs needs) {
+Result<uint64_t> Breaker::admit(const Circuit& circuit, Time now, const Asker& asker) {
   Word word = word_.load();
   for (;;) {
     switch (word.state) {
       case State::closed:
-      case State::forced_closed: return ticket_of(word.era, needs);
+      case State::forced_closed: return word.era;
       case State::forced_open: return std::unexpected(refuse(circuit));
       case State::open: {
         if (now < until_.load()) return std::unexpected(refuse(circuit));
@@ -96,22 +96,24 @@ Result<uint64_t> Breaker::admit(const Circuit& circuit, Time now, Needs needs) {
         word = word_.load();
         break;
       }
-      case State::half_open:
-        if (!room(needs).enter(word.era, circuit.settings().half_open_requests, now)) {
-          return std::unexpected(refuse(circuit));
-        }
-        return ticket_of(word.era, needs);
+      case State::half_open: {
+        const auto needs = asker.needs();
+        const auto place = room(needs).enter(word.era, circuit.settings().half_open_requests, asker.client(), now);
+        if (!place) return std::unexpected(refuse(circuit));
+        return ticket_of(word.era, needs, *place);
+      }
     }
   }
 }
 
-bool Breaker::would_admit(const BreakerSettings& settings, Time now, Needs needs) const {
+bool Breaker::would_admit(const BreakerSettings& settings, Time now, const Asker& asker) const {
   const Word word = word_.load(std::memory_order_acquire);
   switch (word.state) {
     case State::closed:
     case State::forced_closed: return true;
     case State::open: return now >= until_.load();
-    case State::half_open: return room(needs).has_place(word.era, settings.half_open_requests, now);
+    case State::half_open:
+      return room(asker.needs()).has_place(word.era, settings.half_open_requests, asker.client(), now);
     case State::forced_open: return false;
   }
   return true;
@@ -126,7 +128,7 @@ bool Breaker::settle(const Circuit& circuit, uint64_t ticket, Verdict verdict, T
   const Word word = word_.load();
   if (word.era != era_of(ticket)) return false;
   if (word.state == State::half_open) {
-    room(needs_of(ticket)).leave(word.era);
+    room(needs_of(ticket)).leave(word.era, place_of(ticket));
     return settle_probe(circuit, word, verdict, now);
   }
   if (word.state != State::closed || verdict == Verdict::neutral || verdict == Verdict::sign_of_life) return false;

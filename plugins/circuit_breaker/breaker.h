@@ -18,7 +18,7 @@ namespace weir::plugins {
 /// atomic word, and its number grows with every change: what began under an older number counts no more and holds no
 /// place. Found again by a reload in its slot, whatever has changed: thresholds, window and peers come with each call,
 /// so that a circuit keeps its state, and one that an operator forced stays forced. Any thread; on the way of a request
-/// no lock is taken but where the state changes.
+/// no lock is taken but where the state changes, or is half-open.
 class Breaker {
  public:
   struct Settings {
@@ -39,8 +39,8 @@ class Breaker {
   std::shared_ptr<Window> window_of(Duration length);
 
   /// A ticket for `settle`, or circuit_open.
-  Result<uint64_t> admit(const Circuit& circuit, Time now, Needs needs = Needs::endpoint);
-  bool would_admit(const BreakerSettings& settings, Time now, Needs needs = Needs::endpoint) const;
+  Result<uint64_t> admit(const Circuit& circuit, Time now, const Asker& asker = {});
+  bool would_admit(const BreakerSettings& settings, Time now, const Asker& asker = {}) const;
   Duration refuses_for(Time now) const;
   /// Frees the ticket's place. Whether it counted as a success.
   bool settle(const Circuit& circuit, uint64_t ticket, Verdict verdict, Time now);
@@ -79,9 +79,13 @@ class Breaker {
   static_assert(std::atomic<Word>::is_always_lock_free);
 
   static Error refuse(const Circuit& circuit);
-  static uint64_t ticket_of(uint32_t era, Needs needs) { return era | uint64_t{needs == Needs::client} << 32; }
+  // A ticket: the era; of a probe, its needs and its place's number, too.
+  static uint64_t ticket_of(uint32_t era, Needs needs, uint32_t place) {
+    return era | uint64_t{needs == Needs::client} << 32 | uint64_t{place} << 33;
+  }
   static uint32_t era_of(uint64_t ticket) { return static_cast<uint32_t>(ticket); }
-  static Needs needs_of(uint64_t ticket) { return ticket >> 32 ? Needs::client : Needs::endpoint; }
+  static Needs needs_of(uint64_t ticket) { return ticket >> 32 & 1 ? Needs::client : Needs::endpoint; }
+  static uint32_t place_of(uint64_t ticket) { return static_cast<uint32_t>(ticket >> 33); }
   const ProbeRoom& room(Needs needs) const { return needs == Needs::client ? clients_probes_ : probes_; }
   ProbeRoom& room(Needs needs) { return needs == Needs::client ? clients_probes_ : probes_; }
   bool settle_probe(const Circuit& circuit, Word seen, Verdict verdict, Time now);

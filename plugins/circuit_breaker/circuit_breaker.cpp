@@ -78,7 +78,7 @@ struct Begin {
 };
 
 /// Whether a failure is the upstream's. A deadline of the client's, or what a queue left of the route's time, says
-/// nothing about endpoints: of each attempt is known whether it had its time, of a wait for the response to another
+/// nothing about endpoints: of each attempt is known whether it had its time. Of a wait for the response to another
 /// request only how long it took.
 bool is_upstreams(const Exchange& exchange, const Begin& begin, Time now) {
   const Error& error = *exchange.failure;
@@ -104,8 +104,8 @@ Finish finish_of(const Exchange& exchange, const Begin& begin, Time now) {
 
 }  // namespace
 
-Result<Gate::Permit> BreakerGate::admit(Time now, Needs needs) {
-  auto ticket = breaker().admit(*circuit_, now, needs);
+Result<Gate::Permit> BreakerGate::admit(Time now, const Asker& asker) {
+  auto ticket = breaker().admit(*circuit_, now, asker);
   if (!ticket) return std::unexpected(ticket.error());
   return Permit(*this, *ticket, breaker().is_probing());
 }
@@ -116,7 +116,7 @@ bool BreakerGate::settle(uint64_t ticket, const Finish& finish) {
 
 Task<> CircuitBreaker::handle(Exchange& exchange, Next next) const {
   const Begin begin{exchange.loop().now(), exchange.attempts.size()};
-  auto permit = gate_->admit(begin.time, needs_of(exchange));
+  auto permit = gate_->admit(begin.time, exchange);
   if (!permit) co_return fail_for(exchange, permit.error(), gate_->refuses_for(begin.time));
   co_await next(exchange);
   permit->report(finish_of(exchange, begin, exchange.loop().now()));
@@ -127,11 +127,12 @@ Task<> CircuitBreaker::handle(Exchange& exchange, Next next) const {
 }
 
 /// An attempt knows whether its endpoint broke the response off, or the client provoked that: it didn't read, kept its
-/// body back, or had a WebSocket. A client that reads for longer than the whole may take has broken nothing.
+/// body back, or had a WebSocket. Without an attempt it is the response to another request, and counts with that one. A
+/// client that reads for longer than the whole may take has broken nothing.
 bool WatchedBody::is_upstreams(const Error& error) const {
   if (error.side != Side::upstream || error.code == ErrorCode::total_timeout) return false;
   const Attempt* const attempt = exchange_.attempts.last_answered(attempts_);
-  return !attempt || concerns_endpoint(attempt->outcome);
+  return attempt && concerns_endpoint(attempt->outcome);
 }
 
 Task<Result<Chunk>> WatchedBody::read() {

@@ -17,9 +17,9 @@ class BreakerGate final : public Gate {
   explicit BreakerGate(std::shared_ptr<const Circuit> circuit, std::shared_ptr<const void> kept = nullptr)
       : circuit_(std::move(circuit)), kept_(std::move(kept)) {}
 
-  Result<Permit> admit(Time now, Needs needs) override;
-  bool would_admit(Time now, Needs needs) const override {
-    return breaker().would_admit(circuit_->settings(), now, needs);
+  Result<Permit> admit(Time now, const Asker& asker) override;
+  bool would_admit(Time now, const Asker& asker) const override {
+    return breaker().would_admit(circuit_->settings(), now, asker);
   }
   Duration refuses_for(Time now) const override { return breaker().refuses_for(now); }
   void recovered(Time now) override { breaker().recovered(now); }

@@ -1,29 +1,67 @@
 #include "plugins/circuit_breaker/probe_room.h"
 
+#include <algorithm>
+
 namespace weir::plugins {
 
-/// The time is written first: nobody is to see a full room with the time of an earlier one.
-bool ProbeRoom::enter(uint32_t era, uint32_t most, Time now) {
-  uint64_t seen = word_.load();
-  for (;;) {
-    if (static_cast<int32_t>(era_of(seen) - era) > 0) return false;
-    uint32_t count = count_of(seen, era);
-    if (count >= most) {
-      if (!is_overdue(now)) return false;
-      count = 0;
-    }
-    if (count + 1 >= most) full_since_ = now;
-    if (word_.compare_exchange_weak(seen, word_of(era, count + 1))) return true;
+std::optional<uint32_t> ProbeRoom::enter(uint32_t era, uint32_t most, uint64_t client, Time now) {
+  const std::lock_guard lock(mutex_);
+  if (static_cast<int32_t>(era - era_) > 0) {
+    era_ = era;
+    probes_.clear();
+    slow_.clear();
+    asked_ = Time::min();
   }
+  end_overdue(now);
+  const bool may_enter = this->may_enter(era, most, client, now);
+  if (std::ranges::find(slow_, client) == slow_.end()) asked_ = now;
+  if (!may_enter) return std::nullopt;
+  numbers_ = (numbers_ + 1) & 0x7fffffff;
+  probes_.push_back({numbers_, client, now});
+  return numbers_;
 }
 
-bool ProbeRoom::has_place(uint32_t era, uint32_t most, Time now) const { return count(era) < most || is_overdue(now); }
+bool ProbeRoom::has_place(uint32_t era, uint32_t most, uint64_t client, Time now) const {
+  const std::lock_guard lock(mutex_);
+  return may_enter(era, most, client, now);
+}
 
-/// None below nothing: the place may have gone to another.
-void ProbeRoom::leave(uint32_t era) {
-  uint64_t seen = word_.load();
-  while (count_of(seen, era) > 0 && !word_.compare_exchange_weak(seen, seen - 1)) {
+bool ProbeRoom::may_enter(uint32_t era, uint32_t most, uint64_t client, Time now) const {
+  if (era != era_) return static_cast<int32_t>(era - era_) > 0;
+  uint32_t taken = 0;
+  uint32_t own = 0;
+  bool is_slow = std::ranges::find(slow_, client) != slow_.end();
+  for (const Probe& probe : probes_) {
+    const bool is_own = client != 0 && probe.client == client;
+    if (is_overdue(probe, now)) {
+      is_slow = is_slow || is_own;
+    } else {
+      ++taken;
+      own += is_own ? 1 : 0;
+    }
   }
+  if (taken >= most || own >= most - taken) return false;
+  return !is_slow || now - asked_ >= patience_;
+}
+
+void ProbeRoom::end_overdue(Time now) {
+  std::erase_if(probes_, [&](const Probe& probe) {
+    if (!is_overdue(probe, now)) return false;
+    if (probe.client != 0 && slow_.size() < kMostSlow && std::ranges::find(slow_, probe.client) == slow_.end())
+      slow_.push_back(probe.client);
+    return true;
+  });
+}
+
+/// One that lost its place has none to leave.
+void ProbeRoom::leave(uint32_t era, uint32_t number) {
+  const std::lock_guard lock(mutex_);
+  if (era == era_) std::erase_if(probes_, [&](const Probe& probe) { return probe.number == number; });
+}
+
+uint32_t ProbeRoom::count(uint32_t era) const {
+  const std::lock_guard lock(mutex_);
+  return era == era_ ? static_cast<uint32_t>(probes_.size()) : 0;
 }
 
 }  // namespace weir::plugins

@@ -1,36 +1,48 @@
 #pragma once
 
-#include <atomic>
 #include <cstdint>
+#include <mutex>
+#include <optional>
+#include <vector>
 
 #include "base/units.h"
 
 namespace weir::plugins {
 
-/// The places of probes under way, of one era of a circuit. Who holds them all for too long loses them to others: a
-/// result that never comes keeps no circuit from closing. Any thread.
+/// The places of probes under way, of one era of a circuit. A result that never comes keeps no circuit from closing: a
+/// probe that takes longer than the room's patience loses its place to others. So does no client: each may have fewer
+/// places than are free, and one whose probe lost its place gets another only when nobody else has asked for as long.
+/// Any thread.
 class ProbeRoom {
  public:
-  /// `patience`: how long the room may be full.
   explicit ProbeRoom(Duration patience) : patience_(patience) {}
 
-  /// Takes one of `most` places; false when there is none, or when `era` is over.
-  bool enter(uint32_t era, uint32_t most, Time now);
-  bool has_place(uint32_t era, uint32_t most, Time now) const;
-  void leave(uint32_t era);
-  uint32_t count(uint32_t era) const { return count_of(word_.load(std::memory_order_relaxed), era); }
+  /// Takes one of `most` places for a client (0: it isn't known), and gives the place a number, which fits 31 bits.
+  /// Nothing when there is none, or when `era` is over.
+  std::optional<uint32_t> enter(uint32_t era, uint32_t most, uint64_t client, Time now);
+  bool has_place(uint32_t era, uint32_t most, uint64_t client, Time now) const;
+  void leave(uint32_t era, uint32_t number);
+  uint32_t count(uint32_t era) const;
 
  private:
-  static uint32_t era_of(uint64_t word) { return static_cast<uint32_t>(word >> 32); }
-  static uint32_t count_of(uint64_t word, uint32_t era) {
-    return era_of(word) == era ? static_cast<uint32_t>(word) : 0;
-  }
-  static uint64_t word_of(uint32_t era, uint32_t count) { return uint64_t{era} << 32 | count; }
-  bool is_overdue(Time now) const { return now - full_since_.load() >= patience_; }
+  struct Probe {
+    uint32_t number;
+    uint64_t client;
+    Time since;
+  };
+  static constexpr size_t kMostSlow = 64;
+
+  bool is_overdue(const Probe& probe, Time now) const { return now - probe.since >= patience_; }
+  bool may_enter(uint32_t era, uint32_t most, uint64_t client, Time now) const;
+  void end_overdue(Time now);
 
   const Duration patience_;
-  std::atomic<uint64_t> word_{0};  // the era and its probes
-  std::atomic<Time> full_since_{};
+  mutable std::mutex mutex_;  // guards what follows
+  uint32_t era_ = 0;
+  uint32_t numbers_ = 0;
+  Time asked_ = Time::min();  // when the last client came that isn't slow
+  std::vector<Probe> probes_;
+  std::vector<uint64_t> slow_;  // clients whose probes lost their places
 };
 
 }  // namespace weir::plugins

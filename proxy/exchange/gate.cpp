@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <charconv>
 
+#include "base/hash.h"
+#include "exchange/client_networks.h"
 #include "exchange/exchange.h"
 #include "exchange/grpc_call.h"
 
@@ -12,6 +14,11 @@ Needs needs_of(const Exchange& exchange) {
   const bool has_body = exchange.request_body && !exchange.request_body->size().is_empty();
   const bool is_waited_for = has_body || !exchange.request.protocol.empty() || heeds_grpc_timeout(exchange);
   return is_waited_for ? Needs::client : Needs::endpoint;
+}
+
+uint64_t Asker::client() const {
+  if (!exchange_) return client_;
+  return std::max<uint64_t>(1, hash(network_of(exchange_->client.ip, exchange_->arena())));
 }
 
 void fail_for(Exchange& exchange, const Error& error, Duration wait) {

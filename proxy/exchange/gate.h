@@ -24,6 +24,23 @@ struct Finish {
 enum class Needs : uint8_t { endpoint, client };
 Needs needs_of(const Exchange& exchange);
 
+/// Who asks a Gate for leave. What it is made of is looked at only where it matters: by a half-open circuit.
+class Asker {
+ public:
+  Asker(Exchange& exchange) : exchange_(&exchange) {}
+  /// `client`: 0 = of no client.
+  Asker(Needs needs = Needs::endpoint, uint64_t client = 0) : needs_(needs), client_(client) {}
+
+  Needs needs() const { return exchange_ ? needs_of(*exchange_) : needs_; }
+  /// A number of the client's network, never 0.
+  uint64_t client() const;
+
+ private:
+  Exchange* exchange_ = nullptr;
+  Needs needs_ = Needs::endpoint;
+  uint64_t client_ = 0;
+};
+
 /// Decides whether an attempt may go to an upstream or an endpoint: a circuit breaker. Shared by all workers,
 /// so thread-safe.
 class Gate {
@@ -72,9 +89,9 @@ class Gate {
   };
 
   /// A permit, or the refusal (circuit_open, safe to send elsewhere).
-  virtual Result<Permit> admit(Time now, Needs needs) = 0;
+  virtual Result<Permit> admit(Time now, const Asker& asker) = 0;
   /// Whether it would just now, without asking for a permit: for balancers that look elsewhere.
-  virtual bool would_admit(Time now, Needs needs) const = 0;
+  virtual bool would_admit(Time now, const Asker& asker) const = 0;
   /// While it refuses: for how long still, as far as is known.
   virtual Duration refuses_for(Time now) const = 0;
   /// The endpoint is known to be well again: what was counted before says nothing about it.

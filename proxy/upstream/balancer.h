@@ -21,7 +21,7 @@ struct Pick {
   const Attempts* tried = nullptr;          // endpoints to leave out
   bool is_only_untried = false;             // when no other is left, too
   bool is_probe = false;                    // of a half-open circuit: healthy endpoints alone, if there are any
-  Needs needs = Needs::endpoint;            // of a half-open circuit
+  Asker asker{};                            // of a half-open circuit
   const EndpointState* promised = nullptr;  // a place there is kept for it
   bool heeds_pauses = true;                 // leave out endpoints to which no connection can be made
   const SlowStart* slow_start = nullptr;
@@ -30,7 +30,7 @@ struct Pick {
   /// May the request go there, now or when there is a place?
   bool is_eligible(const Endpoint& endpoint) const {
     return endpoint.state->health.load(std::memory_order_relaxed) <= worst &&
-           !(heeds_pauses && endpoint.state->backoff.is_paused(now)) && endpoint.is_open_to_requests(now, needs) &&
+           !(heeds_pauses && endpoint.state->backoff.is_paused(now)) && endpoint.is_open_to_requests(now, asker) &&
            !was_tried(endpoint);
   }
   /// May it go there now?

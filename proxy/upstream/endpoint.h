@@ -78,7 +78,7 @@ struct Endpoint {
     const uint32_t active = state->active.load();  // before `promised`, which grows before this shrinks
     return active + state->promised.load() - own >= most;
   }
-  bool is_open_to_requests(Time now, Needs needs) const { return !gate || gate->would_admit(now, needs); }
+  bool is_open_to_requests(Time now, const Asker& asker) const { return !gate || gate->would_admit(now, asker); }
 };
 
 /// One request in flight on one endpoint. Destroyed, it frees the place and calls whoever waits for one. The

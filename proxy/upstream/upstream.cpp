@@ -42,7 +42,7 @@ bool occupy(const Endpoint& endpoint, uint32_t own) {
 /// A permit, if there is a gate that wants one.
 Result<Gate::Permit> ask(Gate* gate, const Pick& pick) {
   if (!gate) return Gate::Permit();
-  return gate->admit(pick.now, pick.needs);
+  return gate->admit(pick.now, pick.asker);
 }
 
 /// What an answer would say without gRPC, which tells a call's failure in a 200, in its head when there are no messages
@@ -59,8 +59,8 @@ uint16_t meant_status(const http::ResponseHead& head) {
 /// there are none.
 Error refusal_of(const EndpointSet& set, const Pick& pick) {
   for (const Endpoint& endpoint : set.all()) {
-    if (!set.reaches(endpoint) || endpoint.is_open_to_requests(pick.now, pick.needs)) continue;
-    if (const auto permit = endpoint.gate->admit(pick.now, pick.needs); !permit) return permit.error();
+    if (!set.reaches(endpoint) || endpoint.is_open_to_requests(pick.now, pick.asker)) continue;
+    if (const auto permit = endpoint.gate->admit(pick.now, pick.asker); !permit) return permit.error();
   }
   if (set.all().empty() && !set.unresolved().empty())
     return {ErrorCode::dns_error, Side::self, "no name of the upstream's endpoints is resolved", RetrySafe::yes};
@@ -136,7 +136,7 @@ std::shared_ptr<const EndpointSet> Upstream::current(unsigned worker) const {
 
 Pick Upstream::pick_for(Exchange& exchange, Candidates among) const {
   Pick pick{state_->turn, thread_random(), exchange.loop().now()};
-  pick.needs = needs_of(exchange);
+  pick.asker = exchange;
   if (!exchange.attempts.empty()) pick.tried = &exchange.attempts;
   pick.is_only_untried = among == Candidates::untried || exchange.destination.is_only_untried;
   if (settings_.slow_start.window > Duration::zero()) pick.slow_start = &settings_.slow_start;
@@ -192,14 +192,14 @@ std::optional<Result<EndpointLease>> Upstream::try_acquire(Exchange& exchange, C
 }
 
 /// When a pause or an open circuit of one of the endpoints ends, of which nobody tells.
-Time Upstream::next_change(Time now, Needs needs) const {
+Time Upstream::next_change(Time now, const Asker& asker) const {
   constexpr Duration kLeast = std::chrono::milliseconds(1);
   Time next = Time::max();
   const auto set = endpoints();
   for (const Endpoint& endpoint : set->all()) {
     const auto& backoff = endpoint.state->backoff;
     if (backoff.is_paused(now)) next = std::min(next, backoff.until());
-    if (!endpoint.is_open_to_requests(now, needs))
+    if (!endpoint.is_open_to_requests(now, asker))
       next = std::min(next, now + std::max(kLeast, endpoint.gate->refuses_for(now)));
   }
   return next;
@@ -219,7 +219,7 @@ Task<Result<EndpointLease>> Upstream::acquire(Exchange& exchange, Candidates amo
     co_return weir::fail(ErrorCode::overflow, Side::self, "too many requests wait for an endpoint", RetrySafe::yes);
   const Time deadline = std::min(exchange.attempt_deadline(), exchange.loop().now() + settings_.queue.timeout);
   for (;;) {
-    const Time change = next_change(exchange.loop().now(), needs_of(exchange));
+    const Time change = next_change(exchange.loop().now(), exchange);
     if (co_await place->turn(std::min(deadline, change))) {
       auto lease = take(exchange, among, place->promised());
       if (!lease) {

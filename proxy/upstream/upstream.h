@@ -85,7 +85,7 @@ class Upstream {
   /// `promised`: an endpoint that keeps a place for this request, or null.
   std::optional<Result<EndpointLease>> take(Exchange& exchange, Candidates among,
                                             const EndpointState* promised = nullptr) const;
-  Time next_change(Time now, Needs needs) const;
+  Time next_change(Time now, const Asker& asker) const;
 
   std::string name_;
   uint32_t index_;

@@ -145,6 +145,41 @@ TEST_CASE("breaker: probes that have no result for long lose their places, and s
   }
 }
 
+TEST_CASE("breaker: a client whose probes have no result keeps none of another's from closing it") {
+  CircuitBench bench;
+  bench.trip();
+  bench.wait_for_probes();
+  const auto admit = [&](uint64_t client) {
+    return bench.breaker.admit(bench.circuit(), bench.now, {Needs::endpoint, client});
+  };
+  int admitted = 0;
+  for (int i = 0; i < 50; ++i) admitted += admit(1).has_value();
+  CHECK(admitted == 2);  // of 3 places
+  CHECK(admit(2));
+  bench.now += 4s;
+  CHECK_FALSE(admit(3));
+  bench.now += 1s;
+  CHECK_FALSE(admit(1));
+  for (uint64_t client = 3; client < 6; ++client) {
+    const auto probe = admit(client);
+    REQUIRE(probe);
+    bench.settle(*probe, Verdict::success);
+  }
+  CHECK(bench.state() == State::closed);
+}
+
+TEST_CASE("breaker: a client whose probes have no result probes on when nobody else does") {
+  CircuitBench bench;
+  bench.trip();
+  bench.wait_for_probes();
+  const auto admit = [&] { return bench.breaker.admit(bench.circuit(), bench.now, {Needs::endpoint, 1}); };
+  CHECK(admit());
+  bench.now += 5s;
+  const auto probe = admit();
+  REQUIRE(probe);
+  bench.settle(*probe, Verdict::success);
+}
+
 TEST_CASE("breaker: probes in a row close it, and it forgets") {
   CircuitBench bench;
   bench.trip();

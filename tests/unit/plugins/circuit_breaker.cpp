@@ -27,6 +27,8 @@ struct Backend : Origin {
   Task<> handle(Exchange& exchange) const override {
     ++requests;
     if (attempt) exchange.attempts.add(*attempt);
+    else if (broken && has_attempt)
+      exchange.attempts.add({.answered = exchange.loop().now(), .outcome = Outcome::answered});
     if (failure) {
       exchange.fail(*failure);
     } else {
@@ -39,6 +41,7 @@ struct Backend : Origin {
   uint16_t status = 200;
   std::optional<Error> failure;
   std::optional<Attempt> attempt;
+  bool has_attempt = true;
   mutable int requests = 0;
 };
 
@@ -175,6 +178,14 @@ TEST_CASE("circuit_breaker: an answer whose client reads too slowly, or goes, br
     for (int i = 0; i < 4; ++i) CHECK_FALSE(bench.receive());
   }
   CHECK(bench.send() == 200);
+  CHECK(bench.list().find(R"("failed": 0)") != std::string::npos);
+}
+
+TEST_CASE("circuit_breaker: the answer to another request that breaks off counts with that one") {
+  Bench bench;
+  bench.backend->broken = Error{ErrorCode::incomplete_response, Side::upstream, ""};
+  bench.backend->has_attempt = false;
+  for (int i = 0; i < 10; ++i) CHECK_FALSE(bench.receive());
   CHECK(bench.list().find(R"("failed": 0)") != std::string::npos);
 }
 

@@ -12,13 +12,13 @@ namespace weir::upstream {
 
 /// A gate in the test's hand, that remembers what it was told.
 struct StubGate : Gate {
-  Result<Permit> admit(Time, Needs) override {
+  Result<Permit> admit(Time, const Asker&) override {
     ++asked;
     if (is_open) return weir::fail(ErrorCode::circuit_open, Side::self, "open", RetrySafe::yes);
     ++out;
     return Permit(*this, 0, is_probing);
   }
-  bool would_admit(Time, Needs) const override { return !is_open; }
+  bool would_admit(Time, const Asker&) const override { return !is_open; }
   Duration refuses_for(Time) const override { return wait; }
   bool settle(uint64_t, const Finish& finish) override {
     --out;
