@@ -3,6 +3,7 @@
 #include "async/event.h"
 #include "async/sleep.h"
 #include "exchange/child.h"
+#include "exchange/client_networks.h"
 
 // The first run is the exchange itself, so that a request that isn't hedged costs next to nothing; the second is a fork
 // of it, made when the time has come.
@@ -91,7 +92,7 @@ Task<> Hedge::race(Exchange& exchange, Next next, Duration delay) const {
   auto alarm = wake(exchange, delay, over);
   alarm.start();
   while (!first.is_done() && !alarm.is_done()) co_await over.wait();
-  std::optional<Budget::Place> leave;
+  FairShare::Place leave;
   Exchange::ChildPtr child = first.is_done() ? nullptr : second(exchange, mark, leave);
   if (!child) {
     while (!first.is_done()) co_await over.wait();
@@ -106,7 +107,7 @@ Task<> Hedge::race(Exchange& exchange, Next next, Duration delay) const {
   const auto first_answers = [&] { return first.is_done() && is_acceptable(exchange); };
   const auto other_answers = [&] { return other.is_done() && is_acceptable(child->exchange); };
   while (!first_answers() && !other_answers() && !(first.is_done() && other.is_done())) {
-    if (other.is_done()) leave.reset();
+    if (other.is_done()) leave.leave();
     co_await over.wait();
   }
   if (first_answers() || !other_answers()) {
@@ -124,13 +125,12 @@ Task<> Hedge::race(Exchange& exchange, Next next, Duration delay) const {
 }
 
 /// A fork that goes to another endpoint; null when it may not, or can't.
-Exchange::ChildPtr Hedge::second(Exchange& exchange, const Exchange::Mark& mark,
-                                 std::optional<Budget::Place>& leave) const {
+Exchange::ChildPtr Hedge::second(Exchange& exchange, const Exchange::Mark& mark, FairShare::Place& leave) const {
   if (!exchange.is_whole(mark)) {  // before the budget: a client that holds its body back holds no place
     counter("body").add();
     return nullptr;
   }
-  leave = budget_->spend(exchange.loop().now());
+  leave = budget_->spend(exchange.loop().now(), network_of(exchange.client.ip, exchange.arena()));
   if (!leave) {
     counter("budget").add();
     return nullptr;

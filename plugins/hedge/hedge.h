@@ -35,7 +35,7 @@ class Hedge : public Filter {
   class Count;
   std::optional<Duration> delay() const;
   Task<> race(Exchange& exchange, Next next, Duration delay) const;
-  Exchange::ChildPtr second(Exchange& exchange, const Exchange::Mark& mark, std::optional<Budget::Place>& leave) const;
+  Exchange::ChildPtr second(Exchange& exchange, const Exchange::Mark& mark, FairShare::Place& leave) const;
   SharedCount& counter(const char* outcome) const;
 
   const HedgeSettings settings_;

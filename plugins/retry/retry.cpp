@@ -1,6 +1,7 @@
 #include "plugins/retry/retry.h"
 
 #include "async/sleep.h"
+#include "exchange/client_networks.h"
 #include "exchange/decisions.h"
 #include "plugins/retry/repeat.h"
 
@@ -9,7 +10,7 @@ namespace weir::plugins {
 /// One retry, from when it is decided; counted when it is over, however it ends.
 class Retry::Outcome {
  public:
-  Outcome(const Retry& retry, std::string_view upstream, std::optional<Budget::Place> place)
+  Outcome(const Retry& retry, std::string_view upstream, FairShare::Place place)
       : retry_(retry), upstream_(upstream), place_(std::move(place)) {
     retry_.under_way_.add();
   }
@@ -26,8 +27,8 @@ class Retry::Outcome {
 
  private:
   const Retry& retry_;
-  std::string_view upstream_;           // of the configuration
-  std::optional<Budget::Place> place_;  // in the budget; a retry of what has not been sent needs none
+  std::string_view upstream_;  // of the configuration
+  FairShare::Place place_;     // in the budget; a retry of what has not been sent needs none
   const char* word_ = "abandoned";
 };
 
@@ -64,13 +65,13 @@ Task<> Retry::handle(Exchange& exchange, Next next) const {
     const auto delay = delay_before(exchange, tried);
     if (!delay) co_return refuse(exchange, delay.error());
     if (!exchange.can_rewind(mark)) co_return refuse(exchange, Refusal::body);
-    std::optional<Budget::Place> leave;
+    FairShare::Place leave;
     if (!found_no_connection(exchange, attempts)) {
-      leave = budget_->spend(loop.now());
+      leave = budget_->spend(loop.now(), network_of(exchange.client.ip, exchange.arena()));
       if (!leave) co_return refuse(exchange, Refusal::budget);
     }
     // The client decides how long a try waits for the rest of its body: such a try counts in the window only.
-    if (!exchange.is_whole(mark)) leave.reset();
+    if (!exchange.is_whole(mark)) leave.leave();
     const auto status = exchange.response.head.status;
     (void)exchange.rewind(mark);
     decisions::retry(exchange, tried, *delay, status);

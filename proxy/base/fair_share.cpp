@@ -25,6 +25,14 @@ FairShare::Place FairShare::enter(std::string_view key, int64_t places) {
   return place;
 }
 
+FairShare::Place FairShare::enter_or_beside(std::string_view key, int64_t places, int64_t beside) {
+  const int64_t taken = taken_.fetch_add(1, std::memory_order_relaxed);
+  Place place(*this, 0);
+  const bool has_none = add(place.cells_[place.size_++] = cells_of(key)) == 0;
+  if (taken >= places + (has_none ? beside : 0)) place.leave();
+  return place;
+}
+
 FairShare::Cells FairShare::cells_of(std::string_view key) const {
   const uint64_t print = hash(key, seed_);
   return {static_cast<uint16_t>(print % kCells), static_cast<uint16_t>((print >> 32) % kCells)};

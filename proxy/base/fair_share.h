@@ -57,6 +57,9 @@ class FairShare {
 
   /// A place for `key` in a room of `places`, which may differ from call to call; none when the key has its share.
   Place enter(std::string_view key, int64_t places);
+  /// A place for `key` while fewer than `places` are taken, whoever has them; and, for a key that has none, `beside`
+  /// more.
+  Place enter_or_beside(std::string_view key, int64_t places, int64_t beside);
   /// Places that are taken.
   int64_t taken() const { return taken_.load(std::memory_order_relaxed); }
 

@@ -1,6 +1,7 @@
 #include "exchange/budget.h"
 
 #include <algorithm>
+#include <cmath>
 
 namespace weir {
 
@@ -20,17 +21,18 @@ Budget::Place Budget::enter(Time now) {
   return Place(requests_);
 }
 
-std::optional<Budget::Place> Budget::spend(Time now) {
-  const int64_t others = extras_.fetch_add(1, std::memory_order_relaxed);
-  Place place(extras_);
+FairShare::Place Budget::spend(Time now, std::string_view client) {
+  constexpr int64_t kBeside = 8;
   const double share = settings_.ratio.value * static_cast<double>(requests_.load(std::memory_order_relaxed));
-  if (static_cast<double>(others) >= std::max<double>(settings_.concurrent, share)) return std::nullopt;
+  const auto most = static_cast<int64_t>(std::ceil(std::max<double>(settings_.concurrent, share)));
+  auto place = extras_.enter_or_beside(client, most, kBeside);
+  if (!place) return place;
   const int64_t number = number_of(now);
   Period& current = period(number);
   current.extras.fetch_add(1, std::memory_order_relaxed);
   if (allows_in_window(number)) return place;
   current.extras.fetch_sub(1, std::memory_order_relaxed);
-  return std::nullopt;
+  return {};
 }
 
 /// With the one that asks counted already.

@@ -3,9 +3,10 @@
 #include <array>
 #include <atomic>
 #include <cstdint>
-#include <optional>
+#include <string_view>
 #include <utility>
 
+#include "base/fair_share.h"
 #include "base/units.h"
 
 namespace weir {
@@ -46,10 +47,11 @@ class Budget {
 
   /// A client's request begins.
   Place enter(Time now);
-  /// Leave for one more, held from when it is decided until it is over; or nothing.
-  std::optional<Place> spend(Time now);
+  /// Leave for one more, for a client, held from when it is decided until it is over; none when there is none. When the
+  /// places are taken, a few clients that have none of them get one beside.
+  FairShare::Place spend(Time now, std::string_view client);
 
-  int64_t extras() const { return extras_.load(std::memory_order_relaxed); }
+  int64_t extras() const { return extras_.taken(); }
 
  private:
   static constexpr int64_t kPeriods = 10;  // of which a window is made
@@ -64,7 +66,7 @@ class Budget {
 
   const Settings settings_;
   alignas(64) std::atomic<int64_t> requests_{0};  // under way
-  alignas(64) std::atomic<int64_t> extras_{0};
+  FairShare extras_;
   std::array<Period, kPeriods> periods_;
 };
 

@@ -21,14 +21,14 @@ struct Bench {
   /// How many of `wanted` extras may go, one after the other.
   int spend_one_by_one(int wanted) {
     int spent = 0;
-    for (int i = 0; i < wanted; ++i) spent += budget.spend(clock.now()).has_value();
+    for (int i = 0; i < wanted; ++i) spent += budget.spend(clock.now(), "client") ? 1 : 0;
     return spent;
   }
   /// How many of `wanted` may go at once.
   int spend_at_once(int wanted) {
-    std::vector<Budget::Place> places;
+    std::vector<FairShare::Place> places;
     for (int i = 0; i < wanted; ++i) {
-      if (auto place = budget.spend(clock.now())) places.push_back(std::move(*place));
+      if (auto place = budget.spend(clock.now(), "client")) places.push_back(std::move(place));
     }
     return static_cast<int>(places.size());
   }
@@ -43,6 +43,17 @@ TEST_CASE("budget: without much traffic a few extras may go, and no more") {
   Bench bench({.ratio = {0.2}, .min = 10});
   bench.serve(10);
   CHECK(bench.spend_one_by_one(100) == 12);
+}
+
+TEST_CASE("budget: a client that holds all places keeps no other from one") {
+  Bench bench({.min = 100, .concurrent = 2});
+  std::vector<FairShare::Place> places;
+  for (int i = 0; i < 5; ++i) places.push_back(bench.budget.spend(bench.clock.now(), "greedy"));
+  CHECK(bench.budget.extras() == 2);
+  const auto other = bench.budget.spend(bench.clock.now(), "other");
+  CHECK(other);
+  CHECK_FALSE(bench.budget.spend(bench.clock.now(), "other"));
+  CHECK_FALSE(bench.budget.spend(bench.clock.now(), "greedy"));
 }
 
 TEST_CASE("budget: with much traffic it is a share of it") {
