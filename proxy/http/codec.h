@@ -57,6 +57,8 @@ class CodecEvents {
   virtual void on_unblocked(StreamId) {}
   /// The peer answered a `ping`.
   virtual void on_pong() {}
+  /// What the peer takes of all streams together is used up, until `Codec::is_window_closed` is false again.
+  virtual void on_window_closed() {}
 };
 
 /// HTTP on the wire, either version, either side; does no I/O. Bytes in, events out; calls in, bytes out (to
@@ -107,6 +109,8 @@ class Codec {
   /// The largest head or trailers that the peer takes, in bytes as `list_size` counts; SIZE_MAX: it has named no bound.
   /// A peer may end the connection, with all its streams, for a larger one (h2).
   virtual size_t head_limit() const { return SIZE_MAX; }
+  /// The peer takes no bytes of any body now (h2).
+  virtual bool is_window_closed() const { return false; }
   /// Gives the stream up: RST_STREAM, or on h1 a connection that can't be used again. A stream that the codec has
   /// closed is left alone. A server whose response has left sends NO_ERROR, whatever `code` is (RFC 9113 section 8.1).
   virtual void reset(StreamId stream, ErrorCode code) = 0;

@@ -86,6 +86,7 @@ class H2Codec final : public Codec {
   bool is_receiving() const override;
   size_t capacity() const override;
   size_t head_limit() const override;
+  bool is_window_closed() const override;
   bool can_tunnel() const override;
   void rest() override;
 

@@ -138,14 +138,18 @@ uint64_t H2Codec::window_end(StreamId id) const {
   const Stream* const stream = is_holding(id) ? find_open(id) : nullptr;
   if (!stream) return UINT64_MAX;
   if (nghttp2_session_get_stream_remote_window_size(session_, static_cast<int32_t>(id)) <= 0) return stream->data_end;
-  return nghttp2_session_get_remote_window_size(session_) <= 0 ? data_end_ : UINT64_MAX;
+  return is_window_closed() ? data_end_ : UINT64_MAX;
 }
+
+bool H2Codec::is_window_closed() const { return nghttp2_session_get_remote_window_size(session_) <= 0; }
 
 /// One DATA frame: its head, and `bytes` of what is held, by reference.
 void H2Codec::write_data(Stream& stream, std::string_view frame_head, size_t bytes) {
   output_.append(frame_head);
   guard_.has_moved(bytes);
   stream.data_end = data_end_ = output_.consumed() + output_.bytes() + bytes;
+  const bool is_last = nghttp2_session_get_remote_window_size(session_) <= static_cast<int32_t>(bytes);
+  if (is_last && bytes > 0) events_.on_window_closed();
   if (bytes == 0) return;
   held_ -= bytes;
   while (bytes > 0) {

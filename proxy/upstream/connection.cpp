@@ -23,8 +23,9 @@ constexpr http::H2Limits kH2Limits{.stream_window = Connection::kStreamWindow,
                                    .connection_window = INT32_MAX};
 
 constexpr size_t kHeadRead = 8 * 1024;
-constexpr size_t kSmallHead = 8 * 1024;                    // the least that endpoints take (Netty)
-constexpr size_t kAnyHead = 1024 * 1024;                   // larger than a request's head may be
+constexpr size_t kSmallHead = 8 * 1024;   // the least that endpoints take (Netty)
+constexpr size_t kAnyHead = 1024 * 1024;  // larger than a request's head may be
+constexpr Duration kClogged = std::chrono::milliseconds(500);
 constexpr uint32_t kMostResets = 64;                       // within that time, of those that servers allow
 constexpr Duration kResetTime = std::chrono::seconds(30);  // as long as Netty counts
 constexpr size_t kWorthSplicing = 16 * 1024;               // of a large answer, what is left of it
@@ -69,7 +70,7 @@ void Connection::start(http::Version version) {
 }
 
 size_t Connection::capacity() const {
-  if (is_closed_ || wire_.is_broken() || !is_trusted()) return 0;
+  if (is_closed_ || wire_.is_broken() || !is_trusted() || is_clogged()) return 0;
   const size_t capacity = codec_->capacity();
   if (has_heard_ || !codec_->is_multiplexed()) return capacity;
   return is_unused() ? std::min<size_t>(capacity, 1) : 0;
@@ -80,6 +81,10 @@ void Connection::lend(ResponseBody& response) {
   responses_.push_back(response);
   ++requests_;
   idle_alarm_.stop();
+}
+
+bool Connection::is_clogged() const {
+  return window_closed_since_ != Time::max() && worker_.loop.now() - window_closed_since_ >= kClogged;
 }
 
 bool Connection::takes(const http::RequestHead& head) const {
@@ -292,6 +297,7 @@ void Connection::feed(Slice bytes) {
     bytes.remove_prefix(*used);
   }
   if (!codec_->is_multiplexed()) return;
+  if (window_closed_since_ != Time::max() && !codec_->is_window_closed()) window_closed_since_ = Time::max();
   wire_.send_soon();  // acknowledgements, windows
   if (!has_heard_) has_spoken();
   if (!codec_->is_reusable() && is_unused()) expired();

@@ -63,6 +63,8 @@ class Connection final : public ListNode, public http::CodecEvents {
   void give_back(ResponseBody& response, bool whole);
   /// Whether the endpoint takes a head of this size. Before it has said so, small ones are taken to be.
   bool takes(const http::RequestHead& head) const;
+  /// The endpoint has taken nothing of any upload for a while, since one or more requests aren't read there.
+  bool is_clogged() const;
   /// The request is on its way, under the id of its stream.
   void asked(ResponseBody& response);
   /// So many bytes of the answer were taken: room for more.
@@ -126,6 +128,7 @@ class Connection final : public ListNode, public http::CodecEvents {
   void on_data(http::StreamId stream, Slice data) override;
   void on_end(http::StreamId stream, http::Headers* trailers) override;
   void on_reset(http::StreamId stream, Error error) override;
+  void on_window_closed() override { window_closed_since_ = worker_.loop.now(); }
   void on_pong() override { liveness_->answered(); }
 
   WorkerContext& worker_;
@@ -143,6 +146,7 @@ class Connection final : public ListNode, public http::CodecEvents {
   uint32_t listeners_ = 0;
   uint32_t resets_ = 0;  // that we have sent since
   Time resets_since_{};
+  Time window_closed_since_ = Time::max();
   bool is_closed_ = false;
   bool is_tied_ = false;
   bool has_heard_ = false;

@@ -124,8 +124,10 @@ Task<> ResponseBody::upload() {
   if (result) {
     await_head();
   } else if (!connection_->wire().is_broken()) {
-    // An endpoint whose response isn't read may take no more of the request.
-    const bool is_endpoints = result.error().side == Side::upstream && !is_reader_behind();
+    // An endpoint whose response isn't read, or that is busy with the upload of another client on this connection, may
+    // take no more of the request.
+    const bool is_clogged = connection_->is_clogged() || is_reader_behind();
+    const bool is_endpoints = result.error().side == Side::upstream && !is_clogged;
     fail(result.error(), is_endpoints ? Turn::endpoint : Turn::client);
   } else if (!has_head_) {
     arm(timeouts.response);  // its answer, or its end, may be on the way (RFC 9112 section 9.5)
