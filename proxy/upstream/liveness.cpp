@@ -35,12 +35,17 @@ void Liveness::answered() {
 
 void Liveness::doubt(Time since, Waited waited) {
   const Time now = loop_.now();
-  if (state_ == State::doubtful || now - last_heard_ < (now - since) / 2) return;
+  if (now - last_heard_ < (now - since) / 2) return;
+  if (state_ == State::doubtful) {
+    may_break_ = may_break_ || waited == Waited::until_timeout;
+    return;
+  }
   if (state_ != State::pinged) {
     if (doubts_left_ == 0) return waited == Waited::until_timeout ? distrust() : void();
     --doubts_left_;
     ping();
   }
+  may_break_ = waited == Waited::until_timeout || state_ == State::pinged;
   state_ = State::doubtful;
 }
 
@@ -75,6 +80,7 @@ void Liveness::expired() {
     case State::overdue:
       ping();
       state_ = State::doubtful;
+      may_break_ = true;
       return;
     case State::pinged:
     case State::doubtful: return await_answer();
@@ -85,6 +91,7 @@ void Liveness::expired() {
 void Liveness::await_answer() {
   const Time until = std::max(pinged_at_, last_heard_) + settings_.timeout;
   if (loop_.now() < until) return alarm_.start_at(until);
+  if (state_ == State::doubtful && !may_break_) return distrust();
   connection_.fell_silent();
 }
 

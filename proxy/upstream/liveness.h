@@ -17,7 +17,8 @@ struct PingSettings {
 /// without a response on a silent connection is followed by a PING (RFC 9113 section 6.7); the connection gets no new
 /// streams until the answer arrives, and breaks when nothing arrives within `timeout`. Clients may provoke such
 /// silence, and gRPC servers close connections that PING often between responses: two PINGs out of doubt until the
-/// endpoint sends a part of a response. One thread.
+/// endpoint sends a part of a response. Without an answer, the connection breaks if the endpoint had let a timeout
+/// pass; if only a client had left, it merely gets no new streams until a byte arrives. One thread.
 class Liveness {
  public:
   /// Begins when the connection is established. Both references outlive it.
@@ -68,6 +69,7 @@ class Liveness {
 
   State state_ = State::opening;
   uint8_t doubts_left_ = kDoubts;  // PINGs
+  bool may_break_ = false;         // in doubt: for want of an answer
   Time last_heard_;
   Time asked_since_{};
   Time pinged_at_{};

@@ -210,6 +210,28 @@ TEST_CASE("liveness: a client that leaves is a reason for a PING if it has waite
   CHECK(peer.gets("PING, RST_STREAM 1 CANCEL"));
 }
 
+TEST_CASE("liveness: a PING for a client that left, without an answer, cuts off nobody") {
+  LiveBench bench;
+  Request patient(bench);
+  patient.start();
+  Endpoint2 peer(bench);
+  peer.open();
+  auto hasty = std::make_unique<Request>(bench);
+  hasty->start();
+  bench.advance(3s);
+  hasty.reset();
+  CHECK(peer.gets("HEADERS 1 END, HEADERS 3 END, PING, RST_STREAM 3 CANCEL"));
+  bench.advance(4s);
+  CHECK_FALSE(peer.peer.has_ended());
+  Request late(bench);
+  late.start();
+  Endpoint2 other(bench);
+  other.open();
+  CHECK(other.gets("HEADERS 1 END"));
+  peer.respond(1);
+  CHECK(patient.status() == 200);
+}
+
 TEST_CASE(
     "liveness: until a response comes there are two PINGs out of doubt; a timeout keeps requests away without one") {
   LiveBench bench;
