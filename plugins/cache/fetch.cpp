@@ -1,3 +1,4 @@
+#include "exchange/client_networks.h"
 #include "exchange/degraded.h"
 #include "plugins/cache/cache.h"
 #include "plugins/cache/reply.h"
@@ -80,7 +81,7 @@ void Cache::begin(Exchange& exchange, Next next, const Inquiry& inquiry, FillPtr
 /// begin is left to a later request.
 void Cache::refresh(Exchange& exchange, Next next, const Inquiry& inquiry, const ObjectPtr& stored) const {
   if (!inquiry.may_store) return;
-  auto refresh = parts_.shelf->begin_refresh(stored);
+  auto refresh = parts_.shelf->begin_refresh(stored, network_of(exchange.client.ip, exchange.arena()));
   if (!refresh) {
     if (refresh.error() == Shelf::NoRefresh::too_many) parts_.refused_refreshes.add();
     return;

@@ -374,10 +374,11 @@ void Shelf::drop(const Key& key, const ObjectPtr& object) {
   shard.drop_if_empty(*node);
 }
 
-std::expected<Shelf::Refresh, Shelf::NoRefresh> Shelf::begin_refresh(const ObjectPtr& object) {
+std::expected<Shelf::Refresh, Shelf::NoRefresh> Shelf::begin_refresh(const ObjectPtr& object, std::string_view client) {
   if (object->is_refreshing.exchange(true)) return std::unexpected(NoRefresh::under_way);
-  Refresh refresh(*this, object);
-  if (refreshes_.fetch_add(1) >= Refresh::kMost) return std::unexpected(NoRefresh::too_many);
+  Refresh refresh(object);
+  refresh.place_ = refreshes_.enter(client, Refresh::kMost);
+  if (!refresh.place_) return std::unexpected(NoRefresh::too_many);
   return refresh;
 }
 

@@ -11,6 +11,7 @@
 #include <utility>
 #include <vector>
 
+#include "base/fair_share.h"
 #include "plugins/cache/rules/request_values.h"
 #include "plugins/cache/storage/eviction.h"
 #include "plugins/cache/storage/fill.h"
@@ -114,32 +115,31 @@ class Shelf {
   };
 
   /// The right to refresh a stored response behind the clients' backs, for as long as it lives: one at a time for each
-  /// response, however long it takes, and at most `kMost` on a shelf. The shelf outlives it.
+  /// response, however long it takes, and at most `kMost` on a shelf, of which no client has all. The shelf outlives
+  /// it.
   class Refresh {
    public:
     static constexpr int kMost = 256;
     Refresh() = default;
-    Refresh(Refresh&& other) noexcept : shelf_(other.shelf_), object_(std::move(other.object_)) {}
+    Refresh(Refresh&& other) noexcept = default;
     Refresh& operator=(Refresh other) noexcept {
-      std::swap(shelf_, other.shelf_);
       std::swap(object_, other.object_);
+      std::swap(place_, other.place_);
       return *this;
     }
     ~Refresh() {
-      if (!object_) return;
-      object_->is_refreshing = false;
-      shelf_->refreshes_.fetch_sub(1);
+      if (object_) object_->is_refreshing = false;
     }
     explicit operator bool() const { return object_ != nullptr; }
 
    private:
     friend Shelf;
-    Refresh(Shelf& shelf, ObjectPtr object) : shelf_(&shelf), object_(std::move(object)) {}
-    Shelf* shelf_ = nullptr;
+    explicit Refresh(ObjectPtr object) : object_(std::move(object)) {}
     ObjectPtr object_;
+    FairShare::Place place_;
   };
   enum class NoRefresh : uint8_t { under_way, too_many };
-  std::expected<Refresh, NoRefresh> begin_refresh(const ObjectPtr& object);
+  std::expected<Refresh, NoRefresh> begin_refresh(const ObjectPtr& object, std::string_view client);
 
   struct Size {
     uint64_t objects = 0;
@@ -170,7 +170,7 @@ class Shelf {
   std::vector<std::unique_ptr<Shard>> shards_;
   std::atomic<size_t> next_ = 0;  // shard to make room
   std::atomic<int> deserted_ = 0;
-  std::atomic<int> refreshes_ = 0;
+  FairShare refreshes_;
 };
 
 }  // namespace weir::plugins

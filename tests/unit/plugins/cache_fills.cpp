@@ -110,10 +110,10 @@ TEST_CASE("cache fill: refreshes that nobody waits for are bounded in number, an
   for (int i = 0; i < 400; ++i) bench.get("/" + std::to_string(i));
   bench.advance(6s);
   for (int i = 0; i < 400; ++i) CHECK(bench.get("/" + std::to_string(i))->status() == 200);
-  CHECK(bench.asked() == 400 + Shelf::Refresh::kMost);
-  CHECK(bench.background.size() == Shelf::Refresh::kMost);
-  CHECK(bench.metrics.counter("cache_refreshes_refused", "", {{"cache", "test"}}).value() ==
-        400 - Shelf::Refresh::kMost);
+  constexpr int kMost = Shelf::Refresh::kMost / 2;  // of one client
+  CHECK(bench.asked() == 400 + kMost);
+  CHECK(bench.background.size() == kMost);
+  CHECK(bench.metrics.counter("cache_refreshes_refused", "", {{"cache", "test"}}).value() == 400 - kMost);
 }
 
 TEST_CASE("cache: ranges of what can't be stored cost one request each, but for the first") {
