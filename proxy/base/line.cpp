@@ -121,12 +121,14 @@ void Line::add_escaped(std::string_view text) { add_value(text, next_escaped); }
 void Line::add_quoted(std::string_view text) { add_value(text, next_quoted); }
 
 void Line::add_seconds(Duration took) {
-  const auto count = std::chrono::duration_cast<std::chrono::milliseconds>(took).count();
-  const auto ms = static_cast<uint64_t>(count > 0 ? count : 0);
-  add_number(ms / 1000);
-  const char digits[4] = {'.', static_cast<char>('0' + ms / 100 % 10), static_cast<char>('0' + ms / 10 % 10),
-                          static_cast<char>('0' + ms % 10)};
-  add(std::string_view(digits, 4));
+  constexpr uint64_t kSecond = 1'000'000;
+  const auto count = std::chrono::duration_cast<std::chrono::microseconds>(took).count();
+  const auto microseconds = static_cast<uint64_t>(count > 0 ? count : 0);
+  add_number(microseconds / kSecond);
+  char digits[7] = {'.'};
+  uint64_t rest = microseconds % kSecond;
+  for (size_t i = sizeof digits - 1; i > 0; --i, rest /= 10) digits[i] = static_cast<char>('0' + rest % 10);
+  add(std::string_view(digits, sizeof digits));
 }
 
 }  // namespace weir

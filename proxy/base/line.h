@@ -36,7 +36,7 @@ class Line {
     if (error != std::errc()) return overflow();
     at_ = next;
   }
-  /// In seconds with millisecond precision: "0.042".
+  /// In seconds with microsecond precision: "0.042017".
   void add_seconds(Duration took);
 
   // Values from outside.
