@@ -107,7 +107,11 @@ Cache::Step Cache::step(Exchange& exchange, const Inquiry& inquiry, const Shelf:
   using Kind = Fill::Outcome::Kind;
   const auto& outcome = *company.outcome;
   if (outcome.status != 0) status.forward_status = outcome.status;
-  const auto can_stand_in = [&](const ObjectPtr& object) { return object && stand_in(exchange, object, inquiry); };
+  const auto can_stand_in = [&](const ObjectPtr& object) {
+    if (!object || !stand_in(exchange, object, inquiry)) return false;
+    if (company.given) exchange.answered_for(company.given->exchange.replaced(exchange.arena()));
+    return true;
+  };
   switch (outcome.kind) {
     case Kind::object: {
       const bool is_for_it =

@@ -96,6 +96,8 @@ bool reply(Exchange& exchange, const ObjectPtr& object) {
   const Part part = part_for(exchange, *object);
   auto body = make_in<StoredBody>(arena, exchange, object, part.size, part.first, part.count);
   if (body->has_missed()) return false;
+  std::optional<Exchange::Replaced> replaced;
+  if (exchange.failure || exchange.response.head.status >= 500) replaced = exchange.replaced(arena);
   exchange.failure.reset();
   exchange.response.body.reset();
   auto& head = exchange.response.head;
@@ -108,6 +110,7 @@ bool reply(Exchange& exchange, const ObjectPtr& object) {
   const auto age = std::chrono::duration_cast<std::chrono::seconds>(object->age(exchange.loop().now()));
   head.headers.add("Age", digits_of(static_cast<uint64_t>(std::max<int64_t>(age.count(), 0)), arena), http::Field::age);
   exchange.response.body = std::move(body);
+  if (replaced) exchange.answered_for(*replaced);
   return true;
 }
 

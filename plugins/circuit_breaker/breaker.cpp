@@ -80,7 +80,7 @@ std::shared_ptr<Window> Breaker::window_of(Duration length) {
 Error Breaker::refuse(const Circuit& circuit) {
   circuit.rejected().add();
   return {ErrorCode::circuit_open, Side::self, "too many requests to it failed: it is left alone for a while",
-          RetrySafe::yes};
+          RetrySafe::yes, circuit.refuser()};
 }
 
 Result<uint64_t> Breaker::admit(const Circuit& circuit, Time now, const Asker& asker) {

@@ -48,6 +48,7 @@ Circuit::Circuit(BreakerSettings settings, std::string name, FilterMetrics::Labe
                  Shared shared)
     : settings_(std::move(settings)),
       name_(std::move(name)),
+      refuser_("circuit " + name_),
       labels_(std::move(labels)),
       metrics_(metrics),
       held_(metrics.hold({{kRejected, labels_}, {kState, labels_}, {kTransitions, labels_}})),

@@ -31,6 +31,8 @@ class Circuit {
 
   const BreakerSettings& settings() const { return settings_; }
   const std::string& name() const { return name_; }
+  /// As errors have it: "circuit api".
+  const std::string& refuser() const { return refuser_; }
   Breaker& breaker() const { return *shared_.breaker; }
   Window& window() const { return *window_; }
   Peers* peers() const { return shared_.peers.get(); }
@@ -48,6 +50,7 @@ class Circuit {
 
   const BreakerSettings settings_;
   const std::string name_;
+  const std::string refuser_;
   const FilterMetrics::Labels labels_;
   FilterMetrics& metrics_;
   const FilterMetrics::Hold held_;

@@ -33,6 +33,7 @@ Json to_json(const Circuit& circuit, const Clock& clock) {
       {"forced", is_forced(status.state)},
       {"since", wall_time(status.since, clock)},
       {"cause", status.cause},
+      {"window_ms", milliseconds(circuit.settings().window)},
       {"attempts", status.counts.all},
       {"failed", status.counts.failed},
       {"slow", status.counts.slow},

@@ -27,6 +27,7 @@ ConcurrencyLimit::ConcurrencyLimit(const ConcurrencyLimitSettings& settings, con
       max_keys_(settings.max_keys),
       queue_(settings.queue),
       policy_(settings.name->empty() ? "default" : *settings.name),
+      by_("concurrency_limit " + scope.label),
       places_(context.process_state<Places>("concurrency_limit " + scope.state, {})),
       held_(context.metrics.hold({{"", {{"route", context.route}, {"limiter", scope.label}}}})),
       in_flight_(context.metrics.gauge("concurrency_limit_in_flight", "Requests that hold a place",
@@ -41,7 +42,7 @@ ConcurrencyLimit::ConcurrencyLimit(const ConcurrencyLimitSettings& settings, con
   using Status = ConcurrencyLimitSettings::Status;
   if (!settings.key.empty()) key_.emplace(settings.key);
   const auto status = settings.status.value_or(key_ ? Status::too_many_requests : Status::unavailable);
-  refusal_ = status == Status::unavailable ? ErrorCode::overloaded : ErrorCode::concurrency_limited;
+  refusal_ = status == Status::unavailable ? ErrorCode::concurrency_limit : ErrorCode::concurrency_limited;
 }
 
 Task<> ConcurrencyLimit::handle(Exchange& exchange, Next next) const {
@@ -76,8 +77,9 @@ Task<Result<Semaphore::Permit>> ConcurrencyLimit::wait(Exchange& exchange, Semap
 
 void ConcurrencyLimit::refuse(Exchange& exchange, SharedCount& cause) const {
   cause.add();
-  const Side whose = refusal_ == ErrorCode::overloaded ? Side::self : Side::client;
-  exchange.fail({refusal_, whose, "too many requests at once"});
+  const Side whose = refusal_ == ErrorCode::concurrency_limit ? Side::self : Side::client;
+  const auto* detail = &cause == &timed_out_ ? "no place became free in time" : "too many requests at once";
+  exchange.fail({refusal_, whose, detail, RetrySafe::no, by_});
   exchange.facts.set(kViolatedPolicies, policy_);
 }
 

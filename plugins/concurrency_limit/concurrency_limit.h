@@ -44,6 +44,7 @@ class ConcurrencyLimit : public Filter {
   LineSettings queue_;
   ErrorCode refusal_;
   std::string policy_;
+  const std::string by_;
   std::optional<LimitKey> key_;
   std::shared_ptr<Places> places_;
   FilterMetrics::Hold held_;

@@ -70,13 +70,13 @@ Task<> Fallback::handle(Exchange& exchange, Next next) const {
       break;
     }
     const bool is_upstream = step.settings.kind == FallbackStep::Kind::upstream;
+    const auto replaced = exchange.replaced(exchange.arena());
     if (is_upstream && !(may_ask_another(exchange) && exchange.rewind(mark))) continue;
     taken = &step;
     take(exchange, step, cause);
-    if (!is_upstream) {
-      answer(exchange, step.settings);
-      break;
-    }
+    if (!is_upstream) answer(exchange, step.settings);
+    exchange.answered_for(replaced);
+    if (!is_upstream) break;
     exchange.destination.upstream = *step.settings.upstream;
     co_await next(exchange);
   }
@@ -99,8 +99,10 @@ Task<bool> Fallback::answer_stored(Exchange& exchange, Next next, const Exchange
   const bool is_answered = !asking.failure && !asking.facts.get(kCacheOutcome).empty();
   asking.facts.set(kStoredOnly, {});
   // The failure goes first, and with it whatever child it came from: others' facts and attempts lie there.
+  const auto replaced = exchange.replaced(exchange.arena());
   if (!is_answered || !exchange.rewind(mark)) co_return false;
   exchange.adopt(std::move(child));
+  exchange.answered_for(replaced);
   co_return true;
 }
 

@@ -73,6 +73,7 @@ std::string_view joined_keys(Arena& arena, std::span<const store::Take> takes) {
 
 RateLimit::RateLimit(const RateLimitSettings& settings, const FilterContext::Scope& scope, FilterContext& context)
     : quotas_(compile(settings, scope.state)),
+      by_("rate_limit " + scope.label),
       mode_(settings.mode),
       on_store_failure_(settings.on_store_failure.value_or(context.on_store_failure)),
       fields_(quotas_, settings.headers),
@@ -200,7 +201,8 @@ void RateLimit::refuse(Exchange& exchange, const store::Decision& decision) cons
   const auto names = violated(exchange, quotas_, decision);
   const bool never = is_beyond(decision);
   exchange.fail({never ? ErrorCode::beyond_limit : ErrorCode::rate_limited, Side::client,
-                 exchange.arena().concat({never ? "asks for more than there ever is of: " : "used up: ", names})});
+                 exchange.arena().concat({never ? "asks for more than there ever is of: " : "used up: ", names}),
+                 RetrySafe::no, by_});
   exchange.facts.set(kViolatedPolicies, names);
   QuotaFields::add_retry_after(exchange, quotas_, decision);
 }
@@ -213,7 +215,8 @@ Task<> RateLimit::handle_without_store(Exchange& exchange, Next next, Takes take
   }
   if (on_store_failure_ == store::OnFailure::local) co_return co_await handle_locally(exchange, next, takes);
   decisions_.count(RateDecision::store_denied);
-  exchange.fail({ErrorCode::store_unavailable, Side::self, "limits can't be counted now"});
+  exchange.fail({ErrorCode::store_unavailable, Side::self, "the store is gone, so the limit can't be counted",
+                 RetrySafe::no, by_});
 }
 
 Task<> RateLimit::handle_locally(Exchange& exchange, Next next, Takes takes) const {

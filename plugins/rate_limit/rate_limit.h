@@ -35,6 +35,7 @@ class RateLimit : public Filter {
   void refuse(Exchange& exchange, const store::Decision& decision) const;
 
   std::vector<RateQuota> quotas_;
+  const std::string by_;
   Mode mode_;
   store::OnFailure on_store_failure_;
   QuotaFields fields_;

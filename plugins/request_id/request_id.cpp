@@ -39,6 +39,12 @@ Task<> RequestId::handle(Exchange& exchange, Next next) const {
   exchange.response.head.headers.set(header_, exchange.id);
 }
 
+void RequestId::refused(Exchange& exchange) const {
+  if (exchange.id.empty()) exchange.id = choose(exchange);
+  decisions::id(exchange);
+  exchange.response.head.headers.set(header_, exchange.id);
+}
+
 config::Tag<FilterFactory> request_id_filter() {
   return filter_tag<RequestIdSettings>(
       "request_id", "gives each request an id, for logs, upstreams and clients",

@@ -20,6 +20,7 @@ class RequestId : public Filter {
   RequestId(std::string header, std::shared_ptr<PerWorker<IdSource>> sources)
       : header_(std::move(header)), sources_(std::move(sources)) {}
   Task<> handle(Exchange& exchange, Next next) const override;
+  void refused(Exchange& exchange) const override;
 
  private:
   std::string_view choose(Exchange& exchange) const;

@@ -109,7 +109,7 @@ Task<Result<PagePtr>> Renderer::render(Exchange& exchange, Name name, std::funct
   if (!desk_->add(name, {answer, &exchange.loop()}, work)) {
     if (const auto turn = refused_.turn(exchange.loop().now()))
       log::warn("admin_page_refused", {{"path", name.path}, {"untold", turn->untold}});
-    co_return fail(ErrorCode::overloaded, Side::self, "too many pages of the admin API wait to be rendered or read");
+    co_return fail(ErrorCode::admin_busy, Side::self, "too many pages of the admin API wait to be rendered or read");
   }
   co_await answer->arrived.wait();
   if (answer->exception) std::rethrow_exception(answer->exception);

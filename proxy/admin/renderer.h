@@ -33,7 +33,7 @@ class Renderer {
     bool operator==(const Name&) const = default;
   };
   /// What `work` returns, on the exchange's loop. `work` runs on the renderer's thread, if an exchange still waits
-  /// then; an exception of it is thrown here. `overloaded` while too many pages wait, or are held.
+  /// then; an exception of it is thrown here. `admin_busy` while too many pages wait, or are held.
   Task<Result<PagePtr>> render(Exchange& exchange, Name name, std::function<Page()> work);
   /// Ends the thread. Whoever waits still isn't answered any more. Before the loops of those who ask go.
   void stop();

@@ -47,7 +47,10 @@ std::string_view name_of(ErrorCode code) {
     case ErrorCode::store_unavailable: return "store_unavailable";
     case ErrorCode::no_descriptors: return "no_descriptors";
     case ErrorCode::no_ports: return "no_ports";
-    case ErrorCode::overloaded: return "overloaded";
+    case ErrorCode::no_memory: return "no_memory";
+    case ErrorCode::connection_limit: return "connection_limit";
+    case ErrorCode::concurrency_limit: return "concurrency_limit";
+    case ErrorCode::admin_busy: return "admin_busy";
     case ErrorCode::shutting_down: return "shutting_down";
     case ErrorCode::internal: return "internal";
   }

@@ -58,7 +58,10 @@ enum class ErrorCode : uint8_t {
   store_unavailable,
   no_descriptors,
   no_ports,
-  overloaded,
+  no_memory,
+  connection_limit,
+  concurrency_limit,
+  admin_busy,
   shutting_down,
   internal,
 };
@@ -73,6 +76,7 @@ struct Error {
   Side side = Side::self;
   std::string_view detail;
   RetrySafe retry = RetrySafe::no;
+  std::string_view by{};  // which limit, circuit or queue refused, as long as `detail`: "circuit api"; "" = none did
 };
 
 /// The code as a word for logs and metrics: "connect_refused".

@@ -81,14 +81,14 @@ Time deadline_of(const Exchange& exchange, const Route& route) {
 Result<const Route*> find_route(Exchange& exchange, const Serving& serving) {
   const Route* route = serving.routes->find(exchange);
   if (!route) return fail(ErrorCode::no_route, Side::client, "no route matches this request");
+  exchange.route = route;
   const auto size = exchange.request_body->size();
   const bool is_announced = size.kind == http::BodySize::Kind::known && size.bytes > route->max_body;
   const bool is_tunnel = size.kind == http::BodySize::Kind::tunnel;
   if (is_announced || (!is_tunnel && exchange.record.request_body_bytes > route->max_body)) {
-    return fail(ErrorCode::body_too_large, Side::client, "the request body is larger than allowed");
+    return std::unexpected(too_large(exchange, *route));
   }
   if (auto r = check_earliness(exchange, *route); !r) return std::unexpected(r.error());
-  exchange.route = route;
   exchange.deadline = deadline_of(exchange, *route);
   decisions::route(exchange);
   return route;
@@ -114,6 +114,7 @@ const Route* admit(Exchange& exchange, const Serving& serving) {
   const auto route = examine(exchange, serving);
   if (route) return *route;
   exchange.fail(route.error());
+  if (exchange.route) exchange.route->chain.refused(exchange);
   return nullptr;
 }
 

@@ -28,6 +28,13 @@ constexpr Wire::Errors kErrors{
     {ErrorCode::client_gone, Side::client, "the client's connection broke"},
     {ErrorCode::client_gone, Side::client, "the client took nothing of its response for too long"}};
 
+Error refused_by(ErrorCode limit) {
+  if (limit == ErrorCode::connection_limit)
+    return {limit, Side::self, "all connections that clients may have are open", RetrySafe::no, "limits.connections"};
+  return {limit, Side::self, "all connections that one client may have are open", RetrySafe::no,
+          "limits.connections_per_client"};
+}
+
 }  // namespace
 
 Connection::Connection(Gateway& gateway, int fd, const net::Address& peer, std::optional<ErrorCode> refusal,
@@ -281,7 +288,7 @@ void Connection::on_request(http::StreamId id, http::BodySize body) {
   exchange.client.is_early = socket_.tls() && socket_.tls()->is_early();
   exchange.request_body = make_in<RequestBody>(exchange.arena(), exchange.arena(), stream, body);
   vet();
-  if (refusal_) exchange.fail({*refusal_, Side::self, "too many connections"});
+  if (refusal_) exchange.fail(refused_by(*refusal_));
   if (is_barred_)
     exchange.fail({ErrorCode::misdirected, Side::client, "this needs another client certificate: connect again"});
   stream.settle_expectation(body);
@@ -300,7 +307,7 @@ void Connection::on_data(http::StreamId id, Slice data) {
   codec_->consumed(id, data.size());  // nobody will read it, and the connection's window is everybody's
   if (fits) return;
   if (!codec_->is_multiplexed()) state_ = State::deaf;
-  stream.body.fail({ErrorCode::body_too_large, Side::client, "the request body is larger than allowed"});
+  stream.body.fail(too_large(stream.exchange, *route));
 }
 
 void Connection::on_end(http::StreamId id, http::Headers* trailers) {

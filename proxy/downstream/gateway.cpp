@@ -81,7 +81,7 @@ void Gateway::admit(int fd, const net::Address& peer, ProxyHeaderPtr header) {
   std::optional<ErrorCode> refusal;
   if (count.all > limits.connections) {
     observer_.connection_refused(ConnectionObserver::Limit::all);
-    refusal = ErrorCode::overloaded;
+    refusal = ErrorCode::connection_limit;
   } else if (by_client && count.of_client > limits.connections_per_client) {
     observer_.connection_refused(ConnectionObserver::Limit::client);
     refusal = ErrorCode::too_many_connections;

@@ -21,6 +21,10 @@ class Chain {
       : links_(std::move(links)), origin_(std::move(origin)) {}
 
   Task<> run(Exchange& exchange) const { return Next(*this, 0)(exchange); }
+  /// A request of this route was refused before its chain ran.
+  void refused(Exchange& exchange) const {
+    for (const auto& link : links_) link.filter->refused(exchange);
+  }
   const std::vector<Link>& links() const { return links_; }
   const Origin& origin() const { return *origin_; }
 

@@ -52,7 +52,7 @@ const Conditions::Word* Conditions::find(std::string_view name) {
       {"circuit_open", has_failed<circuit_open>},
       {"no_endpoint", has_failed<no_endpoint>},
       {"overflow", has_failed<overflow, queue_timeout>},
-      {"shed", has_failed<overloaded, shutting_down>},
+      {"shed", has_failed<no_memory, connection_limit, concurrency_limit, shutting_down>},
       {"gateway_error", is_gateway_error, true},
       {"5xx", is_server_error, true},
       {"grpc_unavailable", is_unavailable_call},

@@ -64,6 +64,7 @@ void failure(const Exchange& exchange, const Error& error) {
                                 {"route", exchange.route ? std::string_view(exchange.route->name) : "-"},
                                 {"upstream", exchange.destination.upstream},
                                 {"error", weir::name_of(error.code)},
+                                {"by", error.by},
                                 {"detail", error.detail}});
 }
 

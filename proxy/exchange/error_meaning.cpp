@@ -62,7 +62,10 @@ constexpr Row kRows[] = {
      {503, Flag::IE, "proxy_internal_error", "Shared store unavailable", kReducedCapacity}},
     {ErrorCode::no_descriptors, {503, Flag::SH, "proxy_internal_error", "Out of file descriptors"}},
     {ErrorCode::no_ports, {503, Flag::SH, "proxy_internal_error", "Out of local ports"}},
-    {ErrorCode::overloaded, {503, Flag::SH, "", "Overloaded"}},
+    {ErrorCode::no_memory, {503, Flag::SH, "proxy_internal_error", "Out of memory for connections"}},
+    {ErrorCode::connection_limit, {503, Flag::SH, "", "Too many connections"}},
+    {ErrorCode::concurrency_limit, {503, Flag::SH, "", "Too many requests at once"}},
+    {ErrorCode::admin_busy, {503, Flag::SH, "", "Too many pages of the admin API are wanted"}},
     {ErrorCode::shutting_down, {503, Flag::SH, "", "Shutting down"}},
     {ErrorCode::internal, {500, Flag::IE, "proxy_internal_error", "Internal error"}},
 };

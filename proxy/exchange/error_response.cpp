@@ -136,19 +136,20 @@ std::string_view problem_json(Exchange& exchange, const ErrorMeaning& meaning) {
     page << meaning.type;
   }
   page << R"(","title":")" << meaning.title << R"(","status":)" << status;
-  if (!error.detail.empty()) (page << R"(,"detail":")").escaped(error.detail, escape_json) << "\"";
+  const auto detail = detail_of(*exchange.failure, exchange.arena());
+  if (!detail.empty()) (page << R"(,"detail":")").escaped(detail, escape_json) << "\"";
   if (!exchange.id.empty()) (page << R"(,"instance":")").escaped(exchange.id, escape_json) << "\"";
   if (meaning.status == 429) add_violated_policies(page, exchange.facts.get(kViolatedPolicies));
   return (page << "}\n").text();
 }
 
 std::string_view html(Exchange& exchange, const ErrorMeaning& meaning) {
-  const Error& error = *exchange.failure;
+  const auto detail = detail_of(*exchange.failure, exchange.arena());
   const auto status = decimal(exchange.arena(), meaning.status);
   Page page(exchange.arena());
   page << "<!doctype html>\n<title>" << status << " " << meaning.title << "</title>\n<h1>" << meaning.title
        << "</h1>\n";
-  if (!error.detail.empty()) (page << "<p>").escaped(error.detail, escape_html) << "</p>\n";
+  if (!detail.empty()) (page << "<p>").escaped(detail, escape_html) << "</p>\n";
   if (!exchange.id.empty()) (page << "<p>Request ").escaped(exchange.id, escape_html) << "</p>\n";
   return page.text();
 }
@@ -156,7 +157,7 @@ std::string_view html(Exchange& exchange, const ErrorMeaning& meaning) {
 std::string_view proxy_status(Exchange& exchange, std::string_view error) {
   Page field(exchange.arena());
   field << "weir; error=" << error;
-  const auto detail = exchange.failure->detail;
+  const auto detail = detail_of(*exchange.failure, exchange.arena());
   if (!detail.empty()) (field << "; details=\"").escaped(detail, escape_structured) << "\"";
   return field.text();
 }
@@ -166,10 +167,18 @@ bool is_momentary(ErrorCode code) {
   return code == ErrorCode::too_many_connections || code == ErrorCode::overflow || code == ErrorCode::queue_timeout ||
          code == ErrorCode::circuit_open || code == ErrorCode::concurrency_limited ||
          code == ErrorCode::store_unavailable || code == ErrorCode::no_descriptors || code == ErrorCode::no_ports ||
-         code == ErrorCode::overloaded || code == ErrorCode::shutting_down;
+         code == ErrorCode::no_memory || code == ErrorCode::connection_limit || code == ErrorCode::concurrency_limit ||
+         code == ErrorCode::admin_busy || code == ErrorCode::shutting_down;
 }
 
 }  // namespace
+
+std::string_view detail_of(const Failure& failure, Arena& arena) {
+  if (failure.upstream.empty() && failure.by.empty()) return failure.detail;
+  const bool names_both = !failure.upstream.empty() && !failure.by.empty();
+  return arena.concat({failure.detail, failure.detail.empty() ? "(" : " (", failure.upstream.empty() ? "" : "upstream ",
+                       failure.upstream, names_both ? ", " : "", failure.by, ")"});
+}
 
 void render_error(Exchange& exchange) {
   const ErrorMeaning& meaning = meaning_of(exchange.failure->code);

@@ -1,5 +1,6 @@
 #include "exchange/exchange.h"
 
+#include "base/arena_text.h"
 #include "exchange/child.h"
 #include "exchange/decisions.h"
 #include "exchange/error_response.h"
@@ -35,8 +36,43 @@ void Exchange::respond(uint16_t status, std::string_view content_type, std::stri
 
 void Exchange::fail(Error error) {
   decisions::failure(*this, error);
-  respond(meaning_of(error.code).status);
+  const auto status = meaning_of(error.code).status;
+  respond(status);
   failure = error;
+  if (status < 500) return;  // the client's doing
+  failure->upstream = destination.upstream;
+  if (!attempts.empty() && attempts.back().upstream == destination.upstream)
+    failure->endpoint = attempts.back().endpoint;
+}
+
+Exchange::Replaced Exchange::replaced(Arena& arena) const {
+  Replaced replaced{cause ? cause : failure, {}};
+  if (replaced.failure) {
+    auto& kept = *replaced.failure;
+    for (auto* text : {&kept.detail, &kept.by, &kept.upstream, &kept.endpoint}) *text = arena.copy(*text);
+  }
+  ArenaText text(arena);
+  if (failure) {
+    text << name_of(failure->code);
+    if (!failure->by.empty()) text << " by " << failure->by;
+  } else {
+    const auto status = response.head.status;
+    const char digits[] = {static_cast<char>('0' + status / 100 % 10), static_cast<char>('0' + status / 10 % 10),
+                           static_cast<char>('0' + status % 10)};
+    text << "status " << std::string_view(digits, sizeof digits);
+  }
+  if (!destination.upstream.empty()) text << " of upstream " << destination.upstream;
+  if (!attempts.empty() && attempts.back().upstream == destination.upstream)
+    text << ", endpoint " << attempts.back().endpoint;
+  replaced.text = text.text();
+  return replaced;
+}
+
+void Exchange::answered_for(const Replaced& replaced) {
+  facts.set(kInsteadOf, replaced.text);
+  if (!replaced.failure) return;
+  record.raise(meaning_of(replaced.failure->code).flag);
+  cause = replaced.failure;
 }
 
 Exchange::Mark Exchange::mark(size_t replay) {
@@ -65,6 +101,7 @@ bool Exchange::rewind(const Mark& mark) {
   attempts.keep_adopted();
   adopted_.reset();
   failure.reset();
+  cause.reset();
   request_body.reset();
   while (replay_.get() != mark.replay) replay_ = std::move(replay_->outer);
   if (mark.has_body) {
@@ -100,6 +137,7 @@ void Exchange::adopt(ChildPtr child) {
   if (response.body) response.body->limit_by(backlog());
   response.head = winner.response.head;
   failure = winner.failure;
+  if (winner.cause) cause = winner.cause;
   facts.set_all(winner.facts);
   call = winner.call;  // a filter may have found out
   if (id.empty()) id = arena_.copy(winner.id);

@@ -121,6 +121,15 @@ class ClientSide {
   virtual void delayed() {}
 };
 
+/// An error of Weir's own making that is a response, and whose. Texts live as long as the exchange.
+struct Failure : Error {
+  Failure(const Error& error) : Error(error) {}
+  std::string_view upstream{};  // that could not respond; "" = the failure is none of an upstream's
+  std::string_view endpoint{};  // of the last attempt; "" = it came to none
+};
+/// What a response of Weir's own says: `detail`, and which upstream and limit it is about.
+std::string_view detail_of(const Failure& failure, Arena& arena);
+
 /// One request and its response: gathers the parts, each of which has its own state. Lives in the arena of
 /// its own, made by `downstream/connection` and destroyed there. One thread.
 class Exchange {
@@ -139,6 +148,15 @@ class Exchange {
   void respond(uint16_t status, std::string_view content_type = {}, std::string_view body = {});
   /// Answers with an Error: a head with its status now, its page at commit.
   void fail(Error error);
+  /// What the log has of a failure, or of an upstream's own error page, in whose place a filter answers.
+  struct Replaced {
+    std::optional<Failure> failure;  // none: the upstream responded
+    std::string_view text;           // "status 503 of upstream api, endpoint 127.0.0.1:9001"
+  };
+  /// Before the answer takes its place. Texts are in `arena`.
+  Replaced replaced(Arena& arena) const;
+  /// After that.
+  void answered_for(const Replaced& replaced);
   /// Sends a 1xx at once.
   void inform(const http::ResponseHead& head) {
     if (client_side_) client_side_->inform(head);
@@ -193,7 +211,8 @@ class Exchange {
   http::RequestHead request;
   BodyPtr request_body;
   Response response;
-  std::optional<Error> failure;  // the response is an error of Weir's own making
+  std::optional<Failure> failure;  // the response is an error of Weir's own making
+  std::optional<Failure> cause;    // in place of which a filter answered: the first one, for the log
   const Route* route = nullptr;
   KeptSnapshot* snapshot = nullptr;  // what it began with; whoever made the exchange keeps it
   Destination destination;

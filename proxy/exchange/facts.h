@@ -9,6 +9,9 @@ namespace weir {
 /// The fact that tells what a cache did, in a word: "hit".
 inline constexpr std::string_view kCacheOutcome = "cache";
 
+/// The fact that tells in whose place a filter answered: "circuit_open by circuit api of upstream api".
+inline constexpr std::string_view kInsteadOf = "instead_of";
+
 /// What filters tell each other and the log about an exchange: few named texts, all alive as long as it.
 class Facts {
  public:

@@ -25,6 +25,8 @@ class Filter {
  public:
   virtual ~Filter() = default;
   virtual Task<> handle(Exchange& exchange, Next next) const = 0;
+  /// Weir has refused a request of this route before the chain ran: what the filter adds to each response and log line.
+  virtual void refused(Exchange&) const {}
 };
 
 /// What the chain's last link talks to: an upstream, a static answer, the admin API, a stub in a test. Leaves a

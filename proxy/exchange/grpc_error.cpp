@@ -54,12 +54,13 @@ std::string_view message(Arena& arena, std::string_view text) {
   return encoded.text();
 }
 
-void tell(http::Headers& headers, const Exchange& exchange, const Error& error) {
+void tell(http::Headers& headers, const Exchange& exchange, const Failure& error) {
   Arena& arena = headers.arena();
+  const auto detail = detail_of(error, arena);
   char digits[5];
   const auto end = std::to_chars(digits, std::end(digits), grpc_status_of(exchange, error)).ptr;
   headers.set("grpc-status", arena.copy({digits, static_cast<size_t>(end - digits)}));
-  headers.set("grpc-message", message(arena, error.detail.empty() ? meaning_of(error.code).title : error.detail));
+  headers.set("grpc-message", message(arena, detail.empty() ? meaning_of(error.code).title : detail));
 }
 
 }  // namespace

@@ -2,7 +2,9 @@
 
 #include <cstdint>
 #include <string>
+#include <string_view>
 
+#include "base/error.h"
 #include "base/units.h"
 #include "exchange/chain.h"
 
@@ -16,11 +18,15 @@ struct Route {
   std::string identity{};  // the name that was written, else what the route matches and where it leads
   uint32_t index = 0;      // in the configuration's order; metrics cells go by it
   Chain chain;
-  Duration timeout{};              // whole exchange; 0 = none
-  uint64_t max_body = UINT64_MAX;  // request body bytes, else 413
-  bool takes_early_data = false;   // of safe methods, else 425
-  bool is_grpc = false;            // requests of gRPC's content type are calls, whatever they came over
+  Duration timeout{};                         // whole exchange; 0 = none
+  uint64_t max_body = UINT64_MAX;             // request body bytes, else 413
+  std::string_view max_body_by = "max_body";  // the setting that says so
+  bool takes_early_data = false;              // of safe methods, else 425
+  bool is_grpc = false;                       // requests of gRPC's content type are calls, whatever they came over
 };
+
+/// 413, with the limit.
+Error too_large(Exchange& exchange, const Route& route);
 
 /// Finds the route of a request: routing's router, or a stub. Immutable, shared by all workers.
 class RouteTable {

@@ -77,7 +77,7 @@ Error connect_error(int error) {
     case ENOSPC:  // of epoll: max_user_watches
     case ENOMEM:
     case ENOBUFS:
-      return {ErrorCode::overloaded, Side::self, "the kernel has no memory for a connection", RetrySafe::yes};
+      return {ErrorCode::no_memory, Side::self, "the kernel has no memory for a connection", RetrySafe::yes};
     default: return {ErrorCode::connect_refused, Side::upstream, "connection failed", RetrySafe::yes};
   }
 }
@@ -101,7 +101,7 @@ Socket::~Socket() {
 
 Result<> Socket::is_watched() const {
   if (watch_.error() == 0) return {};
-  return fail(ErrorCode::overloaded, Side::self, "the kernel has no memory for a connection", RetrySafe::yes);
+  return fail(ErrorCode::no_memory, Side::self, "the kernel has no memory for a connection", RetrySafe::yes);
 }
 
 Transfer Socket::receive(std::span<char> into) {

@@ -84,7 +84,7 @@ struct Connecting {
   bool is_connected = false;
 };
 /// Starts a non-blocking connect (TCP_NODELAY, SO_KEEPALIVE). An Error when it fails at once: of Side::self, with
-/// no_descriptors, no_ports or overloaded, when this machine lacks what a connection takes.
+/// no_descriptors, no_ports or no_memory, when this machine lacks what a connection takes.
 Result<Connecting> start_connect(const Address& to);
 /// After the socket turned writable: did it work out?
 Result<> finish_connect(int fd);

@@ -91,7 +91,8 @@ void gather_use(const std::vector<Row>& rows, Families& families) {
     families.counter("endpoint_requests", "Attempts made", row.labels, static_cast<double>(row.requests));
   });
   add([&](const Row& row) {
-    families.counter("endpoint_failures", "Attempts that failed", row.labels, static_cast<double>(row.failures));
+    families.counter("endpoint_failures", "Attempts without a whole response, or answered with 502, 503 or 504",
+                     row.labels, static_cast<double>(row.failures));
   });
 }
 

@@ -8,6 +8,9 @@ const Attempt* decisive_attempt(const Exchange& exchange) {
   return exchange.attempts.empty() ? nullptr : &exchange.attempts.decisive();
 }
 
+/// Null before there was one.
+const Failure* failure_of(const LogEntry& entry) { return told_failure(entry.exchange); }
+
 void add_text(Line& line, std::string_view text) {
   if (text.empty()) return line.add('-');
   line.add_escaped(text);
@@ -51,19 +54,38 @@ const LogField kFields[] = {
     {"upstream",
      [](Line& line, const LogEntry& entry) {
        const auto* attempt = decisive_attempt(entry.exchange);
-       add_text(line, attempt ? attempt->upstream : "");
+       const auto* failure = failure_of(entry);
+       add_text(line, attempt ? attempt->upstream : failure ? failure->upstream : "");
      }},
     {"endpoint",
      [](Line& line, const LogEntry& entry) {
        const auto* attempt = decisive_attempt(entry.exchange);
        add_text(line, attempt ? attempt->endpoint : "");
      }},
+    {"upstream_status",
+     [](Line& line, const LogEntry& entry) {
+       const auto* attempt = decisive_attempt(entry.exchange);
+       if (attempt && attempt->status != 0) return line.add_number(attempt->status);
+       line.add('-');
+     }},
     {"attempts", [](Line& line, const LogEntry& entry) { line.add_number(entry.exchange.attempts.size()); }},
     {"flags", [](Line& line, const LogEntry& entry) { add_flags(line, entry.exchange); }},
     {"error",
      [](Line& line, const LogEntry& entry) {
-       add_text(line, entry.exchange.failure ? name_of(entry.exchange.failure->code) : "");
+       const auto* failure = failure_of(entry);
+       add_text(line, failure ? name_of(failure->code) : "");
      }},
+    {"error_detail",
+     [](Line& line, const LogEntry& entry) {
+       const auto* failure = failure_of(entry);
+       add_text(line, failure ? failure->detail : "");
+     }},
+    {"error_by",
+     [](Line& line, const LogEntry& entry) {
+       const auto* failure = failure_of(entry);
+       add_text(line, failure ? failure->by : "");
+     }},
+    {"instead_of", [](Line& line, const LogEntry& entry) { add_text(line, entry.exchange.facts.get(kInsteadOf)); }},
     {"cache", [](Line& line, const LogEntry& entry) { add_text(line, entry.exchange.facts.get(kCacheOutcome)); }},
     {"user_agent",
      [](Line& line, const LogEntry& entry) {
@@ -76,6 +98,11 @@ const LogField kFields[] = {
 };
 
 }  // namespace
+
+const Failure* told_failure(const Exchange& exchange) {
+  if (exchange.failure) return &*exchange.failure;
+  return exchange.cause ? &*exchange.cause : nullptr;
+}
 
 const LogField* find_log_field(std::string_view name) {
   for (const auto& field : kFields) {

@@ -26,6 +26,9 @@ inline uint16_t logged_status(const Exchange& exchange) {
   return exchange.record.status ? exchange.record.status : 499;
 }
 
+/// What the client was told, or what a filter answered in place of; null when neither.
+const Failure* told_failure(const Exchange& exchange);
+
 void append_json(Line& line, const LogEntry& entry);
 void append_combined(Line& line, const LogEntry& entry);
 

@@ -27,11 +27,19 @@ void add_interval(Line& line, std::string_view key, Time from, Time to) {
   line.add_seconds(to - from);
 }
 
-void add_upstream(Line& line, const Attempts& attempts) {
-  if (attempts.empty()) return;
+void add_upstream(Line& line, const Exchange& exchange) {
+  const Attempts& attempts = exchange.attempts;
+  if (attempts.empty()) {
+    const auto* failure = told_failure(exchange);
+    if (!failure || failure->upstream.empty()) return;
+    add_text(line, R"(,"upstream":{"name":")", failure->upstream);
+    line.add(R"(,"attempts":0})");
+    return;
+  }
   const Attempt& attempt = attempts.decisive();
   add_text(line, R"(,"upstream":{"name":")", attempt.upstream);
   add_text(line, R"(,"addr":")", attempt.endpoint);
+  if (attempt.status != 0) add_number(line, R"(,"status":)", attempt.status);
   if (!attempt.reused) add_interval(line, R"(,"connect":)", attempt.started, attempt.connected);
   add_interval(line, R"(,"ttfb":)", attempt.started, attempt.answered);
   add_number(line, R"(,"attempts":)", attempts.size());
@@ -77,11 +85,20 @@ void add_flags(Line& line, uint32_t flags) {
   line.add(R"("])");
 }
 
-void add_error(Line& line, const std::optional<Error>& failure) {
-  if (!failure) return;
-  add_text(line, R"(,"error":{"code":")", name_of(failure->code));
-  add_text_if_any(line, R"(,"detail":")", failure->detail);
+/// `key` ends with the opening of the object and its first key.
+void add_failure(Line& line, std::string_view key, const Failure& failure) {
+  add_text(line, key, name_of(failure.code));
+  add_text_if_any(line, R"(,"detail":")", failure.detail);
+  add_text_if_any(line, R"(,"by":")", failure.by);
+  add_text_if_any(line, R"(,"upstream":")", failure.upstream);
+  add_text_if_any(line, R"(,"endpoint":")", failure.endpoint);
   line.add('}');
+}
+
+/// `cause`, when what a filter did in place of that failure failed, too.
+void add_error(Line& line, const Exchange& exchange) {
+  if (const auto* failure = told_failure(exchange)) add_failure(line, R"(,"error":{"code":")", *failure);
+  if (exchange.failure && exchange.cause) add_failure(line, R"(,"cause":{"code":")", *exchange.cause);
 }
 
 }  // namespace
@@ -107,10 +124,11 @@ void append_json(Line& line, const LogEntry& entry) {
   add_text(line, R"(,"listener":")", exchange.client.listener);
   add_tls(line, exchange.client.tls);
   add_proxy(line, exchange.facts);
-  add_upstream(line, exchange.attempts);
+  add_upstream(line, exchange);
   add_text_if_any(line, R"(,"cache":")", exchange.facts.get(kCacheOutcome));
   add_flags(line, record.flags);
-  add_error(line, exchange.failure);
+  add_text_if_any(line, R"(,"instead_of":")", exchange.facts.get(kInsteadOf));
+  add_error(line, exchange);
   add_text_if_any(line, R"(,"user_agent":")", request.headers.get(http::Field::user_agent).value_or(""));
   add_text_if_any(line, R"(,"referer":")", request.headers.get(http::Field::referer).value_or(""));
   line.add('}');

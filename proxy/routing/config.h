@@ -61,8 +61,9 @@ struct RouteSettings {
   MatchSettings match;
   std::vector<config::Tagged<FilterFactory>> filters;
   std::optional<RewriteSettings> rewrite;
-  Duration timeout{};             // 0 = none
-  std::optional<Bytes> max_body;  // none: whatever fits elsewhere
+  Duration timeout{};                         // 0 = none
+  std::optional<Bytes> max_body;              // none: whatever fits elsewhere
+  std::string_view max_body_by = "max_body";  // the setting that says so
   bool early_data = false;
   bool grpc = false;
   std::optional<config::Located<std::string>> upstream;

@@ -224,7 +224,10 @@ void decode(config::Reader& r, Configuration& out) {
   if (r.is_describing()) return;
   check_names(r, out);
   for (auto& route : out.routes) {
-    if (!route.max_body) route.max_body = Bytes{out.policy.limits.body};
+    if (!route.max_body) {
+      route.max_body = Bytes{out.policy.limits.body};
+      route.max_body_by = "limits.body";
+    }
     if (route.max_body->count == 0) route.max_body = Bytes{UINT64_MAX};
   }
 }

@@ -163,6 +163,7 @@ void Snapshot::build_routes(Lasting& lasting, config::Problems& problems) {
     route.name = *settings.name;
     route.timeout = settings.timeout;
     route.max_body = settings.max_body ? settings.max_body->count : UINT64_MAX;
+    route.max_body_by = settings.max_body_by;
     route.takes_early_data = settings.early_data;
     route.is_grpc = settings.grpc;
     route.chain = Chain(build_filters(settings, shared), routing::make_origin(settings, forward));

@@ -35,6 +35,8 @@ Outcome outcome_of(const Error& error) {
   }
 }
 
+bool is_gateway_error(uint16_t status) { return status >= 502 && status <= 504; }
+
 }  // namespace
 
 ResponseBody::ResponseBody(Exchange& exchange, Attempt& record, const Upstream& upstream, EndpointLease lease)
@@ -343,6 +345,7 @@ void ResponseBody::answered(http::BodySize size) {
   const bool is_whole = record_.sent != Time{};
   const auto took = is_whole ? std::optional(record_.answer_time()) : std::nullopt;
   if (took) lease_.state().usual_latency.observe(*took);
+  if (is_gateway_error(record_.status)) lease_.failed();  // as a circuit counts without `statuses` of its own
   upstream_.reached(lease_.state());
   lease_.report({Outcome::answered, record_.status, took.value_or(Duration{}), record_.answered});
   upstream_.observe(lease_.state(), Outcome::answered, &exchange_.response.head, took, record_.answered);
@@ -377,7 +380,7 @@ void ResponseBody::allow_splice() {
 void ResponseBody::settle(const Error& error) {
   const Outcome outcome = turn_ == Turn::endpoint ? outcome_of(error) : Outcome::abandoned;
   if (concerns_endpoint(outcome)) {
-    lease_.failed();
+    if (!has_head_ || !is_gateway_error(record_.status)) lease_.failed();
     const Time now = exchange_.loop().now();
     if (has_head_) upstream_.observe_break(lease_.state(), outcome, record_.status, now);
     else upstream_.observe(lease_.state(), outcome, nullptr, now - turn_began(), now);

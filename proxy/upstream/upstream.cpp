@@ -24,6 +24,15 @@ std::vector<EndpointSpec> written_addresses(const UpstreamSettings& settings) {
   return specs;
 }
 
+/// No request may go to the endpoints, and none waits for them.
+Error full(std::string_view detail) {
+  return {ErrorCode::overflow, Side::self, detail, RetrySafe::yes, "max_requests"};
+}
+constexpr Error kQueueFull{ErrorCode::overflow, Side::self, "too many requests wait for an endpoint", RetrySafe::yes,
+                           "queue"};
+constexpr Error kWaitedTooLong{ErrorCode::queue_timeout, Side::self, "no endpoint had a place in time", RetrySafe::yes,
+                               "queue"};
+
 /// Takes one of the endpoint's places; false when another worker took the last one, or it is promised by now.
 bool occupy(const Endpoint& endpoint, uint32_t own) {
   auto& active = endpoint.state->active;
@@ -57,10 +66,13 @@ uint16_t meant_status(const http::ResponseHead& head) {
 
 /// Why none of the endpoints may be had: those that are up, or that panic uses, have gates that refuse, and say so; or
 /// there are none.
-Error refusal_of(const EndpointSet& set, const Pick& pick) {
+Error refusal_of(const EndpointSet& set, const Pick& pick, Arena& arena) {
   for (const Endpoint& endpoint : set.all()) {
     if (!set.reaches(endpoint) || endpoint.is_open_to_requests(pick.now, pick.asker)) continue;
-    if (const auto permit = endpoint.gate->admit(pick.now, pick.asker); !permit) return permit.error();
+    if (auto permit = endpoint.gate->admit(pick.now, pick.asker); !permit) {
+      permit.error().by = arena.copy(permit.error().by);  // the endpoint may go before the exchange does
+      return permit.error();
+    }
   }
   if (set.all().empty() && !set.unresolved().empty())
     return {ErrorCode::dns_error, Side::self, "no name of the upstream's endpoints is resolved", RetrySafe::yes};
@@ -159,7 +171,7 @@ std::optional<Result<EndpointLease>> Upstream::take(Exchange& exchange, Candidat
   for (;;) {
     const auto choice = set.choose(pick);
     if (choice.is_full) return std::nullopt;
-    if (!choice.endpoint) return std::unexpected(refusal_of(set, pick));
+    if (!choice.endpoint) return std::unexpected(refusal_of(set, pick, exchange.arena()));
     auto permit = ask(choice.endpoint->gate.get(), pick);
     if (!permit || !occupy(*choice.endpoint, pick.own(*choice.endpoint))) continue;  // another worker was quicker
     auto& state = *choice.endpoint->state;
@@ -209,14 +221,15 @@ Task<Result<EndpointLease>> Upstream::acquire(Exchange& exchange, Candidates amo
   if (auto lease = try_acquire(exchange, among)) co_return std::move(*lease);
   // A second attempt that nobody needs waits for no place.
   const bool is_extra = exchange.destination.is_only_untried;
-  if (is_extra) co_return weir::fail(ErrorCode::overflow, Side::self, "no other endpoint has a place", RetrySafe::yes);
+  if (is_extra) co_return std::unexpected(full("no other endpoint has a place"));
   const auto client = network_of(exchange.client.ip, exchange.arena());
   const auto share = state_->queue_shares.enter(client, settings_.queue.size);
   auto& queue = state_->queue;
   const Attempts* const but = among == Candidates::untried ? &exchange.attempts : nullptr;
   auto place = share ? queue.enter(exchange.loop(), settings_.queue.size, {this, but}) : std::nullopt;
   if (!place)
-    co_return weir::fail(ErrorCode::overflow, Side::self, "too many requests wait for an endpoint", RetrySafe::yes);
+    co_return std::unexpected(settings_.queue.size == 0 ? full("each endpoint has all the requests that it may have")
+                                                        : kQueueFull);
   const Time deadline = std::min(exchange.attempt_deadline(), exchange.loop().now() + settings_.queue.timeout);
   for (;;) {
     const Time change = next_change(exchange.loop().now(), exchange);
@@ -232,7 +245,7 @@ Task<Result<EndpointLease>> Upstream::acquire(Exchange& exchange, Candidates amo
     if (exchange.loop().now() >= deadline) break;
     queue.call_all();
   }
-  co_return weir::fail(ErrorCode::queue_timeout, Side::self, "no endpoint had a place in time", RetrySafe::yes);
+  co_return std::unexpected(kWaitedTooLong);
 }
 
 }  // namespace weir::upstream

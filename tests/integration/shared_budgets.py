@@ -79,7 +79,7 @@ class Queues(WeirCase):
         crowd = [self.client(weir, source=EVIL) for _ in range(20)]
         for client in crowd:
             client.send(request_bytes())
-        eventually(lambda: weir.metric(settings.FAILURES, reason="overloaded") +
+        eventually(lambda: weir.metric(settings.FAILURES, reason="concurrency_limit") +
                    weir.metric(settings.FAILURES, reason="overflow") == 15, "half of a queue of ten is free")
         innocent = self.in_background(self.fetch, weir, "GET", "/innocent")
         eventually(lambda: waiting(weir) == 6, "the other client waits, too")

@@ -29,7 +29,8 @@ TEST_CASE("conditions: each word stands for its errors") {
   CHECK(matched({"circuit_open"}, {ErrorCode::circuit_open, Side::self}) == "circuit_open");
   CHECK(matched({"no_endpoint"}, {ErrorCode::no_endpoint, Side::self}) == "no_endpoint");
   CHECK(matched({"overflow"}, {ErrorCode::queue_timeout, Side::self}) == "overflow");
-  CHECK(matched({"shed"}, {ErrorCode::overloaded, Side::self}) == "shed");
+  for (const auto code : {ErrorCode::connection_limit, ErrorCode::concurrency_limit, ErrorCode::no_memory})
+    CHECK(matched({"shed"}, {code, Side::self}) == "shed");
   CHECK(matched({"reset", "timeout"}, {ErrorCode::connect_refused, Side::upstream}) == "");
 }
 

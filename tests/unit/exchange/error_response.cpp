@@ -67,6 +67,18 @@ TEST_CASE("error_response: a detail never breaks out of its JSON string or its f
   CHECK(bench.response_field("proxy-status") == "weir; error=proxy_internal_error; details=\"a\\\"b\\\\c??d\"");
 }
 
+TEST_CASE("error_response: a 5xx names the upstream and who refused, a refusal of the client its limit alone") {
+  Bench bench;
+  bench.exchange.destination.upstream = "api";
+  bench.render({ErrorCode::overflow, Side::self, "full", RetrySafe::yes, "queue"});
+  CHECK(bench.body().contains(R"x("detail":"full (upstream api, queue)")x"));
+  CHECK(bench.response_field("proxy-status").contains("full (upstream api, queue)"));
+  bench.render({ErrorCode::no_endpoint, Side::self, "none"});
+  CHECK(bench.body().contains(R"x("detail":"none (upstream api)")x"));
+  bench.render({ErrorCode::body_too_large, Side::client, "too large", RetrySafe::no, "max_body"});
+  CHECK(bench.body().contains(R"x("detail":"too large (max_body)")x"));
+}
+
 TEST_CASE("error_response: what passes by itself says when to come back") {
   Bench bench;
   bench.render({ErrorCode::overflow, Side::self});

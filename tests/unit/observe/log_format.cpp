@@ -54,11 +54,52 @@ TEST_CASE("access log: a JSON line tells all there is") {
   bench.exchange.record.raise(Flag::URX);
   CHECK(bench.line("json") ==
         R"({"ts":"NOW","request_id":"id-1","client":"10.0.0.1","method":"GET","host":"example.com","path":"/a?b=c",)"
-        R"("proto":"HTTP/1.1","status":200,"bytes_in":0,"bytes_out":5,"duration":0.042,"route":"api",)"
-        R"("listener":"http","upstream":{"name":"pool","addr":"127.0.0.1:9001","connect":0.001,"ttfb":0.040,)"
+        R"("proto":"HTTP/1.1","status":200,"bytes_in":0,"bytes_out":5,"duration":0.042000,"route":"api",)"
+        R"("listener":"http","upstream":{"name":"pool","addr":"127.0.0.1:9001","connect":0.001000,"ttfb":0.040000,)"
         R"("attempts":1,"reused":false},"flags":["UT","URX"],"error":{"code":"read_timeout","detail":"stalled"},)"
         R"("user_agent":"curl"})"
         "\n");
+}
+
+TEST_CASE("access log: a failure that a filter answered in place of keeps its error, its upstream and its flag") {
+  Bench bench;
+  bench.exchange.destination.upstream = "pool";
+  bench.exchange.fail({ErrorCode::circuit_open, Side::self, "open", RetrySafe::yes, "circuit pool"});
+  const auto replaced = bench.exchange.replaced(bench.arena);
+  bench.exchange.respond(200);
+  bench.exchange.answered_for(replaced);
+  const auto line = bench.line("json");
+  CHECK(line.contains(R"("upstream":{"name":"pool","attempts":0})"));
+  CHECK(line.contains(R"("flags":["CB"],"instead_of":"circuit_open by circuit pool of upstream pool",)"
+                      R"("error":{"code":"circuit_open","detail":"open","by":"circuit pool","upstream":"pool"})"));
+  CHECK(bench.line("{upstream} {error} {error_by} {error_detail} {instead_of} {upstream_status}") ==
+        "pool circuit_open circuit pool open circuit_open by circuit pool of upstream pool -\n");
+}
+
+TEST_CASE("access log: a failure of the answer to a failure is told with its cause") {
+  Bench bench;
+  bench.exchange.destination.upstream = "pool";
+  bench.exchange.fail({ErrorCode::no_endpoint, Side::self, "none"});
+  bench.exchange.answered_for(bench.exchange.replaced(bench.arena));
+  bench.exchange.destination.upstream = "spare";
+  bench.exchange.fail({ErrorCode::overflow, Side::self, "full"});
+  CHECK(bench.line("json").contains(R"("error":{"code":"overflow","detail":"full","upstream":"spare"},)"
+                                    R"("cause":{"code":"no_endpoint","detail":"none","upstream":"pool"})"));
+}
+
+TEST_CASE("access log: the upstream's status is told beside what the client was sent") {
+  Bench bench;
+  auto& attempt = bench.exchange.attempts.add({.upstream = "pool", .endpoint = "127.0.0.1:9001"});
+  attempt.status = 503;
+  bench.exchange.respond(200);
+  CHECK(bench.line("json").contains(R"("addr":"127.0.0.1:9001","status":503,)"));
+  CHECK(bench.line("{status} {upstream_status}") == "200 503\n");
+}
+
+TEST_CASE("access log: a duration has microseconds") {
+  Bench bench;
+  bench.exchange.record.finished = bench.exchange.record.started + 61s + 1042us;
+  CHECK(bench.line("{duration}") == "61.001042\n");
 }
 
 TEST_CASE("access log: a client that went away unanswered is a 499") {
@@ -79,7 +120,7 @@ TEST_CASE("access log: a template takes fields and keys") {
   bench.exchange.request.headers.add("X-Foo", "bar baz");
   CHECK(
       bench.line("{{{client}}} {method} {path} {status} {duration}s {endpoint} {header.x-foo} {header.none} {flags}") ==
-      "{10.0.0.1} GET /a?b=c 200 0.042s 127.0.0.1:9001 bar baz - -\n");
+      "{10.0.0.1} GET /a?b=c 200 0.042000s 127.0.0.1:9001 bar baz - -\n");
 }
 
 TEST_CASE("access log: a template joins the flags, and has a dash where there is nothing to tell") {
