@@ -18,13 +18,14 @@ constexpr std::string_view kIndex =
     "\n"
     "GET  /livez      200 while the process runs\n"
     "GET  /readyz     200 while it wants traffic, else 503\n"
+    "GET  /status     the process, its store, listeners, limits, caches, queues and last failures\n"
     "GET  /metrics    Prometheus text, or OpenMetrics by Accept\n"
     "GET  /upstreams  endpoints, their health and load\n"
     "GET  /config     the configuration in effect, secrets masked\n"
     "GET  /version    version and build\n"
     "GET  /log_level  the least severe events that the process log has\n"
     "POST /log_level?level=debug|info|warn|error    changes it until the next start\n"
-    "POST /reload     loads the configuration again\n"
+    "POST /reload     loads the configuration again; ?file=PATH: if that is the one\n"
     "POST /upstreams/NAME/endpoints/ADDRESS/drain   no more requests go there\n"
     "POST /upstreams/NAME/endpoints/ADDRESS/up      they do again; an ejection is over, too\n";
 
@@ -65,6 +66,7 @@ struct RenderedView {
 };
 constexpr RenderedView kRenderedViews[] = {
     {"/metrics", [](const Console& c, std::string_view accept) { return c.metrics(accept); }},
+    {"/status", [](const Console& c, std::string_view) { return Page{std::string(kJson), c.status_json()}; }},
     {"/upstreams", [](const Console& c, std::string_view) { return Page{std::string(kJson), c.upstreams_json()}; }},
     {"/config", [](const Console& c, std::string_view) { return Page{std::string(kJson), c.config_json()}; }},
 };
@@ -79,7 +81,19 @@ void refuse_method(Exchange& exchange, std::string_view allowed) {
   exchange.response.head.headers.add("allow", allowed);
 }
 
+/// Whoever names a file has no other one loaded.
 Task<> reload(Exchange& exchange, Console& console) {
+  const auto named = [&](std::string_view name) {
+    const auto value = http::find_parameter(exchange.request.query, name).value_or("");
+    return std::string(http::decode_parameter(value, exchange.arena()));
+  };
+  if (const ServedFile file{named("file"), named("identity")}; !file.path.empty()) {
+    if (const auto served = console.other_than(file); !served.empty()) {
+      const Json json{{"ok", false},
+                      {"text", "this process serves " + served + ", not " + file.path + "; nothing was changed\n"}};
+      co_return respond(exchange, 409, kJson, json.dump(-1, ' ', false, Json::error_handler_t::replace) + "\n");
+    }
+  }
   const ReloadOutcome outcome = co_await console.reload(exchange);
   Json json{{"ok", outcome.ok}};
   if (!outcome.text.empty()) json["text"] = outcome.text;

@@ -24,6 +24,13 @@ struct ReloadOutcome {
   std::string text;  // the problems, as `weir check` prints them
 };
 
+/// The file that a client of the admin API takes for the served one: what it is called, and what it is, since the
+/// client may see other paths (a container).
+struct ServedFile {
+  std::string path;      // without symbolic links
+  std::string identity;  // "DEVICE:INODE"; "" = not known
+};
+
 /// What an operator may want of an endpoint.
 enum class EndpointOrder : uint8_t { drain, up };
 
@@ -36,19 +43,22 @@ class Console {
   virtual std::string version_json() const = 0;
   // On the renderer's thread: these take as long as the configuration is large.
   virtual Page metrics(std::string_view accept) const = 0;
+  virtual std::string status_json() const = 0;     // status_json.h renders it
   virtual std::string upstreams_json() const = 0;  // upstreams_json.h renders it
   virtual std::string config_json() const = 0;     // in effect, secrets masked
   /// False when there is no such endpoint.
   virtual bool order(std::string_view upstream, std::string_view endpoint, EndpointOrder order) = 0;
   /// Loads the configuration again; the answer is sent when it is done.
   virtual Task<ReloadOutcome> reload(Exchange& exchange) = 0;
+  /// The file that is served, when it is another one than that; "" when they are the same.
+  virtual std::string other_than(const ServedFile& file) const = 0;
 };
 
 /// What an address of the admin API serves.
 enum class Surface : uint8_t { everything, metrics };
 
 /// The admin API as the Origin of the admin listener's only route:
-/// GET / /livez /readyz /metrics /upstreams /config /version, POST /reload,
+/// GET / /livez /readyz /status /metrics /upstreams /config /version, POST /reload,
 /// POST /upstreams/NAME/endpoints/ADDRESS/drain and …/up, and the pages of plugins. GET never changes anything. A Guard
 /// refuses what was not meant for the API.
 class AdminOrigin : public Origin {

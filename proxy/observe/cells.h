@@ -12,6 +12,7 @@
 #include "exchange/exchange.h"
 #include "net/tls_session.h"
 #include "observe/cell_table.h"
+#include "observe/recent_failures.h"
 
 namespace weir::observe {
 
@@ -115,6 +116,8 @@ class WorkerMetrics {
   TurnMeter turns;      // of the worker's loop
   Counter stuck_turns;  // turns that the watchdog found too long; its thread counts
   Gauge blocks;         // of the worker's memory that are in use, when it last looked
+
+  RecentFailures recent_failures;
 
   void refused(Refusal why) { refusals[static_cast<size_t>(why)].add(); }
   void failed(ErrorCode code) { failures[static_cast<size_t>(code)].add(); }

@@ -46,6 +46,22 @@ struct Exposition {
   std::string text;
 };
 
+/// What `weir status` shows of the workers, added up.
+struct WorkersOverview {
+  struct Listener {
+    std::string name;
+    int64_t open = 0;  // connections
+    uint64_t accepted = 0;
+  };
+  std::vector<Listener> listeners;
+  int64_t requests_in_flight = 0;
+  // Turns of the event loops since the start, as upper bounds; infinite: longer than the last bound of Histogram.
+  Duration most_turns{};  // 99 of 100
+  Duration longest_turn{};
+  uint64_t stuck_turns = 0;
+  std::vector<RecentFailure> failures;
+};
+
 /// The process' metrics: one WorkerMetrics for each worker, whose cells a scrape adds up, and what belongs to the
 /// process alone. Outlives the workers, and reloads: no counter ever goes back. Any thread, unless told otherwise.
 class Metrics {
@@ -61,6 +77,8 @@ class Metrics {
   void loaded(std::chrono::system_clock::time_point when);
   void reload_succeeded(std::chrono::system_clock::time_point when);
   void reload_failed();
+
+  WorkersOverview overview() const;
 
   /// Where writers of the access log count the lines that they drop.
   const DroppedLines& dropped_access_lines() const { return dropped_access_lines_; }

@@ -1,9 +1,9 @@
 #include <algorithm>
 
 #include "admin/upstreams_json.h"
-#include "base/wall_clock_text.h"
 #include "runtime/supervisor.h"
 #include "runtime/version.h"
+#include "runtime/wall.h"
 
 // What the admin API asks of the supervisor, on the thread of the worker that serves it, or of the renderer.
 
@@ -41,22 +41,6 @@ Samples samples_of(const Snapshot& snapshot) {
   }
   return samples;
 }
-
-/// Moments of the steady clock as the wall has them.
-class Wall {
- public:
-  explicit Wall(const Clock& clock) : clock_(clock) {}
-  std::string text(Time when) {
-    const auto passed = clock_.now() - when;
-    return std::string(text_.rfc3339(clock_.wall() - std::chrono::duration_cast<std::chrono::milliseconds>(passed)));
-  }
-
- private:
-  const Clock& clock_;
-  WallClockText text_;
-};
-
-double milliseconds(Duration duration) { return duration / std::chrono::duration<double, std::milli>(1); }
 
 void add_health(admin::EndpointStatus& status, const upstream::HealthReport& report, Wall& wall) {
   status.health = upstream::name_of(report.health);
@@ -108,10 +92,15 @@ admin::Readiness Supervisor::readiness() const {
     case State::starting: return {admin::Readiness::State::not_ready, "starting"};
     default: return {admin::Readiness::State::not_ready, "draining"};
   }
+  std::string why;
   const auto snapshot = current();
   const auto& redis = snapshot->redis();
-  if (!redis || redis->health.state() == store::StoreState::up) return {};
-  return {admin::Readiness::State::degraded, "store is " + std::string(name_of(redis->health.state()))};
+  if (redis && redis->health.state() != store::StoreState::up)
+    why = "store is " + std::string(name_of(redis->health.state()));
+  if (const auto reload = last_reload(); reload && !reload->ok)
+    why += std::string(why.empty() ? "" : "; ") + "the last reload failed, and the configuration before it is served";
+  if (why.empty()) return {};
+  return {admin::Readiness::State::degraded, std::move(why)};
 }
 
 admin::Page Supervisor::metrics(std::string_view accept) const {

@@ -32,6 +32,7 @@ void ServedSnapshot::use_store(Loop& loop, const ServedSnapshot* before) {
 void ServedSnapshot::exchange_finished(Exchange& exchange) {
   metrics_.in_flight.add(-1);
   cells_.observe(exchange);
+  if (exchange.failure || exchange.cause) metrics_.recent_failures.note(exchange, exchange.loop().clock().wall());
   log_.write(exchange);
 }
 

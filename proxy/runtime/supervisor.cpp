@@ -309,7 +309,13 @@ void Supervisor::watch_store(const std::shared_ptr<store::RedisShared>& redis) {
 }
 
 Task<admin::ReloadOutcome> Supervisor::reload_now() {
-  return reloads_.run([this] { return reload_once(); });
+  return reloads_.run([this] { return reload_and_remember(); });
+}
+
+Task<admin::ReloadOutcome> Supervisor::reload_and_remember() {
+  auto outcome = co_await reload_once();
+  if (state_ == State::serving) remember(outcome);
+  co_return outcome;
 }
 
 Task<admin::ReloadOutcome> Supervisor::reload_once() {

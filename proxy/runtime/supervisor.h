@@ -3,6 +3,7 @@
 #include <atomic>
 #include <memory>
 #include <mutex>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -63,6 +64,11 @@ class Supervisor final : public admin::Console {
     WorkerContext context;
     upstream::ConnectionPool connections{context};
   };
+  struct LastReload {
+    bool ok;
+    Time at;
+    std::string text;
+  };
   enum class State : uint8_t { starting, serving, draining, stopped };
 
   Task<> begin();
@@ -79,6 +85,7 @@ class Supervisor final : public admin::Console {
   Task<> publish(std::unique_ptr<Reign> reign);
   /// One at a time; whoever asks meanwhile shares the next one.
   Task<admin::ReloadOutcome> reload_now();
+  Task<admin::ReloadOutcome> reload_and_remember();
   Task<admin::ReloadOutcome> reload_once();
   Task<> reload_on_signal();
   std::set<int> admin_sockets() const;
@@ -89,19 +96,25 @@ class Supervisor final : public admin::Console {
   void on_signal(int number);
   void trim_heap();
   std::shared_ptr<const Snapshot> current() const;
+  // Any thread:
+  std::optional<LastReload> last_reload() const;
+  void remember(const admin::ReloadOutcome& outcome);
 
   // What the admin API asks, on a worker's thread …
   admin::Readiness readiness() const override;
   std::string version_json() const override;
   bool order(std::string_view upstream, std::string_view endpoint, admin::EndpointOrder order) override;
   Task<admin::ReloadOutcome> reload(Exchange& exchange) override;
+  std::string other_than(const admin::ServedFile& file) const override;
   // … and on the renderer's.
   admin::Page metrics(std::string_view accept) const override;
+  std::string status_json() const override;
   std::string upstreams_json() const override;
   std::string config_json() const override;
 
   RunOptions options_;
   SteadyClock clock_;
+  const Time begun_ = clock_.now();
   Lasting lasting_;
   Loop loop_;
   Teardown teardown_;
@@ -118,6 +131,7 @@ class Supervisor final : public admin::Console {
   std::unique_ptr<store::RedisSubscriber> subscriber_;
   mutable std::mutex current_mutex_;
   std::shared_ptr<const Snapshot> current_;
+  std::optional<LastReload> last_reload_;  // guarded by the same mutex
   SharedRuns<admin::ReloadOutcome> reloads_;
   TaskGroup tasks_;
   std::unique_ptr<Signals> signals_;

@@ -24,12 +24,16 @@ struct StubConsole : Console {
 
   Readiness readiness() const override { return state; }
   Page metrics(std::string_view accept) const override { return {"text/plain", "accept=" + std::string(accept)}; }
+  std::string status_json() const override { return "{}"; }
   std::string upstreams_json() const override { return "{\"upstreams\":[]}"; }
   std::string config_json() const override { return "{}"; }
   std::string version_json() const override { return "{\"version\":\"1\"}"; }
   bool order(std::string_view upstream, std::string_view endpoint, EndpointOrder what) override {
     ordered = std::string(upstream) + " " + std::string(endpoint) + (what == EndpointOrder::drain ? " drain" : " up");
     return upstream == "api";
+  }
+  std::string other_than(const ServedFile& file) const override {
+    return file.path == "/etc/weir.yaml" || file.identity == "8:15" ? "" : "/etc/weir.yaml";
   }
   Task<ReloadOutcome> reload(Exchange&) override {
     ++reloads;
@@ -93,12 +97,25 @@ TEST_CASE("admin: metrics are given in the format that Accept asks for") {
 
 TEST_CASE("admin: the views are JSON, and HEAD may ask for them") {
   Bench bench;
-  for (const auto* path : {"/upstreams", "/config", "/version"}) {
+  for (const auto* path : {"/status", "/upstreams", "/config", "/version"}) {
     CHECK(bench.send("GET", path) == 200);
     CHECK(bench.response_field("content-type") == "application/json");
     CHECK(bench.send("HEAD", path) == 200);
   }
   CHECK(bench.send("GET", "/") == 200);
+}
+
+TEST_CASE("admin: a reload of another file than the served one is refused") {
+  Bench bench;
+  bench.exchange.request.query = "file=%2Fhome%2Fann%2Fweir.yaml&identity=8:16";
+  CHECK(bench.send("POST", "/reload") == 409);
+  CHECK(bench.body().contains("this process serves /etc/weir.yaml, not /home/ann/weir.yaml; nothing was changed"));
+  CHECK(bench.console.reloads == 0);
+  for (const auto* query : {"file=%2Fetc%2Fweir.yaml&identity=8:16", "file=%2Fhost%2Fweir.yaml&identity=8%3A15", ""}) {
+    bench.exchange.request.query = query;
+    CHECK(bench.send("POST", "/reload") == 200);
+  }
+  CHECK(bench.console.reloads == 3);
 }
 
 TEST_CASE("admin: only a POST reloads") {
