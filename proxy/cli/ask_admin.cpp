@@ -1,19 +1,27 @@
 #include "cli/ask_admin.h"
 
+#include <fcntl.h>
+#include <poll.h>
 #include <sys/socket.h>
-#include <sys/time.h>
 #include <unistd.h>
 
 #include <cerrno>
 #include <charconv>
+#include <chrono>
 #include <cstring>
+#include <optional>
 
+#include "base/text.h"
 #include "net/address.h"
 #include "runtime/configuration.h"
 
 namespace weir::cli {
 
 namespace {
+
+using Clock = std::chrono::steady_clock;
+using Failed = std::unexpected<std::string>;
+constexpr auto kPatience = std::chrono::seconds(30);  // for connecting, asking and the whole response together
 
 struct Admin {
   net::Address address;
@@ -23,7 +31,7 @@ struct Admin {
 std::expected<Admin, std::string> with_token(const AdminArguments& arguments, Admin admin) {
   if (arguments.token_file.empty()) return admin;
   auto token = runtime::read_token(arguments.token_file);
-  if (!token) return std::unexpected("'" + arguments.token_file + "' " + token.error());
+  if (!token) return Failed("'" + arguments.token_file + "' " + token.error());
   admin.token = std::move(*token);
   return admin;
 }
@@ -31,18 +39,18 @@ std::expected<Admin, std::string> with_token(const AdminArguments& arguments, Ad
 std::expected<Admin, std::string> find_admin(const AdminArguments& arguments) {
   if (!arguments.admin.empty()) {
     if (const auto address = net::Address::parse(arguments.admin)) return with_token(arguments, {*address, ""});
-    return std::unexpected("'" + arguments.admin + "' is not an address");
+    return Failed("'" + arguments.admin + "' is not an address");
   }
   config::Problems problems;
   const auto loaded = runtime::load(arguments.file, problems);
   const auto& admin = loaded.configuration.admin;
   if (!admin || admin->address.size() == 0) {
-    if (!problems.empty()) return std::unexpected(problems.text());
-    return std::unexpected(arguments.file + " has no admin: section");
+    if (!problems.empty()) return Failed(problems.text());
+    return Failed(arguments.file + " has no admin: section");
   }
   if (!arguments.token_file.empty()) return with_token(arguments, {admin->address, ""});
   auto token = runtime::read_token(*admin, loaded.folder);
-  if (!token) return std::unexpected("'" + *admin->token_file + "' " + token.error());
+  if (!token) return Failed("'" + *admin->token_file + "' " + token.error());
   return Admin{admin->address, std::move(*token)};
 }
 
@@ -53,29 +61,104 @@ std::string request_text(const Admin& admin, const std::string& method, const st
   return text + "Content-Length: 0\r\n\r\n";
 }
 
-std::expected<std::string, std::string> exchange(int fd, const net::Address& address, const std::string& request) {
-  if (::connect(fd, address.get(), address.size()) != 0)
-    return std::unexpected("can't reach " + address.text() + ": " + std::strerror(errno));
-  if (::send(fd, request.data(), request.size(), MSG_NOSIGNAL) != static_cast<ssize_t>(request.size())) {
-    return std::unexpected("can't ask " + address.text());
+/// A connection to the admin API, and one deadline for all that is done with it.
+class Call {
+ public:
+  explicit Call(const net::Address& address)
+      : address_(address), fd_(::socket(address.family(), SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0)) {}
+  Call(const Call&) = delete;
+  Call& operator=(const Call&) = delete;
+  ~Call() {
+    if (fd_ >= 0) ::close(fd_);
   }
-  std::string answer;
-  char bytes[16384];
-  for (ssize_t count; (count = ::recv(fd, bytes, sizeof bytes, 0)) != 0;) {
-    if (count < 0) return std::unexpected(address.text() + " didn't answer: " + std::strerror(errno));
-    answer.append(bytes, static_cast<size_t>(count));
+
+  /// All that comes until the other side closes.
+  std::expected<std::string, std::string> ask(const std::string& request) {
+    if (const auto error = connect()) return Failed("can't reach " + address_.text() + ": " + std::strerror(error));
+    for (size_t sent = 0; sent < request.size();) {
+      const auto count = ::send(fd_, request.data() + sent, request.size() - sent, MSG_NOSIGNAL);
+      if (count >= 0) sent += static_cast<size_t>(count);
+      else if (!may_go_on(POLLOUT)) return Failed("can't ask " + address_.text() + ": " + std::strerror(errno));
+    }
+    std::string answer;
+    char bytes[16384];
+    for (;;) {
+      const auto count = ::recv(fd_, bytes, sizeof bytes, 0);
+      if (count == 0) return answer;
+      if (count > 0) answer.append(bytes, static_cast<size_t>(count));
+      else if (!may_go_on(POLLIN)) return Failed(silence(answer));
+      if (Clock::now() >= deadline_) return Failed(silence(answer));
+    }
   }
-  return answer;
+
+ private:
+  /// An errno; 0: connected.
+  int connect() {
+    if (fd_ < 0) return errno;
+    if (::connect(fd_, address_.get(), address_.size()) == 0) return 0;
+    if (errno != EINPROGRESS) return errno;
+    if (!wait_for(POLLOUT)) return errno;
+    int error = 0;
+    socklen_t size = sizeof error;
+    return ::getsockopt(fd_, SOL_SOCKET, SO_ERROR, &error, &size) == 0 ? error : errno;
+  }
+  bool may_go_on(short events) {
+    if (errno == EINTR) return true;
+    return (errno == EAGAIN || errno == EWOULDBLOCK) && wait_for(events);
+  }
+  /// False, with errno, at the deadline.
+  bool wait_for(short events) {
+    for (;;) {
+      const auto left = std::chrono::ceil<std::chrono::milliseconds>(deadline_ - Clock::now()).count();
+      pollfd wanted{fd_, events, 0};
+      const int ready = left > 0 ? ::poll(&wanted, 1, static_cast<int>(left)) : 0;
+      if (ready > 0) return true;
+      if (ready < 0 && errno == EINTR) continue;
+      if (ready == 0) errno = ETIMEDOUT;
+      return false;
+    }
+  }
+  std::string silence(const std::string& answer) const {
+    if (Clock::now() < deadline_ && errno != ETIMEDOUT)
+      return address_.text() + " didn't answer: " + std::strerror(errno);
+    return address_.text() + " didn't answer within " + std::to_string(kPatience.count()) +
+           " s: " + std::to_string(answer.size()) + " bytes came";
+  }
+
+  const net::Address& address_;
+  const Clock::time_point deadline_ = Clock::now() + kPatience;
+  int fd_;
+};
+
+/// The Content-Length of a head.
+std::optional<size_t> length_of(std::string_view head) {
+  constexpr std::string_view kName = "content-length:";
+  while (!head.empty()) {
+    const auto line = head.substr(0, head.find("\r\n"));
+    if (line.size() > kName.size() && equals_ignoring_case(line.substr(0, kName.size()), kName)) {
+      const auto value = parse_decimal(trim(line.substr(kName.size())));
+      return value ? std::optional<size_t>(*value) : std::nullopt;
+    }
+    head.remove_prefix(std::min(head.size(), line.size() + 2));
+  }
+  return std::nullopt;
 }
 
-/// An HTTP/1.0 answer: its body runs until close.
+/// An HTTP/1.0 response. It ends by a close, which may come too early: each response of Weir's has a length.
 std::expected<Answer, std::string> parse(const std::string& text) {
   const auto end = text.find("\r\n\r\n");
   Answer answer;
   if (text.size() < 12 || !text.starts_with("HTTP/1.") || end == std::string::npos)
-    return std::unexpected("that isn't an answer of weir");
+    return Failed("that isn't an answer of weir");
   std::from_chars(text.data() + 9, text.data() + 12, answer.status);
   answer.body = text.substr(end + 4);
+  const auto length = length_of(std::string_view(text).substr(0, end));
+  if (!length) return Failed("the answer has no length, so it may be incomplete");
+  if (answer.body.size() < *length) {
+    return Failed("the answer broke off after " + std::to_string(answer.body.size()) + " of " +
+                  std::to_string(*length) + " bytes");
+  }
+  answer.body.resize(*length);
   return answer;
 }
 
@@ -84,15 +167,23 @@ std::expected<Answer, std::string> parse(const std::string& text) {
 std::expected<Answer, std::string> ask_admin(const AdminArguments& arguments, const std::string& method,
                                              const std::string& path) {
   const auto admin = find_admin(arguments);
-  if (!admin) return std::unexpected(admin.error());
-  const int fd = ::socket(admin->address.family(), SOCK_STREAM | SOCK_CLOEXEC, 0);
-  const timeval patience{30, 0};
-  ::setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof patience);
-  ::setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &patience, sizeof patience);
-  const auto text = exchange(fd, admin->address, request_text(*admin, method, path));
-  ::close(fd);
-  if (!text) return std::unexpected(text.error());
+  if (!admin) return Failed(admin.error());
+  const auto text = Call(admin->address).ask(request_text(*admin, method, path));
+  if (!text) return Failed(text.error());
   return parse(*text);
+}
+
+std::string escaped(std::string_view text) {
+  constexpr std::string_view kHex = "0123456789ABCDEF";
+  std::string out;
+  for (const char c : text) {
+    const auto byte = static_cast<unsigned char>(c);
+    const bool is_plain = (byte >= '0' && byte <= '9') || (byte >= 'a' && byte <= 'z') ||
+                          (byte >= 'A' && byte <= 'Z') || byte == '-' || byte == '.' || byte == '_' || byte == '~';
+    if (is_plain) out += c;
+    else out.append({'%', kHex[byte >> 4], kHex[byte & 15]});
+  }
+  return out;
 }
 
 }  // namespace weir::cli

@@ -2,6 +2,7 @@
 
 #include <expected>
 #include <string>
+#include <string_view>
 
 #include "cli/cli.h"
 
@@ -12,8 +13,12 @@ struct Answer {
   std::string body;
 };
 
-/// One request to the admin API of the running process, blocking, 30 s at most. Otherwise what went wrong.
+/// One request to the admin API of the running process, blocking: 30 s at most for all of it. Otherwise what went
+/// wrong, a response that broke off, too.
 std::expected<Answer, std::string> ask_admin(const AdminArguments& arguments, const std::string& method,
                                              const std::string& path);
+
+/// As a segment of a path, or a value of a query.
+std::string escaped(std::string_view text);
 
 }  // namespace weir::cli

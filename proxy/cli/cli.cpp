@@ -7,6 +7,8 @@
 
 #include "base/log.h"
 #include "cli/declared.h"
+#include "config/suggest.h"
+#include "runtime/version.h"
 
 namespace weir::cli {
 
@@ -23,6 +25,19 @@ void add_admin(CLI::App& command, AdminArguments& arguments) {
   command.add_option("--token-file", arguments.token_file, "file of the admin API's token")->type_name("FILE");
 }
 
+/// What is wrong with the first word of the command line; "" when it is an option, or a command.
+std::string unknown_command(const CLI::App& app, int argc, char** argv) {
+  if (argc < 2 || argv[1][0] == '-') return "";
+  const std::string word = argv[1];
+  std::vector<std::string> known;
+  for (const auto* command : app.get_subcommands([](const CLI::App*) { return true; })) {
+    if (command->get_name() == word) return "";
+    known.push_back(command->get_name());
+  }
+  return "unknown command '" + word + "'; " + config::did_you_mean(word, known) +
+         "commands are: " + config::join(known);
+}
+
 constexpr Duration kForLogs = std::chrono::milliseconds(900);  // at the end of the process
 
 /// False, and told on stderr, when a part of the output was lost: a full disk, a closed pipe.
@@ -37,6 +52,7 @@ bool is_stdout_written() {
 int run(int argc, char** argv) {
   CLI::App app("an HTTP reverse proxy and load balancer", "weir");
   app.require_subcommand(1);
+  app.set_version_flag("--version", [] { return std::string("weir ") + runtime::kVersion; }, "print the version");
   app.footer(
       "Signals: HUP reloads, USR1 reopens the logs, TERM INT QUIT finish what is in flight; a second one stops at "
       "once.");
@@ -69,13 +85,34 @@ int run(int argc, char** argv) {
   explain_command->callback([&] { code = explain(explain_arguments); });
 
   AdminArguments admin_arguments;
-  const auto ask = [&](const char* name, const char* about, int (*command)(const AdminArguments&)) {
+  const auto ask = [&](const char* name, const char* about, auto command) {
     auto* subcommand = app.add_subcommand(name, about);
     add_admin(*subcommand, admin_arguments);
-    subcommand->callback([&code, &admin_arguments, command] { code = command(admin_arguments); });
+    subcommand->callback([&code, &admin_arguments, subcommand, command] {
+      admin_arguments.is_file_given = subcommand->count("--config") > 0;
+      code = command(admin_arguments);
+    });
+    return subcommand;
   };
   ask("reload", "load the configuration again, as SIGHUP does, and print what came of it", reload);
-  ask("status", "show upstreams and endpoints as a table", status);
+  WhyArguments why;
+  CLI::App* status_command = nullptr;
+  status_command = ask("status", "show the process, its upstreams, circuits, limits, listeners and last failures",
+                       [&](const AdminArguments& arguments) {
+                         why.is_asked = status_command->count("--why") > 0;
+                         return status(arguments, why);
+                       });
+  status_command->add_option("--why", why.upstream, "what is wrong, what it means and what to do next; of one upstream")
+      ->type_name("[UPSTREAM]")
+      ->expected(0, 1);
+  EndpointArguments endpoint;
+  for (const auto& [verb, about] : {std::pair("drain", "send no more requests to an endpoint"),
+                                    std::pair("up", "send requests to an endpoint again; an ejection is over, too")}) {
+    auto* command = ask(
+        verb, about, [&endpoint, verb](const AdminArguments& arguments) { return order(arguments, endpoint, verb); });
+    command->add_option("UPSTREAM", endpoint.upstream, "its name")->required();
+    command->add_option("ENDPOINT", endpoint.endpoint, "its address, as `weir status` shows it")->required();
+  }
   ask("healthcheck", "exit 0 when the running process is ready", healthcheck);
   ask("config", "print the configuration in effect, defaults filled in, secrets masked", effective_config);
 
@@ -98,6 +135,10 @@ int run(int argc, char** argv) {
   app.add_subcommand("version", "print the version")->callback([&] { code = version(); });
 
   try {
+    if (const auto problem = unknown_command(app, argc, argv); !problem.empty()) {
+      std::fprintf(stderr, "weir: %s\n", problem.c_str());
+      return 2;
+    }
     app.parse(argc, argv);
   } catch (const CLI::ParseError& error) {
     return app.exit(error) == 0 ? 0 : 2;

@@ -39,9 +39,20 @@ struct AdminArguments {
   std::string file = kDefaultFile;
   std::string admin;
   std::string token_file;
+  bool is_file_given = false;
 };
 int reload(const AdminArguments& arguments);
-int status(const AdminArguments& arguments);
+struct WhyArguments {
+  bool is_asked = false;
+  std::string upstream;  // "" = all
+};
+int status(const AdminArguments& arguments, const WhyArguments& why);
+struct EndpointArguments {
+  std::string upstream;
+  std::string endpoint;
+};
+/// `verb`: drain or up.
+int order(const AdminArguments& arguments, const EndpointArguments& endpoint, const char* verb);
 int healthcheck(const AdminArguments& arguments);
 int effective_config(const AdminArguments& arguments);
 

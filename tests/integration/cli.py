@@ -5,6 +5,7 @@ import os
 import re
 import signal
 import subprocess
+import time
 import unittest
 
 from certificates import Authority
@@ -182,6 +183,11 @@ class ExitCodes(CommandLine):
             with self.subTest(arguments):
                 self.assertEqual(2, self.run_weir(*arguments).returncode)
 
+    def test_an_unknown_command_is_named(self):
+        done = self.run_weir("reloda", "-c", "/nowhere")
+        self.assertEqual(2, done.returncode)
+        self.assertIn("unknown command 'reloda'; did you mean 'reload'? commands are: run, check, ", done.stderr)
+
     def test_help_is_0(self):
         done = self.run_weir("--help")
         self.assertEqual(0, done.returncode)
@@ -189,9 +195,10 @@ class ExitCodes(CommandLine):
             self.assertIn(word, done.stdout)
 
     def test_version(self):
-        done = self.run_weir("version")
-        self.assertEqual(0, done.returncode)
-        self.assertRegex(done.stdout, r"\d+\.\d+\.\d+")
+        for word in ("version", "--version"):
+            done = self.run_weir(word)
+            self.assertEqual(0, done.returncode)
+            self.assertRegex(done.stdout, r"^weir \d+\.\d+\.\d+\n$")
 
 
 class Explain(CommandLine):
@@ -317,10 +324,74 @@ class Running(CommandLine):
         self.assertIn("unknown setting 'respnd'\n", done.stderr)
         self.assertIn("  = did you mean 'respond'?", done.stderr)
 
+    def test_a_reload_of_another_file_than_the_served_one_is_refused(self):
+        before = self.running.reloads()
+        with open(self.running.file) as file:
+            other = self.file(json.dumps({**json.load(file), "routes": [answers(200, "other")]}))
+        done = self.run_weir("reload", "-c", other)
+        self.assertEqual(1, done.returncode)
+        self.assertIn(f"this process serves {os.path.realpath(self.running.file)}, not {other}; nothing was changed\n", done.stderr)
+        self.assertEqual(before, self.running.reloads())
+        link = os.path.join(self.folder(), "link.yaml")
+        os.symlink(self.running.file, link)
+        self.assertEqual(0, self.run_weir("reload", "-c", link).returncode)
+        self.assertEqual(0, self.run_weir("reload", "--admin", self.running.admin).returncode)
+
+    def test_an_endpoint_is_drained_and_brought_up_again(self):
+        for verb, health, status in (("drain", "draining", 503), ("up", "up", 200)):
+            done = self.run_weir(verb, "api", self.api.address, "-c", self.running.file)
+            self.assertEqual((0, f"{self.api.address} of api: {verb}\n"), (done.returncode, done.stdout), done.stderr)
+            self.assertRegex(self.tell("status").stdout, rf"{self.api.address} +{health} ")
+            self.assertEqual(status, self.fetch(self.running).status)
+        done = self.run_weir("drain", "api", "10.0.0.1:1", "-c", self.running.file)
+        self.assertEqual(1, done.returncode)
+        self.assertIn("upstream 'api' has no endpoint '10.0.0.1:1'", done.stderr)
+
     def test_signals_that_mean_nothing_do_nothing(self):
         for number in (signal.SIGPIPE, signal.SIGWINCH):
             self.running.signal(number)
         self.assertEqual(200, self.fetch(self.running).status)
+
+
+class BrokenAnswers(CommandLine):
+    """An admin API that breaks off, or says nothing."""
+
+    def ask(self, answer, command="config"):
+        def script(connection):
+            connection.request_head()
+            connection.send(answer)
+            connection.close()
+        return self.run_weir(command, "--admin", str(self.scripted(script)))
+
+    def test_an_answer_that_breaks_off_is_an_error(self):
+        done = self.ask(b"HTTP/1.1 200 OK\r\nContent-Length: 5000\r\n\r\n" + b"x" * 17)
+        self.assertEqual((1, ""), (done.returncode, done.stdout))
+        self.assertIn("the answer broke off after 17 of 5000 bytes", done.stderr)
+        for command in ("reload", "status", "healthcheck"):
+            with self.subTest(command):
+                done = self.ask(b"HTTP/1.1 200 OK\r\nContent-Length: 5000\r\n\r\n{}", command)
+                self.assertEqual(1, done.returncode)
+                self.assertIn("broke off after 2 of 5000", done.stderr)
+
+    def test_an_answer_without_a_length_is_an_error(self):
+        done = self.ask(b"HTTP/1.1 200 OK\r\n\r\n{}")
+        self.assertEqual(1, done.returncode)
+        self.assertIn("no length", done.stderr)
+
+    def test_one_deadline_covers_the_whole_exchange(self):
+        def drip(connection):
+            connection.request_head()
+            try:
+                while True:
+                    connection.send(b"x")
+                    connection.backend.stopping.wait(1)
+            except OSError:
+                pass
+        begun = time.monotonic()
+        done = self.run_weir("config", "--admin", str(self.scripted(drip)), timeout=120)
+        self.assertEqual(1, done.returncode)
+        self.assertRegex(done.stderr, r"didn't answer within 30 s: \d+ bytes came")
+        self.assertLess(29, time.monotonic() - begun)
 
 
 if __name__ == "__main__":
