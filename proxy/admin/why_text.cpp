@@ -48,8 +48,7 @@ std::string endpoint_of(const Json& endpoint) {
   if (endpoint.contains("why"))
     text += fmt::format(": {}: {}, since {}", endpoint.value("by", ""), endpoint.value("why", ""),
                         endpoint.value("since", "the start"));
-  if (failures > 0)
-    text += fmt::format("; {} connection{} in a row failed", failures, failures == 1 ? "" : "s");
+  if (failures > 0) text += fmt::format("; {} connection{} in a row failed", failures, failures == 1 ? "" : "s");
   if (endpoint.contains("paused_until"))
     text += fmt::format(", left alone until {}", endpoint["paused_until"].get<std::string>());
   return text + "\n";

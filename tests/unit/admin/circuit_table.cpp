@@ -13,7 +13,8 @@ TEST_CASE("circuit table: a row for each circuit of what /circuit_breakers says"
   REQUIRE(table);
   CHECK(*table ==
         "CIRCUIT             STATE            WINDOW  ATTEMPTS  FAILED  REJECTED  SINCE                 CAUSE\n"
-        "api                 open               10 s        20      12       700  2026-11-22T10:00:00Z  12 of 20 attempts "
+        "api                 open               10 s        20      12       700  2026-11-22T10:00:00Z  12 of 20 "
+        "attempts "
         "failed in 10s\n"
         "api/127.0.0.1:9001  closed (forced)   0.5 s         0       0         0  start\n"
         "FAILED counts the last WINDOW, by the circuit's statuses; FAILURES of an endpoint counts since the start.\n");

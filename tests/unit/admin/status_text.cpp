@@ -20,7 +20,8 @@ Status busy() {
   status.loops = {1, -1, 4};
   status.store = {"redis", {"10.0.0.1:6379"}, "down", "up", "allow", 2};
   status.listeners = {{"front", "0.0.0.0:80", "http", 5, 9}};
-  status.certificates = {{"front", "a.pem", "2026-01-03T00:00:00.000Z", 2}, {"front", "b.pem", "2025-01-03T00:00:00.000Z", -3}};
+  status.certificates = {{"front", "a.pem", "2026-01-03T00:00:00.000Z", 2},
+                         {"front", "b.pem", "2025-01-03T00:00:00.000Z", -3}};
   status.limiters = {{"rate_limit", "login", "shop", {{"allowed", 7}, {"refused", 0}}}};
   status.queues = {{"api", 2, 2, 1000}};
   status.failures = {{.error = "circuit_open",
@@ -37,7 +38,9 @@ Status busy() {
 }
 
 const std::string kUpstreams = upstreams_json({
-    {"api", "round_robin", {{.address = "10.0.0.1:80", .health = "down", .by = "check", .why = "status 503", .since = "then"}}},
+    {"api",
+     "round_robin",
+     {{.address = "10.0.0.1:80", .health = "down", .by = "check", .why = "status 503", .since = "then"}}},
     {"api2", "round_robin", {{.address = "10.0.0.2:80", .health = "up"}}},
 });
 constexpr std::string_view kCircuits =
@@ -53,7 +56,8 @@ TEST_CASE("status text: the process, its last reload, its loops and its store") 
         "          weir.yaml:1:2: no\n"
         "            1 | x\n"
         "workers   2; 3 requests in flight; loop turns: 99% take at most 1 ms, the longest more than 30 s; 4 stuck\n"
-        "store     redis 10.0.0.1:6379 is down; its connections for pages of caches: up; 2 instances; on_failure: allow\n");
+        "store     redis 10.0.0.1:6379 is down; its connections for pages of caches: up; 2 instances; on_failure: "
+        "allow\n");
 }
 
 TEST_CASE("status text: queues, limits, listeners, certificates and failures are tables") {
@@ -75,14 +79,15 @@ TEST_CASE("status text: queues, limits, listeners, certificates and failures are
 TEST_CASE("status text: why tells of one upstream what is wrong, what it means and what to do") {
   const auto status = status_json(busy());
   const auto why = why_text({status, kUpstreams, kCircuits}, "api").value();
-  CHECK(why.starts_with("upstream api\n"
-                        "  endpoint 10.0.0.1:80 is down: check: status 503, since then\n"
-                        "  circuit api is open since the start: 5 of 5 failed\n"
-                        "  2 of 2 places in the queue are taken\n"
-                        "  503 circuit_open by circuit api: 12 times, last 3 s ago\n"
-                        "    last:  detail open, route shop, request_id id-1\n"
-                        "    means: a circuit breaker is open; Retry-After says for how long\n"
-                        "    next:  weir status has the cause"));
+  CHECK(
+      why.starts_with("upstream api\n"
+                      "  endpoint 10.0.0.1:80 is down: check: status 503, since then\n"
+                      "  circuit api is open since the start: 5 of 5 failed\n"
+                      "  2 of 2 places in the queue are taken\n"
+                      "  503 circuit_open by circuit api: 12 times, last 3 s ago\n"
+                      "    last:  detail open, route shop, request_id id-1\n"
+                      "    means: a circuit breaker is open; Retry-After says for how long\n"
+                      "    next:  weir status has the cause"));
   CHECK_FALSE(why.contains("api2"));
   CHECK(why_text({status, kUpstreams, kCircuits}, "api2").value() ==
         "upstream api2\n  nothing is wrong, and nothing has failed\n");
