@@ -64,7 +64,7 @@ class ProcessLog(WeirCase):
         self.fetch(weir, target="/bytes/1")
         self.fetch(weir, target="/status/503")
         self.fetch(weir, target="/bytes/2")
-        weir.says(r"route_chosen .*client=127\.\S+ method=GET host=\S+ path=/bytes/1 route=all upstream=api")
+        weir.says(r"route_chosen .*client=127\.\S+ method=GET host=\S+ path=/bytes/1 matched_path=/bytes/1 route=all upstream=api")
         weir.says(rf"endpoint_chosen request_id=\S+ upstream=api endpoint={backend} attempt=1 connection=new")
         weir.says(r"cache_decided request_id=\S+ cache=\S+ outcome=miss key=\S+/bytes/1")
         weir.says(r"retry_decided request_id=\S+ tries_before=1 delay_ms=\d+ status=503")

@@ -97,7 +97,7 @@ TEST_CASE("rate_limit: a refusal names its kind and the policies that it breaks"
   CHECK(refused["content-type"] == "application/problem+json");
   CHECK(refused.body ==
         R"({"type":"https://iana.org/assignments/http-problem-types#quota-exceeded","title":"Too many requests",)"
-        R"("status":429,"detail":"used up: minute","violated-policies":["minute"]})"
+        R"x("status":429,"detail":"used up: minute (rate_limit *)","violated-policies":["minute"]})x"
         "\n");
 }
 
