@@ -91,7 +91,10 @@ void Liveness::expired() {
 void Liveness::await_answer() {
   const Time until = std::max(pinged_at_, last_heard_) + settings_.timeout;
   if (loop_.now() < until) return alarm_.start_at(until);
-  if (state_ == State::doubtful && !may_break_) return distrust();
+  if (state_ == State::doubtful && !may_break_) {
+    distrust();
+    return connection_.lost_trust();
+  }
   connection_.fell_silent();
 }
 

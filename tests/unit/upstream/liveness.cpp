@@ -218,9 +218,10 @@ TEST_CASE("liveness: a PING for a client that left, without an answer, cuts off 
   peer.open();
   auto hasty = std::make_unique<Request>(bench);
   hasty->start();
+  CHECK(peer.gets("HEADERS 1 END, HEADERS 3 END"));
   bench.advance(3s);
   hasty.reset();
-  CHECK(peer.gets("HEADERS 1 END, HEADERS 3 END, PING, RST_STREAM 3 CANCEL"));
+  CHECK(peer.gets("PING, RST_STREAM 3 CANCEL"));
   bench.advance(4s);
   CHECK_FALSE(peer.peer.has_ended());
   Request late(bench);
