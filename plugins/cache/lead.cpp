@@ -330,7 +330,8 @@ bool Lead::is_held_up(Content& content, uint64_t backlog, uint64_t window) {
 
 /// Behind everybody's back: the clients have it already.
 Task<> Lead::pass_on(const Object& object) {
-  co_await parts_.shared->put(child_->exchange, order_.key, object, purge_id_);
+  const auto put = co_await parts_.shared->put(child_->exchange, order_.key, object, purge_id_);
+  if (put == SharedLevel::Put::full) parts_.left_out.add();
 }
 
 Task<> carry_out(std::unique_ptr<Lead> lead, Next next) { co_await lead->run(next); }

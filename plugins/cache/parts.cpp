@@ -31,6 +31,9 @@ CacheParts::CacheParts(const CacheSettings& settings, const FilterContext::Scope
       refused_refreshes(context.metrics.counter(
           "cache_refreshes_refused", "Refreshes of stale responses that did not begin: too many were under way",
           {{"cache", name.label}})),
+      left_out(context.metrics.counter(
+          "cache_store_full", "Responses that were not stored in Redis: three quarters of its memory were taken",
+          {{"cache", name.label}})),
       bytes_(context.metrics.gauge("cache_bytes", "Memory of stored responses, heads and keys with them",
                                    {{"cache", name.label}})),
       objects_(context.metrics.gauge("cache_objects", "Stored responses", {{"cache", name.label}})),

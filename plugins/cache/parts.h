@@ -54,6 +54,7 @@ struct CacheParts {
   const std::shared_ptr<const CacheList::Entry> listed;
   const FilterMetrics::Hold held;
   SharedCount& refused_refreshes;
+  SharedCount& left_out;
 
  private:
   SharedCount& bytes_;

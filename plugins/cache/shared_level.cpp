@@ -144,8 +144,8 @@ Task<bool> SharedLevel::find_body(Exchange& exchange, std::string_view variant, 
   co_return true;
 }
 
-Task<bool> SharedLevel::put_body(Exchange& exchange, std::string_view variant, Pieces pieces, Content& content,
-                                 Duration keep) const {
+Task<SharedLevel::Put> SharedLevel::put_body(Exchange& exchange, std::string_view variant, Pieces pieces,
+                                             Content& content, Duration keep) const {
   Content::Reader reader(content);
   std::string bytes;
   for (uint64_t number = 0; number * kPiece < pieces.size; ++number) {
@@ -153,31 +153,45 @@ Task<bool> SharedLevel::put_body(Exchange& exchange, std::string_view variant, P
     const size_t most = bytes.size() + std::min(kPiece, pieces.size - number * kPiece);
     while (bytes.size() < most) {
       const auto piece = reader.next(most - bytes.size());
-      if (piece.bytes.empty()) co_return false;  // the content was dropped
+      if (piece.bytes.empty()) co_return Put::failed;  // the content was dropped
       bytes.append(piece.bytes);
     }
     Arena arena(exchange.worker.blocks);
     const auto place = place_of_piece(variant, number);
-    if (!co_await exchange.worker.store.bulk().put({arena}, place, bytes, keep)) co_return false;
+    const auto put = co_await put_value(exchange, arena, place, bytes, keep);
+    if (put != Put::done) co_return put;
   }
-  co_return true;
+  co_return Put::done;
 }
 
-Task<> SharedLevel::put(Exchange& exchange, std::string_view key, const Object& object,
-                        std::string_view purge_id) const {
+Task<SharedLevel::Put> SharedLevel::put_value(Exchange& exchange, Arena& arena, std::string_view place,
+                                              std::string_view value, Duration keep) const {
+  const auto is_put = co_await exchange.worker.store.bulk().put_spare({arena}, place, value, keep);
+  if (!is_put) co_return Put::failed;
+  co_return *is_put ? Put::done : Put::full;
+}
+
+Task<SharedLevel::Put> SharedLevel::put(Exchange& exchange, std::string_view key, const Object& object,
+                                        std::string_view purge_id) const {
   const Time now = exchange.loop().now();
   const auto keep = keep_for(object, now);
-  if (object.content->size() > max_object_ || keep <= Duration{}) co_return;
+  if (object.content->size() > max_object_ || keep <= Duration{}) co_return Put::failed;
   Arena& arena = exchange.arena();
   const auto place = place_of(key, arena);
   const auto own = place_of(place, object, arena);
   std::optional<Pieces> pieces;
   if (object.content->size() > kPiece) pieces = Pieces{random_id(), object.content->size()};
-  if (pieces && !co_await put_body(exchange, own, *pieces, *object.content, keep)) co_return;
+  if (pieces) {
+    const auto put = co_await put_body(exchange, own, *pieces, *object.content, keep);
+    if (put != Put::done) co_return put;
+  }
   const auto text = pack(object, key, purge_id, moments(exchange), pieces);
-  if (text.size() > kPiece + kMostHead) co_return;
-  if (own != place) (void)co_await exchange.worker.store.bulk().put({arena}, own, text, keep);
-  (void)co_await exchange.worker.store.bulk().put({arena}, place, text, keep);
+  if (text.size() > kPiece + kMostHead) co_return Put::failed;
+  if (own != place) {
+    const auto put = co_await put_value(exchange, arena, own, text, keep);
+    if (put != Put::done) co_return put;
+  }
+  co_return co_await put_value(exchange, arena, place, text, keep);
 }
 
 }  // namespace weir::plugins

@@ -23,13 +23,17 @@ class SharedLevel {
   Task<std::shared_ptr<Object>> find(Exchange& exchange, std::string_view key, std::string_view url,
                                      const Purges& purges, Shelf& shelf) const;
   /// `purge_id`: the newest order to forget when it was asked for (`Purges::newest_id`).
-  Task<> put(Exchange& exchange, std::string_view key, const Object& object, std::string_view purge_id) const;
+  /// `full`: three quarters of the store's memory are taken, and it keeps what it has.
+  enum class Put : uint8_t { done, full, failed };
+  Task<Put> put(Exchange& exchange, std::string_view key, const Object& object, std::string_view purge_id) const;
 
  private:
   /// Appends the pieces of a body to `content`. False when a piece is missing, or is of another body or length.
   Task<bool> find_body(Exchange& exchange, std::string_view variant, Pieces pieces, Content& content,
                        Shelf& shelf) const;
-  Task<bool> put_body(Exchange& exchange, std::string_view variant, Pieces pieces, Content& content,
+  Task<Put> put_body(Exchange& exchange, std::string_view variant, Pieces pieces, Content& content,
+                     Duration keep) const;
+  Task<Put> put_value(Exchange& exchange, Arena& arena, std::string_view place, std::string_view value,
                       Duration keep) const;
   std::string_view place_of(std::string_view key, Arena& arena) const;
   std::string_view place_of(std::string_view place, const Object& object, Arena& arena) const;

@@ -33,6 +33,9 @@ class CurrentStore final : public Store {
   Task<Result<>> put(Caller caller, std::string_view key, std::string_view value, Duration keep) override {
     return now_->put(caller, key, value, keep);
   }
+  Task<Result<bool>> put_spare(Caller caller, std::string_view key, std::string_view value, Duration keep) override {
+    return now_->put_spare(caller, key, value, keep);
+  }
   Task<Result<bool>> remove(Caller caller, std::string_view key) override { return now_->remove(caller, key); }
   Task<Result<std::string_view>> append_all(Caller caller, std::string_view log,
                                             std::span<const std::string_view> values, size_t most) override {

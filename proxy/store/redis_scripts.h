@@ -14,7 +14,7 @@ struct RedisScript {
 
 /// scripts/*.lua
 namespace scripts {
-extern const RedisScript take, claim, renew, complete, release, append, heartbeat;
+extern const RedisScript take, claim, renew, complete, release, append, put_spare, heartbeat;
 }
 
 }  // namespace weir::store

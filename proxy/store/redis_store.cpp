@@ -146,6 +146,11 @@ Task<Result<>> RedisStore::put(Caller caller, std::string_view key, std::string_
   co_return Result<>();
 }
 
+Task<Result<bool>> RedisStore::put_spare(Caller caller, std::string_view key, std::string_view value, Duration keep) {
+  const auto name = this->key(caller, "v", key);
+  return ask(caller, scripted(caller, scripts::put_spare, name, Shape::integer, {value, milliseconds(caller, keep)}));
+}
+
 Task<Result<bool>> RedisStore::remove(Caller caller, std::string_view key) {
   const auto name = this->key(caller, "v", key);
   return ask(caller, plain(caller, name, Shape::integer, {"DEL", name}));

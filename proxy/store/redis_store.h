@@ -33,6 +33,7 @@ class RedisStore final : public Store, public std::enable_shared_from_this<Redis
   Task<Result<bool>> release(Caller caller, std::string_view key, std::string_view owner) override;
   Task<Result<std::optional<std::string_view>>> get(Caller caller, std::string_view key, size_t most) override;
   Task<Result<>> put(Caller caller, std::string_view key, std::string_view value, Duration keep) override;
+  Task<Result<bool>> put_spare(Caller caller, std::string_view key, std::string_view value, Duration keep) override;
   Task<Result<bool>> remove(Caller caller, std::string_view key) override;
   Task<Result<std::string_view>> append_all(Caller caller, std::string_view log,
                                             std::span<const std::string_view> values, size_t most) override;

@@ -51,6 +51,13 @@ class Store {
   /// read from wherever it is kept.
   virtual Task<Result<std::optional<std::string_view>>> get(Caller caller, std::string_view key, size_t most) = 0;
   virtual Task<Result<>> put(Caller caller, std::string_view key, std::string_view value, Duration keep) = 0;
+  /// As `put`, for what may as well be missing: false, and nothing was put, when the memory that is left is wanted for
+  /// what counts.
+  virtual Task<Result<bool>> put_spare(Caller caller, std::string_view key, std::string_view value, Duration keep) {
+    const auto done = co_await put(caller, key, value, keep);
+    if (!done) co_return std::unexpected(done.error());
+    co_return true;
+  }
   /// Whether there was something.
   virtual Task<Result<bool>> remove(Caller caller, std::string_view key) = 0;
 
