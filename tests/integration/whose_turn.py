@@ -384,8 +384,8 @@ class Probes(WeirCase):
         eventually(lambda: weir.metric("weir_circuit_breaker_state", state="closed") == 1, "a closed circuit")
 
     def trickle(self, weir):
-        for _ in range(3):
-            client = self.client(weir)
+        for number in range(3):                      # one client has no more than two of three places
+            client = self.client(weir, source=f"127.0.0.{50 + number}")
             client.send(request_bytes("POST", "/slow", fields={"Content-Length": "1000000"}) + b"x" * 100)
         eventually(lambda: weir.metric(settings.IN_FLIGHT) == 3, "uploads under way")
 
@@ -401,9 +401,9 @@ class Probes(WeirCase):
         self.assert_closes(weir)
 
     def watch(self, weir):
-        client = H2Client(weir.address)
-        self.addCleanup(client.close)
-        for _ in range(3):
+        for number in range(3):
+            client = H2Client(weir.address, source=f"127.0.0.{50 + number}")
+            self.addCleanup(client.close)
             client.ask("POST", "/x.Y/Watch", CALL, body=MESSAGE)
         eventually(lambda: weir.metric(settings.IN_FLIGHT) == 3, "calls under way")
 
