@@ -36,8 +36,8 @@ class Breakers(WeirCase):
         return statuses
 
     def at_once(self, weir, count, target="/"):
-        """So many clients that have sent a request each, and not read its answer."""
-        clients = [self.client(weir, timeout=60) for _ in range(count)]
+        """So many clients, of many addresses, that have sent a request each, and not read its answer."""
+        clients = [self.client(weir, timeout=60, source=f"127.0.0.{10 + i % 200}") for i in range(count)]
         for client in clients:
             client.send(request_bytes(target=target))
         return clients
