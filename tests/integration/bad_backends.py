@@ -33,11 +33,11 @@ class ErrorCase(WeirCase):
 
 class Failures(ErrorCase):
     def test_a_refused_connection(self):
-        self.assert_told(self.behind(free_address()), (502, 503), ["connection_refused"], {"UF"})
+        self.assert_told(self.behind(free_address()), (502,), ["connection_refused"], {"UF"})
 
     def test_a_unix_socket_that_is_not_there(self):
         weir = self.behind(f"unix:{self.folder()}/none.sock")
-        self.assertIn(self.fetch(weir, target="/bad").status, (502, 503))
+        self.assertEqual(502, self.fetch(weir, target="/bad").status)
 
     def test_a_reset_before_the_answer(self):
         weir = self.behind(self.scripted(resets))
@@ -79,7 +79,7 @@ class Failures(ErrorCase):
 
     def test_head_gets_an_error_without_a_body(self):
         client = self.client(self.behind(free_address()))
-        self.assertIn(client.request("HEAD", "/bad").status, (502, 503))
+        self.assertEqual(502, client.request("HEAD", "/bad").status)
         self.assertEqual("good", client.get("/next").json()["backend"])
 
 

@@ -164,8 +164,8 @@ class Validating(CacheCase):
         """RFC 9111 section 5.2.2.4."""
         path = self.stale(cache_control="no-cache, stale-if-error=6000", age=0)
         self.page(lambda connection, *_: connection.reset(), path=path)
-        self.assertIn(self.ask(path).status, (502, 504))
-        self.assertIn(self.ask(path, cache_control="max-stale").status, (502, 504))
+        self.assertEqual(504, self.ask(path).status)
+        self.assertEqual(504, self.ask(path, cache_control="max-stale").status)
 
     def test_must_revalidate_means_nothing_while_it_is_fresh(self):
         """RFC 9111 section 5.2.2.2."""
@@ -264,7 +264,7 @@ class Conditions(CacheCase):
         """RFC 9111 section 4.3.2: whatever that client is told, the next one without a condition gets the whole."""
         path = self.page(cache_control=FRESH, etag='"1"')
         first = self.ask(path, if_none_match='"1"')
-        self.assertIn(first.status, (200, 304))
+        self.assertEqual(304, first.status)
         second = self.ask(path)
         self.assertEqual(200, second.status)
         self.assertTrue(second.body.startswith(path.encode()), second)

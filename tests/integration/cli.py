@@ -283,10 +283,13 @@ class Schema(CommandLine):
 
     def test_every_reference_in_it_resolves(self):
         schema = json.loads(self.run_weir("schema").stdout)
-        for reference in re.findall(r'"\$ref": ?"#/([^"]+)"', json.dumps(schema)):
+        references = re.findall(r'"\$ref": ?"#/([^"]+)"', json.dumps(schema))
+        self.assertTrue(references)
+        for reference in references:
             node = schema
             for step in reference.split("/"):
                 node = node[step]
+            self.assertIsInstance(node, dict, reference)
 
 
 class Running(CommandLine):

@@ -33,6 +33,8 @@ class Drain(WeirCase):
                 weir = self.holding()
                 weir.signal(number)
                 eventually(lambda: self.is_refused(weir), "the listener closed")
+                for path, status in ("/livez", 200), ("/readyz", 503), ("/metrics", 200), ("/upstreams", 200):
+                    self.assertEqual(status, self.fetch(weir.admin, target=path).status, path)
                 self.api.release.set()
                 self.assertEqual("/hold", self.held.result().json()["target"])
                 self.assertEqual(0, weir.wait())
@@ -82,6 +84,39 @@ class Drain(WeirCase):
         self.assertEqual(0, weir.wait())
         self.assertLess(time.monotonic() - started, 10)
 
+    def test_idle_connections_are_closed_long_before_the_drain_would_time_out(self):
+        weir = self.holding(drain_timeout="60s")
+        idle = self.client(weir)
+        idle.get()
+        weir.signal(signal.SIGTERM)
+        eventually(lambda: self.is_refused(weir), "the listener closed")
+        eventually(idle.is_closed, "the idle connection closed", 15)
+        self.assertIsNone(weir.process.poll())
+        self.api.release.set()
+        self.assertEqual(200, self.held.result().status)
+        self.assertEqual(0, weir.wait())
+
+    def test_a_refresh_in_the_background_is_waited_for(self):
+        api = self.backend()
+        cached = settings.route("/", "api", filters=[{"cache": {"ttl": "1ms", "serve_stale": {"while_revalidate": "1h"}}}])
+        weir = self.weir({"upstreams": {"api": settings.upstream(api)}, "routes": [cached],
+                          **settings.shutdown(drain_timeout="3s")})
+        self.hold_refresh(weir, api)
+        weir.signal(signal.SIGTERM)
+        weir.says("drain_timed_out")                # without a connection: for the refresh
+        self.assertEqual(0, weir.wait())
+        api.release.set()
+
+    def hold_refresh(self, weir, api):
+        """A response is stored and stale; the request that renews it waits at the endpoint."""
+        api.release.set()
+        self.assertEqual(200, self.fetch(weir, target="/hold").status)
+        api.release.clear()
+        while api.held.acquire(blocking=False):
+            pass
+        self.assertEqual(200, self.fetch(weir, target="/hold").status)
+        self.assertTrue(api.held.acquire(timeout=20), "the refresh")
+
     def test_who_does_not_end_in_time_is_cut(self):
         weir = self.holding(drain_timeout="500ms")
         weir.signal(signal.SIGTERM)
@@ -95,9 +130,17 @@ class Drain(WeirCase):
         eventually(lambda: weir.readiness() != 200, "draining")
         started = time.monotonic()
         weir.signal(signal.SIGTERM)
-        weir.wait()
+        self.assertEqual(128 + signal.SIGTERM, weir.wait())
         self.assertLess(time.monotonic() - started, 5)
-        weir.discard()                               # its exit code is its own
+        weir.discard()
+
+    def test_the_exit_code_tells_which_second_signal_it_was(self):
+        weir = self.holding(drain_timeout="60s")
+        weir.signal(signal.SIGTERM)
+        eventually(lambda: weir.readiness() != 200, "draining")
+        weir.signal(signal.SIGINT)
+        self.assertEqual(128 + signal.SIGINT, weir.wait())
+        weir.discard()
 
     def test_a_reload_during_a_drain_does_not_revive_it(self):
         weir = self.holding()

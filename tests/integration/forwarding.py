@@ -115,7 +115,7 @@ class Fields(SharedWeirCase):
             self.assertEqual(method, self.fetch(self.shared, method, "/m").json()["method"])
 
     def test_trace_is_off(self):
-        self.assertIn(self.fetch(self.shared, "TRACE").status, (405, 501))
+        self.assertEqual(405, self.fetch(self.shared, "TRACE").status)
 
     def test_max_forwards_zero_is_answered_here(self):
         before = len(self.backends["a"].requests)

@@ -9,6 +9,7 @@ import unittest
 from backend import HttpBackend, reply_bytes
 from certificates import Authority
 from grpc_peers import GrpcServer
+from h2_wire import H2Server
 from harness import WEIR, WeirCase, eventually, settings
 from tls import TlsBackend
 from wire import Closed, Cut, fetch, request_bytes
@@ -21,7 +22,7 @@ class Patient(HttpBackend):
 
     def __init__(self, name="a", **how):
         self.checks = []
-        self.health = 200                            # the status of /healthz, or "hang" or "close"
+        self.health = 200                            # the status of /healthz, or "hang", "close" or "flap"
         self.fields = []                             # of every answer
         self.failing = False                         # everything else is a 500
         super().__init__(name, **how)
@@ -39,7 +40,8 @@ class Patient(HttpBackend):
             return connection.stall()
         if self.health == "close":
             return connection.reset()
-        connection.send(reply_bytes(self.health, fields=self.fields, body=b"all is well"))
+        flaps = 503 if len(self.checks) % 2 else 200
+        connection.send(reply_bytes(flaps if self.health == "flap" else self.health, fields=self.fields, body=b"all is well"))
 
 
 class HealthCase(WeirCase):
@@ -224,6 +226,24 @@ class Checks(HealthCase):
                 eventually(lambda: "check" in self.upstreams(weir)["endpoints"][0], "a check")
                 self.becomes(weir, server, health)
 
+    def test_grpc_by_the_status_of_the_call_whatever_its_message_says(self):
+        for status, health in (("0", "up"), ("13", "down")):
+            def script(connection, status=status):
+                server = H2Server(connection)
+                while True:
+                    stream, _ = server.request()
+                    server.send_headers(stream, [(":status", "200"), ("content-type", "application/grpc")])
+                    server.send_data(stream, b"\0\0\0\0\2\x08\x01", end=False)    # SERVING
+                    server.send_headers(stream, [("grpc-status", status)], end=True)
+            with self.subTest(status):
+                server = self.scripted(script)
+                check = {"type": "grpc", "interval": "40ms", "fall": 1}
+                weir = self.weir({
+                    "upstreams": {"api": settings.upstream(server) | {"health_check": check, "protocol": "http2"}},
+                    "routes": [settings.route("/", "api")]})
+                eventually(lambda: "check" in self.upstreams(weir)["endpoints"][0], "a check")
+                self.becomes(weir, server, health)
+
     def test_a_reload_keeps_what_is_known(self):
         a, b = self.patient("a"), self.patient("b")
         a.health = 503
@@ -276,11 +296,10 @@ class Checks(HealthCase):
         a, b = self.patient("a"), self.patient("b")
         weir = self.guarded(a, b, check={"interval": "20ms", "fall": 3, "rise": 2})
         eventually(lambda: a.checks, "checks")
-        for number in range(20):
-            a.health = 503 if number % 2 else 200
-            seen = len(a.checks)
-            eventually(lambda: len(a.checks) > seen, "a check")
+        a.health, seen = "flap", len(a.checks)
+        eventually(lambda: len(a.checks) > seen + 40, "checks that pass and fail in turn")
         self.assertEqual("up", self.health(weir, a))
+        self.assertEqual(0, weir.metric("weir_endpoint_health_changes_total", to="down"))
 
     def test_each_change_is_one_line_of_the_log_and_a_metric(self):
         a, b = self.patient("a"), self.patient("b")

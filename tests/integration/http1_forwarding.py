@@ -147,6 +147,21 @@ class Forwarding(SharedWeirCase):
         self.assertEqual("query", self.fetch(self.shared, "GET", "/b", body=b"query").json()["body"])
 
 
+class Truncated(WeirCase):
+    def test_an_http_1_0_client_gets_a_reset_where_its_response_breaks_off(self):
+        for end in "reset", "close":
+            with self.subTest(end):
+                def script(connection, end=end):
+                    connection.request()
+                    connection.send(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nbegun\r\n")
+                    getattr(connection, end)()
+                client = self.client(self.in_front_of(self.scripted(script)))
+                client.send(request_bytes(version="1.0"))
+                with self.assertRaises(ConnectionResetError):
+                    while client.sock.recv(4096):    # FIN would say that this is all
+                        pass
+
+
 class InterimResponses(WeirCase):
     HINTS = b"HTTP/1.1 103 Early Hints\r\nLink: </a.css>; rel=preload\r\n\r\n"
 

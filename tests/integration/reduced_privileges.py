@@ -38,9 +38,14 @@ class Privileged(WeirCase):
         folder = self.folder()
         os.chmod(folder, 0o755)
         weir = self.weir({**USER, **config}, folder=folder, **how)
-        nobody = pwd.getpwnam("nobody").pw_uid
-        with open(f"/proc/{weir.pid}/status") as status:
-            self.assertIn(f"Uid:\t{nobody}\t{nobody}\t{nobody}", status.read())
+        nobody = pwd.getpwnam("nobody")
+        user, group = f"{nobody.pw_uid}", f"{nobody.pw_gid}"
+        for task in os.listdir(f"/proc/{weir.pid}/task"):
+            with open(f"/proc/{weir.pid}/task/{task}/status") as status:
+                fields = dict(line.split(":", 1) for line in status)
+            self.assertEqual([user] * 4, fields["Uid"].split())
+            self.assertEqual([group] * 4, fields["Gid"].split())
+            self.assertEqual([group], fields["Groups"].split(), "groups of root were kept")
         return weir
 
     def said(self, address):
@@ -50,6 +55,12 @@ class Privileged(WeirCase):
         """Another configuration of the same Weir."""
         binds = [settings.listener(address) for address in (weir.addresses[0], *extra)]
         return {**USER, "workers": workers, "listeners": binds, "routes": [answers(200, text)]}
+
+
+class Start(Privileged):
+    def test_groups_of_who_starts_it_are_given_up(self):
+        launcher = ["setpriv", "--groups", "0,4,24"]
+        self.dropped({"routes": [answers(200, "one")]}, launcher=launcher)
 
 
 class Reload(Privileged):

@@ -2,6 +2,7 @@
 
 import os
 import signal
+import socket
 import unittest
 
 from harness import WeirCase, eventually, fetch, free_address, settings
@@ -95,12 +96,29 @@ class Reload(WeirCase):
 
     def test_a_port_in_use_changes_nothing(self):
         weir = self.weir(saying("one"))
-        taken = self.backend().address
+        taken, fresh = self.backend().address, free_address()
         first = weir.address
-        weir.configure({"listeners": [settings.listener(first), settings.listener(taken)], **saying("two")})
+        weir.configure({"listeners": [settings.listener(first), settings.listener(fresh), settings.listener(taken)],
+                        **saying("two")})
         weir.reload(expect="failure")
         self.assertEqual("one", fetch(first).body.decode())
         weir.says(taken.split(":")[1])
+        self.assertTrue(self.is_free(fresh), "a listener of the refused configuration")
+
+    def test_a_reload_that_is_refused_at_its_last_step_leaves_no_new_socket_listening(self):
+        weir = self.weir(saying("one"), arguments=["--join"])
+        folder = self.folder()
+        fresh, file = (os.path.join(folder, name) for name in ("fresh.sock", "a-file"))
+        open(file, "w").close()                      # a socket takes the place of no file
+        first = weir.address
+        weir.configure({"listeners": [settings.listener(first), settings.listener(f"unix:{fresh}"),
+                                      settings.listener(f"unix:{file}")], **saying("two")})
+        weir.reload(expect="failure")
+        self.assertEqual("one", fetch(first).body.decode())
+        self.assertEqual(["a-file"], os.listdir(folder))
+        with open("/proc/net/unix") as table:
+            self.assertNotIn(folder, table.read(), "its socket is still open")
+        self.assertEqual({"success": 0, "failure": 1}, weir.reloads())
 
     def test_a_listener_comes_and_goes(self):
         weir = self.weir(saying("one"))
@@ -111,6 +129,19 @@ class Reload(WeirCase):
         weir.reload({"listeners": both[1:], **saying("three")})
         self.assertEqual("three", fetch(second).body.decode())
         eventually(lambda: self.is_refused(first), "the first listener gone")
+        eventually(lambda: self.is_free(first), "its port given back")
+
+    def is_free(self, address):
+        """Whether another process could listen there."""
+        host, _, port = address.rpartition(":")
+        with socket.socket() as probe:
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            try:
+                probe.bind((host, int(port)))
+                probe.listen()
+            except OSError:
+                return False
+        return True
 
     def is_refused(self, address):
         try:

@@ -668,6 +668,16 @@ class Backends(TlsCase):
         self.assertEqual(200, self.fetch(weir).status)
         self.assertEqual(2, len(backend.connections))
 
+    def test_after_a_reload_that_verifies_no_unverified_connection_is_used(self):
+        backend = self.tls_backend(self.stranger.issue("nobody.test", name="nobody"))
+        weir = self.weir(self.over(backend, verify="off"))
+        self.assertEqual(200, self.fetch(weir).status)
+        self.assertEqual(1, len(backend.connections))
+        weir.reload(self.over(backend))
+        self.assert_bad_gateway(weir, "tls_certificate_error", "unable to get local issuer certificate")
+        weir.reload(self.over(backend, verify="off"))
+        self.assertEqual(200, self.fetch(weir).status)
+
     def test_tls_on_both_sides(self):
         weir = self.weir({**self.over(self.tls_backend()), "listeners": [self.secure()]})
         body = pattern(5 << 20)

@@ -253,6 +253,36 @@ TEST_CASE("connection: a body that trickles is 408, once it had its 5 s of grace
   CHECK(seconds > 5);
 }
 
+TEST_CASE("connection: the time that the reader of a body takes is none of the client's") {
+  Bench bench({.limits = {.body_rate = 1000}, .timeouts = {.body = 5s}});
+  Event go_on(bench.loop);
+  bench.origin->script = [&](Exchange& exchange) -> Task<> {
+    co_await go_on.wait();
+    co_await echo(exchange);
+  };
+  auto client = bench.connect();
+  std::string left(900'000, 'x');
+  bench.ask(client, "POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 900000\r\n\r\n");
+  const auto push = [&] {
+    while (const size_t taken = client.push(left)) {
+      left.erase(0, taken);
+      bench.settle();
+    }
+  };
+  push();
+  REQUIRE_FALSE(left.empty());
+  bench.pass(60s);
+  CHECK(client.received() == "");
+  go_on.set();
+  std::string answer;
+  CHECK(bench.until([&] {
+    push();
+    answer += client.received();
+    return body_of(answer).size() == 900'000;
+  }));
+  CHECK(status_of(answer) == 200);
+}
+
 TEST_CASE("connection: 100 Continue is sent when somebody reads the body, not before") {
   Bench bench;
   Event read_now(bench.loop);

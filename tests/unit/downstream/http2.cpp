@@ -134,6 +134,30 @@ TEST_CASE("connection: half a preface is waited for no longer than an idle clien
   CHECK(client.has_ended());
 }
 
+TEST_CASE("connection: a call may be quiet for longer than timeouts.body, other uploads may not") {
+  const auto statuses_of = [](CallStage stage, uint64_t body_rate) {
+    Bench bench({.limits = {.body_rate = body_rate}, .timeouts = {.body = 5s}});
+    bench.origin->script = [stage](Exchange& exchange) -> Task<> {
+      exchange.record.call_stage = stage;
+      const auto text = co_await exchange.request_body->whole(100);
+      if (text) exchange.respond(200, "text/plain", *text);
+      else exchange.fail(text.error());
+    };
+    Caller caller(bench);
+    const auto stream = caller.ask("/", http::BodySize::unknown());
+    caller.exchange();
+    caller.talk.codec.send_data(stream, Slice::literal("x"));
+    caller.exchange();
+    bench.pass(30s);
+    caller.exchange();
+    return caller.statuses();
+  };
+  CHECK(statuses_of(CallStage::none, 0) == Statuses{408});
+  CHECK(statuses_of(CallStage::sent, 0) == Statuses{});
+  CHECK(statuses_of(CallStage::sent, 1000) == Statuses{408});
+  CHECK(statuses_of(CallStage::answered, 1000) == Statuses{});
+}
+
 TEST_CASE("connection: a slow answer doesn't hold up the others of its connection") {
   SlowOrigin bench;
   Caller caller(bench);

@@ -261,10 +261,14 @@ TEST_CASE("wire: given up in the middle, it is silent") {
   auto task = bench.answer(body);
   task.start();
   bench.settle();
+  REQUIRE_FALSE(task.is_done());
   task.reset();
-  bench.peer.received();
+  CHECK_FALSE(bench.peer.received().empty());
+  const int reads = body.reads;
   bench.settle();
   bench.advance(10s);
+  CHECK(bench.peer.received().empty());
+  CHECK(body.reads == reads);
 }
 
 TEST_CASE("wire: what the kernel holds follows what was at hand") {

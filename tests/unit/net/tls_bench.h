@@ -61,6 +61,12 @@ struct End {
     is_done = task.start();
   }
   std::expected<void, TlsFailure> outcome() { return task.take(); }
+  /// Why the handshake failed, as it must have.
+  TlsFailure failure() {
+    const auto shaken = outcome();
+    REQUIRE_FALSE(shaken.has_value());
+    return shaken.error();
+  }
   TlsFacts facts() const { return socket.tls()->facts(); }
   /// OpenSSL's own, for what Weir never does.
   SSL* ssl() const { return socket.tls()->openssl(); }

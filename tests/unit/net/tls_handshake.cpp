@@ -2,6 +2,8 @@
 
 #include <doctest/doctest.h>
 
+#include <set>
+
 #include "unit/net/tls_bench.h"
 
 namespace weir::net {
@@ -90,18 +92,18 @@ TEST_CASE("tls: a client believes only its authorities, for the endpoint's name"
     settings.authorities = *TlsAuthorities::load(stranger.ca());
     bench.use(std::move(settings));
     bench.connect();
-    CHECK(bench.left->outcome().error().reason == "unable to get local issuer certificate");
+    CHECK(bench.left->failure().reason == "unable to get local issuer certificate");
   }
   SUBCASE("another name") {
     bench.connect("b.example");
-    CHECK(bench.left->outcome().error().reason == "hostname mismatch");
+    CHECK(bench.left->failure().reason == "hostname mismatch");
   }
   SUBCASE("an address that the certificate doesn't have") {
     bench.connect("127.0.0.1");
-    CHECK(bench.left->outcome().error().reason == "IP address mismatch");
+    CHECK(bench.left->failure().reason == "IP address mismatch");
   }
-  CHECK(bench.left->outcome().error().fault == TlsFault::bad_certificate);
-  CHECK(bench.right->outcome().error().fault == TlsFault::alert);
+  CHECK(bench.left->failure().fault == TlsFault::bad_certificate);
+  CHECK(bench.right->failure().fault == TlsFault::alert);
 }
 
 TEST_CASE("tls: an address in the certificate is as good as a name") {
@@ -122,6 +124,25 @@ TEST_CASE("tls: a client that doesn't verify takes any certificate") {
   bench.use(std::move(settings));
   bench.connect("b.example");
   CHECK(bench.is_connected());
+}
+
+TEST_CASE("tls: clients of the same settings have one identity, of other settings another") {
+  TlsBench bench;
+  const Authority stranger("Another CA");
+  std::vector<TlsClient::Settings> others(6, bench.client_settings());
+  others[1].verify = TlsClient::Verify::off;
+  others[2].authorities = *TlsAuthorities::load(stranger.ca());
+  others[3].certificate = loaded(bench.authority.issue({.subject = "ann"}));
+  others[4].server_name = "b.example";
+  others[5].protocols = {"h2"};
+  std::set<uint64_t> identities;
+  for (const auto& settings : others) {
+    const auto identity = TlsClient(settings).identity();
+    CHECK(identity != 0);
+    CHECK(identity == TlsClient(settings).identity());
+    identities.insert(identity);
+  }
+  CHECK(identities.size() == others.size());
 }
 
 TEST_CASE("tls: a client's certificate is asked for, verified and known") {
@@ -146,14 +167,14 @@ TEST_CASE("tls: a client's certificate is asked for, verified and known") {
   SUBCASE("none at all") {
     bench.use(std::move(ours));
     bench.connect();
-    CHECK(bench.right->outcome().error().fault == TlsFault::no_certificate);
+    CHECK(bench.right->failure().fault == TlsFault::no_certificate);
   }
   SUBCASE("a stranger's") {
     Authority stranger("Another CA");
     ours.certificate = loaded(stranger.issue({.subject = "eve"}));
     bench.use(std::move(ours));
     bench.connect();
-    CHECK(bench.right->outcome().error().fault == TlsFault::bad_certificate);
+    CHECK(bench.right->failure().fault == TlsFault::bad_certificate);
   }
 }
 
@@ -185,7 +206,7 @@ TEST_CASE("tls: the server chooses the application protocol, in its own order") 
   ours.protocols = {"gopher"};
   bench.use(ours);
   bench.connect();
-  CHECK(bench.right->outcome().error().fault == TlsFault::protocol);
+  CHECK(bench.right->failure().fault == TlsFault::protocol);
 
   ours.protocols = {};
   bench.use(ours);
@@ -255,6 +276,48 @@ TEST_CASE("tls: a session isn't resumed where another certificate would be asked
   CHECK_FALSE(talk());
 }
 
+TEST_CASE("tls: a session without a certificate, where one is optional, is none where one is required") {
+  Joined bench;
+  auto settings = bench.server_settings();
+  settings.client_authorities = *TlsAuthorities::load(bench.authority.ca());
+  settings.client_auth = TlsServer::ClientAuth::optional;
+  bench.serve(settings);
+  for (const bool resumes : {false, true}) {
+    bench.connect();
+    REQUIRE(bench.is_connected());
+    CHECK(bench.right->facts().is_resumed == resumes);
+    bench.right->send("x");  // behind the ticket
+    REQUIRE(bench.all_of(*bench.left, 1) == "x");
+  }
+  settings.client_auth = TlsServer::ClientAuth::required;
+  bench.serve(settings);
+  bench.connect();
+  CHECK(bench.right->failure().fault == TlsFault::no_certificate);
+}
+
+TEST_CASE("tls: a session whose certificate one authority has signed is none where another is believed") {
+  Joined bench;
+  auto ours = bench.client_settings();
+  ours.certificate = loaded(bench.authority.issue({.subject = "ann"}));
+  bench.use(std::move(ours));
+  auto settings = bench.server_settings();
+  settings.client_auth = TlsServer::ClientAuth::optional;
+  settings.client_authorities = *TlsAuthorities::load(bench.authority.ca());
+  bench.serve(settings);
+  for (const bool resumes : {false, true}) {
+    bench.connect();
+    REQUIRE(bench.is_connected());
+    CHECK(bench.right->facts().is_resumed == resumes);
+    bench.right->send("x");  // behind the ticket
+    REQUIRE(bench.all_of(*bench.left, 1) == "x");
+  }
+  const Authority stranger("Another CA");
+  settings.client_authorities = *TlsAuthorities::load(stranger.ca());
+  bench.serve(settings);
+  bench.connect();
+  CHECK(bench.right->failure().fault == TlsFault::bad_certificate);
+}
+
 TEST_CASE("tls: what isn't TLS is told apart, and what goes away, and what takes too long") {
   Joined bench;
   const auto [ours, theirs] = connected_pair();
@@ -264,7 +327,7 @@ TEST_CASE("tls: what isn't TLS is told apart, and what goes away, and what takes
   end.shake(bench.loop.now() + 5s);
   const auto fault = [&] {
     REQUIRE(bench.until([&] { return end.task.is_done(); }));
-    return end.outcome().error().fault;
+    return end.failure().fault;
   };
   SUBCASE("plain HTTP") {
     peer.send("GET / HTTP/1.1\r\nHost: a\r\n\r\n");
@@ -292,7 +355,7 @@ TEST_CASE("tls: a client of old versions only is told apart") {
   bench.serve(std::move(settings));
   bench.max_version = TLS1_2_VERSION;
   bench.connect();
-  CHECK(bench.right->outcome().error().fault == TlsFault::version);
+  CHECK(bench.right->failure().fault == TlsFault::version);
 }
 
 }  // namespace weir::net

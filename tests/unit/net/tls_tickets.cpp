@@ -36,6 +36,20 @@ TEST_CASE("ticket keys: after a day a key opens nothing, even when nobody asked 
   CHECK_FALSE(keys.find(first.name.data()).has_value());
 }
 
+TEST_CASE("ticket keys: after a day a key opens nothing, also while the one that replaced it is still in use") {
+  ManualClock clock;
+  TicketKeys keys(clock);
+  const auto first = keys.current();
+  clock.advance(13h);
+  const auto second = keys.current();
+  REQUIRE(second.name != first.name);
+  clock.advance(10h + 59min);
+  CHECK(keys.find(first.name.data()).has_value());
+  clock.advance(1min);
+  CHECK_FALSE(keys.find(first.name.data()).has_value());
+  CHECK(keys.find(second.name.data())->is_current);
+}
+
 TEST_CASE("ticket keys: a stranger's name opens nothing") {
   ManualClock clock;
   TicketKeys keys(clock);

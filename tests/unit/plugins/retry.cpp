@@ -104,6 +104,20 @@ filters:
   CHECK(bench.request_field("x-try") == "again");
 }
 
+TEST_CASE("retry: what a filter behind it changed is changed anew for each of three tries") {
+  FailureBench bench(R"(
+filters:
+  - retry: { attempts: 3, on: 503 }
+  - headers: { request: { add: { X-Try: again }, remove: [X-Client] } }
+)",
+                     {{503}, {503}, {200}});
+  bench.exchange.request.headers.add("X-Client", "here");
+  CHECK(bench.answer() == 200);
+  CHECK(bench.failing->attempts == 3);
+  CHECK(bench.exchange.request.headers.joined("x-try") == "again");
+  CHECK_FALSE(bench.exchange.request.headers.get("x-client").has_value());
+}
+
 TEST_CASE("retry: a body larger than what is kept is sent once") {
   FailureBench bench("filters: [retry: { on: 503, body: 10B }]", {{503}});
   bench.method("PUT");
@@ -168,6 +182,17 @@ TEST_CASE("retry: it waits a random part of a span that grows, up to a bound") {
   CHECK(longest(4) <= 250ms);
   CHECK(longest(4) > 235ms);
   CHECK(longest(1000) <= 250ms);
+  const auto shortest = [&](uint32_t number) {
+    Duration least = Duration::max();
+    for (int i = 0; i < 2000; ++i) least = std::min(least, backoff.after(number));
+    return least;
+  };
+  CHECK(shortest(1) < 2ms);
+  CHECK(shortest(4) < 15ms);
+  Backoff slow({.base = 1s, .max = 10s});
+  Duration most{};
+  for (int i = 0; i < 500; ++i) most = std::max(most, slow.after(2));
+  CHECK(most > 2s);
 }
 
 TEST_CASE("retry: Retry-After takes the place of the back-off") {

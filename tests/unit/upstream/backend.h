@@ -29,6 +29,16 @@ class Backend {
     REQUIRE(::getsockname(fd_, reinterpret_cast<sockaddr*>(&name), &size) == 0);
     return {reinterpret_cast<sockaddr*>(&name), size};
   }
+  /// Fills its queue: who connects from here on gets no answer, as where a firewall drops the SYN.
+  void fill_queue() {
+    const auto to = address();
+    REQUIRE(::listen(fd_, 0) == 0);
+    for (int i = 0; i < 2; ++i) {
+      const int fd = ::socket(to.family(), SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+      (void)!::connect(fd, to.get(), to.size());
+      crowd_.emplace_back(fd);
+    }
+  }
   /// A connection that waits to be accepted, if there is one.
   std::optional<Peer> accept() {
     const int fd = ::accept4(fd_, nullptr, nullptr, SOCK_NONBLOCK | SOCK_CLOEXEC);
@@ -40,6 +50,7 @@ class Backend {
 
  private:
   int fd_;
+  std::vector<Peer> crowd_;
 };
 
 /// A worker that forwards to one backend.

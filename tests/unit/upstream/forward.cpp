@@ -403,6 +403,33 @@ TEST_CASE("forward: nobody at the address is connect_refused, a failure of the e
   CHECK(bench.endpoint().active == 0);
 }
 
+TEST_CASE("forward: an endpoint that doesn't answer a connect is connect_timeout after timeouts.connect") {
+  ForwardBench bench({.timeouts = {.connect = 3s}});
+  bench.backend.fill_queue();
+  Request request(bench);
+  request.start();
+  bench.advance(2900ms);
+  CHECK_FALSE(request.task.is_done());
+  bench.advance(200ms);
+  CHECK(request.failure() == ErrorCode::connect_timeout);
+  CHECK(request.attempt().outcome == Outcome::timed_out);
+  CHECK(bench.endpoint().failures == 1);
+  CHECK(bench.endpoint().active == 0);
+  CHECK(bench.endpoint().connections == 0);
+}
+
+TEST_CASE("forward: what is left to a client bounds a connect, too, and is no failure of the endpoint") {
+  ForwardBench bench({.timeouts = {.connect = 10s}});
+  bench.backend.fill_queue();
+  Request request(bench);
+  request.exchange.deadline = bench.loop.now() + 1s;
+  request.start();
+  bench.advance(1100ms);
+  CHECK(request.failure() == ErrorCode::connect_timeout);
+  CHECK(request.attempt().outcome == Outcome::abandoned);
+  CHECK(bench.endpoint().failures == 0);
+}
+
 TEST_CASE("forward: an endpoint that doesn't answer in time is response_timeout, and the connection closes") {
   ForwardBench bench({.timeouts = {.response = 5s}});
   Request request(bench);

@@ -242,6 +242,37 @@ TEST_CASE("bounded_load: one hot key fills no endpoint above its bound") {
   for (const auto& endpoint : hosts.endpoints) CHECK(endpoint.state->active <= 32);  // ceil(1.25 * 100 / 4)
 }
 
+TEST_CASE("bounded_load: the bound of an endpoint is its share by weight") {
+  Hosts hosts({1, 3});
+  const auto balancer = make_balancer({.policy = Policy::ring, .bounded_load = 1.25}, hosts.endpoints);
+  for (int i = 0; i < 100; ++i) ++hosts.choose(*balancer, 7)->state->active;
+  CHECK(hosts[0].active <= 32);  // ceil(1.25 * 100 * 1 / 4)
+  CHECK(hosts[1].active <= 94);  // ceil(1.25 * 100 * 3 / 4)
+  for (uint64_t key = 0; key < 300; ++key) ++hosts.choose(*balancer, mix(key))->state->active;
+  CHECK(hosts[0].active <= 125);
+  CHECK(hosts[1].active >= 275);
+}
+
+TEST_CASE("bounded_load: where no endpoint of the key is below its bound, the idlest for its weight is next") {
+  Hosts hosts({1, 4});
+  const auto balancer = make_balancer({.policy = Policy::ring, .bounded_load = 1.0}, hosts.endpoints);
+  hosts[0].active = 5;
+  hosts[1].active = 10;
+  for (uint64_t key = 0; key < 20; ++key) CHECK(hosts.choose(*balancer, mix(key))->index == 1);
+}
+
+TEST_CASE("slow_start: with an aggression of 2 the weight grows with the root of the time") {
+  Hosts hosts({1});
+  const SlowStart slow{.window = std::chrono::seconds(100), .aggression = 2};
+  hosts[0].up_since = hosts.now;
+  Pick pick = hosts.pick();
+  pick.slow_start = &slow;
+  pick.now = hosts.now + std::chrono::seconds(25);
+  CHECK(pick.share(hosts.endpoints[0]) == doctest::Approx(0.5));
+  pick.now = hosts.now + std::chrono::seconds(81);
+  CHECK(pick.share(hosts.endpoints[0]) == doctest::Approx(0.9));
+}
+
 TEST_CASE("slow_start: the weight grows from the minimum to all of it") {
   Hosts hosts({1, 1});
   const SlowStart slow{.window = std::chrono::seconds(100)};

@@ -181,6 +181,22 @@ TEST_CASE("upstream: one client fills no more than half of the queue, and others
   CHECK(bench.upstream->state().queue.size() == 1);
 }
 
+TEST_CASE("upstream: an endpoint that comes up lets the waiting in") {
+  Bench bench;
+  auto& upstream = bench.with({Bench::limited("10.0.0.1:80", 1), Bench::endpoint("10.0.0.2:80")});
+  auto& other = *upstream.endpoints()->all()[1].state;
+  auto& ledger = upstream.state().health;
+  ledger.judge(other, Judge::check, Health::down, "a check failed", bench.loop.now());
+  const auto held = bench.lease();
+  Waiting waiting(bench);
+  bench.loop.poll();
+  CHECK_FALSE(waiting.is_done());
+  ledger.judge(other, Judge::check, Health::up, "a check passed", bench.loop.now());
+  bench.loop.poll();
+  REQUIRE(waiting.is_done());
+  CHECK(waiting.take()->state().text == "10.0.0.2:80");
+}
+
 TEST_CASE("upstream: new endpoints let the waiting in") {
   Bench bench;
   EndpointSettings name;
