@@ -1,6 +1,7 @@
 #include "net/listener.h"
 
 #include <doctest/doctest.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 
 #include <cstdlib>
@@ -78,6 +79,27 @@ TEST_CASE("listener: more than one go's worth are all accepted") {
   std::vector<Peer> peers;
   for (int i = 0; i < 150; ++i) peers.push_back(bench.connect());
   CHECK(bench.until([&] { return bench.guests.peers.size() == 150; }));
+}
+
+TEST_CASE("listener: an accept for which there is no descriptor is told, and made up for once there is one") {
+  Bench bench;
+  Listener listener(bench.loop, bench.fd, bench.guests);
+  listener.start();
+  const auto client = bench.connect();
+  rlimit before{};
+  REQUIRE(::getrlimit(RLIMIT_NOFILE, &before) == 0);
+  const int next = ::dup(bench.fd);
+  ::close(next);
+  const rlimit none_left{static_cast<rlim_t>(next), before.rlim_max};
+  ::setrlimit(RLIMIT_NOFILE, &none_left);
+  const bool was_told = bench.until([&] { return !bench.guests.errors.empty(); });
+  ::setrlimit(RLIMIT_NOFILE, &before);
+  REQUIRE(was_told);
+  CHECK(bench.guests.errors[0] == EMFILE);
+  CHECK(bench.guests.peers.empty());
+  bench.advance(std::chrono::milliseconds(200));
+  CHECK(bench.until([&] { return bench.guests.peers.size() == 1; }));
+  CHECK(bench.guests.errors.size() == 1);
 }
 
 TEST_CASE("listener: it finishes with what waits in the queue, and listens no more") {

@@ -200,6 +200,7 @@ TEST_CASE("proxy protocol: what is written is read back") {
     CHECK(written("unix:/run/a", "127.0.0.1:80") == "none");
     CHECK(ends_of(write_local_proxy_header(version)) == "none");
   }
+  CHECK(write_local_proxy_header(ProxyVersion::v2) == kSignature + "\x20" + std::string(3, '\0'));  // LOCAL
   CHECK(write_proxy_header(ProxyVersion::v1, address("10.1.2.3:4711"), address("127.0.0.1:80")) ==
         "PROXY TCP4 10.1.2.3 127.0.0.1 4711 80\r\n");
   CHECK(write_proxy_header(ProxyVersion::v2, address("10.1.2.3:4711"), address("127.0.0.1:8080")) == v2(kLoopback));

@@ -259,6 +259,17 @@ TEST_CASE("tls: a session is resumed, by another server with the same ticket key
   CHECK_FALSE(talk());
 }
 
+TEST_CASE("tls: a session of TLS 1.2 is resumed, too, though its connection ended without a farewell") {
+  Joined bench;
+  bench.max_version = TLS1_2_VERSION;
+  for (const bool resumes : {false, true, true}) {
+    bench.connect();
+    REQUIRE(bench.is_connected());
+    CHECK(bench.right->facts().is_resumed == resumes);
+    bench.left->socket.reset_on_close();
+  }
+}
+
 TEST_CASE("tls: a session isn't resumed where another certificate would be asked of the client") {
   Joined bench;
   const auto talk = [&] {
