@@ -78,6 +78,22 @@ TEST_CASE("children: a fork is the request as it was at the mark") {
   CHECK(child->exchange.request_body->size().is_empty());
 }
 
+TEST_CASE("children: a fork has the time that its parent has for an answer, a detached child has not") {
+  Bench bench;
+  auto& parent = bench.exchange;
+  parent.deadline = bench.loop.now() + 9s;
+  parent.answer_by = bench.loop.now() + 3s;
+  parent.answer_within = 3s;
+  const auto mark = parent.mark(100);
+  const auto fork = parent.fork(mark);
+  CHECK(fork->exchange.deadline == parent.deadline);
+  CHECK(fork->exchange.answer_by == parent.answer_by);
+  CHECK(fork->exchange.answer_within == 3s);
+  const auto detached = parent.detach(mark);
+  CHECK(detached->exchange.answer_by == Time::max());
+  CHECK(detached->exchange.answer_within == 0s);
+}
+
 TEST_CASE("children: attempts and flags of a fork are its parent's, those of a detached child its own") {
   Bench bench;
   auto& parent = bench.exchange;

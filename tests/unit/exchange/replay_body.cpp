@@ -54,6 +54,23 @@ TEST_CASE("replay body: rewound at its end, it gives all of it again, end and tr
   CHECK(bench.source->reads == 3);
 }
 
+TEST_CASE("replay body: of one that is known to be too large nothing is kept") {
+  struct Announced : PiecesBody {
+    using PiecesBody::PiecesBody;
+    http::BodySize size() const override { return http::BodySize::known(11); }
+  };
+  BlockPool blocks{8 * 1024};
+  Arena arena{blocks};
+  for (const size_t limit : {10, 11}) {
+    ReplayBuffer buffer(arena, make_in<Announced>(arena, arena, std::vector<std::string>{"hello ", "there"}), limit);
+    ReplayBody body(arena, buffer);
+    CHECK(next_of(body) == "hello ");
+    CHECK(buffer.can_replay() == (limit == 11));
+    CHECK(next_of(body) == "there");
+    CHECK(next_of(body) == "(end)");
+  }
+}
+
 TEST_CASE("replay body: rewound in the middle, it goes on where its source stood") {
   Bench bench({"one", "two", "three"});
   next_of(bench.body);

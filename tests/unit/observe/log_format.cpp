@@ -138,6 +138,19 @@ TEST_CASE("access log: what a client sends never ends a line or a string") {
   CHECK(bench.line("{header.user-agent}") == "a\\x22b\\x5cc\\x0ad\\x01\\xff\\xc3\\xa4\n");
 }
 
+TEST_CASE("access log: a quote in a target ends no string") {
+  Bench bench;
+  bench.exchange.request.target = "/\" 200 5 \"x";
+  CHECK(bench.line("combined") == "10.0.0.1 - - [NOW] \"GET /\\x22 200 5 \\x22x HTTP/1.1\" 200 5 \"-\" \"-\"\n");
+  CHECK(bench.line("{path}") == "/\\x22 200 5 \\x22x\n");
+}
+
+TEST_CASE("access log: a template tells the bytes of both directions apart") {
+  Bench bench;
+  bench.exchange.record.request_body_bytes = 7;
+  CHECK(bench.line("{bytes_in} {bytes_out}") == "7 5\n");
+}
+
 TEST_CASE("access log: a format that isn't one is refused") {
   CHECK_FALSE(LogFormat::parse("jsn"));
   CHECK_FALSE(LogFormat::parse("{client"));

@@ -79,6 +79,15 @@ TEST_CASE("metrics: latency goes into histograms by route and by upstream") {
   CHECK(bench.shows(R"(weir_upstream_request_duration_seconds_bucket{upstream="pool",le="0.0025"} 1)"));
 }
 
+TEST_CASE("metrics: how long a tunnel was open is no latency of its route") {
+  Bench bench;
+  auto cells = bench.cells(0, kLabels);
+  bench.finish(cells, 0, 200);
+  bench.finish(cells, 0, 101);
+  CHECK(bench.shows(R"(weir_requests_total{listener="http",route="api",code="1xx"} 1)"));
+  CHECK(bench.shows(R"(weir_request_duration_seconds_count{listener="http",route="api"} 1)"));
+}
+
 TEST_CASE("metrics: a failure is counted by its cause") {
   Bench bench;
   auto cells = bench.cells(0, kLabels);
@@ -180,6 +189,11 @@ TEST_CASE("metrics: over 200 endpoints the endpoint label is dropped") {
   CHECK(bench.shows(R"(weir_endpoint_requests_total{upstream="pool"} 201)", "", endpoints));
   CHECK(bench.shows(R"(weir_endpoint_up{upstream="pool"} 1)", "", endpoints));
   CHECK(bench.shows(R"(weir_endpoint_health{upstream="pool",state="up"} 201)", "", endpoints));
+  endpoints[0].up = false;
+  CHECK(bench.shows(R"(weir_endpoint_up{upstream="pool"} 0)", "", endpoints));
+  endpoints.resize(200);
+  CHECK(bench.shows(R"(weir_endpoint_up{upstream="pool",endpoint="0"} 0)", "", endpoints));
+  CHECK(bench.shows(R"(weir_endpoint_up{upstream="pool",endpoint="199"} 1)", "", endpoints));
 }
 
 TEST_CASE("metrics: OpenMetrics is spoken when asked for") {

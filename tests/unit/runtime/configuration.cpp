@@ -1,6 +1,10 @@
 #include "runtime/configuration.h"
 
 #include <doctest/doctest.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <cstdlib>
 
 #include "config/loader.h"
 #include "config/schema.h"
@@ -47,6 +51,40 @@ TEST_CASE("configuration: a listener on IPv6, on a unix socket, with a name") {
   CHECK(read.value.listeners[0].address.family() == AF_INET6);
   CHECK(read.value.listeners[1].address.is_unix());
   CHECK(read.value.listeners[2].name == "public");
+}
+
+TEST_CASE("configuration: a mode has permissions, and no bits for programs") {
+  const auto read = [](std::string_view mode) {
+    return Read("listeners: [{ bind: 'unix:/run/weir.sock', mode: \"" + std::string(mode) + "\" }]\n");
+  };
+  for (const auto& [mode, value] : {std::pair("0660", 0660), std::pair("777", 0777), std::pair("0777", 0777)}) {
+    CAPTURE(mode);
+    const auto good = read(mode);
+    CHECK_MESSAGE(good.problems.empty(), good.problems.text());
+    CHECK(good.value.listeners.at(0).access.mode == static_cast<mode_t>(value));
+  }
+  for (const auto* mode : {"1777", "4755", "07777", "66", "0668"}) {
+    CAPTURE(mode);
+    CHECK(read(mode).problem() == "'" + std::string(mode) + "' is not a mode");
+  }
+}
+
+TEST_CASE("configuration: a token has up to 4096 visible characters") {
+  char path[] = "/tmp/weir-token-XXXXXX";
+  const int fd = ::mkstemp(path);
+  REQUIRE(fd >= 0);
+  const auto token_of = [&](const std::string& text) {
+    REQUIRE(::ftruncate(fd, 0) == 0);
+    REQUIRE(::pwrite(fd, text.data(), text.size(), 0) == static_cast<ssize_t>(text.size()));
+    return read_token(path);
+  };
+  CHECK(token_of("  s3cret\n") == "s3cret");
+  CHECK(token_of(std::string(4096, 'x')) == std::string(4096, 'x'));
+  for (const auto& wrong :
+       {std::string(4097, 'x'), std::string("two words"), std::string("caf\xc3\xa9"), std::string(" \n")})
+    CHECK_FALSE(token_of(wrong).has_value());
+  ::close(fd);
+  ::unlink(path);
 }
 
 TEST_CASE("configuration: a listener may expect PROXY headers, from named networks alone") {
