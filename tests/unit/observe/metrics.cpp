@@ -181,10 +181,10 @@ TEST_CASE("metrics: an endpoint's health is 1 for the state that it is in") {
 }
 
 TEST_CASE("metrics: over 200 endpoints the endpoint label is dropped") {
+  std::vector<std::string> names;
+  for (int i = 0; i < 201; ++i) names.push_back(std::to_string(i));
   std::vector<EndpointSample> endpoints;
-  for (int i = 0; i < 201; ++i) {
-    endpoints.push_back({.upstream = "pool", .endpoint = std::to_string(i), .requests = 1});
-  }
+  for (const auto& name : names) endpoints.push_back({.upstream = "pool", .endpoint = name, .requests = 1});
   Bench bench;
   CHECK(bench.shows(R"(weir_endpoint_requests_total{upstream="pool"} 201)", "", endpoints));
   CHECK(bench.shows(R"(weir_endpoint_up{upstream="pool"} 1)", "", endpoints));
