@@ -34,6 +34,7 @@ http::RequestHead copy_of(const http::RequestHead& from, Arena& arena) {
 }
 
 BodyPtr copy_of(const ReplayBuffer& from, Arena& arena) {
+  if (from.stored()) return make_in<StoredBodyReader>(arena, arena, from.stored());
   http::Headers* trailers = nullptr;
   if (from.trailers()) {
     trailers = &arena.make<http::Headers>(from.trailers()->copy(arena, http::Headers::Deep::yes));

@@ -14,10 +14,16 @@ namespace {
 constexpr size_t kFirstPart = 256;
 constexpr size_t kLargestPart = 64 * 1024;
 
+std::shared_ptr<StoredBody> stored_in(const Body& body) {
+  if (const auto* reader = dynamic_cast<const StoredBodyReader*>(&body)) return reader->stored();
+  if (const auto* replay = dynamic_cast<const ReplayBody*>(&body)) return replay->stored();
+  return nullptr;
+}
+
 }  // namespace
 
 ReplayBuffer::ReplayBuffer(Arena& arena, BodyPtr source, size_t limit)
-    : arena_(arena), source_(std::move(source)), limit_(limit), parts_(arena) {
+    : arena_(arena), source_(std::move(source)), stored_(stored_in(*source_)), limit_(limit), parts_(arena) {
   const auto size = source_->size();
   if (size.kind == http::BodySize::Kind::known && size.bytes > limit) limit_ = 0;
 }

@@ -4,12 +4,13 @@
 
 #include "exchange/arena_list.h"
 #include "exchange/body.h"
+#include "exchange/stored_body.h"
 
 namespace weir {
 
 /// What has gone by of a request's body, up to `limit` bytes, and the rest of it: what a ReplayBody reads. Of one that
 /// is announced larger nothing is kept. However small the pieces are in which the body comes, it takes at most twice
-/// the body's size.
+/// the body's size. Of a body that is stored already nothing is kept either: it can be had again, whatever its size.
 class ReplayBuffer {
  public:
   ReplayBuffer(Arena& arena, BodyPtr source, size_t limit);
@@ -23,9 +24,11 @@ class ReplayBuffer {
   http::BodySize size() const { return source_->size(); }
   bool is_exact() const { return source_->is_exact(); }
   /// All that was read can be had again.
-  bool can_replay() const { return !is_lost_; }
+  bool can_replay() const { return stored_ || !is_lost_; }
   /// All of the body can.
-  bool is_whole() const { return !is_lost_ && has_ended_; }
+  bool is_whole() const { return stored_ || (!is_lost_ && has_ended_); }
+  /// Where the body is stored; null: nowhere.
+  const std::shared_ptr<StoredBody>& stored() const { return stored_; }
   /// What was read, as one text in `arena`.
   std::string_view text(Arena& arena) const;
   const http::Headers* trailers() const { return trailers_; }
@@ -47,6 +50,7 @@ class ReplayBuffer {
 
   Arena& arena_;
   BodyPtr source_;
+  std::shared_ptr<StoredBody> stored_;
   size_t limit_;
   size_t bytes_ = 0;
   bool is_lost_ = false;
@@ -60,18 +64,22 @@ class ReplayBuffer {
 /// outlives it; one at a time reads from a buffer that isn't whole.
 class ReplayBody final : public Body {
  public:
-  ReplayBody(Arena& arena, ReplayBuffer& buffer) : Body(arena), buffer_(buffer) {}
+  ReplayBody(Arena& arena, ReplayBuffer& buffer) : Body(arena), buffer_(buffer) {
+    if (buffer.stored()) reader_.emplace(arena, buffer.stored());
+  }
 
-  Task<Result<Chunk>> read() override { return buffer_.next(position_); }
+  Task<Result<Chunk>> read() override { return reader_ ? reader_->read() : buffer_.next(position_); }
   http::BodySize size() const override { return buffer_.size(); }
   bool is_exact() const override { return buffer_.is_exact(); }
   bool rewind() override {
     position_ = {};
-    return buffer_.can_replay();
+    return reader_ ? reader_->rewind() : buffer_.can_replay();
   }
+  const std::shared_ptr<StoredBody>& stored() const { return buffer_.stored(); }
 
  private:
   ReplayBuffer& buffer_;
+  std::optional<StoredBodyReader> reader_;  // in place of the buffer, of a body that is stored
   ReplayBuffer::Position position_;
 };
 
