@@ -1,5 +1,8 @@
 #include "plugins/registry.h"
 
+#include <algorithm>
+#include <array>
+
 #include "plugins/cache/cache.h"
 #include "plugins/cache/page.h"
 #include "plugins/circuit_breaker/circuit_breaker.h"
@@ -9,6 +12,7 @@
 #include "plugins/headers/headers.h"
 #include "plugins/hedge/hedge.h"
 #include "plugins/rate_limit/rate_limit.h"
+#include "plugins/request_body/request_body.h"
 #include "plugins/request_id/request_id.h"
 #include "plugins/retry/retry.h"
 
@@ -20,6 +24,22 @@ const config::Tags<FilterFactory>& filters() {
       headers_filter(), hedge_filter(),           rate_limit_filter(),        request_id_filter(), retry_filter(),
   };
   return all;
+}
+
+std::string_view about_filter(std::string_view name) {
+  const auto tag = std::ranges::find(filters(), name, &config::Tag<FilterFactory>::name);
+  if (tag != filters().end()) return tag->about;
+  return name == RequestBodyBuffer::kName ? RequestBodyBuffer::kAbout : std::string_view();
+}
+
+void add_request_body_buffer(const RequestBodySettings& settings, FilterContext& context,
+                             std::vector<Chain::Link>& links) {
+  if (settings.mode != RequestBodySettings::Mode::buffer) return;
+  // They hold a place, measure time or try again on behalf of the upstream.
+  constexpr std::array<std::string_view, 4> kWantWhole = {"circuit_breaker", "concurrency_limit", "hedge", "retry"};
+  const auto place = std::ranges::find_first_of(links, kWantWhole, {}, &Chain::Link::name);
+  links.insert(place,
+               {std::string(RequestBodyBuffer::kName), std::make_shared<const RequestBodyBuffer>(settings, context)});
 }
 
 const config::Tags<GateFactory>& gates() {

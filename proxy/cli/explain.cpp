@@ -37,8 +37,7 @@ void print_filters(const Route& route) {
   if (route.chain.links().empty()) print("filters", "none");
   int position = 0;
   for (const auto& link : route.chain.links()) {
-    const auto tag = std::ranges::find(plugins::filters(), link.name, &config::Tag<FilterFactory>::name);
-    const std::string about = tag == plugins::filters().end() ? "" : tag->about;
+    const std::string about(plugins::about_filter(link.name));
     std::printf("filter     %d %s: %s\n", ++position, link.name.c_str(), about.c_str());
   }
 }

@@ -193,6 +193,7 @@ void decode(Reader& r, RouteSettings& out) {
   r.optional("rewrite", out.rewrite, "what the upstream sees of path and host");
   r.optional("timeout", out.timeout, "of the whole exchange; 0: none", config::at_least(Duration::zero()));
   r.optional("max_body", out.max_body, "the largest request body; more is refused with 413; 0 = no bound");
+  r.optional("request_body", out.request_body, "how request bodies go on: stream or buffer");
   r.optional("early_data", out.early_data,
              "whether GET, HEAD and OPTIONS that come in TLS early data, and so may be replays, are served, else 425");
   r.optional(
@@ -204,6 +205,10 @@ void decode(Reader& r, RouteSettings& out) {
   r.optional("redirect", out.redirect, "sends the client elsewhere");
   r.optional("respond", out.respond, "answers by itself");
   check_rewrite(r, out);
+  if (out.grpc && out.request_body.mode == RequestBodySettings::Mode::buffer) {
+    r.problem_at("request_body", "a call's request may last as long as the call: it can't be waited for",
+                 "leave request_body or grpc out");
+  }
 }
 
 }  // namespace weir::routing

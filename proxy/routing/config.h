@@ -11,6 +11,7 @@
 #include "config/reader.h"
 #include "exchange/filter_context.h"
 #include "exchange/key_expression.h"
+#include "exchange/request_body_settings.h"
 #include "http/target.h"
 #include "routing/pattern.h"
 #include "routing/template.h"
@@ -64,6 +65,7 @@ struct RouteSettings {
   Duration timeout{};                         // 0 = none
   std::optional<Bytes> max_body;              // none: whatever fits elsewhere
   std::string_view max_body_by = "max_body";  // the setting that says so
+  RequestBodySettings request_body;
   bool early_data = false;
   bool grpc = false;
   std::optional<config::Located<std::string>> upstream;

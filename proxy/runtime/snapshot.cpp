@@ -45,6 +45,7 @@ std::vector<Chain::Link> build_filters(const routing::RouteSettings& route, Shar
       if (built) links.push_back({filter.name, std::move(built)});
     }
   }
+  plugins::add_request_body_buffer(route.request_body, context, links);
   return links;
 }
 

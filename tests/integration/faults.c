@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <pthread.h>
+#include <stdarg.h>
 #include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -12,9 +13,27 @@
 #include <sys/eventfd.h>
 #include <sys/mman.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/types.h>
 #include <unistd.h>
 
-enum call { PTHREAD_CREATE, EPOLL_CREATE, EVENTFD, SOCKET, BIND, LISTEN, WATCH, RENAME, OPEN, ACCEPT, CONNECT, CALLS };
+enum call {
+  PTHREAD_CREATE,
+  EPOLL_CREATE,
+  EVENTFD,
+  SOCKET,
+  BIND,
+  LISTEN,
+  WATCH,
+  RENAME,
+  OPEN,
+  ACCEPT,
+  CONNECT,
+  WRITE,
+  OPEN_UNNAMED,
+  PREAD,
+  CALLS
+};
 
 struct fault {
   _Atomic int countdown; /* the call that brings it to 0 fails; while it is below 0, all do */
@@ -33,6 +52,10 @@ __attribute__((constructor)) static void start(void) {
   void* shared = mmap(NULL, sizeof none, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
   close(fd);
   if (shared != MAP_FAILED) faults = shared;
+}
+
+static void await(enum call call) {
+  while (atomic_load(&faults[call].waits)) usleep(1000);
 }
 
 static int fails(enum call call) {
@@ -85,6 +108,39 @@ int epoll_ctl(int epoll, int operation, int fd, struct epoll_event* event) {
 }
 
 int accept4(int fd, struct sockaddr* peer, socklen_t* size, int flags) {
-  while (atomic_load(&faults[ACCEPT].waits)) usleep(1000);
+  await(ACCEPT);
   return fails(ACCEPT) ? -1 : REAL(accept4)(fd, peer, size, flags);
+}
+
+/* Files without a name are Weir's temporary ones. */
+static int is_unnamed(int fd) {
+  struct stat info;
+  return faults != none && fstat(fd, &info) == 0 && S_ISREG(info.st_mode) && info.st_nlink == 0;
+}
+
+ssize_t write(int fd, const void* bytes, size_t size) {
+  if (is_unnamed(fd)) {
+    await(WRITE);
+    if (fails(WRITE)) return -1;
+  }
+  return REAL(write)(fd, bytes, size);
+}
+
+ssize_t pread(int fd, void* bytes, size_t size, off_t offset) {
+  if (is_unnamed(fd)) {
+    await(PREAD);
+    if (fails(PREAD)) return -1;
+  }
+  return REAL(pread)(fd, bytes, size, offset);
+}
+
+ssize_t pread64(int fd, void* bytes, size_t size, off64_t offset) { return pread(fd, bytes, size, offset); }
+
+int open(const char* path, int flags, ...) {
+  va_list more;
+  va_start(more, flags);
+  const mode_t mode = flags & (O_CREAT | __O_TMPFILE) ? va_arg(more, mode_t) : 0;
+  va_end(more);
+  if ((flags & O_TMPFILE) == O_TMPFILE && fails(OPEN_UNNAMED)) return -1;
+  return REAL(open)(path, flags, mode);
 }

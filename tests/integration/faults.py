@@ -20,6 +20,9 @@ CALLS = {
     "fopen": errno.EMFILE,
     "accept": errno.EMFILE,
     "connect": errno.EADDRNOTAVAIL,
+    "write": errno.ENOSPC,                          # to a file without a name, as the next two
+    "open_unnamed": errno.EACCES,
+    "pread": errno.EIO,
 }
 FORMAT = "iii"                                      # countdown, errno, whether calls wait
 
