@@ -45,6 +45,7 @@ std::string_view name_of(ErrorCode code) {
     case ErrorCode::not_revalidated: return "not_revalidated";
     case ErrorCode::not_cached: return "not_cached";
     case ErrorCode::store_unavailable: return "store_unavailable";
+    case ErrorCode::body_not_stored: return "body_not_stored";
     case ErrorCode::no_descriptors: return "no_descriptors";
     case ErrorCode::no_ports: return "no_ports";
     case ErrorCode::no_memory: return "no_memory";

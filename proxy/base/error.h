@@ -56,6 +56,7 @@ enum class ErrorCode : uint8_t {
   // Weir's own.
   not_cached,
   store_unavailable,
+  body_not_stored,
   no_descriptors,
   no_ports,
   no_memory,

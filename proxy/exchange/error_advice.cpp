@@ -82,6 +82,8 @@ constexpr Advice kAdvice[] = {
     {ErrorCode::not_cached, "`only-if-cached`, and the cache has no such response", "none: the client asked for it"},
     {ErrorCode::store_unavailable, "the store is gone, and a filter's `on_store_failure` is `deny`",
      "`weir status` shows the store: repair Redis, or set `on_store_failure: local`"},
+    {ErrorCode::body_not_stored, "`request_body: buffer`: its `folder` is full, or takes no file",
+     "the event `request_body_not_stored` has the reason: make room, or name another `folder`"},
     {ErrorCode::no_descriptors, "Weir has no file descriptor left for a connection to an endpoint",
      "raise `LimitNOFILE`, or lower `limits.connections`"},
     {ErrorCode::no_ports, "no local port is left for a connection to the endpoint",

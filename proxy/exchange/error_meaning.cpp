@@ -60,6 +60,7 @@ constexpr Row kRows[] = {
     {ErrorCode::not_cached, {504, Flag::NC, "", "Not in the cache"}},
     {ErrorCode::store_unavailable,
      {503, Flag::IE, "proxy_internal_error", "Shared store unavailable", kReducedCapacity}},
+    {ErrorCode::body_not_stored, {507, Flag::IE, "proxy_internal_error", "Request body not stored"}},
     {ErrorCode::no_descriptors, {503, Flag::SH, "proxy_internal_error", "Out of file descriptors"}},
     {ErrorCode::no_ports, {503, Flag::SH, "proxy_internal_error", "Out of local ports"}},
     {ErrorCode::no_memory, {503, Flag::SH, "proxy_internal_error", "Out of memory for connections"}},

@@ -23,7 +23,7 @@ static void check_folder(config::Reader& r, const std::string& folder) {
   }
   if (::access(folder.c_str(), W_OK | X_OK) == 0) return;
   r.problems().warn(r.location_of("folder"), "'" + folder + "' can't be written by this user: " + std::strerror(errno),
-                    "bodies larger than `memory` are refused with 500");
+                    "bodies larger than `memory` are refused with 507");
 }
 
 void decode(config::Reader& r, RequestBodySettings& out) {

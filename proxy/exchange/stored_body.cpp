@@ -81,7 +81,7 @@ Task<int> StoredBody::write_out(const Body&) {
 std::unexpected<Error> StoredBody::fault(std::string_view step, int error) const {
   if (storage_->report) storage_->report({step, error});
   const bool is_reading = step == "read";
-  return fail(ErrorCode::internal, Side::self,
+  return fail(ErrorCode::body_not_stored, Side::self,
               is_reading ? "the request body could not be read from its temporary file"
                          : "the request body could not be written to a temporary file");
 }

@@ -38,7 +38,7 @@ class StoredBody {
   StoredBody& operator=(const StoredBody&) = delete;
   ~StoredBody();
 
-  /// Takes all of `source`, before anybody reads. A fault of the file is an internal error.
+  /// Takes all of `source`, before anybody reads. A fault of the file is body_not_stored.
   Task<Result<>> fill(Body& source);
 
   uint64_t size() const { return size_; }

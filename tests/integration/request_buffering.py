@@ -114,7 +114,7 @@ class Uploads(BufferCase):
         weir = self.buffering(backend, memory="4KiB")
         shutil.rmtree(self.uploads)
         self.assertEqual(200, self.fetch(weir, "POST", body=b"x" * 4096).status)
-        self.assertEqual(500, self.fetch(weir, "POST", body=b"x" * 4097).status)
+        self.assertEqual(507, self.fetch(weir, "POST", body=b"x" * 4097).status)
         self.assertEqual(1, len(backend.requests))
 
     def test_a_request_without_a_body_has_none_at_the_endpoint(self):
@@ -287,13 +287,13 @@ class Disks(BufferCase):
     def with_faults(self, *backends, **config):
         return self.buffering(*backends, where={"environment": self.faults.environment}, **config)
 
-    def test_a_full_disk_is_500_and_hurts_nobody_else(self):
+    def test_a_full_disk_is_507_and_hurts_nobody_else(self):
         backend = self.backend()
         weir = self.with_faults(backend)
         self.faults.fail_all("write")
         response = self.fetch(weir, "POST", "/full", body=b"x" * MIB)
-        self.assertEqual(500, response.status)
-        self.assertEqual("internal", weir.log_of("/full")[0]["error"]["code"])
+        self.assertEqual(507, response.status)
+        self.assertEqual("body_not_stored", weir.log_of("/full")[0]["error"]["code"])
         self.assertEqual(1, weir.metric(NOT_STORED, route="all", step="write"))
         self.assertIn("No space left", weir.events("request_body_not_stored")[0])
         self.assertEqual([], backend.requests)
@@ -302,17 +302,17 @@ class Disks(BufferCase):
         self.assertEqual(200, self.fetch(weir, "POST", body=b"x" * MIB).status)
         self.assert_nothing_left(weir)
 
-    def test_a_folder_that_takes_no_file_is_500(self):
+    def test_a_folder_that_takes_no_file_is_507(self):
         weir = self.with_faults(self.backend())
         self.faults.fail_all("open_unnamed")
-        self.assertEqual(500, self.fetch(weir, "POST", body=b"x" * MIB).status)
+        self.assertEqual(507, self.fetch(weir, "POST", body=b"x" * MIB).status)
         self.assertEqual(1, weir.metric(NOT_STORED, route="all", step="open"))
         self.assertIn("Permission denied", weir.events("request_body_not_stored")[0])
 
-    def test_a_file_that_cannot_be_read_again_is_500(self):
+    def test_a_file_that_cannot_be_read_again_is_507(self):
         weir = self.with_faults(self.backend())
         self.faults.fail_all("pread")
-        self.assertEqual(500, self.fetch(weir, "POST", body=b"x" * MIB).status)
+        self.assertEqual(507, self.fetch(weir, "POST", body=b"x" * MIB).status)
         self.assertEqual(1, weir.metric(NOT_STORED, route="all", step="read"))
         self.assert_nothing_left(weir)
 

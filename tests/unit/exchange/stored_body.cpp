@@ -130,7 +130,7 @@ TEST_CASE("stored body: a folder that takes no file is an error of Weir's own, a
   bench.storage.folder = "/no/such/folder";
   (void)bench.stored({large(500), large(600)});
   REQUIRE_FALSE(bench.filled);
-  CHECK(bench.filled.error().code == ErrorCode::internal);
+  CHECK(bench.filled.error().code == ErrorCode::body_not_stored);
   CHECK(bench.filled.error().side == Side::self);
   CHECK(bench.faults == std::vector<std::string>{"open"});
 }
