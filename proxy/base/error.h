@@ -67,8 +67,9 @@ enum class ErrorCode : uint8_t {
   internal,
 };
 
-/// May the same request be sent again? `yes` only when the peer can't have acted on it (RFC 9110 section 9.2.2).
-enum class RetrySafe : uint8_t { no, yes };
+/// May the same request be sent again? `yes` only when the peer can't have acted on it (RFC 9110 section 9.2.2);
+/// `over_http1`: an endpoint asks for the same request over HTTP/1.1 (RFC 9113 section 7, HTTP_1_1_REQUIRED).
+enum class RetrySafe : uint8_t { no, yes, over_http1 };
 
 /// A failure as a value. `detail` is text for engineers and lives for ever (a literal) or as long as the
 /// exchange (in its arena).

@@ -64,12 +64,12 @@ void H2Codec::submit_settings(const H2Limits& limits) {
 
 Result<size_t> H2Codec::feed(const Slice& bytes) {
   if (has_failed_) return std::unexpected(malformed(fault_));
-  if (!is_flooded_) fault_ = {};
+  if (!is_broken_) fault_ = {};
   guard_.has_read();
   input_ = &bytes;
   const auto used = nghttp2_session_mem_recv(session_, reinterpret_cast<const uint8_t*>(bytes.data()), bytes.size());
   input_ = nullptr;
-  if (used < 0 && !is_flooded_) {
+  if (used < 0 && !is_broken_) {
     fault_ = nghttp2_strerror(static_cast<int>(used));
     const bool is_flood = used == NGHTTP2_ERR_FLOODED;
     nghttp2_session_terminate_session(session_, is_flood ? NGHTTP2_ENHANCE_YOUR_CALM : NGHTTP2_PROTOCOL_ERROR);
@@ -129,7 +129,7 @@ void H2Codec::flush() {
     if (size <= 0) break;
     output_.append(std::string_view(reinterpret_cast<const char*>(bytes), static_cast<size_t>(size)));
   }
-  if (is_flooded_ && !has_failed_) (void)fail_all();  // found while sending: feed will say so
+  if (is_broken_ && !has_failed_) (void)fail_all();  // found while sending: feed will say so
   // What waits for a window waits long: it isn't to pin the buffers of other connections.
   if (held_ > 0) {
     for (Stream* stream : streams_) {
@@ -157,10 +157,14 @@ void H2Codec::rest() {
 }
 
 void H2Codec::judge(FloodGuard::Verdict verdict, std::string_view detail) {
-  if (verdict == FloodGuard::Verdict::busy || is_flooded_) return;
-  is_flooded_ = true;
+  if (verdict == FloodGuard::Verdict::flood) break_off(NGHTTP2_ENHANCE_YOUR_CALM, detail);
+}
+
+void H2Codec::break_off(uint32_t code, std::string_view detail) {
+  if (is_broken_) return;
+  is_broken_ = true;
   fault_ = detail;
-  nghttp2_session_terminate_session(session_, NGHTTP2_ENHANCE_YOUR_CALM);
+  nghttp2_session_terminate_session(session_, code);
 }
 
 /// Streams that the peer spoils cost a client its connection. An endpoint's connection carries streams of other
@@ -205,7 +209,7 @@ void H2Codec::finish_drain() {
 }
 
 bool H2Codec::is_reusable() const {
-  if (has_failed_ || is_flooded_ || is_worn_ || peer_goes_ || going_ == Going::leaving) return false;
+  if (has_failed_ || is_broken_ || is_worn_ || peer_goes_ || going_ == Going::leaving) return false;
   if (role_ == Role::client) return nghttp2_session_check_request_allowed(session_) != 0;
   return nghttp2_session_want_read(session_) != 0;
 }

@@ -114,12 +114,16 @@ class H2Codec final : public Codec {
   bool is_terminated() const;
   std::unexpected<Error> fail_all();
   void judge(FloodGuard::Verdict verdict, std::string_view detail);
+  void break_off(uint32_t code, std::string_view detail);
   void waste_stream(std::string_view detail);
   Side peer() const { return role_ == Role::server ? Side::client : Side::upstream; }
   Error malformed(std::string_view detail) const;
 
   // Frames in.
-  void begin_frame(uint8_t type);
+  void begin_frame(uint8_t type, StreamId stream);
+  void begin_head(StreamId stream);
+  bool take_discarded(StreamId stream);
+  void discard(StreamId stream);
   void begin_fields(Stream& stream);
   void add_field(H2Head::Text name, H2Head::Text value);
   void finish_fields(Stream& stream, Ends ends);
@@ -127,9 +131,12 @@ class H2Codec final : public Codec {
   void finish_response(Stream& stream, Ends ends);
   void finish_trailers(Stream& stream);
   void receive_data(Stream& stream, std::string_view bytes);
+  void release_last(Stream& stream);
   void finish_receiving(Stream& stream, Headers* trailers);
   void receive_reset(Stream& stream, uint32_t code);
-  void receive_invalid(Stream* stream, int reason);
+  void receive_invalid(StreamId id, int reason);
+  void receive_goaway(uint32_t code);
+  void receive_priority(StreamId stream);
   void has_announced();
   void receive_pong(const uint8_t* payload);
   void finish_drain();
@@ -158,6 +165,7 @@ class H2Codec final : public Codec {
   std::vector<Stream*> streams_;     // by id
   std::vector<StreamId> unblocked_;  // in this flush
   std::vector<StreamId> refused_;    // answered by the codec itself in the last flush, the request not whole
+  std::vector<StreamId> discarded_;  // role server: streams reset or refused by this side before the request's end
   const Slice* input_ = nullptr;     // what is fed now
   union {                            // where the fields go that are read now
     RequestHead* request_ = nullptr;
@@ -172,13 +180,16 @@ class H2Codec final : public Codec {
   uint32_t open_ = 0;       // streams
   uint32_t continuations_ = 0;
   StreamId block_of_ = 0;  // the stream whose header block is being read; 0: none
+  StreamId next_head_ = 1;  // role server: the lowest id of a stream that the client may open
   Role role_;
   Going going_ = Going::open;
   bool has_failed_ = false;  // feed or feed_end has told so
-  bool is_flooded_ = false;
+  bool is_broken_ = false;
   bool is_worn_ = false;  // role client: the endpoint spoiled too many streams, no further ones are opened
   bool peer_goes_ = false;
-  bool peer_prioritizes_ = false;  // by PRIORITY_UPDATE
+  bool peer_wants_http1_ = false;     // by GOAWAY
+  bool has_skipped_streams_ = false;  // role server: the client left out ids
+  bool peer_prioritizes_ = false;     // by PRIORITY_UPDATE
 };
 
 }  // namespace weir::http

@@ -59,7 +59,8 @@ OutgoingFields fields_of(const RequestHead& head, BodySize body) {
   const auto method = head.method_name.empty() ? name_of(head.method) : head.method_name;
   fields.add(":method", is_tunnel ? std::string_view("CONNECT") : method);
   fields.add(":scheme", head.scheme.empty() ? std::string_view("http") : head.scheme);
-  fields.add(":authority", head.authority);
+  // RFC 9113 section 8.3.1: none for a request without Host.
+  if (!head.authority.empty()) fields.add(":authority", head.authority);
   fields.add(":path", path_of(head));
   if (is_tunnel) fields.add(":protocol", head.protocol);
   add_fields(fields, head.headers, set_of(Field::host, Field::content_length), is_tunnel);

@@ -1,5 +1,8 @@
 #include <nghttp2/nghttp2.h>
 
+#include <algorithm>
+#include <utility>
+
 #include "http/h2_codec_fields.h"
 #include "http/h2_codec_stream.h"
 
@@ -12,21 +15,50 @@ namespace {
 constexpr uint32_t kContinuations = 8;
 constexpr uint32_t kContinuationsOfEndpoint = 40;
 constexpr uint8_t kInterims = 32;  // 1xx responses to one request
+constexpr size_t kShort = 2048;    // bytes
+constexpr std::string_view kEmptyFrames = "a flood of frames that carry nothing";
 
 /// How far decoding goes past the limit of a head, which is to be answered still, before it counts as a bomb.
 constexpr size_t most_decoded(const HeadLimits& limits) { return 4 * size_t{limits.head_bytes} + 64 * 1024; }
 
 }  // namespace
 
-void H2Codec::begin_frame(uint8_t type) {
+void H2Codec::begin_frame(uint8_t type, StreamId stream) {
   switch (type) {
-    case NGHTTP2_HEADERS: continuations_ = 0; return;
+    case NGHTTP2_HEADERS: continuations_ = 0; return begin_head(stream);
+    case NGHTTP2_PRIORITY:
+      if (stream == 0) return break_off(NGHTTP2_PROTOCOL_ERROR, "PRIORITY on stream 0");  // RFC 9113 section 6.3
+      return judge(guard_.frame(), kEmptyFrames);
     case NGHTTP2_CONTINUATION:
       if (++continuations_ > (role_ == Role::server ? kContinuations : kContinuationsOfEndpoint))
         judge(FloodGuard::Verdict::flood, "a flood of CONTINUATION frames");
       return;
-    default: return judge(guard_.frame(), "a flood of frames that carry nothing");
+    default: return judge(guard_.frame(), kEmptyFrames);
   }
+}
+
+/// nghttp2 ignores a head on a stream that it has forgotten. RFC 9113 sections 5.1 and 5.1.1: ids of requests only
+/// grow, and nothing follows the end of a stream. Two kinds of heads are innocent: trailers that crossed a reset, and
+/// requests that crossed the last GOAWAY.
+void H2Codec::begin_head(StreamId id) {
+  if (role_ == Role::client) {
+    if (!find(id)) waste_stream("a flood of heads on streams that are over");
+    return;
+  }
+  if (id % 2 == 0) return;  // nghttp2 refuses it
+  if (id >= next_head_) {
+    has_skipped_streams_ = has_skipped_streams_ || id > next_head_;
+    next_head_ = id + 2;
+    if (going_ == Going::leaving) judge(guard_.frame(), kEmptyFrames);
+    return;
+  }
+  const Stream* const stream = find(id);
+  if (stream && stream->life != Stream::Life::owing) return;
+  const bool has_crossed_goaway =
+      going_ == Going::leaving && id > static_cast<StreamId>(nghttp2_session_get_last_proc_stream_id(session_));
+  if (has_crossed_goaway || take_discarded(id)) return judge(guard_.frame(), kEmptyFrames);
+  if (has_skipped_streams_) return break_off(NGHTTP2_PROTOCOL_ERROR, "HEADERS on a stream below the last one");
+  break_off(NGHTTP2_STREAM_CLOSED, "HEADERS on a closed stream");
 }
 
 void H2Codec::begin_fields(Stream& stream) {
@@ -72,7 +104,10 @@ void H2Codec::finish_request(Stream& stream, Ends ends) {
     constexpr nghttp2_extpri kTakesTurns{NGHTTP2_EXTPRI_DEFAULT_URGENCY, 1};
     nghttp2_session_change_extpri_stream_priority(session_, static_cast<int32_t>(stream.id), &kTakesTurns, 0);
   }
-  events_.on_request(stream.id, *body);
+  stream.has_length = body->kind == BodySize::Kind::known;
+  stream.to_come = body->bytes;
+  stream.awaits_end = stream.has_length && body->bytes == 0 && ends == Ends::no;
+  if (!stream.awaits_end) events_.on_request(stream.id, *body);
   if (ends == Ends::yes) finish_receiving(stream, nullptr);
 }
 
@@ -113,10 +148,26 @@ void H2Codec::refuse(Stream& stream, Error error) {
 void H2Codec::receive_data(Stream& stream, std::string_view bytes) {
   stream.unconsumed += static_cast<uint32_t>(bytes.size());
   guard_.has_moved(bytes.size());
+  if (stream.has_length) {
+    stream.to_come -= std::min<uint64_t>(stream.to_come, bytes.size());
+    if (stream.to_come == 0) {
+      // It may wait for long: a short one pins no read buffer.
+      stream.last_piece = bytes.size() <= kShort ? packer_.pack(bytes) : input_->around(bytes);
+      return;
+    }
+  }
   events_.on_data(stream.id, input_->around(bytes));
 }
 
+/// An origin takes a request of known size for whole with its last byte. Before its end the client may still break the
+/// rules, by more bytes than the size: so the last bytes, or a request without any, wait for the end.
+void H2Codec::release_last(Stream& stream) {
+  if (std::exchange(stream.awaits_end, false)) events_.on_request(stream.id, BodySize::known(0));
+  if (!stream.last_piece.empty()) events_.on_data(stream.id, std::exchange(stream.last_piece, {}));
+}
+
 void H2Codec::finish_receiving(Stream& stream, Headers* trailers) {
+  if (stream.life == Stream::Life::open) release_last(stream);
   if (stream.life != Stream::Life::open) return;  // reset by the receiver meanwhile
   stream.incoming = Stream::Message::whole;
   stream.arena = nullptr;

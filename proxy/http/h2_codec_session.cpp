@@ -19,6 +19,11 @@ H2Head::Text text_of(nghttp2_rcbuf* buffer) {
   return {{reinterpret_cast<const char*>(bytes.base), bytes.len}, nghttp2_rcbuf_is_static(buffer) != 0};
 }
 
+/// The stream that a PRIORITY_UPDATE is about.
+StreamId prioritized(const nghttp2_frame* frame) {
+  return static_cast<StreamId>(static_cast<const nghttp2_ext_priority_update*>(frame->ext.payload)->stream_id);
+}
+
 H2Callbacks::Stream* stream_of(nghttp2_session* session, int32_t id) {
   return id == 0 ? nullptr : static_cast<H2Callbacks::Stream*>(nghttp2_session_get_stream_user_data(session, id));
 }
@@ -30,11 +35,11 @@ H2Callbacks::Stream* open_stream_of(nghttp2_session* session, int32_t id) {
 
 }  // namespace
 
-// After a flood no more is read.
-int H2Callbacks::verdict(const H2Codec& codec) { return codec.is_flooded_ ? NGHTTP2_ERR_CALLBACK_FAILURE : 0; }
+// Behind a frame that ends the connection no more is read.
+int H2Callbacks::verdict(const H2Codec& codec) { return codec.is_broken_ ? NGHTTP2_ERR_CALLBACK_FAILURE : 0; }
 
 int H2Callbacks::on_begin_frame(nghttp2_session*, const nghttp2_frame_hd* head, void* user) noexcept {
-  codec_of(user).begin_frame(head->type);
+  codec_of(user).begin_frame(head->type, static_cast<StreamId>(head->stream_id));
   return verdict(codec_of(user));
 }
 
@@ -86,16 +91,15 @@ int H2Callbacks::on_frame_recv(nghttp2_session* session, const nghttp2_frame* fr
     case NGHTTP2_PING:
       if (frame->hd.flags & NGHTTP2_FLAG_ACK) codec.receive_pong(frame->ping.opaque_data);
       break;
-    case NGHTTP2_GOAWAY: codec.peer_goes_ = true; break;
-    case NGHTTP2_PRIORITY_UPDATE: codec.peer_prioritizes_ = true; break;  // nghttp2 has seen to it
+    case NGHTTP2_GOAWAY: codec.receive_goaway(frame->goaway.error_code); break;
+    case NGHTTP2_PRIORITY_UPDATE: codec.receive_priority(prioritized(frame)); break;
     default: break;
   }
   return verdict(codec);
 }
 
-int H2Callbacks::on_invalid_frame(nghttp2_session* session, const nghttp2_frame* frame, int reason,
-                                  void* user) noexcept {
-  codec_of(user).receive_invalid(stream_of(session, frame->hd.stream_id), reason);
+int H2Callbacks::on_invalid_frame(nghttp2_session*, const nghttp2_frame* frame, int reason, void* user) noexcept {
+  codec_of(user).receive_invalid(static_cast<StreamId>(frame->hd.stream_id), reason);
   return verdict(codec_of(user));
 }
 
@@ -106,9 +110,12 @@ int H2Callbacks::on_stream_close(nghttp2_session* session, int32_t id, uint32_t 
 
 int H2Callbacks::on_frame_send(nghttp2_session* session, const nghttp2_frame* frame, void* user) noexcept {
   if (frame->hd.type == NGHTTP2_GOAWAY) codec_of(user).has_announced();
-  if (frame->hd.type != NGHTTP2_HEADERS && frame->hd.type != NGHTTP2_DATA) return 0;
   auto* const stream = stream_of(session, frame->hd.stream_id);
   if (!stream) return 0;
+  if (frame->hd.type == NGHTTP2_RST_STREAM && stream->incoming != Stream::Message::whole) {
+    codec_of(user).discard(stream->id);
+  }
+  if (frame->hd.type != NGHTTP2_HEADERS && frame->hd.type != NGHTTP2_DATA) return 0;
   // nghttp2 has no stream before its HEADERS have left.
   if (!std::exchange(stream->has_left, true)) {
     codec_of(user).open_window(*stream, stream->window - codec_of(user).first_window_ - stream->lent);

@@ -38,6 +38,10 @@ struct H2Codec::Stream {
   bool has_all = false;      // send_end was called
   bool is_deferred = false;  // nghttp2 waits for more of the body
   Arena* arena = nullptr;    // of the head that was received
+  uint64_t to_come = 0;      // bytes of a request's body of known size
+  bool has_length = false;   // `to_come` counts
+  bool awaits_end = false;   // a request of length 0, not reported until its end
+  Slice last_piece;          // of a request's body of known size, not reported until the end
   Output held;               // what wasn't sent yet
   std::string trailers;      // to send: each name and value with a NUL behind it
 };

@@ -48,6 +48,17 @@ uint32_t connection_code(ErrorCode code) {
   return code == ErrorCode::request_timeout ? NGHTTP2_ENHANCE_YOUR_CALM : reset_code(code);
 }
 
+RetrySafe retry_after(uint32_t reset) {
+  switch (reset) {
+    case NGHTTP2_REFUSED_STREAM: return RetrySafe::yes;
+    case NGHTTP2_HTTP_1_1_REQUIRED: return RetrySafe::over_http1;
+    default: return RetrySafe::no;
+  }
+}
+
+// Streams reset by this side whose trailers may still be under way: a client can't have more open at once than that.
+constexpr size_t kMostDiscarded = 256;
+
 constexpr uint32_t kLeastLent = 4 * 1024;  // bytes; less saves no round trip
 
 }  // namespace
@@ -76,6 +87,7 @@ void H2Codec::retire(Stream& stream) {
   stream.arena = nullptr;
   held_ -= stream.held.bytes();
   stream.held.clear();
+  stream.last_piece = {};
   nghttp2_session_consume_connection(session_, std::exchange(stream.unconsumed, 0));
   --open_;
 }
@@ -159,19 +171,41 @@ void H2Codec::receive_reset(Stream& stream, uint32_t code) {
     if (stream.outgoing == Stream::Message::head) waste_stream("a flood of resets");
     return lose(stream, {ErrorCode::client_gone, Side::client, reset_text(code)});
   }
-  const auto retry = code == NGHTTP2_REFUSED_STREAM ? RetrySafe::yes : RetrySafe::no;
-  lose(stream, {ErrorCode::connection_reset, Side::upstream, reset_text(code), retry});
+  lose(stream, {ErrorCode::connection_reset, Side::upstream, reset_text(code), retry_after(code)});
+}
+
+/// nghttp2 has seen to it, except that it lets stream 0 pass (RFC 9218 section 7.1).
+void H2Codec::receive_priority(StreamId stream) {
+  if (stream == 0) return break_off(NGHTTP2_PROTOCOL_ERROR, "PRIORITY_UPDATE of stream 0");
+  peer_prioritizes_ = true;
+}
+
+void H2Codec::receive_goaway(uint32_t code) {
+  peer_goes_ = true;
+  if (code == NGHTTP2_HTTP_1_1_REQUIRED) peer_wants_http1_ = true;
 }
 
 /// nghttp2 has refused a frame, and resets the stream or ends the connection for it.
-void H2Codec::receive_invalid(Stream* stream, int reason) {
+void H2Codec::receive_invalid(StreamId id, int reason) {
   waste_stream("a flood of malformed streams");
+  Stream* const stream = find_open(id);
+  if (reason == NGHTTP2_ERR_REFUSED_STREAM) discard(id);
   if (stream && (reason == NGHTTP2_ERR_HTTP_HEADER || reason == NGHTTP2_ERR_HTTP_MESSAGING)) {
     lose(*stream, malformed(nghttp2_strerror(reason)));
-  } else if (!is_flooded_) {
+  } else if (!is_broken_) {
     fault_ = nghttp2_strerror(reason);
   }
 }
+
+/// The rest of its request may still be under way, trailers among it (RFC 9113 section 5.1).
+void H2Codec::discard(StreamId id) {
+  if (role_ == Role::client) return;
+  if (discarded_.size() == kMostDiscarded) discarded_.erase(discarded_.begin());
+  discarded_.push_back(id);
+}
+
+/// Trailers come once.
+bool H2Codec::take_discarded(StreamId id) { return std::erase(discarded_, id) > 0; }
 
 void H2Codec::has_closed(Stream& stream, uint32_t code) {
   if (stream.life == Stream::Life::open) {
@@ -199,7 +233,8 @@ void H2Codec::has_closed(Stream& stream, uint32_t code) {
 Error H2Codec::closing_error(const Stream& stream, uint32_t code) const {
   if (role_ == Role::server) return malformed("the body isn't as long as Content-Length says");
   if (!stream.has_left || code == NGHTTP2_REFUSED_STREAM) {
-    return {ErrorCode::connection_reset, Side::upstream, "the upstream went away before this request", RetrySafe::yes};
+    const auto retry = peer_wants_http1_ ? RetrySafe::over_http1 : RetrySafe::yes;
+    return {ErrorCode::connection_reset, Side::upstream, "the upstream went away before this request", retry};
   }
   return malformed("the body isn't as long as Content-Length says");
 }

@@ -136,6 +136,33 @@ TEST_CASE("h2 client: only a refused stream is safe to send again") {
   CHECK(bench.codec.is_reusable());
 }
 
+TEST_CASE("h2 client: an endpoint that wants HTTP/1.1 says so for a stream, or for all that come") {
+  H2Bench bench(Role::client);
+  bench.ask();
+  bench.ask();
+  bench.sent();
+  bench.feed(rst_stream(1, NGHTTP2_HTTP_1_1_REQUIRED));
+  REQUIRE(bench.events.resets.size() == 1);
+  CHECK(bench.events.resets[0].retry == RetrySafe::over_http1);
+  CHECK(bench.codec.is_reusable());
+  bench.feed(goaway(1, NGHTTP2_HTTP_1_1_REQUIRED));
+  REQUIRE(bench.events.resets.size() == 2);
+  CHECK(bench.events.resets[1].retry == RetrySafe::over_http1);
+  CHECK_FALSE(bench.codec.is_reusable());
+}
+
+TEST_CASE("h2 client: heads on streams that are over, in masses, keep new requests off the connection") {
+  H2Bench bench(Role::client);
+  bench.ask();
+  bench.sent();
+  bench.feed(headers(1, kOk));
+  std::string many;
+  for (int i = 0; i < 3000; ++i) many += headers(1, kOk);
+  bench.feed(many);
+  CHECK_FALSE(bench.error);
+  CHECK_FALSE(bench.codec.is_reusable());
+}
+
 TEST_CASE("h2 client: capacity follows the peer's settings") {
   H2Bench bench(Role::client, {}, 1 << 20, setting(NGHTTP2_SETTINGS_MAX_CONCURRENT_STREAMS, 2));
   CHECK(bench.codec.capacity() == 2);

@@ -211,6 +211,73 @@ TEST_CASE("h2: what breaks the connection's own rules ends it with the RFC's cod
   breaks(frame(NGHTTP2_HEADERS, kEndStream, 1, block(kGet)) + ping(), "PROTOCOL_ERROR");
   breaks(frame(NGHTTP2_HEADERS, kEndHeaders, 1, "\xff\xff\xff\xff\xff"), "COMPRESSION_ERROR");
   breaks(frame(NGHTTP2_DATA, 0, 1, std::string(16385, 'x')), "FRAME_SIZE_ERROR");
+  breaks(frame(NGHTTP2_PRIORITY, 0, 0, std::string(5, '\0')), "PROTOCOL_ERROR");
+  breaks(frame(NGHTTP2_PRIORITY_UPDATE, 0, 0, number(0, 4) + "u=1"), "PROTOCOL_ERROR");
+}
+
+TEST_CASE("h2: heads on streams below the last one, or behind the end of their stream, break the connection") {
+  breaks(headers(5, kGet) + headers(3, kGet), "PROTOCOL_ERROR");
+  breaks(headers(1, kPost, 0) + rst_stream(1, NGHTTP2_CANCEL) + headers(1, kGet), "STREAM_CLOSED");
+  for (size_t fragment : kFragments) {
+    H2Bench bench(Role::server, {}, fragment);
+    bench.feed(headers(1, kGet));
+    bench.codec.send_response(1, bench.response(204), BodySize::none());
+    CHECK(bench.frames() == "HEADERS 1 END");
+    bench.feed(headers(1, kGet));
+    REQUIRE(bench.error);
+    CHECK(bench.error->detail == "HEADERS on a closed stream");
+    CHECK(bench.frames().ends_with("STREAM_CLOSED"));
+    CHECK(bench.events.requests.size() == 1);
+  }
+}
+
+TEST_CASE("h2: trailers that cross a reset are ignored, once") {
+  for (size_t fragment : kFragments) {
+    H2Bench bench(Role::server, {}, fragment);
+    bench.feed(headers(1, kPost, 0));
+    bench.codec.reset(1, ErrorCode::internal);
+    CHECK(bench.frames() == "RST_STREAM 1 INTERNAL_ERROR");
+    bench.feed(data(1, "x") + headers(1, {{"a", "b"}}) + headers(3, kGet));
+    CHECK_FALSE(bench.error);
+    CHECK(bench.events.requests.size() == 2);
+    bench.feed(headers(1, {{"a", "b"}}));
+    CHECK(bench.error);
+  }
+}
+
+TEST_CASE("h2: what crosses the last GOAWAY is ignored") {
+  H2Bench bench(Role::server);
+  bench.feed(headers(1, kPost, 0));
+  bench.codec.drain();
+  bench.sent();
+  bench.feed(frame(NGHTTP2_PING, NGHTTP2_FLAG_ACK, 0, "draining"));
+  CHECK(bench.frames() == "GOAWAY 1 NO_ERROR");
+  bench.feed(headers(3, kPost, 0) + headers(3, {{"a", "b"}}) + data(1, "x", kEndStream));
+  CHECK_FALSE(bench.error);
+  CHECK(bench.events.events() == "request 1 POST a / +?\n  Host=a\ndata x\nend\n");
+}
+
+TEST_CASE("h2: a body's last bytes are reported with its end, when Content-Length is known to be right") {
+  for (size_t fragment : kFragments) {
+    H2Bench bench(Role::server, {}, fragment);
+    bench.feed(headers(1, with(kPost, {{"content-length", "3"}}), 0) + data(1, "ab"));
+    CHECK(bench.events.received == "ab");
+    bench.feed(data(1, "c"));
+    CHECK(bench.events.received == "ab");
+    bench.feed(data(1, "", kEndStream));
+    CHECK(bench.events.events() == "request 1 POST a / +3\n  content-length=3\n  Host=a\ndata abc\nend\n");
+
+    H2Bench empty(Role::server, {}, fragment);
+    empty.feed(headers(1, with(kPost, {{"content-length", "0"}}), 0));
+    CHECK(empty.events.events().empty());
+    empty.feed(data(1, "", kEndStream));
+    CHECK(empty.events.events() == "request 1 POST a / +0\n  content-length=0\n  Host=a\nend\n");
+
+    H2Bench more(Role::server, {}, fragment);
+    more.feed(headers(1, with(kPost, {{"content-length", "0"}}), 0) + data(1, "x"));
+    CHECK(more.frames() == "RST_STREAM 1 PROTOCOL_ERROR");
+    CHECK(more.events.events() == "reset 1 bad_request\n");
+  }
 }
 
 TEST_CASE("h2: bytes that aren't HTTP/2 break the connection") {
