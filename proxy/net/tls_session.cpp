@@ -145,6 +145,12 @@ TlsSession::~TlsSession() {
   SSL_set_shutdown(ssl_.get(), SSL_SENT_SHUTDOWN | SSL_RECEIVED_SHUTDOWN);
 }
 
+void TlsSession::offer(std::string_view protocol) {
+  const auto list = protocol_list({std::string(protocol)});
+  SSL_set_alpn_protos(ssl_.get(), reinterpret_cast<const unsigned char*>(list.data()),
+                      static_cast<unsigned>(list.size()));
+}
+
 TlsSession::Step TlsSession::shake_hands() {
   take_turn();
   is_drained_ = false;

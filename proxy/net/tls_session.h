@@ -70,6 +70,10 @@ class TlsSession {
   /// Tells the peer that this is the end (close_notify), unless the connection broke.
   ~TlsSession();
 
+  /// Client: the one application protocol (ALPN) of this connection, in place of the TlsClient's list. Before the
+  /// handshake.
+  void offer(std::string_view protocol);
+
   enum class Step : uint8_t { done, wants_read, wants_write, failed };
   /// Goes on with the handshake; after `failed`, `failure` says why. `done` comes early when the client has sent data
   /// before it is: `receive` then goes on with the handshake.

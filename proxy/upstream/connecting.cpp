@@ -56,11 +56,17 @@ net::Address source_of(const Exchange& exchange) {
   return net::Address::parse_ip(client.ip, 0).value_or(client.peer);
 }
 
+/// A health check has no client: the connection is Weir's own.
+std::string proxy_header_of(const Exchange& exchange, net::ProxyVersion version) {
+  if (exchange.client.peer.family() == AF_UNSPEC) return net::write_local_proxy_header(version);
+  return net::write_proxy_header(version, source_of(exchange), exchange.local_address());
+}
+
 /// Before any other byte of a connection, those of TLS among them. What the fresh socket doesn't take leaves with the
 /// request.
 void send_proxy_header(const Exchange& exchange, net::ProxyVersion version, Connection& connection) {
   connection.tie();
-  connection.wire().output().append(net::write_proxy_header(version, source_of(exchange), exchange.local_address()));
+  connection.wire().output().append(proxy_header_of(exchange, version));
   (void)connection.socket().send(connection.wire().output());
 }
 
@@ -75,7 +81,7 @@ Error too_long() {
 
 /// Once the kernel has begun to connect.
 Task<Result<>> establish(Exchange& exchange, const Upstream& upstream, const Endpoint& endpoint,
-                         const net::Connecting& connecting, Connection& connection) {
+                         const net::Connecting& connecting, Connection& connection, Speak speak) {
   if (const auto watched = connection.socket().is_watched(); !watched) co_return watched;
   const Time until = connect_deadline(exchange, upstream);
   if (!connecting.is_connected) {
@@ -83,16 +89,16 @@ Task<Result<>> establish(Exchange& exchange, const Upstream& upstream, const End
     if (const auto connected = net::finish_connect(connecting.fd); !connected) co_return connected;
   }
   if (const auto version = upstream.settings().proxy_protocol) send_proxy_header(exchange, *version, connection);
-  if (upstream.tls()) co_return co_await secure(exchange, connection.socket(), upstream.tls(), endpoint, until);
+  if (upstream.tls()) co_return co_await secure(exchange, connection.socket(), upstream.tls(), endpoint, until, speak);
   co_return Result<>();
 }
 
-Task<Result<Connection*>> connect(Exchange& exchange, const Upstream& upstream, const Endpoint& endpoint) {
+Task<Result<Connection*>> connect(Exchange& exchange, const Upstream& upstream, const Endpoint& endpoint, Speak speak) {
   const auto connecting = net::start_connect(endpoint.state->address);
   if (!connecting) co_return std::unexpected(connecting.error());
   auto& pool = *exchange.worker.connections;
   Pending connection(&pool.open(endpoint.state, connecting->fd, identity_of(upstream)), Discard{&pool});
-  const auto established = co_await establish(exchange, upstream, endpoint, *connecting, *connection);
+  const auto established = co_await establish(exchange, upstream, endpoint, *connecting, *connection, speak);
   if (!established) co_return std::unexpected(established.error());
   limit_silence(upstream, *connection, Duration{});
   co_return connection.release();
@@ -113,20 +119,26 @@ bool may_share(const Upstream& upstream, EndpointState& endpoint, ConnectionPool
   return protocol == Protocol::automatic && upstream.tls() && pool.is_sharing(endpoint);
 }
 
+/// The endpoint chose HTTP/2 in a handshake that offered HTTP/1.1, too.
+bool may_speak_http1(const Upstream& upstream) {
+  return upstream.tls() && upstream.settings().protocol == Protocol::automatic;
+}
+
 /// A connection of its own.
-Task<Made> make(Exchange& exchange, const Upstream& upstream, const Endpoint& endpoint) {
+Task<Made> make(Exchange& exchange, const Upstream& upstream, const Endpoint& endpoint, Speak speak) {
   auto& pool = *exchange.worker.connections;
   const Time began = exchange.loop().now();
   std::optional<ConnectionPool::Making> making;
-  if (may_share(upstream, *endpoint.state, pool)) making.emplace(pool, *endpoint.state);
-  auto connected = co_await connect(exchange, upstream, endpoint);
+  if (speak == Speak::agreed && may_share(upstream, *endpoint.state, pool)) making.emplace(pool, *endpoint.state);
+  auto connected = co_await connect(exchange, upstream, endpoint, speak);
   if (!connected) {
     const auto outcome = outcome_of_connecting(exchange, upstream, began, connected.error());
     if (making && concerns_endpoint(outcome)) making->failed();
     co_return std::unexpected(Unmade{connected.error(), outcome});
   }
   Connection& connection = **connected;
-  const auto version = version_of(upstream, connection.socket());
+  if (speak == Speak::http1) connection.tie();
+  const auto version = speak == Speak::http1 ? http::Version::http11 : version_of(upstream, connection.socket());
   if (making) making->made(connection, version == http::Version::http2);
   connection.start(version);
   co_return &connection;
@@ -147,13 +159,13 @@ ConnectionPool::Keep keep_of(const Upstream& upstream) {
   return {settings.timeouts.idle, settings.max_idle, requests, identity_of(upstream), settings.pings};
 }
 
-Task<Made> obtain(Exchange& exchange, const Upstream& upstream, const Endpoint& endpoint) {
+Task<Made> obtain(Exchange& exchange, const Upstream& upstream, const Endpoint& endpoint, Speak speak) {
   auto& pool = *exchange.worker.connections;
   auto& state = *endpoint.state;
   const Time began = exchange.loop().now();
   const Time until = connect_deadline(exchange, upstream);
   std::optional<ConnectionPool::Seeker> seeker;
-  while (may_share(upstream, state, pool) && pool.expects_room(state)) {
+  while (speak == Speak::agreed && may_share(upstream, state, pool) && pool.expects_room(state)) {
     if (seeker) seeker->wait_again();
     else seeker.emplace(pool, state);
     const bool was_called = (co_await before(exchange.loop(), until, until_called(*seeker))).has_value();
@@ -164,7 +176,7 @@ Task<Made> obtain(Exchange& exchange, const Upstream& upstream, const Endpoint& 
     co_return std::unexpected(Unmade{too_long(), Outcome::abandoned});
   }
   seeker.reset();
-  co_return co_await make(exchange, upstream, endpoint);
+  co_return co_await make(exchange, upstream, endpoint, speak);
 }
 
 bool suits(const Exchange& exchange, Connection& connection) {
@@ -191,6 +203,13 @@ Task<Made> suit(Exchange& exchange, const Upstream& upstream, const Endpoint& en
       const auto outcome = is_late ? late : connection->is_closed() ? Outcome::broken : Outcome::abandoned;
       // Taken for this request: idle again from here on.
       if (!tied && !connection->is_closed() && connection->is_unused()) pool->put(*connection);
+      const bool asks_for_tunnel = !exchange.request.protocol.empty();
+      const bool takes_none = has_heard && !connection->is_closed() && !connection->codec().can_tunnel();
+      if (asks_for_tunnel && takes_none && may_speak_http1(upstream)) {
+        tied.reset();
+        upstream.count_http1_instead();
+        co_return co_await obtain(exchange, upstream, endpoint, Speak::http1);
+      }
       co_return std::unexpected(Unmade{refused.value_or(kUnsuited), outcome});
     }
     // Others who waited have filled it.

@@ -37,7 +37,8 @@ class Connection final : public ListNode, public http::CodecEvents {
   EndpointState& endpoint() const { return *endpoint_; }
   uint64_t identity() const { return identity_; }
   uint32_t requests() const { return requests_; }
-  /// It began with the address of one client (PROXY protocol): never another's.
+  /// It is one request's: it began with the address of one client (PROXY protocol), or speaks HTTP/1.1 for the sake of
+  /// that request.
   void tie() { is_tied_ = true; }
   bool is_tied() const { return is_tied_; }
   /// The endpoint has been out of service since the connection was made: it may have vanished without a word.

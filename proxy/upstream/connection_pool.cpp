@@ -181,6 +181,7 @@ Connection& ConnectionPool::open(std::shared_ptr<EndpointState> endpoint, int fd
 
 void ConnectionPool::put(Connection& connection) {
   if (connection.codec().is_multiplexed()) return share(connection);
+  if (connection.is_tied()) return retire(connection);
   Place& place = this->place(connection.endpoint());
   place.is_sharing = false;
   if (place.size >= place.keep.most || is_used_up(connection, place.keep)) return retire(connection);

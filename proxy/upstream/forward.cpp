@@ -40,14 +40,15 @@ void end_unsent(Exchange& exchange, const Upstream& upstream, EndpointLease& lea
 }
 
 /// RFC 9110 section 9.2.2 and RFC 9112 section 9.3.1: the endpoint closed a connection that we took for alive, or
-/// says that it never looked at the request (RFC 9113 section 8.7). The same request may go again when doing it
-/// twice does no harm and all of it can be had again.
+/// says that it never looked at the request (RFC 9113 section 8.7), or wants it over HTTP/1.1. The same request may go
+/// again when doing it twice does no harm and all of it can be had again.
 bool may_send_again(const Exchange& exchange, const Upstream& upstream, const ResponseBody& response,
                     const Attempt& record, const Error& error) {
-  if (!upstream.settings().retry_reused && !record.was_cut) return false;
+  const bool is_asked_for = record.was_cut || error.retry == RetrySafe::over_http1;
+  if (!upstream.settings().retry_reused && !is_asked_for) return false;
   const bool had_died = response.died_on_reuse() && http::is_idempotent(exchange.request.method) &&
                         (error.code == ErrorCode::connection_reset || error.code == ErrorCode::incomplete_response);
-  return (had_died || error.retry == RetrySafe::yes) && exchange.request_body->rewind();
+  return (had_died || error.retry != RetrySafe::no) && exchange.request_body->rewind();
 }
 
 /// A request that failed on a connection which had idled goes over no such connection again: the others may be as dead.
@@ -103,10 +104,11 @@ Task<Forward::Attempted> Forward::attempt(Exchange& exchange, const Upstream& up
   Attempt& record = exchange.attempts.add(
       {.upstream = upstream.name(), .endpoint = state.text, .endpoint_id = &state, .started = exchange.loop().now()});
   Connection* connection = exchange.worker.connections->take(state, keep_of(upstream), reuse);
+  auto speak = Speak::agreed;
   for (int again = 0;; ++again) {
     record.reused = connection != nullptr;
     if (!connection) {
-      const auto made = co_await obtain(exchange, upstream, endpoint);
+      const auto made = co_await obtain(exchange, upstream, endpoint, speak);
       if (!made) {
         end_unsent(exchange, upstream, lease, record, tried, made.error());
         co_return std::unexpected(Unanswered{made.error().error, Unanswered::Sent::no});
@@ -139,6 +141,10 @@ Task<Forward::Attempted> Forward::attempt(Exchange& exchange, const Upstream& up
       response->settle(error);
       decisions::attempt_failed(exchange, record, error);
       co_return std::unexpected(Unanswered{error, may_go_again ? Unanswered::Sent::no : Unanswered::Sent::perhaps});
+    }
+    if (error.retry == RetrySafe::over_http1) {
+      speak = Speak::http1;
+      upstream.count_http1_instead();
     }
     lease = response->give_up();
     exchange.record.raise(Flag::LR);

@@ -64,9 +64,11 @@ std::shared_ptr<const net::TlsClient> make_tls(const TlsSettings& settings, Prot
 }
 
 Task<Result<>> secure(Exchange& exchange, net::Socket& socket, std::shared_ptr<const net::TlsClient> tls,
-                      const Endpoint& endpoint, Time deadline) {
+                      const Endpoint& endpoint, Time deadline, Speak speak) {
   const auto name = name_of(*tls, endpoint);
-  socket.secure(std::make_unique<net::TlsSession>(std::move(tls), socket.fd(), name, endpoint.state->text));
+  auto session = std::make_unique<net::TlsSession>(std::move(tls), socket.fd(), name, endpoint.state->text);
+  if (speak == Speak::http1) session->offer("http/1.1");
+  socket.secure(std::move(session));
   const auto shaken = co_await net::shake_hands(exchange.loop(), socket, deadline);
   if (!shaken) co_return std::unexpected(error_of(exchange, shaken.error()));
   co_return Result<>();

@@ -113,6 +113,13 @@ void Upstream::observe(EndpointState& endpoint, Outcome outcome, http::ResponseH
   if (head && !settings_.health_header.empty()) heed_health_header(*this, endpoint, *head, now);
 }
 
+void Upstream::count_http1_instead() const {
+  state_->health.metrics()
+      .counter("http1_instead", "Requests sent over HTTP/1.1, since the endpoint can't serve them over HTTP/2",
+               {{"upstream", name_}})
+      .add();
+}
+
 void Upstream::recovered(const EndpointState& endpoint, Time now) const {
   const auto set = endpoints();
   for (const Endpoint& one : set->all()) {

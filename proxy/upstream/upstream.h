@@ -66,6 +66,8 @@ class Upstream {
     if (endpoint.backoff.reached()) [[unlikely]]
       state_->health.can_connect(endpoint);
   }
+  /// A request goes over HTTP/1.1, since the endpoint can't serve it over HTTP/2.
+  void count_http1_instead() const;
   /// A health check says that the endpoint is well again: its circuit begins anew.
   void recovered(const EndpointState& endpoint, Time now) const;
   /// Null: the upstream detects none.

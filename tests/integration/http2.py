@@ -1,5 +1,6 @@
 """HTTP/2 is carried whole, in all pairings with HTTP/1.1: the same promises on each side."""
 
+import socket
 import subprocess
 import threading
 import unittest
@@ -7,7 +8,7 @@ import unittest
 from backend import HttpBackend, digest, fields_of, ok, pattern
 from certificates import Authority
 from h2_wire import (CANCEL, ENHANCE_YOUR_CALM, GOAWAY, HEADERS, INTERNAL_ERROR, MAX_CONCURRENT_STREAMS, NO_ERROR, PROTOCOL_ERROR,
-                     REFUSED_STREAM, H2Client, H2Server, block, fetch2, number)
+                     HTTP_1_1_REQUIRED, REFUSED_STREAM, H2Client, H2Server, block, fetch2, number)
 from harness import PATIENCE, SharedWeirCase, Weir, WeirCase, eventually, free_address, own_host, settings
 from wire import Cut, chunk, chunked, read_body, request_bytes
 
@@ -229,6 +230,11 @@ class Promises:
 class Http2ToHttp1(H2Front, Promises, SharedWeirCase):
     backend_speaks_http2 = False
 
+    def test_a_post_that_ends_with_its_head_has_length_0(self):
+        for method, told in (("POST", ["0"]), ("PUT", ["0"]), ("PATCH", ["0"]), ("GET", []), ("DELETE", [])):
+            with self.subTest(method):
+                self.assertEqual(told, fields_of(self.account(method, "/empty"), "content-length"))
+
     def test_trailers_behind_a_sized_body_are_dropped_alone(self):
         """HTTP/1.1 has no place for them (RFC 9110 section 6.5.1)."""
         account = self.account("POST", "/sized", (), b"abc", trailers=[("x-check", "42")])
@@ -448,6 +454,58 @@ class Upstreams(WeirCase):
         weir = self.serving(script)
         self.assertEqual(200, fetch2(weir.address).status)
         self.assertEqual(1, len(refused))
+
+    def test_a_request_without_host_has_no_authority(self):
+        heads = []
+
+        def script(connection):
+            server = H2Server(connection)
+            while True:
+                stream, head = server.request()
+                heads.append(dict(head.fields))
+                server.answer(stream)
+        client = self.client(self.serving(script))
+        client.send(b"GET /old HTTP/1.0\r\n\r\n")
+        self.assertEqual(200, client.response().status)
+        self.assertNotIn(":authority", heads[0])
+        self.assertNotIn("host", heads[0])
+
+    def wants_http1(self, refuse):
+        """An endpoint that serves HTTP/1.1 alone, and says so over HTTP/2."""
+        requests = []
+
+        def script(connection):
+            if connection.sock.recv(3, socket.MSG_PEEK) == b"PRI":
+                server = H2Server(connection)
+                while True:
+                    refuse(server, server.request()[0])
+            while True:
+                request = connection.request()
+                requests.append((request.method, request.target, bytes(request.body)))
+                connection.send(ok("over 1.1"))
+        return script, requests
+
+    def test_a_request_is_repeated_over_http1_when_the_endpoint_wants_so(self):
+        for name, refuse in (
+                ("by a reset", lambda server, stream: server.send_reset(stream, HTTP_1_1_REQUIRED)),
+                ("by a goodbye", lambda server, _: server.send_frame(GOAWAY, number(0) + number(HTTP_1_1_REQUIRED)))):
+            with self.subTest(name):
+                script, requests = self.wants_http1(refuse)
+                weir = self.serving(script)
+                for target in ("/a", "/b"):
+                    response = self.fetch(weir, target=target)
+                    self.assertEqual((200, b"over 1.1"), (response.status, bytes(response.body)))
+                self.assertEqual([("GET", "/a", b""), ("GET", "/b", b"")], requests)
+                self.assertEqual(2, weir.metric("weir_http1_instead_total", upstream="api"))
+                self.assertIn("LR", weir.log_of("/a")[0].flags)
+                eventually(lambda: weir.metric(settings.IN_FLIGHT) == 0, "nothing in flight")
+
+    def test_a_body_that_was_kept_is_repeated_over_http1(self):
+        script, requests = self.wants_http1(lambda server, stream: server.send_reset(stream, HTTP_1_1_REQUIRED))
+        weir = self.serving(script, filters=[settings.retry(attempts=2, non_idempotent=True)])
+        response = self.fetch(weir, "POST", "/upload", body=b"x" * 1000)
+        self.assertEqual(200, response.status)
+        self.assertEqual([("POST", "/upload", b"x" * 1000)], requests)
 
     def test_a_reset_in_mid_body_does_not_end_cleanly(self):
         def script(connection):

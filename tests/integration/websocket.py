@@ -2,6 +2,7 @@
 
 import asyncio
 import signal
+import ssl
 import time
 import unittest
 
@@ -9,6 +10,7 @@ import websockets
 
 import tls
 from backend import pattern, reply_bytes
+from h2_wire import H2Server
 from harness import WeirCase, eventually, free_address, settings
 from settings import route
 from websocket_peers import (BINARY, CLOSE, CONTINUATION, GOING_AWAY, KEY, PING, PONG, TEXT, EchoBackend, Frame,
@@ -141,6 +143,13 @@ class Handshake(WebSocketCase):
                 self.assertNotEqual(KEY, asked.get("sec-websocket-key"))      # each hop has its own
                 self.assertEqual("soap", client.answer.get("sec-websocket-protocol"))
                 self.assertEqual("backend", client.answer.get("x-from"))
+
+    def test_a_handshake_may_say_that_it_has_no_body(self):
+        backend = self.echo_backend()
+        for hops in HOPS:
+            with self.subTest(hops):
+                client = self.opened(self.in_front(backend, hops), "/chat", ("Content-Length", "0"))
+                self.assertEqual(b"hello", client.echo(b"hello"))
 
     def test_a_refusal_reaches_the_client_and_the_connection_stays_usable(self):
         backend = self.echo_backend()
@@ -533,6 +542,36 @@ class Secure(tls.TlsCase, WebSocketCase):
         self.assertEqual(pattern(1 << 20), client.echo(pattern(1 << 20)))
         client.close()
         self.assert_nothing_left(weir)
+
+    def test_an_endpoint_that_takes_none_over_http2_is_spoken_to_by_http1(self):
+        """By ALPN it is an HTTP/2 endpoint, without RFC 8441: the handshake goes over a connection of its own."""
+        chosen = []
+
+        class Endpoint(EchoBackend):
+            def _play(self, connection):
+                connection.sock = context.wrap_socket(connection.sock, server_side=True)
+                connection.stream.sock = connection.sock
+                super()._play(connection)
+
+            def _serve(self, connection):
+                chosen.append(connection.sock.selected_alpn_protocol())
+                if chosen[-1] != "h2":
+                    return super()._serve(connection)
+                server = H2Server(connection)
+                while True:
+                    server.answer(server.request()[0])
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        context.load_cert_chain(self.site.cert, self.site.key)
+        context.set_alpn_protocols(["h2", "http/1.1"])
+        backend = self._kept(Endpoint())
+        weir = self.in_front(backend, upstreams={"api": upstream(backend) | {
+            "tls": {"ca": self.authority.ca, "server_name": "a.test"}}})
+        for _ in range(2):
+            client = self.opened(weir)
+            self.assertEqual(pattern(100_000), client.echo(pattern(100_000)))
+            self.assertEqual(200, self.fetch(weir).status)
+        self.assertEqual(["h2", "http/1.1", "http/1.1"], chosen)
+        self.assertEqual(2, weir.metric("weir_http1_instead_total", upstream="api"))
 
     def test_wss_is_told_at_the_deadline(self):
         weir = self.serving(backend=self.echo_backend(), **settings.shutdown(drain_timeout="300ms"))
