@@ -38,8 +38,10 @@ RateQuota::RateQuota(const QuotaSettings& settings, const std::string& name, std
 
 uint64_t RateQuota::cost(Exchange& exchange) const {
   if (cost_.from.empty()) return cost_.fixed;
-  const auto said = parse_decimal(cost_.from.evaluate(exchange));
-  return said ? std::clamp<uint64_t>(*said, 1, kMostCost) : 1;
+  const auto text = cost_.from.evaluate(exchange);
+  if (const auto said = parse_decimal(text)) return std::clamp<uint64_t>(*said, 1, kMostCost);
+  const bool is_above_64_bits = !text.empty() && text.find_first_not_of("0123456789") == std::string_view::npos;
+  return is_above_64_bits ? kMostCost : 1;
 }
 
 store::Limit RateQuota::stretched(Duration delay) const {

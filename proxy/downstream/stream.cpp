@@ -39,12 +39,15 @@ void Stream::settle_expectation(http::BodySize size) {
   if (!equals_ignoring_case(*expect, "100-continue")) {
     return exchange.fail({ErrorCode::expectation_failed, Side::client, "only 100-continue may be expected"});
   }
-  wants_continue = request.version != http::Version::http10 && !size.is_empty();
+  const bool waits = request.version != http::Version::http10 && !size.is_empty();
+  if (waits) exchange.expectation = Expectation::open;
   request.headers.remove(http::Field::expect);
 }
 
 void Stream::body_wanted() {
-  if (!std::exchange(wants_continue, false) || body.is_settled()) return;
+  if (exchange.expectation != Expectation::open) return;
+  exchange.expectation = Expectation::none;
+  if (body.is_settled()) return;
   http::ResponseHead go_on(arena);
   go_on.status = 100;
   inform(go_on);
@@ -58,6 +61,7 @@ void Stream::body_taken(size_t bytes) { connection.body_taken(*this, bytes); }
 
 void Stream::receive(Slice data) {
   pace.count(data.size());
+  if (exchange.expectation == Expectation::forwarded) exchange.expectation = Expectation::none;  // it didn't wait
   auto& record = exchange.record;
   record.request_body_bytes += data.size();
   if (tunnel_) tunnel_->to_endpoint.pass(data.view());
@@ -82,7 +86,8 @@ std::optional<Error> Stream::is_late() {
   if (phase == Phase::head) return Error{ErrorCode::request_timeout, Side::client, "the request head took too long"};
   if (is_tunnel()) return strayed();
   next_look_ = exchange.loop().now() + kPaceStep;
-  if (!body.is_full() && !wants_continue) pace.wait(kPaceStep);
+  const bool waits_for_continue = exchange.expectation != Expectation::none;
+  if (!body.is_full() && !waits_for_continue) pace.wait(kPaceStep);
   const auto& policy = *serving->policy;
   const bool is_sent_call = exchange.record.call_stage == CallStage::sent;
   const Duration pause = is_sent_call ? Duration::max() : policy.timeouts.body;
@@ -182,7 +187,7 @@ void Stream::send_head() {
     head.headers.add("Date", connection.gateway().date(), http::Field::date);
   }
   phase = Phase::answering;
-  wants_continue = false;
+  exchange.expectation = Expectation::none;
   exchange.record.status = head.status;
   exchange.record.response_started = exchange.loop().now();
   connection.codec().send_response(id, head, exchange.response.body->size());

@@ -59,8 +59,7 @@ class Stream final : public ListNode, public ClientSide {
   Connection& connection;
   const http::StreamId id;
   Phase phase = Phase::head;
-  bool wants_continue = false;  // `Expect: 100-continue`, not settled yet
-  bool is_cut_short = false;    // the response ended before its end
+  bool is_cut_short = false;  // the response ended before its end
 
   Arena arena;
   ServingRef serving;

@@ -96,6 +96,13 @@ struct Response {
   BodyPtr body;  // owns the attempt that feeds it
 };
 
+/// The client's `Expect: 100-continue` (RFC 9110 section 10.1.1).
+enum class Expectation : uint8_t {
+  none,      // the client doesn't wait, or not any more
+  open,      // whoever first reads the body answers it
+  forwarded  // the endpoint was asked: its 100, or its response, answers it
+};
+
 /// Where the chain's last link sends the request: set by routing, changeable by filters before `next`.
 struct Destination {
   std::string_view upstream;     // lives as long as the snapshot
@@ -219,6 +226,7 @@ class Exchange {
   Attempts& attempts;
   Facts facts;
   AccessRecord& record;
+  Expectation expectation = Expectation::none;
   GrpcForm call = GrpcForm::none;  // how the client calls by gRPC: POST over HTTP/2, or behind the filter grpc_web
   std::string_view id;             // the request id; "" without the filter
   Time deadline = Time::max();     // of the whole exchange

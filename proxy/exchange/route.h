@@ -12,6 +12,9 @@ namespace weir {
 
 class Exchange;
 
+/// Who answers `Expect: 100-continue`: Weir, as soon as somebody reads the body, or the endpoint.
+enum class Expect : uint8_t { answer, forward };
+
 /// Where a request goes once it matched: part of the snapshot, immutable.
 struct Route {
   std::string name;
@@ -23,6 +26,7 @@ struct Route {
   std::string_view max_body_by = "max_body";  // the setting that says so
   bool takes_early_data = false;              // of safe methods, else 425
   bool is_grpc = false;                       // requests of gRPC's content type are calls, whatever they came over
+  Expect expect = Expect::answer;
 };
 
 /// 413, with the limit.

@@ -16,6 +16,19 @@ namespace {
 constexpr uint8_t kBlankBytes = 4;  // two CRLFs in front of a request (RFC 9112 section 2.2 asks for one)
 constexpr uint8_t kInterims = 32;   // 1xx responses to one request
 
+/// RFC 9110 section 8.6: a request whose method goes with content says so when it has none. Some servers wait for the
+/// content otherwise, or answer 411.
+bool expects_content(const RequestHead& head) {
+  if (!head.protocol.empty()) return false;
+  switch (head.method) {
+    case Method::post:
+    case Method::put:
+    case Method::patch:
+    case Method::query: return true;
+    default: return false;
+  }
+}
+
 }  // namespace
 
 bool H1Codec::is_idle() const {
@@ -127,7 +140,7 @@ Result<> H1Codec::finish_request() {
   if (!framing) return std::unexpected(framing.error());
   keep_alive_ = framing->keep_alive;
   writing_ = Writing::head;
-  if (framing->body.kind == BodySize::Kind::none && take_upgrade()) {
+  if (framing->body.is_empty() && take_upgrade()) {
     reading_ = Reading::whole;  // until the tunnel is granted
     events_.on_request(stream_, BodySize::tunnel());
     return {};
@@ -308,6 +321,7 @@ StreamId H1Codec::send_request(const RequestHead& head, BodySize body) {
     reusable_ = false;
   }
   begin_writing(body, marks);
+  if (body.kind == BodySize::Kind::none && expects_content(head)) marks.length = Marks::Length::known;
   write_head(output_, head, marks);
   if (body.kind == BodySize::Kind::none || body.kind == BodySize::Kind::tunnel) writing_ = Writing::whole;
   return stream_;

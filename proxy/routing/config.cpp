@@ -5,6 +5,15 @@
 #include "http/syntax.h"
 #include "http/target.h"
 
+namespace weir {
+
+static auto choices(Expect*) {
+  return std::array{config::Choice<Expect>{"answer", Expect::answer},
+                    config::Choice<Expect>{"forward", Expect::forward}};
+}
+
+}  // namespace weir
+
 namespace weir::routing {
 
 namespace {
@@ -200,6 +209,9 @@ void decode(Reader& r, RouteSettings& out) {
       "grpc", out.grpc,
       "whether each request of gRPC's content type may be silent for as long as a call may; left out: those that "
       "came over HTTP/2, at endpoints that speak HTTP/2, and the client's pace counts until the answer");
+  r.optional("expect", out.expect,
+             "who answers Expect: 100-continue: Weir, when the body is first read, or the endpoint, which may refuse "
+             "before a byte of the body is sent");
   r.optional("upstream", out.upstream, "where the requests go");
   r.optional("split", out.split, "shares for several upstreams: { api: 90, canary: 10 } or { weights: …, key: … }");
   r.optional("redirect", out.redirect, "sends the client elsewhere");

@@ -68,6 +68,7 @@ struct RouteSettings {
   RequestBodySettings request_body;
   bool early_data = false;
   bool grpc = false;
+  Expect expect = Expect::answer;
   std::optional<config::Located<std::string>> upstream;
   std::optional<SplitSettings> split;
   std::optional<RedirectSettings> redirect;

@@ -167,6 +167,7 @@ void Snapshot::build_routes(Lasting& lasting, config::Problems& problems) {
     route.max_body_by = settings.max_body_by;
     route.takes_early_data = settings.early_data;
     route.is_grpc = settings.grpc;
+    route.expect = settings.expect;
     route.chain = Chain(build_filters(settings, shared), routing::make_origin(settings, forward));
     labels_.routes.push_back(route.name);
     routes.emplace_back(settings, std::move(route));

@@ -203,6 +203,11 @@ Task<> HealthProbe::connect(Exchange& exchange, CheckResult& result) const {
       co_return tell(connected.error(), result);
   }
   result.what = "connected";
+  if (const auto version = own().settings().proxy_protocol) {
+    Output header(worker_.blocks);
+    header.append(net::write_local_proxy_header(*version));
+    (void)socket.send(header);
+  }
   if (own().tls()) {
     const auto secured = co_await secure(exchange, socket, own().tls(), endpoint, exchange.deadline);
     if (!secured) co_return tell(secured.error(), result);

@@ -66,6 +66,7 @@ void ResponseBody::send(Connection& connection) {
   auto& request = exchange_.request;
   // An endpoint that heeds it would end what Weir doesn't.
   if (!heeds_grpc_timeout(exchange_)) request.headers.remove(http::Field::grpc_timeout);
+  pass_expectation();
   const auto asked = request.authority;
   const auto scheme = std::exchange(request.scheme, connection.socket().tls() ? "https" : "http");
   if (rule.from == HostRule::From::endpoint) request.authority = lease_.endpoint().authority;
@@ -82,7 +83,21 @@ void ResponseBody::send(Connection& connection) {
   if (upload_.start()) return;
   if (!exchange_.request.protocol.empty()) return await_head();  // a tunnel's request is out with its head
   if (is_call_) return arm(upstream_.settings().timeouts.tunnel);
+  if (has_asked_) return arm(upstream_.settings().timeouts.response);
   watch_deadline();
+}
+
+/// A client that waits for a 100 waits for the endpoint's, if the route says so and nobody has read the body before.
+void ResponseBody::pass_expectation() {
+  if (!exchange_.route || exchange_.route->expect != Expect::forward) return;
+  auto& request = exchange_.request;
+  has_asked_ = exchange_.expectation != Expectation::none;
+  if (!has_asked_) {
+    request.headers.remove(http::Field::expect);  // of an attempt before this one
+    return;
+  }
+  exchange_.expectation = Expectation::forwarded;
+  request.headers.set("Expect", "100-continue", http::Field::expect);
 }
 
 /// Lets an HTTP/2 endpoint send further ahead than its first window, as far as the client's backlog has room.
@@ -147,6 +162,7 @@ Task<Result<>> ResponseBody::until_granted() {
 /// The request is out: from here the endpoint has its time to answer.
 void ResponseBody::await_head() {
   record_.sent = exchange_.loop().now();
+  has_asked_ = false;
   const auto& timeouts = upstream_.settings().timeouts;
   if (!has_head_ && !pipe_.is_settled()) arm(is_call_ ? timeouts.tunnel : timeouts.response);
 }
@@ -278,6 +294,11 @@ void ResponseBody::cut() {
 
 void ResponseBody::expired() {
   const Time now = exchange_.loop().now();
+  const bool has_not_waited = has_asked_ && exchange_.expectation != Expectation::forwarded;
+  if (has_not_waited && now < deadline() && !has_head_) {
+    has_asked_ = false;
+    return watch_deadline();
+  }
   if (lacks_upload() && !has_head_ && now >= deadline()) {
     return fail({ErrorCode::request_timeout, Side::client, "the request body took all the time"}, Turn::client);
   }
@@ -302,7 +323,7 @@ void ResponseBody::expired() {
   const Side whose = is_tunnel() ? Side::self : Side::upstream;
   const Turn turn = may_be_silent() ? Turn::neither : Turn::endpoint;
   if (has_head_) return fail({ErrorCode::read_timeout, whose, "the endpoint sent nothing for too long"}, turn);
-  const Turn whose_time = awaits_client() ? Turn::client : Turn::endpoint;
+  const Turn whose_time = awaits_client() && !has_asked_ ? Turn::client : Turn::endpoint;
   fail({ErrorCode::response_timeout, Side::upstream, "the endpoint didn't answer in time"},
        now < patience_over_ ? turn_at_deadline() : whose_time);
 }
@@ -321,9 +342,13 @@ http::ResponseHead& ResponseBody::begin_head() {
 }
 
 void ResponseBody::interim() {
-  // 100 is between Weir and the endpoint: the client's own expectation was settled by Weir.
   auto& head = exchange_.response.head;
-  if (head.status == 100) return;
+  if (head.status == 100) {  // between Weir and the endpoint, unless the client waits for the endpoint's
+    if (exchange_.expectation != Expectation::forwarded) return;
+    exchange_.expectation = Expectation::none;
+    has_asked_ = false;
+    watch_deadline();
+  }
   http::remove_hop_by_hop(head.headers);
   exchange_.inform(head);
 }

@@ -109,6 +109,7 @@ class ResponseBody final : public ListNode, public Body {
   void cut();
   Time deadline() const;
   void watch_deadline();
+  void pass_expectation();
   void await_head();
   void report(Outcome outcome);
   Duration patience() const;
@@ -130,6 +131,7 @@ class ResponseBody final : public ListNode, public Body {
   bool has_excess_ = false;  // more came than the answer
   bool has_parted_ = false;  // a tunnel that was silent for too long
   bool is_over_ = false;
+  bool has_asked_ = false;      // `Expect: 100-continue` was sent, and neither a response nor the body has come
   bool is_call_ = false;        // gRPC: head and messages come when the application has any
   Turn turn_ = Turn::endpoint;  // when the attempt failed
   uint64_t sent_ = 0;           // bytes of the request's body

@@ -4,7 +4,7 @@ import threading
 import unittest
 
 from backend import HttpBackend, answers, answers_and_closes, digest, fields_of, ok, pattern
-from harness import SharedWeirCase, WeirCase, settings
+from harness import PATIENCE, SharedWeirCase, WeirCase, settings
 from wire import FRAGMENTS, RawClient, chunked, request_bytes
 
 MIB = 1 << 20
@@ -207,6 +207,62 @@ class InterimResponses(WeirCase):
         client = self.expecting(self.in_front_of(self.backend()))
         client.send(b"hello")
         self.assertEqual("hello", client.response().json()["body"])
+
+    def forwards_expectations(self, script, **more):
+        self.api = self.scripted(script)
+        return self.in_front_of(self.api, routes=[settings.route("/", "api", "all", expect="forward")], **more)
+
+    def test_an_expectation_that_is_left_to_the_endpoint_waits_for_its_100(self):
+        asked, may_go_on = threading.Event(), threading.Event()
+
+        def script(connection):
+            head = connection.request_head()
+            asked.expectation = head.get("expect")
+            asked.set()
+            may_go_on.wait(PATIENCE)
+            connection.send("HTTP/1.1 100 Continue\r\n\r\n")
+            body = bytearray()
+            connection.stream.exactly(5, body)
+            connection.send(ok(body))
+        client = self.expecting(self.forwards_expectations(script))
+        self.assertTrue(asked.wait(PATIENCE))
+        self.assertEqual("100-continue", asked.expectation)
+        client.sock.settimeout(0.2)
+        with self.assertRaises(TimeoutError):        # Weir says nothing by itself
+            client.sock.recv(1)
+        client.sock.settimeout(PATIENCE)
+        may_go_on.set()
+        self.assertEqual(100, client.head().status)
+        client.send(b"hello")
+        response = client.response()
+        self.assertEqual(([], b"hello"), (response.interim, response.body))
+
+    def test_an_endpoint_that_refuses_before_the_body_is_heard(self):
+        def script(connection):
+            connection.request_head()
+            connection.send("HTTP/1.1 401 Unauthorized\r\nContent-Length: 2\r\n\r\nno")
+            connection.wait_closed()
+        weir = self.forwards_expectations(script)
+        client = self.expecting(weir, 1 << 30)
+        response = client.response()
+        self.assertEqual((401, b"no", []), (response.status, response.body, response.interim))
+        self.assertNotIn(b"hello", self.api.received)
+
+    def test_a_client_that_does_not_wait_for_the_endpoint_is_served(self):
+        weir = self.forwards_expectations(answers(ok("served")))
+        client = self.expecting(weir)
+        client.send(b"hello")
+        response = client.response()
+        self.assertEqual((200, b"served"), (response.status, bytes(response.body)))
+
+    def test_an_endpoint_that_never_goes_on_is_a_504(self):
+        def script(connection):
+            connection.request_head()
+            connection.wait_closed()
+        weir = self.in_front_of(
+            api := self.scripted(script), routes=[settings.route("/", "api", "all", expect="forward")],
+            upstreams={"api": settings.upstream(api) | {"timeouts": {"response": "300ms"}}})
+        self.assertEqual(504, self.expecting(weir).response().status)
 
     def test_an_unknown_expectation_is_417(self):
         response = self.fetch(self.in_front_of(self.backend()), "POST", "/", {"Expect": "200-maybe"}, b"x")

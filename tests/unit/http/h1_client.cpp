@@ -81,8 +81,22 @@ TEST_CASE("h1 client: a request is written with Host first and framing of its ow
     bench.codec.send_request(head, BodySize::none());
     CHECK(bench.sent() ==
           "POST /x?y=1 HTTP/1.1\r\nHost: b:81\r\nAccept: */*\r\nUpgrade: websocket\r\nTE: trailers\r\n"
-          "Connection: close, upgrade, te\r\n\r\n");
+          "Content-Length: 0\r\nConnection: close, upgrade, te\r\n\r\n");
   }
+}
+
+TEST_CASE("h1 client: a method that goes with content says that it has none") {
+  const auto sent = [](Method method, BodySize body = BodySize::none()) {
+    Bench bench(Role::client);
+    RequestHead head(bench.arena);
+    head.method = method;
+    head.path = "/";
+    bench.codec.send_request(head, body);
+    return bench.sent().contains("Content-Length: 0\r\n");
+  };
+  for (const auto method : {Method::post, Method::put, Method::patch, Method::query}) CHECK(sent(method));
+  for (const auto method : {Method::get, Method::head, Method::delete_, Method::options}) CHECK_FALSE(sent(method));
+  CHECK(sent(Method::get, BodySize::known(0)));
 }
 
 TEST_CASE("h1 client: a response's parts are reported as they came") {

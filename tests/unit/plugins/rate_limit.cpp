@@ -170,7 +170,9 @@ TEST_CASE("rate_limit: what could never pass is refused for good") {
   CHECK(refused["retry-after"] == "(none)");
   CHECK(refused["ratelimit"] == "\"default\";r=10");
   CHECK(bench.get(kAlice, {{"x-cost", "18446744073709551615"}}).status == 403);
-  CHECK(bench.decided("beyond") == 2);
+  CHECK(bench.get(kAlice, {{"x-cost", "18446744073709551616"}}).status == 403);
+  CHECK(bench.get(kAlice, {{"x-cost", "99999999999999999999999999"}}).status == 403);
+  CHECK(bench.decided("beyond") == 4);
 }
 
 TEST_CASE("rate_limit: a calendar window ends for different clients at different times") {
