@@ -22,8 +22,13 @@ void ClientCount::remove(const net::Address& peer, bool by_client) {
 }
 
 std::string ClientCount::key_of(const net::Address& peer) {
-  std::array<char, 64> text;
-  return std::string(peer.ip(text));
+  if (peer.family() == AF_INET) {
+    const auto& address = reinterpret_cast<const sockaddr_in*>(peer.get())->sin_addr;
+    return {reinterpret_cast<const char*>(&address), sizeof address};
+  }
+  constexpr size_t kNetwork = 8;
+  return {reinterpret_cast<const char*>(reinterpret_cast<const sockaddr_in6*>(peer.get())->sin6_addr.s6_addr),
+          kNetwork};
 }
 
 }  // namespace weir::downstream

@@ -10,7 +10,8 @@
 
 namespace weir::downstream {
 
-/// The open connections of the process, in all and by client address. Any thread.
+/// The open connections of the process, in all and by client: an IPv4 address, or the /64 of an IPv6 address. Any
+/// thread.
 class ClientCount {
  public:
   /// Counts one more; how many there are then.
@@ -29,6 +30,7 @@ class ClientCount {
     std::mutex mutex;
     std::unordered_map<std::string, uint64_t> counts;
   };
+  /// The address, of IPv6 its /64: a client has all of that.
   static std::string key_of(const net::Address& peer);
   Shard& shard_of(const std::string& key) { return shards_[std::hash<std::string>()(key) % kShards]; }
 

@@ -20,19 +20,28 @@ bool is_trusted(const net::Address& address, const std::vector<net::Network>& ne
   return false;
 }
 
-/// The right-most address of `list` that isn't a trusted proxy: what nginx calls real_ip_recursive.
+/// One text for each address, however a proxy wrote it.
+std::string_view text_of(const net::Address& address, Arena& arena) {
+  std::array<char, INET6_ADDRSTRLEN> text;
+  return arena.copy(address.ip(text));
+}
+
+/// The right-most address of `list` that isn't a trusted proxy: what nginx calls real_ip_recursive. Empty members don't
+/// count (RFC 9110 section 5.6.1).
 std::string_view right_most_stranger(std::string_view list, const std::vector<net::Network>& trusted,
-                                     std::string_view otherwise) {
+                                     std::string_view otherwise, Arena& arena) {
+  std::optional<net::Address> last;
   while (!list.empty()) {
     const auto comma = list.rfind(',');
     const auto member = trim(comma == std::string_view::npos ? list : list.substr(comma + 1));
     list = comma == std::string_view::npos ? std::string_view{} : list.substr(0, comma);
-    const auto address = net::Address::parse_ip(member, 0);
-    if (!address) return otherwise;
-    if (!is_trusted(*address, trusted)) return member;
-    otherwise = member;
+    if (member.empty()) continue;
+    const auto address = net::Address::parse_node(member);
+    if (!address) break;
+    last = address;
+    if (!is_trusted(*address, trusted)) break;
   }
-  return otherwise;
+  return last ? text_of(*last, arena) : otherwise;
 }
 
 std::string_view scheme_of(const Exchange& exchange) { return exchange.client.is_encrypted ? "https" : "http"; }
@@ -99,12 +108,18 @@ std::string_view node_of(std::string_view member) {
   return node.substr(0, node.find(':'));
 }
 
-/// By the family of fields that this configuration believes in, and no other: a proxy that writes one may pass the
-/// client's own version of the other.
+/// The field that the configuration names, if it is there once and has an address; else by the family of fields that
+/// this configuration believes in, and no other: a proxy that writes one may pass the client's own version of the
+/// other.
 std::string_view client_behind_proxies(Exchange& exchange, const Forwarding& forwarding, std::string_view peer) {
   const auto& headers = exchange.request.headers;
+  if (!forwarding.client_field.empty()) {
+    const auto told = net::Address::parse_node(headers.joined(forwarding.client_field).value_or(""));
+    if (told) return text_of(*told, exchange.arena());
+  }
   if (forwarding.style != Forwarding::Style::rfc7239) {
-    return right_most_stranger(headers.joined("X-Forwarded-For").value_or(""), forwarding.trusted_proxies, peer);
+    return right_most_stranger(headers.joined("X-Forwarded-For").value_or(""), forwarding.trusted_proxies, peer,
+                               exchange.arena());
   }
   const auto list = headers.joined("Forwarded").value_or("");
   ArenaText nodes(exchange.arena(), list.size());
@@ -112,7 +127,7 @@ std::string_view client_behind_proxies(Exchange& exchange, const Forwarding& for
     nodes << (nodes.empty() ? "" : ",") << node_of(member);
     return true;
   });
-  return right_most_stranger(nodes.text(), forwarding.trusted_proxies, peer);
+  return right_most_stranger(nodes.text(), forwarding.trusted_proxies, peer, exchange.arena());
 }
 
 /// What trusted proxies say of the URL that the client asked for; each may be a list, of which the upstream believes
@@ -316,6 +331,7 @@ Result<> prepare_forwarding(Exchange& exchange, const Forwarding& forwarding) {
   else {
     drop_forwarding(headers);
     drop_identity(headers, forwarding.withheld);
+    if (!forwarding.client_field.empty()) headers.remove(forwarding.client_field);
   }
   exchange.request.scheme = client.scheme();  // whatever the target, or :scheme, says
   // We do take trailers, and pass them on; without being told so, gRPC servers send none.

@@ -121,6 +121,12 @@ void decode(config::Reader& r, Forwarding& out) {
   r.optional("style", out.style,
              "which fields tell the upstream about the client: X-Forwarded-*, or Forwarded (RFC 7239)");
   r.optional("trusted_proxies", out.trusted_proxies, "networks whose own forwarding fields are believed and extended");
+  r.optional("client_ip", out.client_field,
+             "a field in which trusted proxies tell the client's address, before their forwarding fields: "
+             "CF-Connecting-IP; of other clients it is removed",
+             config::non_empty);
+  if (!out.client_field.empty() && !http::is_token(out.client_field))
+    r.problem_at("client_ip", "'" + out.client_field + "' is not the name of a field", "write one: CF-Connecting-IP");
   std::optional<std::string> via;
   r.optional(
       "via", via,

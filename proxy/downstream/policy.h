@@ -37,6 +37,7 @@ struct Forwarding {
   enum class Style : uint8_t { x_forwarded, rfc7239, none };
   Style style = Style::x_forwarded;
   std::vector<net::Network> trusted_proxies;  // whose own fields are believed and extended
+  std::string client_field;                   // a trusted proxy's field with the client's address; "" = none
   std::string via;                            // our pseudonym in Via (RFC 9110 section 7.6.3); "": no Via is sent
   std::string loop_id = "weir";               // ours in CDN-Loop (RFC 8586), by which loops are known
   http::FieldSet withheld = kIdentityFields;  // of a client that is no trusted proxy

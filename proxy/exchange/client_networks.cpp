@@ -10,10 +10,9 @@ namespace weir {
 std::string_view network_of(std::string_view ip, Arena& arena) {
   if (!ip.contains(':')) return ip;
   const auto address = net::Address::parse_ip(ip, 0);
-  if (!address) return ip;
+  if (!address || address->family() != AF_INET6) return ip;
   sockaddr_in6 network;
   std::memcpy(&network, address->get(), sizeof network);
-  if (IN6_IS_ADDR_V4MAPPED(&network.sin6_addr)) return ip;
   std::memset(&network.sin6_addr.s6_addr[8], 0, 8);
   char text[INET6_ADDRSTRLEN];
   return arena.concat({net::Address(reinterpret_cast<const sockaddr*>(&network), sizeof network).ip(text), "/64"});

@@ -60,6 +60,7 @@ Address::Address(const sockaddr* address, socklen_t size) : size_(size) {
   if (address->sa_family != AF_UNIX) {
     size_ = std::min<socklen_t>(size, sizeof ip_);
     std::memcpy(&ip_, address, size_);
+    if (family() == AF_INET6 && IN6_IS_ADDR_V4MAPPED(&ip_.sin6_addr)) unmap();
     return;
   }
   ip_.sin6_family = AF_UNIX;
@@ -113,6 +114,24 @@ std::optional<Address> Address::parse_ip(std::string_view ip, uint16_t port) {
     }
     default: return std::nullopt;
   }
+}
+
+std::optional<Address> Address::parse_node(std::string_view text) {
+  if (text.starts_with('[') && text.ends_with(']')) {
+    const auto ip = text.substr(1, text.size() - 2);
+    return ip.contains(':') ? parse_ip(ip, 0) : std::nullopt;
+  }
+  if (const auto address = parse_ip(text, 0)) return address;
+  const auto address = text.starts_with(kUnix) ? std::nullopt : parse(text);
+  return address ? std::optional(address->with_port(0)) : std::nullopt;
+}
+
+void Address::unmap() {
+  sockaddr_in address{.sin_family = AF_INET, .sin_port = ip_.sin6_port};
+  std::memcpy(&address.sin_addr, &ip_.sin6_addr.s6_addr[sizeof kMappedPrefix], sizeof address.sin_addr);
+  ip_ = {};
+  size_ = sizeof address;
+  std::memcpy(&ip_, &address, size_);
 }
 
 uint16_t Address::port() const {
@@ -185,14 +204,10 @@ std::string Network::text() const {
 }
 
 bool Network::contains(const Address& address) const {
-  int family = address.family();
+  const int family = address.family();
   const unsigned char* bytes = nullptr;
   if (family == AF_INET) bytes = reinterpret_cast<const unsigned char*>(&v4(address.get()).sin_addr);
   if (family == AF_INET6) bytes = v6(address.get()).sin6_addr.s6_addr;
-  if (family == AF_INET6 && std::memcmp(bytes, kMappedPrefix, sizeof kMappedPrefix) == 0) {
-    family = AF_INET;
-    bytes += sizeof kMappedPrefix;
-  }
   if (family != family_) return false;
   if (family == AF_UNIX) return true;
   const int whole = prefix_ / 8;

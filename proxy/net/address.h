@@ -12,7 +12,8 @@
 
 namespace weir::net {
 
-/// An IPv4, IPv6 or unix-domain socket address: a value.
+/// An IPv4, IPv6 or unix-domain socket address: a value. An IPv4-mapped IPv6 address (::ffff:10.1.1.1, as sockets that
+/// take both families have it) is the IPv4 address.
 class Address {
  public:
   Address() = default;
@@ -22,6 +23,9 @@ class Address {
   static std::optional<Address> parse(std::string_view text);
   /// An IP address without port.
   static std::optional<Address> parse_ip(std::string_view ip, uint16_t port);
+  /// An IP address as proxies write it, perhaps with a port, which is ignored: "10.1.1.1", "10.1.1.1:1234", "::1",
+  /// "[::1]", "[::1]:443".
+  static std::optional<Address> parse_node(std::string_view text);
 
   const sockaddr* get() const {
     return reinterpret_cast<const sockaddr*>(unix_ ? static_cast<const void*>(unix_.get()) : &ip_);
@@ -40,12 +44,14 @@ class Address {
   bool operator==(const Address& other) const;
 
  private:
+  void unmap();
+
   sockaddr_in6 ip_{};                        // also holds a sockaddr_in; of a unix socket only the family
   std::shared_ptr<const sockaddr_un> unix_;  // shared by copies: addresses are copied on the hot path, paths are long
   socklen_t size_ = 0;
 };
 
-/// A CIDR block: "10.0.0.0/8", "::1", "unix:" (every unix-socket peer). IPv4-mapped IPv6 addresses match as IPv4.
+/// A CIDR block: "10.0.0.0/8", "::1", "unix:" (every unix-socket peer). One of IPv4-mapped addresses is one of IPv4.
 class Network {
  public:
   static std::optional<Network> parse(std::string_view text);

@@ -32,12 +32,11 @@ std::optional<uint16_t> parse_port(std::string_view text) {
   return static_cast<uint16_t>(*number);
 }
 
+/// An IPv4-mapped address belongs to TCP6.
 std::optional<Address> address_of(int family, std::string_view ip, std::string_view port) {
   const auto number = parse_port(port);
-  if (!number) return std::nullopt;
-  auto address = Address::parse_ip(ip, *number);
-  if (address && address->family() != family) return std::nullopt;
-  return address;
+  if (!number || ip.contains(':') != (family == AF_INET6)) return std::nullopt;
+  return Address::parse_ip(ip, *number);
 }
 
 /// What is between "PROXY " and CRLF.

@@ -51,6 +51,17 @@ class Accepted(WeirCase):
         client.send(header + request_bytes(), fragment)
         return client.response().json()
 
+    def test_connections_are_limited_by_client_of_ipv6_by_its_64(self):
+        weir = self.in_front_of(self.api, listeners=[settings.listener(
+            free_address(), **settings.proxy_protocol_from("127.0.0.1/32"))], **settings.client_limits(connections_per_client=2))
+        def status(source):
+            client = self.client(weir)
+            client.send(f"PROXY TCP6 {source} 2001:db8::ff 4711 443\r\n".encode() + request_bytes())
+            return client.response().status
+        self.assertEqual([200, 200, 429], [status(source) for source in ("2001:db8::1", "2001:db8::2", "2001:db8::3")])
+        self.assertEqual([200, 200, 429], [status("::ffff:10.1.1.1"), status("::ffff:10.1.1.1"), status("::ffff:10.1.1.1")])
+        self.assertEqual(200, status("2001:db8:0:1::1"))
+
     def assert_told(self, account, address, port):
         self.assertEqual([address], fields_of(account, "x-forwarded-for"))
         self.assertEqual([port], fields_of(account, "x-forwarded-port"))
@@ -166,6 +177,26 @@ class Sent(WeirCase):
         self.assertEqual(200, client.get().status)
         host, port = weir.address.split(":")
         self.assertEqual([v2("127.0.0.1", host, (client.sock.getsockname()[1], int(port)))], headers)
+
+    def test_health_checks_speak_for_themselves(self):
+        """LOCAL, which has no addresses, and the protocol that requests use before anything else."""
+        for kind, version, told in (("http", "v2", SIGNATURE + b"\x20\0\0\0"), ("tcp", "v2", SIGNATURE + b"\x20\0\0\0"),
+                                    ("http", "v1", b"PROXY UNKNOWN\r\n"), ("tcp", "v1", b"PROXY UNKNOWN\r\n")):
+            with self.subTest(kind, version=version):
+                headers = []
+                def script(connection, headers=headers, kind=kind, told=told):
+                    header = bytearray()
+                    connection.stream.exactly(len(told), header)
+                    headers.append(bytes(header))
+                    if kind == "http":
+                        connection.request()
+                        connection.send(ok())
+                api = self.scripted(script)
+                check = {"health_check": {"type": kind, "interval": "100ms", "timeout": "5s"}}
+                self.weir({"upstreams": {"api": settings.upstream(api, **settings.proxy_protocol_to(version)) | check},
+                           "routes": [settings.route("/", "api")]})
+                eventually(lambda: len(headers) > 1, "two checks")
+                self.assertEqual({told}, set(headers))
 
     def test_one_weir_tells_another(self):
         api = self.backend()

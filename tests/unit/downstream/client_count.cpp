@@ -20,6 +20,17 @@ TEST_CASE("client count: counts by address, whatever the port") {
   CHECK(third.all == 3);
 }
 
+TEST_CASE("client count: a client of IPv6 has its whole /64") {
+  ClientCount count;
+  count.add(kOther, true);
+  CHECK(count.add(*net::Address::parse_ip("2001:db8::ffff:1:2", 1), true).of_client == 2);
+  CHECK(count.add(*net::Address::parse_ip("2001:db8:0:1::1", 1), true).of_client == 1);
+  count.add(kOne, true);
+  CHECK(count.add(*net::Address::parse_ip("::ffff:10.0.0.1", 1), true).of_client == 2);
+  count.remove(*net::Address::parse_ip("2001:db8::3", 1), true);
+  CHECK(count.add(kOther, true).of_client == 2);
+}
+
 TEST_CASE("client count: what goes is counted no more") {
   ClientCount count;
   count.add(kOne, true);

@@ -101,6 +101,46 @@ TEST_CASE("forwarding: the client is the right-most address that isn't a trusted
   CHECK(client("") == "10.0.0.2");
 }
 
+TEST_CASE("forwarding: an address counts as such with a port, in brackets, and behind empty members") {
+  const auto client = [](std::string_view list, Style style = Style::x_forwarded) {
+    Bench bench("10.0.0.2", {"10.0.0.0/8"});
+    bench.forwarding.style = style;
+    bench.header(style == Style::rfc7239 ? "Forwarded" : "X-Forwarded-For", list);
+    REQUIRE(bench.prepare().has_value());
+    return std::string(bench.exchange.client.ip);
+  };
+  CHECK(client("2.2.2.2:1234") == "2.2.2.2");
+  CHECK(client("2.2.2.2:1234, 10.0.0.9:80") == "2.2.2.2");
+  CHECK(client("[2001:db8::1]:443") == "2001:db8::1");
+  CHECK(client("[2001:db8::1]") == "2001:db8::1");
+  CHECK(client("2001:DB8:0::1") == "2001:db8::1");
+  CHECK(client("::ffff:2.2.2.2") == "2.2.2.2");
+  CHECK(client("2.2.2.2, ::ffff:10.0.0.9") == "2.2.2.2");
+  CHECK(client("2.2.2.2, ") == "2.2.2.2");
+  CHECK(client("2.2.2.2,,\t, 10.0.0.9,") == "2.2.2.2");
+  CHECK(client("2.2.2.2, 3.3.3.3:x") == "10.0.0.2");
+  CHECK(client("for=2.2.2.2:1234", Style::rfc7239) == "2.2.2.2");
+  CHECK(client("for=\"[2001:db8::1]:443\"", Style::rfc7239) == "2001:db8::1");
+  CHECK(client("for=\"[::ffff:2.2.2.2]\"", Style::rfc7239) == "2.2.2.2");
+}
+
+TEST_CASE("forwarding: a trusted proxy may tell the client in a field of its own, and nobody else") {
+  const auto client = [](std::string_view peer, std::initializer_list<std::string_view> values) {
+    Bench bench(peer, {"10.0.0.0/8"});
+    bench.forwarding.client_field = "CF-Connecting-IP";
+    bench.header("X-Forwarded-For", "3.3.3.3");
+    for (const auto value : values) bench.header("Cf-Connecting-Ip", value);
+    REQUIRE(bench.prepare().has_value());
+    return std::string(bench.exchange.client.ip) + " " + bench.request_field("cf-connecting-ip");
+  };
+  CHECK(client("10.0.0.2", {"2.2.2.2"}) == "2.2.2.2 2.2.2.2");
+  CHECK(client("10.0.0.2", {"2001:DB8::1"}) == "2001:db8::1 2001:DB8::1");
+  CHECK(client("10.0.0.2", {}) == "3.3.3.3 (none)");
+  CHECK(client("10.0.0.2", {"nonsense"}) == "3.3.3.3 nonsense");
+  CHECK(client("10.0.0.2", {"2.2.2.2", "4.4.4.4"}).starts_with("3.3.3.3 "));
+  CHECK(client("203.0.113.7", {"2.2.2.2"}) == "203.0.113.7 (none)");
+}
+
 TEST_CASE("forwarding: RFC 7239 instead, when asked for") {
   Bench bench;
   bench.forwarding.style = Style::rfc7239;

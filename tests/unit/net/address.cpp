@@ -39,6 +39,36 @@ TEST_CASE("address: an IP is told without its port") {
   CHECK(Address::parse("unix:/x")->ip(buffer) == "unix:");
 }
 
+TEST_CASE("address: an IPv4 address in IPv6 clothes is the IPv4 address") {
+  CHECK(Address::parse("[::ffff:10.1.1.1]:80") == Address::parse("10.1.1.1:80"));
+  CHECK(Address::parse_ip("::ffff:10.1.1.1", 80)->text() == "10.1.1.1:80");
+  CHECK(Address::parse_ip("::ffff:10.1.1.1", 80)->family() == AF_INET);
+  CHECK(Address::parse_ip("::ffff:0:10.1.1.1", 80)->family() == AF_INET6);
+  sockaddr_in6 accepted{.sin6_family = AF_INET6, .sin6_port = htons(80)};
+  accepted.sin6_addr.s6_addr[10] = accepted.sin6_addr.s6_addr[11] = 0xff;
+  accepted.sin6_addr.s6_addr[12] = 10;
+  CHECK(Address(reinterpret_cast<const sockaddr*>(&accepted), sizeof accepted).text() == "10.0.0.0:80");
+}
+
+TEST_CASE("address: as proxies write it, with brackets and a port or without") {
+  const auto ip = [](std::string_view text) {
+    char buffer[46];
+    const auto address = Address::parse_node(text);
+    return address ? std::string(address->ip(buffer)) + ":" + std::to_string(address->port()) : "none";
+  };
+  CHECK(ip("2.2.2.2") == "2.2.2.2:0");
+  CHECK(ip("2.2.2.2:1234") == "2.2.2.2:0");
+  CHECK(ip("2001:db8::1") == "2001:db8::1:0");
+  CHECK(ip("[2001:DB8::1]") == "2001:db8::1:0");
+  CHECK(ip("[2001:db8::1]:443") == "2001:db8::1:0");
+  CHECK(ip("[::ffff:2.2.2.2]:443") == "2.2.2.2:0");
+  for (const char* text : {"", "unknown", "2.2.2.2:", "2.2.2.2:99999", "2.2.2.2:x", "[2.2.2.2]", "[2.2.2.2]:80", "[::1",
+                           "[::1]:", "[]", "[", "unix:", "unix:/a", "2.2.2.2, 3.3.3.3"}) {
+    CAPTURE(text);
+    CHECK(ip(text) == "none");
+  }
+}
+
 TEST_CASE("network: contains what its prefix says") {
   const auto has = [](const char* network, const char* ip) {
     return Network::parse(network)->contains(*Address::parse_ip(ip, 1));
