@@ -179,7 +179,7 @@ class H2Codec final : public Codec {
   uint64_t data_end_ = 0;   // of the last DATA frame, counted as Output::consumed
   uint32_t open_ = 0;       // streams
   uint32_t continuations_ = 0;
-  StreamId block_of_ = 0;  // the stream whose header block is being read; 0: none
+  StreamId block_of_ = 0;   // the stream whose header block is being read; 0: none
   StreamId next_head_ = 1;  // role server: the lowest id of a stream that the client may open
   Role role_;
   Going going_ = Going::open;

@@ -30,8 +30,8 @@ bool suits(const Exchange& exchange, Connection& connection);
 
 /// Whether an endpoint takes a tunnel over HTTP/2 (RFC 8441 section 3), and how large a head (RFC 9113 section 6.5.2),
 /// is the first thing that it says; how many streams, too. A connection that takes this request, `connection` if
-/// possible. An endpoint that doesn't take it isn't worse for that: if the TLS handshake agreed on HTTP/2, a tunnel gets
-/// an HTTP/1.1 connection.
+/// possible. An endpoint that doesn't take it isn't worse for that: if the TLS handshake agreed on HTTP/2, a tunnel
+/// gets an HTTP/1.1 connection.
 Task<Made> suit(Exchange& exchange, const Upstream& upstream, const Endpoint& endpoint, Connection* connection);
 
 /// No timer of TCP's is to be quicker than the one that limits how long a request's bytes may wait for the endpoint.
