@@ -537,6 +537,25 @@ class Trouble(Fleet):
         self.redis.says("CONFIG SET maxmemory 1")
         self.assert_serves(weir)
 
+    def test_pages_leave_a_quarter_of_redis_to_orders_and_counts(self):
+        self.redis.says("CONFIG SET maxmemory-policy noeviction")
+        self.redis.says("CONFIG SET maxmemory 24mb")
+        one, other = self.weir_at(), self.weir_at()
+        for weir in (one, other):
+            self.finds_redis(weir)
+        self.hears_of(one, other)
+        kept = self.filled_by(one)
+        self.assert_hit(self.ask(kept, weir=other))
+        for body in [pattern(200_000)] * 120 + [pattern(10_000)] * 200 + [b"short"] * 500:
+            self.ask(self.page(body=body, cache_control=FRESH), weir=one)
+        eventually(lambda: one.metric("weir_cache_store_full_total") > 100, "the last ones are left out")
+        self.assertLess(self.used(), 0.77 * (24 << 20))
+        self.purge(one, url=f"http://weir.test{kept}")
+        self.assert_forgotten(other, kept, patience=10)
+
+    def used(self):
+        return int(re.search(r"used_memory:(\d+)", self.redis.says("INFO memory"))[1])
+
     def test_a_start_without_redis_is_a_cache_in_memory(self):
         self.redis.kill()
         weir = self.weir_at()
