@@ -1,6 +1,7 @@
 #include "downstream/forwarded.h"
 
 #include <array>
+#include <tuple>
 
 #include "base/arena_text.h"
 #include "http/hop_by_hop.h"
@@ -76,6 +77,8 @@ constexpr auto kForwardingFields = std::to_array({Field::forwarded, Field::x_for
 
 /// What a stranger says of itself, or the other family's fields.
 void drop_forwarding(http::Headers& headers, Field but = Field::other) {
+  constexpr auto kAll = std::apply([](auto... field) { return http::set_of(field...); }, kForwardingFields);
+  if (!headers.may_have(kAll)) return;
   for (const Field field : kForwardingFields) {
     if (field != but) headers.remove(field);
   }

@@ -143,11 +143,12 @@ std::unexpected<Error> HeadReader::refuse(std::string_view detail) const {
 
 Result<size_t> HeadReader::read(std::string_view bytes) {
   const auto scan = scanner_.scan(bytes);
+  has_last_tab_ |= scan.has_last_tab;
   keep(bytes.substr(0, scan.used));
   if (scan.lines > 0) {
     const size_t tail = scan.used - scan.lines;
     const std::string_view lines(kept_, kept_size_ - tail);
-    if (lines.find('\t') != lines.npos) {
+    if (has_last_tab_) {
       const size_t fields = has_start_line_ ? 0 : lines.find('\r');
       blank_last_tabs(kept_ + fields, lines.size() - fields);
     }

@@ -49,6 +49,7 @@ class HeadReader {
   Side side_;
   bool has_start_line_ = false;
   bool is_complete_ = false;
+  bool has_last_tab_ = false;  // perhaps, in a line that was kept
 };
 
 }  // namespace weir::http

@@ -39,6 +39,8 @@ LineScanner::Scan LineScanner::scan(std::string_view bytes) {
     column_ += good;
     if (good == rest.size()) break;
     if (rest[good] == '\r') {
+      // Without a byte before the CR, the line's last one came in an earlier fragment.
+      scan.has_last_tab |= good > 0 ? rest[good - 1] == '\t' : column_ > 0;
       ++scan.used;
       after_cr_ = true;
     } else {

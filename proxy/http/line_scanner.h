@@ -20,6 +20,7 @@ class LineScanner {
     size_t used = 0;                 // bytes that are good; the head's only
     size_t lines = 0;                // how many of them are whole lines
     bool is_last = false;            // the empty line was among them
+    bool has_last_tab = false;       // a line may end with a tab
     std::optional<ErrorCode> error;  // bad_request, uri_too_long, head_too_large: what follows `used`
     std::string_view detail;
   };

@@ -65,7 +65,8 @@ void ResponseBody::send(Connection& connection) {
   const auto& rule = upstream_.settings().host;
   auto& request = exchange_.request;
   // An endpoint that heeds it would end what Weir doesn't.
-  if (!heeds_grpc_timeout(exchange_)) request.headers.remove(http::Field::grpc_timeout);
+  if (request.headers.has(http::Field::grpc_timeout) && !heeds_grpc_timeout(exchange_))
+    request.headers.remove(http::Field::grpc_timeout);
   pass_expectation();
   const auto asked = request.authority;
   const auto scheme = std::exchange(request.scheme, connection.socket().tls() ? "https" : "http");
