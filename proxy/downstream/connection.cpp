@@ -281,7 +281,7 @@ http::RequestHead& Connection::begin_request(http::StreamId id) {
 void Connection::on_request(http::StreamId id, http::BodySize body) {
   alarm_.stop();
   Stream* const found = find(id);
-  if (!found) return;
+  if (!found || found->phase != Stream::Phase::head) return;  // answered already: its end came too late
   Stream& stream = *found;
   auto& exchange = stream.exchange;
   exchange.record.head_received = gateway_.worker().loop.now();

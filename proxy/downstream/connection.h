@@ -82,6 +82,7 @@ class Connection final : public ListNode, public http::CodecEvents {
   void on_alarm();
   void idled();
   void late(Stream& stream, const Error& error);
+  void late_head(Stream& stream, const Error& error);
   void watch_progress();
   void wait_idle();
   bool is_delivering();

@@ -101,11 +101,19 @@ void Connection::idled() {
   drain();
 }
 
-void Connection::late(Stream& stream, const Error& error) {
-  if (stream.phase == Stream::Phase::head) {
-    if (codec_->is_multiplexed()) codec_->reset(0, error.code);  // its header block blocks all others
-    return refuse(error);
+/// An unfinished header block blocks all other streams. A whole head whose request is said to be empty waits for the
+/// end of its own stream only: that stream is answered, and an end that comes yet changes nothing.
+void Connection::late_head(Stream& stream, const Error& error) {
+  if (codec_->is_multiplexed() && !codec_->is_reading_head(stream.id)) {
+    stream.body.fail({ErrorCode::request_timeout, Side::client, "the end of the request took too long"});
+    return stream.begin();
   }
+  if (codec_->is_multiplexed()) codec_->reset(0, error.code);
+  refuse(error);
+}
+
+void Connection::late(Stream& stream, const Error& error) {
+  if (stream.phase == Stream::Phase::head) return late_head(stream, error);
   const Flag flag = meaning_of(error.code).flag;
   stream.exchange.record.raise(flag);
   stream.body.fail(error);

@@ -142,6 +142,9 @@ class Codec {
   virtual bool is_reusable() const = 0;
   /// A message from the peer has begun and isn't whole yet.
   virtual bool is_receiving() const = 0;
+  /// Server: the stream's header block has begun and isn't whole: no frame of any other stream can come before its end
+  /// (h2).
+  virtual bool is_reading_head(StreamId) const { return false; }
   /// Many streams at once, each held by its own window: then the connection is read all the time.
   bool is_multiplexed() const { return is_multiplexed_; }
   /// Client: how many more requests this connection takes now.

@@ -84,6 +84,7 @@ class H2Codec final : public Codec {
   /// False once the last GOAWAY of either side is out.
   bool is_reusable() const override;
   bool is_receiving() const override;
+  bool is_reading_head(StreamId stream) const override { return block_of_ != 0 && block_of_ == stream; }
   size_t capacity() const override;
   size_t head_limit() const override;
   bool is_window_closed() const override;

@@ -8,7 +8,7 @@ import unittest
 
 import tls
 from backend import ok, pattern
-from h2_wire import (CANCEL, DATA, END_HEADERS, END_STREAM, GOAWAY, HEADERS, INITIAL_WINDOW_SIZE,
+from h2_wire import (CANCEL, DATA, END_HEADERS, END_STREAM, ENHANCE_YOUR_CALM, GOAWAY, HEADERS, INITIAL_WINDOW_SIZE,
                      NO_ERROR, PING, PREFACE, RST_STREAM, SETTINGS, WINDOW_UPDATE, H2Client, H2Server, block, fetch2,
                      frame, number, setting)
 from harness import LITTLE_QUARANTINE, WeirCase, eventually, settings
@@ -92,6 +92,39 @@ class ClientsThatReset(StreamsCase):
                 self.assertEqual(200, fetch2(weir.address, target="/alive").status)
                 client.close()
                 self.assert_serves(weir)
+
+
+class RequestsThatDoNotEnd(StreamsCase):
+    def test_a_request_without_a_body_that_does_not_end_costs_its_own_stream_alone(self):
+        release, seen = threading.Event(), []
+
+        def script(connection):
+            while True:
+                seen.append(connection.request().target)
+                release.wait(20)
+                connection.send(ok())
+        weir = self.in_front_of(self.scripted(script), **settings.client_timeouts(head="500ms"))
+        client = self.h2_client(weir)
+        others = [client.ask(target="/held") for _ in range(5)]
+        unended = client.begin("POST", "/unended", [("content-length", "0")])
+        self.assertEqual(408, client.response(unended).status)
+        line = weir.log_of("/unended")[0]
+        self.assertEqual((408, {"DT"}), (line.status, line.flags))
+        client.send_frame(DATA, b"", END_STREAM, unended)  # too late, and no fault
+        release.set()
+        self.assertEqual([200] * 5, [client.response(stream).status for stream in others])
+        self.assertIsNone(client.goaway)
+        self.assertNotIn("/unended", seen)
+        self.assert_serves(weir)
+
+    def test_a_header_block_that_does_not_end_ends_the_connection_that_it_blocks(self):
+        weir = self.in_front_of(self.backend(), **settings.client_timeouts(head="500ms"))
+        client = self.h2_client(weir)
+        self.assertEqual(200, client.get().status)
+        client.begin("POST", "/unended", [("content-length", "0")])
+        client.send(frame(HEADERS, block(GET), END_STREAM, 5))
+        self.assertTrue(client.is_closed())
+        self.assertEqual(ENHANCE_YOUR_CALM, client.goaway[1])
 
 
 class EndpointsThatEndEarly(StreamsCase):

@@ -270,6 +270,7 @@ TEST_CASE("h2: a body's last bytes are reported with its end, when Content-Lengt
     H2Bench empty(Role::server, {}, fragment);
     empty.feed(headers(1, with(kPost, {{"content-length", "0"}}), 0));
     CHECK(empty.events.events().empty());
+    CHECK_FALSE(empty.codec.is_reading_head(1));
     empty.feed(data(1, "", kEndStream));
     CHECK(empty.events.events() == "request 1 POST a / +0\n  content-length=0\n  Host=a\nend\n");
 
