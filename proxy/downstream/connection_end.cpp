@@ -133,9 +133,9 @@ void Connection::late(Stream& stream, const Error& error) {
 void Connection::ended(Stream& stream) {
   const bool is_cut_short = stream.is_cut_short;
   const auto version = stream.exchange.request.version;
-  const bool shakes_hands = socket_.tls() && socket_.tls()->is_early();
+  // TLS itself may have something to say at any time: the end of a handshake, a key update, close_notify.
   const bool client_is_silent = stream.body.is_finished() && !stream.is_tunnel() && state_ == State::open &&
-                                !has_stash() && !we_close_ && !shakes_hands;
+                                !has_stash() && !we_close_ && !socket_.tls();
   bury(stream);
   if (codec_->is_multiplexed()) return wire_.is_broken() ? abort(Flag::DC) : settle();
   // Nothing but a reset tells an HTTP/1.0 client that its body was cut short.
@@ -250,6 +250,7 @@ void Connection::part_strays(const RouteTable& routes, Time then) {
 
 void Connection::linger() {
   state_ = State::lingering;
+  socket_.drop_input();
   has_received_ = false;
   lingers_ = 0;
   alarm_.stop();

@@ -105,7 +105,7 @@ Result<> Socket::is_watched() const {
 }
 
 Transfer Socket::receive(std::span<char> into) {
-  if (tls_) return tls_->receive(into);
+  if (tls_ && !drops_input_) return tls_->receive(into);
   return received(receive_bytes(fd_, into));
 }
 

@@ -36,7 +36,7 @@ class Socket {
   Transfer send(Output& output);
   /// At once when TLS has bytes inside that the socket doesn't show any more.
   FdWatch::Awaiter readable() {
-    if (!tls_) return watch_.readable();
+    if (!tls_ || drops_input_) return watch_.readable();
     if (tls_->read_wants_write()) return watch_.readable_once_writable();
     return tls_->has_unread() ? watch_.at_once() : watch_.readable();
   }
@@ -48,6 +48,9 @@ class Socket {
 
   /// Sends FIN, after TLS' own end; that end alone where the handshake isn't done.
   void finish_writing();
+  /// What comes from here on is received to be dropped: TLS' records as they are, since an answer to them could not be
+  /// sent behind FIN. Nothing changes for a handshake that isn't done.
+  void drop_input() { drops_input_ = !tls_ || !tls_->is_early(); }
   /// The close that follows resets the connection: the peer must not take it for an orderly end.
   void reset_on_close();
   /// Bytes sent that the peer's kernel has not acknowledged yet. One system call.
@@ -64,6 +67,7 @@ class Socket {
 
   int fd_;
   bool has_finished_ = false;  // FIN is sent
+  bool drops_input_ = false;   // what is received is nobody's any more
   FdWatch watch_;
   std::unique_ptr<TlsSession> tls_;
 };

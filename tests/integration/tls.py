@@ -10,12 +10,12 @@ import subprocess
 import time
 import unittest
 
-from backend import HttpBackend, digest, fields_of, pattern
+from backend import HttpBackend, answers, digest, fields_of, ok, pattern
 from certificates import EXPIRED, Authority
 from harness import WEIR, WeirCase, eventually, free_address, settings
 from settings import route
 from h2_wire import H2Client
-from wire import Closed, Cut, RawClient, Stream, request_bytes
+from wire import Closed, Cut, RawClient, Stream, connect, request_bytes
 
 FAILURES = "weir_tls_handshake_failures_total"
 EXPIRY = "weir_tls_certificate_expiry_seconds"
@@ -290,6 +290,76 @@ class Clients(TlsCase):
         self.assertIn("BEGIN CERTIFICATE", self.s_client(weir))
         self.assertEqual(253402300799, weir.metric("weir_tls_certificate_expiry_seconds"))
         self.assertIn("(until 9999-12-31)", weir.events("started")[0])
+
+
+class LastBytes(TlsCase):
+    """Of a response after which the connection closes: TLS itself says something while they are on their way."""
+
+    LINE = b"0123456789abcdef" * 64 + b"\n"
+    LINES = 16_384
+
+    def setUp(self):
+        body = self.LINE * self.LINES
+        backend = self.scripted(answers(ok(body)))
+        self.running = self.serving(backend=backend)
+        self.request = request_bytes(target="/large", fields={"Connection": "close"})
+
+    def is_all_sent(self):
+        """The kernel has all of it."""
+        return self.running.metric(settings.IN_FLIGHT) == 0
+
+    def test_a_client_that_updates_its_keys_gets_all_of_them(self):
+        peer = subprocess.Popen(["openssl", "s_client", "-connect", self.running.address, "-tls1_3"], stdin=subprocess.PIPE,
+                                stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)
+        self.addCleanup(peer.communicate)
+        self.addCleanup(peer.kill)
+        came = bytearray()
+        while b"SSL handshake has read" not in came:
+            came += os.read(peer.stdout.fileno(), 65536)
+        os.write(peer.stdin.fileno(), self.request)
+        updates = 0
+        while piece := os.read(peer.stdout.fileno(), 65536):
+            came += piece
+            if updates == 0 and not self.is_all_sent():
+                continue                                 # asking takes time: it reads more slowly than Weir writes
+            elif updates < 5:
+                os.write(peer.stdin.fileno(), b"K\n")
+                updates += 1
+                time.sleep(0.05)
+        self.assertEqual(5, updates)
+        self.assertEqual(self.LINES, came.count(self.LINE))
+
+    def test_a_client_that_says_its_own_end_early_gets_all_of_them(self):
+        sock = connect(self.running.address)
+        self.addCleanup(sock.close)
+        came, going = ssl.MemoryBIO(), ssl.MemoryBIO()
+        tls = self.context().wrap_bio(came, going, server_hostname="a.test")
+
+        def hear():
+            piece = sock.recv(65536)
+            came.write(piece)
+            return piece
+        done = False
+        while not done:
+            try:
+                tls.do_handshake()
+                done = True
+            except ssl.SSLWantReadError:
+                pass
+            sock.sendall(going.read())
+            if not done:
+                hear()
+        tls.write(self.request)
+        sock.sendall(going.read())
+        raw = 0
+        while not self.is_all_sent():
+            raw += len(hear())
+        with self.assertRaises(ssl.SSLError):            # more data comes behind what it says: close_notify
+            tls.unwrap()
+        sock.sendall(going.read())
+        while piece := hear():
+            raw += len(piece)
+        self.assertGreater(raw, len(self.LINE) * self.LINES)
 
 
 class ClientCertificates(TlsCase):
