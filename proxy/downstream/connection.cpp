@@ -52,7 +52,7 @@ Connection::Connection(Gateway& gateway, int fd, const net::Address& peer, std::
       resume_(gateway.worker().loop),
       alarm_(gateway.worker().loop, *this) {
   wire_.use(*codec_);
-  gateway_.observer().connection_opened();
+  if (!header_) gateway_.observer().connection_opened();  // else it is open since it waits for its header
   alarm_.start(refusal_ ? kRefusedPatience : gateway_.serving()->policy->timeouts.idle);
   task_ = serve();
   task_.start();

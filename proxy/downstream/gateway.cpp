@@ -15,25 +15,40 @@ constexpr Duration kStep = std::chrono::milliseconds(8);
 constexpr size_t kVisitedAtOnce = 256;  // connections of a round: no turn of the loop is long
 constexpr size_t kRefusedAtOnce = 64;   // connections over a limit that are still told why
 
-/// A descriptor that is nobody's connection yet.
-struct Arriving {
-  Arriving(Loop& loop, int fd) : fd(fd), watch(loop, fd) {}
+}  // namespace
+
+/// A connection whose PROXY header is on its way: it is open, and counts among all, but not by client, who isn't known.
+/// One above the limit takes a place of those that are told why.
+class Gateway::Arriving {
+ public:
+  Arriving(Gateway& gateway, int fd)
+      : gateway_(gateway), has_room_(gateway.has_room()), fd_(fd), watch_(gateway.worker_.loop, fd) {
+    if (has_room_) gateway_.clients_.add({}, false);
+    else ++gateway_.refused_;
+    gateway_.observer_.connection_opened();
+  }
   Arriving(const Arriving&) = delete;
   Arriving& operator=(const Arriving&) = delete;
   ~Arriving() {
-    watch.release();
-    if (fd >= 0) ::close(fd);
+    if (fd_ < 0) return;
+    ::close(release());
+    gateway_.observer_.connection_closed();
   }
+  FdWatch& watch() { return watch_; }
+  /// Gives its place back: a Connection takes one, and closes what is open.
   int release() {
-    watch.release();
-    return std::exchange(fd, -1);
+    watch_.release();
+    if (has_room_) gateway_.clients_.remove({}, false);
+    else --gateway_.refused_;
+    return std::exchange(fd_, -1);
   }
 
-  int fd;
-  FdWatch watch;
+ private:
+  Gateway& gateway_;
+  const bool has_room_;
+  int fd_;
+  FdWatch watch_;
 };
-
-}  // namespace
 
 Gateway::Gateway(WorkerContext& worker, ClientCount& clients, ConnectionObserver& observer, std::string listener,
                  uint16_t port)
@@ -57,15 +72,20 @@ Gateway::~Gateway() {
 
 void Gateway::open(int fd, const net::Address& peer) {
   if (!proxy_protocol_) return admit(fd, peer, nullptr);
-  if (proxy_protocol_->trusts(peer)) return arrivals_.spawn(arrive(fd, peer));
-  observer_.proxy_header_refused();
+  if (!proxy_protocol_->trusts(peer)) {
+    observer_.proxy_header_refused();
+  } else if (has_room() || refused_ < kRefusedAtOnce) {
+    return arrivals_.spawn(arrive(fd, peer));
+  } else {
+    observer_.connection_refused(ConnectionObserver::Limit::all);
+  }
   ::close(fd);
 }
 
 Task<> Gateway::arrive(int fd, net::Address peer) {
-  Arriving arriving(worker_.loop, fd);
+  Arriving arriving(*this, fd);
   const Time deadline = worker_.loop.now() + proxy_protocol_->timeout;
-  auto header = co_await net::read_proxy_header(worker_.loop, arriving.watch, fd, deadline);
+  auto header = co_await net::read_proxy_header(worker_.loop, arriving.watch(), fd, deadline);
   if (!header) {
     observer_.proxy_header_refused();
     co_return;

@@ -77,7 +77,9 @@ class Gateway {
     Gateway* gateway;
   };
   using ProxyHeaderPtr = std::unique_ptr<const net::ProxyHeader>;
+  class Arriving;
   Task<> arrive(int fd, net::Address peer);
+  bool has_room() const { return clients_.all() < serving_->policy->limits.connections; }
   void admit(int fd, const net::Address& peer, ProxyHeaderPtr header);
   void bury();
   void begin_round();

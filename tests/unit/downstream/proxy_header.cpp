@@ -97,6 +97,33 @@ TEST_CASE("PROXY header: limits count the client that it tells") {
   CHECK(status_of(bench.ask(other, "PROXY TCP4 203.0.113.8 192.0.2.1 1 443\r\n" + std::string(kGet))) == 200);
 }
 
+TEST_CASE("PROXY header: a connection that waits for one has a place among all, until it is given up") {
+  ProxyBench bench;
+  bench.policy.limits.connections = 1;
+  auto waiting = bench.connect();
+  CHECK(bench.clients.all() == 1);
+  auto second = bench.connect();
+  CHECK(bench.observer.connections == 2);
+  CHECK(status_of(bench.ask(second, std::string(kHeader) + std::string(kGet))) == 503);
+  bench.advance(3100ms);
+  CHECK(waiting.has_ended());
+  CHECK(bench.clients.all() == 0);
+  auto third = bench.connect();
+  CHECK(status_of(bench.ask(third, std::string(kHeader) + std::string(kGet))) == 200);
+  CHECK(bench.clients.all() == 1);
+}
+
+TEST_CASE("PROXY header: far over the limit connections are closed before one has come") {
+  ProxyBench bench;
+  bench.policy.limits.connections = 1;
+  std::vector<Peer> clients;
+  for (int i = 0; i < 100; ++i) clients.push_back(bench.connect());
+  bench.settle();
+  CHECK(bench.observer.connections == 1 + 64);
+  CHECK(bench.observer.refused.size() == 35);
+  CHECK(clients.back().has_ended());
+}
+
 TEST_CASE("PROXY header: a gateway takes those that wait for one with it") {
   Peer waiting = [] {
     ProxyBench bench;
