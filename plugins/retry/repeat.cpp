@@ -22,7 +22,7 @@ bool was_not_looked_at(const Exchange& exchange) {
   const auto status = status_of(exchange);
   if (status == kTooEarly) return true;
   // What an endpoint says of an idle connection as it closes it.
-  return status == kRequestTimeout && !exchange.attempts.empty() && exchange.attempts.back().reused;
+  return status == kRequestTimeout && !exchange.attempts.empty() && exchange.attempts.back().has_crossed;
 }
 
 bool may_be_repeated(const Exchange& exchange, const RetrySettings& settings) {

@@ -30,6 +30,7 @@ struct Attempt {
   const void* endpoint_id = nullptr;  // which endpoint it was, for balancers that skip those tried
   bool reused = false;                // over a connection that had carried a request before
   bool was_cut = false;               // ended by Weir: the endpoint went down
+  bool has_crossed = false;           // a 408 was on its way before any byte of the request had arrived
   uint16_t status = 0;
   Time started{};
   Time connected{};

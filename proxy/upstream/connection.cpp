@@ -79,8 +79,18 @@ size_t Connection::capacity() const {
 void Connection::lend(ResponseBody& response) {
   if (liveness_) liveness_->asked();
   responses_.push_back(response);
+  lent_at_ = static_cast<int64_t>(wire_.output().consumed());
   ++requests_;
   idle_alarm_.stop();
+}
+
+/// TLS' records are longer than what they carry, and the output doesn't count what is spliced: how many bytes have
+/// arrived isn't known then.
+bool Connection::has_crossed(uint64_t sent) const {
+  if (codec_->is_multiplexed() || codec_->is_reusable() || socket_.tls() || !endpoint_->address.is_ip()) return false;
+  const auto& output = wire_.output();
+  const bool is_spliced = output.consumed() + output.bytes() < static_cast<uint64_t>(lent_at_) + sent;
+  return requests_ > 1 && !is_spliced && wire_.delivered() <= lent_at_;
 }
 
 bool Connection::is_clogged() const {

@@ -68,6 +68,9 @@ class Connection final : public ListNode, public http::CodecEvents {
   bool is_clogged() const;
   /// The request is on its way, under the id of its stream.
   void asked(ResponseBody& response);
+  /// HTTP/1.1 in the clear: the endpoint closes the connection by an answer that it sent before any byte of the request
+  /// had arrived, of whose body `sent` bytes have left. One system call.
+  bool has_crossed(uint64_t sent) const;
   /// So many bytes of the answer were taken: room for more.
   void taken(ResponseBody& response, size_t bytes);
   /// Enough of the answer is still to come, and nobody but the client has to see it.
@@ -144,6 +147,7 @@ class Connection final : public ListNode, public http::CodecEvents {
   const uint64_t identity_;
   const uint32_t outages_;  // of the endpoint, until the connection was made
   uint32_t requests_ = 0;
+  int64_t lent_at_ = 0;  // bytes sent before the last request
   uint32_t listeners_ = 0;
   uint32_t resets_ = 0;  // that we have sent since
   Time resets_since_{};

@@ -9,6 +9,7 @@ namespace weir::upstream {
 
 namespace {
 
+constexpr uint16_t kRequestTimeout = 408;
 constexpr size_t kFirstWindow = Connection::kStreamWindow;
 constexpr Duration kParting = std::chrono::milliseconds(500);
 constexpr Duration kNoticed = std::chrono::milliseconds(500);  // a client that keeps the endpoint waiting for so long
@@ -367,6 +368,7 @@ void ResponseBody::answered(http::BodySize size) {
   watch_deadline();
   record_.status = exchange_.response.head.status;
   record_.answered = exchange_.loop().now();
+  record_.has_crossed = record_.status == kRequestTimeout && connection_->has_crossed(sent_);
   // An answer before the end of the request says nothing about how long the endpoint takes.
   const bool is_whole = record_.sent != Time{};
   const auto took = is_whole ? std::optional(record_.answer_time()) : std::nullopt;

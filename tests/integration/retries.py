@@ -214,6 +214,60 @@ class Http2(RetryCase):
         self.assertEqual(("0", 3), (response.get("grpc-status"), len(seen)))
 
 
+class RequestTimeouts(RetryCase):
+    """408 is also what an endpoint says of an idle connection as it closes it."""
+
+    LATE = "HTTP/1.1 408 Request Timeout\r\nContent-Length: 4\r\n%s\r\nlate"
+
+    def assert_sent_once(self, script, **upstream):
+        seen = []
+        weir = self.retrying(self.scripted(lambda connection: script(connection, seen)), upstream=upstream, on=["408"])
+        self.assertEqual(200, self.fetch(weir).status)
+        for _ in range(3):
+            self.assertEqual(408, self.fetch(weir, "POST", body=b"an order").status)
+        self.assertEqual(3, seen.count("POST"))
+
+    def test_a_post_that_an_application_answers_408_is_sent_once_over_http1(self):
+        for name, closing in (("kept alive", ""), ("closed", "Connection: close\r\n")):
+            def script(connection, seen, closing=closing):
+                while True:
+                    seen.append(connection.request().method)
+                    connection.send(self.LATE % closing if seen[-1] == "POST" else ok())
+            with self.subTest(name):
+                self.assert_sent_once(script)
+
+    def test_a_post_that_an_application_answers_408_is_sent_once_over_http2(self):
+        def script(connection, seen):
+            server = H2Server(connection)
+            while True:
+                stream, head = server.request()
+                server.until(lambda: head.is_over)
+                seen.append(head.get(":method"))
+                server.answer(stream, b"late", status=408 if seen[-1] == "POST" else 200)
+        self.assert_sent_once(script, protocol="http2")
+
+    def test_a_408_that_was_sent_before_the_request_arrived_repeats_a_post(self):
+        """Its receive buffer is full of a request that it has answered: nothing of the next one is acknowledged."""
+        is_sent, bodies = threading.Event(), []
+
+        def script(connection):
+            if connection.index > 0:
+                bodies.append(bytes(connection.request().body))
+                return connection.send(ok())
+            connection.request_head()
+            connection.send(ok())
+            is_sent.wait(20)
+            connection.send(self.LATE % "Connection: close\r\n")
+            connection.ended.wait(1)
+        weir = self.retrying(self.scripted(script, receive_buffer=2048), on=["408"])
+        self.assertEqual(200, self.fetch(weir, "POST", "/first", body=b"x" * 30_000).status)
+        second = self.in_background(lambda: self.fetch(weir, "POST", "/second", body=b"an order"))
+        eventually(lambda: weir.metric(settings.ENDPOINT_ACTIVE) == 1, "the second request is under way")
+        is_sent.set()
+        self.assertEqual(200, second.result().status)
+        self.assertEqual([b"an order"], bodies)
+
+
 class Nonsense(RetryCase):
     def test_a_method_that_is_not_safe_is_refused_without_saying_so(self):
         told = self.refused_start({

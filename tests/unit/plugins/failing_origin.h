@@ -25,7 +25,7 @@ struct FailingOrigin : Origin {
     Error error{};
     std::vector<std::pair<std::string, std::string>> fields{};
     Duration after{};  // how long it takes
-    bool reused = false;
+    bool has_crossed = false;
     Duration body{};        // how long the request's body takes to come
     bool is_early = false;  // doesn't read the request's body
   };
@@ -44,7 +44,8 @@ struct FailingOrigin : Origin {
 
   Task<> handle(Exchange& exchange) const override {
     const Answer& answer = answers[std::min<size_t>(attempts++, answers.size() - 1)];
-    auto& record = exchange.attempts.add({.upstream = exchange.destination.upstream, .reused = answer.reused});
+    auto& record =
+        exchange.attempts.add({.upstream = exchange.destination.upstream, .has_crossed = answer.has_crossed});
     auto body = make_in<UnderWay>(exchange.arena(), exchange.arena(), exchange.destination.upstream, *this);
     if (!answer.is_early) bodies.emplace_back((co_await exchange.request_body->whole(1 << 20)).value_or("(error)"));
     upstreams.emplace_back(exchange.destination.upstream);

@@ -65,7 +65,7 @@ TEST_CASE("retry: a POST isn't sent twice, but where no endpoint can have looked
   CHECK(attempts("{ on: refused_stream }", FailingOrigin::failure(ErrorCode::connection_reset, RetrySafe::yes),
                  "POST") == 3);
   CHECK(attempts("{ on: 425 }", {425}, "POST") == 3);
-  CHECK(attempts("{ on: 408 }", {.status = 408, .reused = true}, "POST") == 3);
+  CHECK(attempts("{ on: 408 }", {.status = 408, .has_crossed = true}, "POST") == 3);
   CHECK(attempts("{ on: 408 }", {.status = 408}, "POST") == 1);
   CHECK(attempts("{ on: 503 }", {503}, "PUT") == 3);
 }
