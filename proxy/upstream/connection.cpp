@@ -126,7 +126,7 @@ void Connection::give_back(ResponseBody& response, bool whole) {
   if (!whole || codec_->is_multiplexed()) codec_->reset(response.stream(), ErrorCode::client_gone);
   response.unlink();
   if (codec_->is_multiplexed()) streams_.remove(response.stream());
-  if (!whole && codec_->is_multiplexed()) has_reset();
+  if (!whole && codec_->is_multiplexed() && !response.was_reset()) has_reset();
   if (!whole && liveness_) {
     doubt(response.waits_since(),
           response.has_timed_out() ? Liveness::Waited::until_timeout : Liveness::Waited::until_dropped);
@@ -370,8 +370,13 @@ void Connection::on_end(http::StreamId stream, http::Headers* trailers) {
   if (auto* const response = find(stream)) response->finish(trailers);
 }
 
+/// The end of the connection ends its streams, too, by other errors.
 void Connection::on_reset(http::StreamId stream, Error error) {
-  if (auto* const response = find(stream)) response->fail(error);
+  auto* const response = find(stream);
+  if (!response) return;
+  const bool is_endpoints = error.code == ErrorCode::connection_reset && error.side == Side::upstream;
+  if (is_endpoints) response->reset(error);
+  else response->fail(error);
 }
 
 }  // namespace weir::upstream

@@ -146,9 +146,13 @@ Task<Forward::Attempted> Forward::attempt(Exchange& exchange, const Upstream& up
       speak = Speak::http1;
       upstream.count_http1_instead();
     }
+    const bool is_alive = !connection->is_closed();
     lease = response->give_up();
     exchange.record.raise(Flag::LR);
-    connection = nullptr;
+    // A connection whose stream was refused has room for another, mostly.
+    connection = is_alive && speak == Speak::agreed
+                     ? exchange.worker.connections->take(state, keep_of(upstream), ConnectionPool::Reuse::shared)
+                     : nullptr;
   }
 }
 

@@ -335,7 +335,7 @@ bool ResponseBody::has_timed_out() const {
   return error && turn_ == Turn::endpoint && outcome_of(*error) == Outcome::timed_out;
 }
 
-bool ResponseBody::died_on_reuse() const { return record_.reused && connection_ && !has_answered_; }
+bool ResponseBody::died_on_reuse() const { return record_.reused && connection_ && !has_answered_ && !was_reset_; }
 
 http::ResponseHead& ResponseBody::begin_head() {
   has_answered_ = true;

@@ -35,10 +35,12 @@ class ResponseBody final : public ListNode, public Body {
   Signal::Awaiter changed() { return pipe_.changed(); }
   /// Why it failed before its head. Only then.
   Error error() { return pipe_.take().error(); }
-  /// Nothing of an answer had come when a reused connection broke.
+  /// Nothing of an answer had come when a reused connection broke, with all that was on it.
   bool died_on_reuse() const;
   /// As `EndpointLease::excuse_upstream`.
   void excuse_upstream() { lease_.excuse_upstream(); }
+  /// A failure says nothing about the endpoint. Before `settle`.
+  void excuse_endpoint() { turn_ = Turn::neither; }
   /// Ends the attempt, without the endpoint: to send once more.
   EndpointLease give_up();
   /// The attempt failed before its head: settles its record.
@@ -63,6 +65,12 @@ class ResponseBody final : public ListNode, public Body {
   void finish(http::Headers* trailers) { pipe_.finish(trailers); }
   /// The connection or the stream broke.
   void fail(const Error& error) { fail(error, turn_at_break(error)); }
+  /// The endpoint reset the stream. That is an answer: the connection is alive.
+  void reset(const Error& error) {
+    was_reset_ = true;
+    fail(error);
+  }
+  bool was_reset() const { return was_reset_; }
   /// The request asked for a tunnel, and this is it.
   bool is_tunnel() const { return size_.kind == http::BodySize::Kind::tunnel; }
   bool is_full() const { return pipe_.is_full(); }
@@ -127,6 +135,7 @@ class ResponseBody final : public ListNode, public Body {
   http::StreamId stream_ = 0;
   http::BodySize size_;
   bool has_answered_ = false;  // bytes of an answer have come
+  bool was_reset_ = false;     // by the endpoint, as a stream
   bool has_head_ = false;
   bool has_excess_ = false;  // more came than the answer
   bool has_parted_ = false;  // a tunnel that was silent for too long

@@ -9,7 +9,7 @@ import unittest
 import tls
 from backend import ok, pattern
 from h2_wire import (CANCEL, DATA, END_HEADERS, END_STREAM, ENHANCE_YOUR_CALM, GOAWAY, HEADERS, INITIAL_WINDOW_SIZE,
-                     NO_ERROR, PING, PREFACE, RST_STREAM, SETTINGS, WINDOW_UPDATE, H2Client, H2Server, block, fetch2,
+                     INTERNAL_ERROR, NO_ERROR, PING, PREFACE, REFUSED_STREAM, RST_STREAM, SETTINGS, WINDOW_UPDATE, H2Client, H2Server, block, fetch2,
                      frame, number, setting)
 from harness import LITTLE_QUARANTINE, WeirCase, eventually, settings
 from settings import route
@@ -125,6 +125,49 @@ class RequestsThatDoNotEnd(StreamsCase):
         client.send(frame(HEADERS, block(GET), END_STREAM, 5))
         self.assertTrue(client.is_closed())
         self.assertEqual(ENHANCE_YOUR_CALM, client.goaway[1])
+
+
+class EndpointsThatReset(StreamsCase):
+    REQUESTS = 100  # more than the resets of Weir's own that retire a connection
+
+    def test_a_stream_that_is_reset_is_an_answer_and_its_connection_stays_in_use(self):
+        codes = {"/broken": INTERNAL_ERROR, "/busy": ENHANCE_YOUR_CALM, "/gone": CANCEL, "/none": NO_ERROR}
+        connections, seen = [], []
+
+        def script(connection):
+            connections.append(connection)
+            server = H2Server(connection)
+            while True:
+                stream, head = server.request()
+                seen.append(head.get(":path"))
+                if seen[-1] in codes:
+                    server.send_reset(stream, codes[seen[-1]])
+                else:
+                    server.answer(stream)
+        client = self.h2_client(self.in_front_of_h2(script))
+        self.assertEqual(200, client.get("/fine").status)
+        for path in codes:
+            with self.subTest(path):
+                self.assertEqual([502] * self.REQUESTS, [client.get(path).status for _ in range(self.REQUESTS)])
+                self.assertEqual((self.REQUESTS, 1), (seen.count(path), len(connections)))
+
+    def test_a_refused_request_goes_again_over_the_connection_that_has_room(self):
+        connections, refused = [], set()
+
+        def script(connection):
+            connections.append(connection)
+            server = H2Server(connection)
+            while True:
+                stream, head = server.request()
+                if head.get(":path") in refused:
+                    server.answer(stream)
+                else:
+                    refused.add(head.get(":path"))
+                    server.send_reset(stream, REFUSED_STREAM)
+        client = self.h2_client(self.in_front_of_h2(script))
+        paths = [f"/{number}" for number in range(self.REQUESTS)]
+        self.assertEqual([200] * self.REQUESTS, [client.get(path).status for path in paths])
+        self.assertEqual((set(paths), 1), (refused, len(connections)))
 
 
 class EndpointsThatEndEarly(StreamsCase):

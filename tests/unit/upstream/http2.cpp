@@ -254,17 +254,49 @@ TEST_CASE("forward: a request that leaves gives its stream to one that waits for
   CHECK(fourth.text() == "fourth");
 }
 
-TEST_CASE("forward: a stream that the endpoint refused goes once more, on another connection, whatever its method") {
+TEST_CASE("forward: a stream that the endpoint refused goes once more, on its connection, whatever its method") {
   Http2Bench bench;
   Request request(bench, http::Method::post);
   request.start();
   Server server(bench);
   server.await(1);
   server.peer.send(http::h2::rst_stream(1, NGHTTP2_REFUSED_STREAM));
+  server.await(2);
+  CHECK_FALSE(bench.has_another());
+  server.respond(3, 200, "done");
+  CHECK(request.text() == "done");
+}
+
+TEST_CASE("forward: a stream that the endpoint refused goes once more, on another connection if its own is full") {
+  Http2Bench bench;
+  Request request(bench, http::Method::post);
+  request.start();
+  Server server(bench);
+  server.await(1);
+  server.peer.send(http::h2::settings(http::h2::setting(NGHTTP2_SETTINGS_MAX_CONCURRENT_STREAMS, 0)) +
+                   http::h2::rst_stream(1, NGHTTP2_REFUSED_STREAM));
   Server other(bench);
   other.await(1);
   other.respond(1, 200, "done");
   CHECK(request.text() == "done");
+}
+
+TEST_CASE("forward: a stream that the endpoint reset is an answer, and its request isn't sent again") {
+  Http2Bench bench;
+  Request first(bench), second(bench);
+  first.start();
+  Server server(bench);
+  server.await(1);
+  server.respond(1, 200, "done");
+  CHECK(first.text() == "done");
+  second.start();
+  server.await(2);
+  server.peer.send(http::h2::rst_stream(3, NGHTTP2_INTERNAL_ERROR));
+  REQUIRE(bench.until([&] { return second.task.is_done(); }));
+  REQUIRE(second.exchange.failure);
+  CHECK(second.exchange.failure->detail == "reset with INTERNAL_ERROR");
+  CHECK(server.events.requests.size() == 2);
+  CHECK_FALSE(bench.has_another());
 }
 
 TEST_CASE("forward: no more HTTP/2 connections are kept without requests than may idle") {
