@@ -119,11 +119,6 @@ bool may_share(const Upstream& upstream, EndpointState& endpoint, ConnectionPool
   return protocol == Protocol::automatic && upstream.tls() && pool.is_sharing(endpoint);
 }
 
-/// The endpoint chose HTTP/2 in a handshake that offered HTTP/1.1, too.
-bool may_speak_http1(const Upstream& upstream) {
-  return upstream.tls() && upstream.settings().protocol == Protocol::automatic;
-}
-
 /// A connection of its own.
 Task<Made> make(Exchange& exchange, const Upstream& upstream, const Endpoint& endpoint, Speak speak) {
   auto& pool = *exchange.worker.connections;
@@ -132,7 +127,9 @@ Task<Made> make(Exchange& exchange, const Upstream& upstream, const Endpoint& en
   if (speak == Speak::agreed && may_share(upstream, *endpoint.state, pool)) making.emplace(pool, *endpoint.state);
   auto connected = co_await connect(exchange, upstream, endpoint, speak);
   if (!connected) {
-    const auto outcome = outcome_of_connecting(exchange, upstream, began, connected.error());
+    auto outcome = outcome_of_connecting(exchange, upstream, began, connected.error());
+    // An endpoint of HTTP/2 alone isn't worse for a request that wants HTTP/1.1.
+    if (speak == Speak::http1 && concerns_endpoint(outcome)) outcome = Outcome::abandoned;
     if (making && concerns_endpoint(outcome)) making->failed();
     co_return std::unexpected(Unmade{connected.error(), outcome});
   }
@@ -145,6 +142,10 @@ Task<Made> make(Exchange& exchange, const Upstream& upstream, const Endpoint& en
 }
 
 }  // namespace
+
+bool may_speak_http1(const Upstream& upstream) {
+  return upstream.tls() && upstream.settings().protocol == Protocol::automatic;
+}
 
 void limit_silence(const Upstream& upstream, Connection& connection, Duration patience) {
   if (!connection.endpoint().address.is_ip()) return;

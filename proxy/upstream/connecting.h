@@ -25,6 +25,9 @@ ConnectionPool::Keep keep_of(const Upstream& upstream);
 /// One that is to speak HTTP/1.1, whatever the upstream's setting, is always a new one and serves that request alone.
 Task<Made> obtain(Exchange& exchange, const Upstream& upstream, const Endpoint& endpoint, Speak speak = Speak::agreed);
 
+/// A TLS handshake can agree on HTTP/1.1, although the endpoint chooses HTTP/2.
+bool may_speak_http1(const Upstream& upstream);
+
 /// Whether a connection surely takes the request: any but a tunnel or a large head over HTTP/2.
 bool suits(const Exchange& exchange, Connection& connection);
 

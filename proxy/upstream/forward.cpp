@@ -44,6 +44,7 @@ void end_unsent(Exchange& exchange, const Upstream& upstream, EndpointLease& lea
 /// again when doing it twice does no harm and all of it can be had again.
 bool may_send_again(const Exchange& exchange, const Upstream& upstream, const ResponseBody& response,
                     const Attempt& record, const Error& error) {
+  if (error.retry == RetrySafe::over_http1 && !may_speak_http1(upstream)) return false;
   const bool is_asked_for = record.was_cut || error.retry == RetrySafe::over_http1;
   if (!upstream.settings().retry_reused && !is_asked_for) return false;
   const bool had_died = response.died_on_reuse() && http::is_idempotent(exchange.request.method) &&
@@ -119,12 +120,15 @@ Task<Forward::Attempted> Forward::attempt(Exchange& exchange, const Upstream& up
     record.connected = exchange.loop().now();
     decisions::endpoint(exchange, record);
     if (!suits(exchange, *connection)) {
+      const bool was_multiplexed = connection->codec().is_multiplexed();
       const auto suited = co_await suit(exchange, upstream, endpoint, connection);
       if (!suited) {
         end_unsent(exchange, upstream, lease, record, tried, suited.error());
         co_return std::unexpected(Unanswered{suited.error().error, Unanswered::Sent::no});
       }
       connection = *suited;
+      if (was_multiplexed && !connection->codec().is_multiplexed()) speak = Speak::http1;
+      record.reused = connection->requests() > 0;
     }
     extend_silence(exchange, upstream, *connection);
     auto response = make_in<ResponseBody>(exchange.arena(), exchange, record, upstream, std::move(lease));
@@ -135,6 +139,8 @@ Task<Forward::Attempted> Forward::attempt(Exchange& exchange, const Upstream& up
       co_return Attempted();
     }
     const Error error = response->error();
+    // Whether a request can be served over HTTP/1.1 alone, and how that ends, is the affair of its URL.
+    if (speak == Speak::http1 || error.retry == RetrySafe::over_http1) response->excuse_endpoint();
     const bool may_go_again = may_send_again(exchange, upstream, *response, record, error);
     if (again == kMostAgain || record.was_cut || !may_go_again) {
       if (may_go_again && may_fail_over(exchange, upstream, tried)) response->excuse_upstream();

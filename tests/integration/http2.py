@@ -1,7 +1,10 @@
 """HTTP/2 is carried whole, in all pairings with HTTP/1.1: the same promises on each side."""
 
+import shutil
 import socket
+import ssl
 import subprocess
+import tempfile
 import threading
 import unittest
 
@@ -386,6 +389,100 @@ def serves(**how):
     return script
 
 
+class OverHttp1Instead(WeirCase):
+    """An endpoint chooses HTTP/2, and wants some requests over HTTP/1.1 (HTTP_1_1_REQUIRED)."""
+
+    @classmethod
+    def setUpClass(cls):
+        folder = tempfile.mkdtemp(prefix="weir-test-")
+        cls.addClassCleanup(shutil.rmtree, folder, ignore_errors=True)
+        cls.authority = Authority(folder)
+        cls.pair = cls.authority.issue("a.test", "127.0.0.1", name="site")
+
+    def setUp(self):
+        self.spoken, self.requests = [], []
+
+    def serving(self, refuse, takes_http1=True, upstream=None, **config):
+        """/wanted is refused over HTTP/2; where no HTTP/1.1 is taken, the handshake succeeds and the connection ends."""
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        context.load_cert_chain(self.pair.cert, self.pair.key)
+        context.set_alpn_protocols(["h2", "http/1.1"])
+
+        def script(connection):
+            connection.sock = context.wrap_socket(connection.sock, server_side=True)
+            connection.stream.sock = connection.sock
+            self.spoken.append(connection.sock.selected_alpn_protocol())
+            if self.spoken[-1] == "h2":
+                server = H2Server(connection)
+                while True:
+                    stream, head = server.request()
+                    if head.get(":path").startswith("/wanted"):
+                        refuse(server, stream)
+                    else:
+                        server.answer(stream, b"over 2")
+            while takes_http1:
+                request = connection.request()
+                self.requests.append((request.method, request.target, bytes(request.body)))
+                connection.send(ok("over 1.1"))
+        self.api = self.scripted(script)
+        api = settings.upstream(self.api) | {"tls": {"ca": self.authority.ca}} | (upstream or {})
+        return self.in_front_of(self.api, upstreams={"api": api}, **config)
+
+    @staticmethod
+    def by_reset(server, stream):
+        server.send_reset(stream, HTTP_1_1_REQUIRED)
+
+    def test_a_request_is_repeated_over_http1_when_the_endpoint_wants_so(self):
+        for name, refuse in (
+                ("by a reset", self.by_reset),
+                ("by a goodbye", lambda server, _: server.send_frame(GOAWAY, number(0) + number(HTTP_1_1_REQUIRED)))):
+            with self.subTest(name):
+                self.requests.clear()
+                weir = self.serving(refuse)
+                for target in ("/wanted/a", "/wanted/b"):
+                    response = self.fetch(weir, target=target)
+                    self.assertEqual((200, b"over 1.1"), (response.status, bytes(response.body)))
+                self.assertEqual([("GET", "/wanted/a", b""), ("GET", "/wanted/b", b"")], self.requests)
+                self.assertEqual(2, weir.metric("weir_http1_instead_total", upstream="api"))
+                self.assertIn("LR", weir.log_of("/wanted/a")[0].flags)
+                eventually(lambda: weir.metric(settings.IN_FLIGHT) == 0, "nothing in flight")
+
+    def test_a_body_that_was_kept_is_repeated_over_http1(self):
+        weir = self.serving(self.by_reset, filters=[settings.retry(attempts=2, non_idempotent=True)])
+        response = self.fetch(weir, "POST", "/wanted", body=b"x" * 1000)
+        self.assertEqual(200, response.status)
+        self.assertEqual([("POST", "/wanted", b"x" * 1000)], self.requests)
+
+    def test_what_the_endpoint_resets_retires_no_connection(self):
+        client = self.client(self.serving(self.by_reset))
+        for _ in range(100):
+            self.assertEqual(200, client.get("/wanted").status)
+        self.assertEqual(1, self.spoken.count("h2"))
+
+    def in_front_of_http2_alone(self, **upstream):
+        """With circuits and outlier detection that open at a few failures."""
+        rule = {"circuit_breaker": {"scope": ["upstream", "endpoint"]}, "outlier_detection": {}}
+        return self.serving(self.by_reset, takes_http1=False, upstream=rule | upstream)
+
+    def assert_others_are_served(self, weir):
+        client = self.client(weir)
+        self.assertEqual(200, client.get("/other").status)
+        for _ in range(50):
+            self.assertEqual(502, client.get("/wanted").status)
+            self.assertEqual(200, client.get("/other").status)
+
+    def test_an_endpoint_that_takes_no_http1_is_not_worse_for_it(self):
+        weir = self.in_front_of_http2_alone()
+        self.assert_others_are_served(weir)
+        self.assertIn("http/1.1", self.spoken)
+
+    def test_where_http2_is_set_no_http1_is_spoken(self):
+        weir = self.in_front_of_http2_alone(protocol="http2")
+        self.assert_others_are_served(weir)
+        self.assertEqual(["h2"], self.spoken)
+        self.assertEqual(0, weir.metric("weir_http1_instead_total", upstream="api"))
+
+
 class Upstreams(WeirCase):
     """Requests share connections to an endpoint that speaks HTTP/2."""
 
@@ -469,43 +566,6 @@ class Upstreams(WeirCase):
         self.assertEqual(200, client.response().status)
         self.assertNotIn(":authority", heads[0])
         self.assertNotIn("host", heads[0])
-
-    def wants_http1(self, refuse):
-        """An endpoint that serves HTTP/1.1 alone, and says so over HTTP/2."""
-        requests = []
-
-        def script(connection):
-            if connection.sock.recv(3, socket.MSG_PEEK) == b"PRI":
-                server = H2Server(connection)
-                while True:
-                    refuse(server, server.request()[0])
-            while True:
-                request = connection.request()
-                requests.append((request.method, request.target, bytes(request.body)))
-                connection.send(ok("over 1.1"))
-        return script, requests
-
-    def test_a_request_is_repeated_over_http1_when_the_endpoint_wants_so(self):
-        for name, refuse in (
-                ("by a reset", lambda server, stream: server.send_reset(stream, HTTP_1_1_REQUIRED)),
-                ("by a goodbye", lambda server, _: server.send_frame(GOAWAY, number(0) + number(HTTP_1_1_REQUIRED)))):
-            with self.subTest(name):
-                script, requests = self.wants_http1(refuse)
-                weir = self.serving(script)
-                for target in ("/a", "/b"):
-                    response = self.fetch(weir, target=target)
-                    self.assertEqual((200, b"over 1.1"), (response.status, bytes(response.body)))
-                self.assertEqual([("GET", "/a", b""), ("GET", "/b", b"")], requests)
-                self.assertEqual(2, weir.metric("weir_http1_instead_total", upstream="api"))
-                self.assertIn("LR", weir.log_of("/a")[0].flags)
-                eventually(lambda: weir.metric(settings.IN_FLIGHT) == 0, "nothing in flight")
-
-    def test_a_body_that_was_kept_is_repeated_over_http1(self):
-        script, requests = self.wants_http1(lambda server, stream: server.send_reset(stream, HTTP_1_1_REQUIRED))
-        weir = self.serving(script, filters=[settings.retry(attempts=2, non_idempotent=True)])
-        response = self.fetch(weir, "POST", "/upload", body=b"x" * 1000)
-        self.assertEqual(200, response.status)
-        self.assertEqual([("POST", "/upload", b"x" * 1000)], requests)
 
     def test_a_reset_in_mid_body_does_not_end_cleanly(self):
         def script(connection):
