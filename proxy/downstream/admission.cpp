@@ -1,6 +1,7 @@
 #include "downstream/admission.h"
 
 #include <array>
+#include <charconv>
 
 #include "downstream/forwarded.h"
 #include "exchange/decisions.h"

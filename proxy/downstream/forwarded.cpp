@@ -1,6 +1,7 @@
 #include "downstream/forwarded.h"
 
 #include <array>
+#include <charconv>
 #include <tuple>
 
 #include "base/arena_text.h"
