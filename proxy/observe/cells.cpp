@@ -77,10 +77,15 @@ const CellPlan::Listener* SnapshotCells::find_listener(std::string_view name) co
   return nullptr;
 }
 
+/// Most requests go where the one before went, and a snapshot's names do not move.
 UpstreamCells* SnapshotCells::find_upstream(std::string_view name) {
+  if (name.data() == found_name_.data() && name.size() == found_name_.size()) [[likely]]
+    return found_;
   const auto& upstreams = plan_->upstreams;
   const auto found = std::ranges::lower_bound(upstreams, name, {}, &CellPlan::Upstream::name);
-  return found != upstreams.end() && found->name == name ? &worker_->upstreams[found->slot] : nullptr;
+  found_name_ = name;
+  found_ = found != upstreams.end() && found->name == name ? &worker_->upstreams[found->slot] : nullptr;
+  return found_;
 }
 
 }  // namespace weir::observe

@@ -95,6 +95,8 @@ class SnapshotCells {
 
   class WorkerMetrics* worker_ = nullptr;
   std::shared_ptr<const CellPlan> plan_;
+  std::string_view found_name_;  // of the last search
+  UpstreamCells* found_ = nullptr;
 };
 
 /// All that one worker counts. Cells go by slot and stay for the life of the process, so that a reload neither
