@@ -118,8 +118,9 @@ bool LogTarget::open_named_pipe() {
   return has_reader_;
 }
 
+/// A named pipe that was removed comes back, or its place is taken when the log is opened again.
 LogTarget::Written LogTarget::failed(int error) const {
-  const bool lacks_reader = kind_ == Kind::named_pipe && (error == EPIPE || error == ENXIO);
+  const bool lacks_reader = kind_ == Kind::named_pipe && (error == EPIPE || error == ENXIO || error == ENOENT);
   return {.error = error, .must_wait = error == EAGAIN || error == EINTR || lacks_reader};
 }
 
