@@ -68,7 +68,7 @@ class Connection final : public ListNode, public http::CodecEvents {
   Task<> serve();
   void speak_http2();
   [[gnu::noinline]] Task<bool> arrive();  // its frame is no part of serve's, which idle connections keep
-  void receive();
+  [[gnu::noinline]] void receive();       // the same of what it holds meanwhile
   void begin(const Slice& bytes);
   void feed(Slice bytes);
   void stash(const Slice& bytes);
