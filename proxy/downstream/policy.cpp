@@ -46,8 +46,8 @@ void decode(config::Reader& r, PathPolicy& out) {
   r.optional("merge_slashes", out.merge_slashes, "whether // counts as one /");
   r.optional(
       "match", out.match,
-      "the form of a path that routes and keys go by: with escaped slashes and backslashes decoded, slashes merged "
-      "and dot segments resolved; or as it is sent");
+      "the form of a path that routes and keys go by: with escaped slashes and backslashes decoded, parameters cut, "
+      "slashes merged and dot segments resolved; or as it is sent");
 }
 
 }  // namespace weir::http

@@ -24,19 +24,24 @@ Piece piece_at(std::string_view rest) {
 }
 
 bool needs_work(std::string_view path) {
-  return path.find_first_of("%\\") != std::string_view::npos || path.contains("//");
+  return path.find_first_of("%\\;") != std::string_view::npos || path.contains("//");
 }
 
-/// Decodes `path`, and calls `at_end(offset, decoded)` at the end of each segment. False above the root.
+/// Decodes `path` without the parameters of its segments (";x"), and calls `at_end(offset, decoded)` at the end of each
+/// segment. False above the root.
 template <class AtEnd>
 bool decode(std::string_view path, PathBuilder& builder, AtEnd at_end) {
+  bool is_in_parameters = false;
   for (size_t at = 0; at < path.size();) {
     const auto piece = piece_at(path.substr(at));
     if (piece.byte == '/') {
       if (at > 0 && !builder.resolve()) return false;
       at_end(at, builder.path());
+      is_in_parameters = false;
     }
     at += piece.text.size();
+    is_in_parameters = is_in_parameters || piece.byte == ';';
+    if (is_in_parameters) continue;
     if (piece.byte == '/' && builder.swallow_slash()) continue;
     if (piece.byte == '\0') builder.add_escape(piece.text);
     else builder.add(piece.byte);

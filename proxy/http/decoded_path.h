@@ -8,15 +8,17 @@
 
 namespace weir::http {
 
-/// The most decoded form of a path, for rules: servers that decode more than others, or take '\' for '/', still get no
-/// path past a rule that is about another one.
+/// The most decoded form of a path, for rules: servers that decode more than others, take '\' for '/', or cut
+/// parameters
+/// (";x") off segments, still get no path past a rule that is about another one.
 struct DecodedPath {
   std::string_view text;
   bool has_hidden_dots = false;  // "." or ".." segments that only the decoded form has, and that are resolved in it
 };
 
 /// Decodes a path in its normal form (`normalize_path`) further: all escapes of printable ASCII but those of '%', '?'
-/// and '#', '\' taken for '/', runs of slashes merged, then dot segments resolved. Refuses a path that climbs above the
+/// and '#', '\' taken for '/', parameters cut (";" and what follows in its segment, RFC 3986 section 3.3), runs of
+/// slashes merged, then dot segments resolved. Refuses a path that climbs above the
 /// root so. `text` is `path` itself when nothing changes, else in the arena.
 Result<DecodedPath> decode_path(std::string_view path, Arena& arena);
 

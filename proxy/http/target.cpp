@@ -101,7 +101,7 @@ bool needs_work(std::string_view path, const PathPolicy& policy) {
 bool is_plain(std::string_view path) {
   char before = '\0';
   for (const char c : path) {
-    if (c == '%' || c == '\\' || (before == '/' && (c == '/' || c == '.'))) return false;
+    if (c == '%' || c == '\\' || c == ';' || (before == '/' && (c == '/' || c == '.'))) return false;
     before = c;
   }
   return true;

@@ -25,9 +25,16 @@ void check_path(const PathPattern& pattern, const config::Location& at, config::
                "write " + std::string(decoded->text) + std::string(kSentHint));
 }
 
-/// What a text that matches `pattern` has at `at`, and no decoded path: "//", or an escape that is decoded.
+/// What a text that matches `pattern` has at `at`, and no decoded path: "//", ";", or an escape that is decoded.
 std::string_view undecoded_at(std::string_view pattern, size_t at, Arena& arena) {
   const auto rest = pattern.substr(at);
+  if (rest.starts_with(';')) {
+    const auto before = pattern.substr(0, at);
+    const auto open = before.rfind('[');
+    const bool is_in_class = open != std::string_view::npos && !before.substr(open).contains(']');
+    const char next = rest.size() > 1 ? rest[1] : '\0';
+    return is_in_class || next == '?' || next == '*' || next == '{' ? std::string_view() : rest.substr(0, 1);
+  }
   if (rest.starts_with("//")) {
     const char next = rest.size() > 2 ? rest[2] : '\0';
     return next == '?' || next == '*' || next == '{' ? std::string_view() : rest.substr(0, 2);
@@ -44,11 +51,12 @@ void check_expression(const PathPattern& pattern, const config::Location& at, co
   for (size_t i = 0; i < pattern.text.size(); ++i) {
     const auto found = undecoded_at(pattern.text, i, arena);
     if (found.empty()) continue;
-    const bool is_slashes = found == "//";
-    return problems.warn(
-        at, "'" + pattern.text + "' has " + std::string(found) + ", which no path has that routes match",
-        (is_slashes ? "write /: runs of slashes are merged" : "write the byte itself: it is decoded, %2F to /") +
-            std::string(kSentHint));
+    const auto* const hint = found == "//"  ? "write /: runs of slashes are merged"
+                             : found == ";" ? "leave it out: parameters of segments are cut"
+                                            : "write the byte itself: it is decoded, %2F to /";
+    return problems.warn(at,
+                         "'" + pattern.text + "' has " + std::string(found) + ", which no path has that routes match",
+                         hint + std::string(kSentHint));
   }
 }
 

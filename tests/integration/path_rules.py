@@ -15,6 +15,8 @@ BYPASSES = (
     "//admin", "///admin", "/./admin", "/.//admin", "/a/../admin", "/%61dmin", "/%2e/admin", "/a/%2e%2e/admin", "/%2fadmin", "/%2Fadmin",
     "/a/..%2fadmin", "/a%2f..%2fadmin", "/a/%2e%2e%2fadmin", "/admin%2f", "/admin%2fx", "/admin//", "/%5cadmin", "/a/..%5cadmin",
     "/..%2fadmin", "/%2e%2e%2fadmin", "/\\admin", "/admin/.", "/admin/x/..%2f", "/%2f%2fadmin", "http://weir.test//admin",
+    "/admin;x", "/admin;x/y", "/admin%3bx", "/a/..;/admin", "/a/..;x=1/admin", "/.;/admin", "/;/admin", "/;x/admin", "/%3b/admin",
+    "/a%2f..;x%2fadmin",
 )
 
 
@@ -42,7 +44,8 @@ class Rules(WeirCase):
 
     def test_the_upstream_gets_the_path_as_it_was_sent(self):
         weir = self.guarded()
-        for target in ("/api/v4/projects/group%2Fproject", "/@scope%2Fpackage", "/api/queues/%2F/jobs", "/a//b", "/a/..%2Fb"):
+        for target in ("/api/v4/projects/group%2Fproject", "/@scope%2Fpackage", "/api/queues/%2F/jobs", "/a//b", "/a/..%2Fb",
+                       "/a;v=1/b;w", "/a/..;/b"):
             with self.subTest(target):
                 self.assertEqual(target, self.fetch(weir, target=target).json()["target"])
 
