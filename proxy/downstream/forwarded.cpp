@@ -1,10 +1,11 @@
 #include "downstream/forwarded.h"
 
+#include <algorithm>
 #include <array>
 #include <charconv>
 #include <tuple>
 
-#include "base/arena_text.h"
+#include "downstream/forwarded_list.h"
 #include "http/hop_by_hop.h"
 #include "http/syntax.h"
 #include "http/target.h"
@@ -28,23 +29,51 @@ std::string_view text_of(const net::Address& address, Arena& arena) {
   return arena.copy(address.ip(text));
 }
 
-/// The right-most address of `list` that isn't a trusted proxy: what nginx calls real_ip_recursive. Empty members don't
-/// count (RFC 9110 section 5.6.1).
-std::string_view right_most_stranger(std::string_view list, const std::vector<net::Network>& trusted,
-                                     std::string_view otherwise, Arena& arena) {
-  std::optional<net::Address> last;
+/// Looks for the client in a list of addresses, from its right end: the first that isn't a trusted proxy's, which nginx
+/// calls real_ip_recursive.
+class ClientSearch {
+ public:
+  explicit ClientSearch(const std::vector<net::Network>& trusted) : trusted_(trusted) {}
+
+  /// The next one on the left. False when nothing left of it counts. Empty ones don't (RFC 9110 section 5.6.1).
+  bool see(std::string_view node) {
+    if (node.empty()) return true;
+    const auto address = net::Address::parse_node(node);
+    if (!address) return false;
+    found_ = address;
+    return is_trusted(*address, trusted_);
+  }
+  std::string_view found(std::string_view otherwise, Arena& arena) const {
+    return found_ ? text_of(*found_, arena) : otherwise;
+  }
+
+ private:
+  const std::vector<net::Network>& trusted_;
+  std::optional<net::Address> found_;
+};
+
+void search(ClientSearch& client, std::string_view list) {
   while (!list.empty()) {
     const auto comma = list.rfind(',');
-    const auto member = trim(comma == std::string_view::npos ? list : list.substr(comma + 1));
-    list = comma == std::string_view::npos ? std::string_view{} : list.substr(0, comma);
-    if (member.empty()) continue;
-    const auto address = net::Address::parse_node(member);
-    if (!address) break;
-    last = address;
-    if (!is_trusted(*address, trusted)) break;
+    if (!client.see(trim(comma == std::string_view::npos ? list : list.substr(comma + 1)))) return;
+    list = list.substr(0, comma == std::string_view::npos ? 0 : comma);
   }
-  return last ? text_of(*last, arena) : otherwise;
 }
+
+/// A list that is written from its right end.
+class LeftwardText {
+ public:
+  LeftwardText(Arena& arena, size_t room) : end_(static_cast<char*>(arena.bump(room, 1)) + room), at_(end_) {}
+  void put(std::string_view piece) {
+    at_ -= piece.size();
+    std::ranges::copy(piece, at_);
+  }
+  std::string_view text() const { return {at_, end_}; }
+
+ private:
+  char* end_;
+  char* at_;
+};
 
 std::string_view scheme_of(const Exchange& exchange) { return exchange.client.is_encrypted ? "https" : "http"; }
 
@@ -55,15 +84,13 @@ std::string_view decimal(Arena& arena, uint16_t number) {
 }
 
 /// Ours alone, or appended to what a trusted proxy sent.
-void extend(Exchange& exchange, std::string_view name, Field field, std::string_view ours) {
+void extend(Exchange& exchange, std::string_view name, Field field, std::string_view theirs, std::string_view ours) {
   auto& headers = exchange.request.headers;
-  if (exchange.client.is_trusted) {
-    if (const auto theirs = headers.joined(name); theirs && !theirs->empty()) {
-      headers.set(name, exchange.arena().concat({*theirs, ", ", ours}), field);
-      return;
-    }
-  }
-  headers.set(name, ours, field);
+  headers.set(name, theirs.empty() ? ours : exchange.arena().concat({theirs, ", ", ours}), field);
+}
+
+std::string_view told_by_proxies(const Exchange& exchange, std::string_view name) {
+  return exchange.client.is_trusted ? exchange.request.headers.joined(name).value_or("") : std::string_view{};
 }
 
 /// A trusted proxy's own word stands; a stranger's is replaced.
@@ -91,27 +118,6 @@ void drop_identity(http::Headers& headers, http::FieldSet withheld) {
   headers.remove_if([withheld](const http::Header& header) { return (http::set_of(header.field) & withheld) != 0; });
 }
 
-/// A parameter of one member of a Forwarded field, without quotes (RFC 7239 section 4); "" = it isn't there.
-std::string_view parameter_of(std::string_view member, std::string_view name) {
-  while (!member.empty()) {
-    const auto end = member.find(';');
-    const auto pair = trim(member.substr(0, end));
-    member = end == std::string_view::npos ? std::string_view{} : member.substr(end + 1);
-    const auto equals = pair.find('=');
-    if (equals == std::string_view::npos || !equals_ignoring_case(trim(pair.substr(0, equals)), name)) continue;
-    const auto value = trim(pair.substr(equals + 1));
-    return value.starts_with('"') ? value.substr(1, value.rfind('"') - 1) : value;
-  }
-  return {};
-}
-
-/// The `for` of one member, without brackets and port (RFC 7239 section 6).
-std::string_view node_of(std::string_view member) {
-  const auto node = parameter_of(member, "for");
-  if (node.starts_with('[')) return node.substr(1, node.find(']') - 1);
-  return node.substr(0, node.find(':'));
-}
-
 /// The field that the configuration names, if it is there once and has an address; else by the family of fields that
 /// this configuration believes in, and no other: a proxy that writes one may pass the client's own version of the
 /// other.
@@ -121,17 +127,15 @@ std::string_view client_behind_proxies(Exchange& exchange, const Forwarding& for
     const auto told = net::Address::parse_node(headers.joined(forwarding.client_field).value_or(""));
     if (told) return text_of(*told, exchange.arena());
   }
+  ClientSearch client(forwarding.trusted_proxies);
   if (forwarding.style != Forwarding::Style::rfc7239) {
-    return right_most_stranger(headers.joined("X-Forwarded-For").value_or(""), forwarding.trusted_proxies, peer,
-                               exchange.arena());
+    search(client, headers.joined("X-Forwarded-For").value_or(""));
+  } else {
+    ForwardedReader reader(headers.joined("Forwarded").value_or(""));
+    while (reader.next() && client.see(reader.member().node)) {
+    }
   }
-  const auto list = headers.joined("Forwarded").value_or("");
-  ArenaText nodes(exchange.arena(), list.size());
-  for_each_member(list, [&](std::string_view member) {
-    nodes << (nodes.empty() ? "" : ",") << node_of(member);
-    return true;
-  });
-  return right_most_stranger(nodes.text(), forwarding.trusted_proxies, peer, exchange.arena());
+  return client.found(peer, exchange.arena());
 }
 
 /// What trusted proxies say of the URL that the client asked for; each may be a list, of which the upstream believes
@@ -140,54 +144,28 @@ struct Told {
   std::string_view scheme;
   std::string_view host;
   std::string_view port;
+  bool is_clear = true;  // everybody reads it alike
 };
 
 Told told_by_x_forwarded(const http::Headers& headers) {
   const auto said = [&](std::string_view name) { return headers.joined(name).value_or(""); };
-  return {said("X-Forwarded-Proto"), said("X-Forwarded-Host"), said("X-Forwarded-Port")};
+  return {said("X-Forwarded-Proto"), said("X-Forwarded-Host"), said("X-Forwarded-Port"), true};
 }
 
-Told told_by_forwarded(Exchange& exchange) {
-  ArenaText schemes(exchange.arena());
-  ArenaText hosts(exchange.arena());
+Told told_by_forwarded(Arena& arena, std::string_view list) {
+  LeftwardText schemes(arena, list.size());
+  LeftwardText hosts(arena, list.size());
   std::string_view comma;
-  for_each_member(exchange.request.headers.joined("Forwarded").value_or(""), [&](std::string_view member) {
-    schemes << comma << parameter_of(member, "proto");
-    hosts << comma << parameter_of(member, "host");
+  bool is_clear = true;
+  ForwardedReader reader(list);
+  while (reader.next()) {
+    const auto& member = reader.member();
+    for (const auto piece : {comma, member.scheme}) schemes.put(piece);
+    for (const auto piece : {comma, member.host}) hosts.put(piece);
     comma = ",";
-    return true;
-  });
-  return {schemes.text(), hosts.text(), {}};
-}
-
-/// A member that everybody reads alike (RFC 7239 section 4): pairs of other names each, none of which has but ends with
-/// the name of one that counts; values with nothing in them that separates or escapes.
-bool is_clear(std::string_view member) {
-  const auto pairs = member;
-  while (!member.empty()) {
-    const auto end = member.find(';');
-    const auto pair = trim(member.substr(0, end));
-    member = end == std::string_view::npos ? std::string_view{} : member.substr(end + 1);
-    const auto equals = std::min(pair.find('='), pair.size());
-    const auto name = pair.substr(0, equals);
-    auto value = pair.substr(std::min(equals + 1, pair.size()));
-    if (value.size() > 1 && value.starts_with('"') && value.ends_with('"')) value = value.substr(1, value.size() - 2);
-    if (!http::is_token(name) || value.empty() || value.find_first_of("\"\\= \t") != std::string_view::npos)
-      return false;
-    for (const std::string_view counted : {"host", "proto"}) {
-      const bool ends_so =
-          name.size() >= counted.size() && equals_ignoring_case(name.substr(name.size() - counted.size()), counted);
-      if (ends_so && (name.size() > counted.size() || parameter_of(pairs, counted).data() != value.data()))
-        return false;
-    }
+    is_clear = is_clear && member.is_unequivocal;
   }
-  return true;
-}
-
-bool is_clear_list(std::string_view list) {
-  bool is_all_clear = true;
-  for_each_member(list, [&](std::string_view member) { return is_all_clear = is_clear(member); });
-  return is_all_clear;
+  return {schemes.text(), hosts.text(), {}, is_clear && reader.is_at_end()};
 }
 
 /// The client's own is the first one.
@@ -221,9 +199,10 @@ void hear_of_url(Exchange& exchange, Forwarding::Style style) {
   };
   if (style != Forwarding::Style::rfc7239) hear("", told_by_x_forwarded(exchange.request.headers));
   if (style == Forwarding::Style::x_forwarded) return;
-  hear("\f", told_by_forwarded(exchange));
   const auto whole = exchange.request.headers.joined("Forwarded").value_or("");
-  if (!is_clear_list(whole)) client.url_told = arena.concat({client.url_told, "\f\f", whole, "\n"});
+  const auto told = told_by_forwarded(arena, whole);
+  hear("\f", told);
+  if (!told.is_clear) client.url_told = arena.concat({client.url_told, "\f\f", whole, "\n"});
 }
 
 /// RFC 9440: what the upstream reads here must be our word alone.
@@ -249,7 +228,8 @@ void tell_real_ip(Exchange& exchange, std::string_view peer) {
 void tell_by_x_forwarded(Exchange& exchange, std::string_view peer) {
   auto& headers = exchange.request.headers;
   headers.remove(Field::forwarded);
-  if (!peer.empty()) extend(exchange, "X-Forwarded-For", Field::x_forwarded_for, peer);
+  if (!peer.empty())
+    extend(exchange, "X-Forwarded-For", Field::x_forwarded_for, told_by_proxies(exchange, "X-Forwarded-For"), peer);
   tell_real_ip(exchange, peer);
   keep_or_set(exchange, "X-Forwarded-Proto", Field::x_forwarded_proto, scheme_of(exchange));
   if (!exchange.request.authority.empty())
@@ -260,14 +240,32 @@ void tell_by_x_forwarded(Exchange& exchange, std::string_view peer) {
   }
 }
 
-/// RFC 7239 section 4: an IPv6 address is quoted and bracketed, a host with a port is quoted.
+/// What is left of a Forwarded field without the part that Weir doesn't believe: another reader may take an odd quote
+/// there for one that encloses what stands behind it.
+std::string_view believed_part(std::string_view list) {
+  ForwardedReader reader(list);
+  while (reader.next()) {
+  }
+  return reader.read();
+}
+
+/// "HOST[:PORT]" that no reader of a list takes for something else, be it one that knows no quotes.
+bool is_plain_host(std::string_view authority) {
+  return std::ranges::all_of(authority, [](char c) {
+    return (to_lower(c) >= 'a' && to_lower(c) <= 'z') || http::is_digit(c) || std::string_view(".-_:[]").contains(c);
+  });
+}
+
+/// RFC 7239 section 4: an IPv6 address is quoted and bracketed, a host with a port is quoted. A host with other
+/// characters is left out: the client chose them.
 void tell_by_forwarded(Exchange& exchange, std::string_view peer) {
+  const auto theirs = believed_part(told_by_proxies(exchange, "Forwarded"));
   drop_forwarding(exchange.request.headers, Field::forwarded);
   auto& arena = exchange.arena();
   const bool is_v6 = peer.find(':') != std::string_view::npos;
   const auto node = peer.empty() ? std::string_view("unknown") : is_v6 ? arena.concat({"\"[", peer, "]\""}) : peer;
-  const auto host = exchange.request.authority;
-  extend(exchange, "Forwarded", Field::forwarded,
+  const auto host = is_plain_host(exchange.request.authority) ? exchange.request.authority : std::string_view{};
+  extend(exchange, "Forwarded", Field::forwarded, theirs,
          arena.concat({"for=", node, ";proto=", scheme_of(exchange), host.empty() ? "" : ";host=\"", host,
                        host.empty() ? "" : "\""}));
 }
@@ -329,7 +327,7 @@ Result<> prepare_forwarding(Exchange& exchange, const Forwarding& forwarding) {
   auto& headers = exchange.request.headers;
   auto& client = exchange.client;
   const auto peer = client.ip;
-  client.is_trusted = !forwarding.trusted_proxies.empty() && is_trusted(client.peer, forwarding.trusted_proxies);
+  client.is_trusted = forwarding.trusts(client.peer);
   if (client.is_trusted) client.ip = client_behind_proxies(exchange, forwarding, peer);
   if (client.is_trusted) hear_of_url(exchange, forwarding.style);
   else {

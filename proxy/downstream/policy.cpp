@@ -164,4 +164,8 @@ bool ProxyProtocol::trusts(const net::Address& peer) const {
   return std::ranges::any_of(trusted, [&](const net::Network& network) { return network.contains(peer); });
 }
 
+bool Forwarding::trusts(const net::Address& peer) const {
+  return std::ranges::any_of(trusted_proxies, [&](const net::Network& network) { return network.contains(peer); });
+}
+
 }  // namespace weir::downstream

@@ -41,6 +41,7 @@ struct Forwarding {
   std::string via;                            // our pseudonym in Via (RFC 9110 section 7.6.3); "": no Via is sent
   std::string loop_id = "weir";               // ours in CDN-Loop (RFC 8586), by which loops are known
   http::FieldSet withheld = kIdentityFields;  // of a client that is no trusted proxy
+  bool trusts(const net::Address& peer) const;
 };
 
 /// Of a listener whose connections begin with a PROXY header: from these networks, and from nobody else.

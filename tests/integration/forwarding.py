@@ -158,6 +158,22 @@ class Chains(WeirCase):
         forwarded = ", ".join(fields_of(self.account(config, {"Forwarded": "for=203.0.113.7;proto=https"}), "forwarded"))
         self.assertRegex(forwarded, r'^for="?203\.0\.113\.7"?;proto=https, ?for="?127\.0\.0\.1')
 
+    def test_behind_another_weir_no_host_names_a_client(self):
+        back = self.in_front_of(self.backend(), **settings.forwarded(style="rfc7239", trusted_proxies=["127.0.0.0/8"]))
+        front = self.in_front_of(back.address, **settings.forwarded(style="rfc7239"))
+        for host in ("weir.test", "x,for=6.6.6.6;y=", "x,for=6.6.6.6;y", "x;for=6.6.6.6"):
+            with self.subTest(host):
+                self.assertEqual(200, self.fetch(front, target="/who", host=host).status)
+        self.assertEqual({"127.0.0.1"}, {str(line.get(settings.LOG_CLIENT)) for line in back.log_of("/who")})
+
+    def test_quotes_in_a_trusted_proxy_s_field_name_no_client(self):
+        weir = self.in_front_of(self.backend(), **settings.forwarded(style="rfc7239", trusted_proxies=["127.0.0.0/8"]))
+        for field in ('for=1.1.1.1;host="x,for=6.6.6.6;y="', 'x="a;for=6.6.6.6;y";for=1.1.1.1',
+                      'for=6.6.6.6;x="a, for=1.1.1.1'):
+            with self.subTest(field):
+                self.fetch(weir, target="/who", fields={"Forwarded": field})
+        self.assertEqual({"1.1.1.1"}, {str(line.get(settings.LOG_CLIENT)) for line in weir.log_of("/who")})
+
     def test_the_host_may_be_the_endpoint_s(self):
         backend = self.backend()
         weir = self.weir({"upstreams": {"api": settings.upstream(backend, **settings.host_set("endpoint"))},

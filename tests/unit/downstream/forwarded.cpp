@@ -141,6 +141,68 @@ TEST_CASE("forwarding: a trusted proxy may tell the client in a field of its own
   CHECK(client("203.0.113.7", {"2.2.2.2"}) == "203.0.113.7 (none)");
 }
 
+TEST_CASE("forwarding: no quoted value of a Forwarded field names a client") {
+  const auto client = [](std::string_view list) {
+    Bench bench("10.0.0.2", {"10.0.0.0/8"});
+    bench.forwarding.style = Style::rfc7239;
+    bench.header("Forwarded", list);
+    REQUIRE(bench.prepare().has_value());
+    return std::string(bench.exchange.client.ip);
+  };
+  CHECK(client(R"(for=1.1.1.1;proto=http;host="x,for=6.6.6.6;y=")") == "1.1.1.1");
+  CHECK(client(R"(for=1.1.1.1;host="x,for=6.6.6.6;y=", for=10.0.0.9;host="x,for=7.7.7.7;y=")") == "1.1.1.1");
+  CHECK(client(R"(x="a;for=6.6.6.6;y";for=1.1.1.1)") == "1.1.1.1");
+  CHECK(client(R"(host="a\",for=6.6.6.6;y=\"b";for=1.1.1.1)") == "1.1.1.1");
+  CHECK(client(R"(host="a\\";for=1.1.1.1)") == "1.1.1.1");
+  CHECK(client(R"(for=1.1.1.1;by="10.0.0.9, for=6.6.6.6")") == "1.1.1.1");
+}
+
+TEST_CASE("forwarding: nothing left of odd quotes in a Forwarded field counts") {
+  const auto client = [](std::string_view list) {
+    Bench bench("10.0.0.2", {"10.0.0.0/8"});
+    bench.forwarding.style = Style::rfc7239;
+    bench.header("Forwarded", list);
+    REQUIRE(bench.prepare().has_value());
+    return std::string(bench.exchange.client.ip);
+  };
+  for (const auto* odd :
+       {R"(for=6.6.6.6;x=")", R"(for=6.6.6.6, x="a)", R"(for=6.6.6.6;x="a\")", R"(for=6.6.6.6;x=a"b")",
+        R"(for=6.6.6.6, "a")", R"(for=6.6.6.6, x=""")", R"(for=6.6.6.6, x\"=a)", "for=6.6.6.6, for=1.1.1.1;for=2.2.2.2",
+        "for=6.6.6.6, a b=c", "for=6.6.6.6, nothing"}) {
+    CAPTURE(odd);
+    CHECK(client(odd) == "10.0.0.2");
+    CHECK(client(odd + std::string(", for=1.1.1.1;host=\"a\"")) == "1.1.1.1");
+    CHECK(client(odd + std::string(", for=10.0.0.9;host=\"a\"")) == "10.0.0.9");
+  }
+  CHECK(client(R"(for="9.9.9.9\"")") == "10.0.0.2");
+}
+
+TEST_CASE("forwarding: of a Forwarded field only what Weir believes is passed on") {
+  const auto forwarded = [](std::string_view list) {
+    Bench bench("10.0.0.2", {"10.0.0.0/8"});
+    bench.forwarding.style = Style::rfc7239;
+    bench.exchange.request.authority = "";
+    bench.header("Forwarded", list);
+    return bench.field("forwarded");
+  };
+  CHECK(forwarded(R"(for="_a,b", for=1.1.1.1)") == R"(for="_a,b", for=1.1.1.1, for=10.0.0.2;proto=http)");
+  CHECK(forwarded(R"(for=6.6.6.6;x="a, for=1.1.1.1)") == "for=1.1.1.1, for=10.0.0.2;proto=http");
+  CHECK(forwarded(R"(x=")") == "for=10.0.0.2;proto=http");
+}
+
+TEST_CASE("forwarding: a host that a reader of Forwarded may take for something else is not told in it") {
+  const auto forwarded = [](std::string_view host) {
+    Bench bench;
+    bench.forwarding.style = Style::rfc7239;
+    bench.exchange.request.authority = host;
+    return bench.field("forwarded");
+  };
+  for (const auto* odd : {"x,for=6.6.6.6;y=", "a;b", "a=b", "a'b", "a%2cb", "a*"})
+    CHECK(forwarded(odd) == "for=203.0.113.7;proto=http");
+  for (const std::string plain : {"A-b_c.example:8080", "[2001:db8::1]:80"})
+    CHECK(forwarded(plain) == "for=203.0.113.7;proto=http;host=\"" + plain + "\"");
+}
+
 TEST_CASE("forwarding: RFC 7239 instead, when asked for") {
   Bench bench;
   bench.forwarding.style = Style::rfc7239;
