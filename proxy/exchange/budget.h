@@ -7,13 +7,15 @@
 #include <utility>
 
 #include "base/fair_share.h"
+#include "base/recent_counts.h"
 #include "base/units.h"
 
 namespace weir {
 
 /// Keeps what Weir itself adds to the load (retries, hedges) to a share of what clients ask for, so that a failing
-/// upstream isn't buried. Two bounds hold at once: on those under way, and on those begun in the last `window`. A slot
-/// of process_state: any thread, no locks; close to exact.
+/// upstream isn't buried. Two bounds hold at once: on those under way, and on those begun in the last `window`. No
+/// client uses them up for others: where a few have had the window's extras, as many again are for those that have had
+/// fewer than are left of them. A slot of process_state: any thread, no locks; close to exact.
 class Budget {
  public:
   struct Settings {
@@ -24,7 +26,7 @@ class Budget {
     bool operator==(const Settings&) const = default;
   };
   static bool compatible(const Settings& old, const Settings& now) { return old == now; }
-  explicit Budget(const Settings& settings) : settings_(settings) {}
+  explicit Budget(const Settings& settings) : settings_(settings), by_client_(settings.window) {}
   Budget(const Budget&) = delete;
   Budget& operator=(const Budget&) = delete;
 
@@ -62,12 +64,13 @@ class Budget {
   };
   int64_t number_of(Time now) const { return now.time_since_epoch() / (settings_.window / kPeriods); }
   Period& period(int64_t number);
-  bool allows_in_window(int64_t now) const;
+  bool allows_in_window(Time now, std::string_view client) const;
 
   const Settings settings_;
   alignas(64) std::atomic<int64_t> requests_{0};  // under way
   FairShare extras_;
   std::array<Period, kPeriods> periods_;
+  RecentCounts by_client_;  // extras
 };
 
 }  // namespace weir

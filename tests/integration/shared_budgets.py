@@ -3,6 +3,7 @@
 import collections
 import os
 import threading
+import time
 import unittest
 
 from backend import answers, ok
@@ -54,6 +55,38 @@ class Budgets(WeirCase):
         eventually(lambda: tries["/attack"] == 2, "the upload is tried again")
         self.assertEqual([200] * 3, [self.fetch(weir, target=f"/{number}").status for number in range(3)])
         self.assertEqual(0, weir.metric(settings.RETRIES_REFUSED, reason="budget"))
+
+    def test_a_client_whose_requests_fail_everywhere_takes_no_retries_of_others(self):
+        tries = collections.Counter()
+
+        def script(connection):
+            request = connection.request_head()
+            tries[request.target] += 1
+            if request.target == "/attack" or tries[request.target] == 1:
+                return connection.reset()
+            connection.send(ok(b"fine"))
+        weir = self.behind(retry(on=["reset"], attempts=2, budget={"ratio": "0%", "min": 10, "window": "10m"}),
+                           backends=(self.scripted(script),))
+        self.assertEqual({502}, {self.fetch(weir, target="/attack", source=EVIL).status for _ in range(15)})
+        self.assertEqual(5, weir.metric(settings.RETRIES_REFUSED, reason="budget"))
+        self.assertEqual([200] * 5, [self.fetch(weir, target=f"/{number}", source=INNOCENT).status for number in range(5)])
+
+    def test_a_client_whose_requests_are_slow_everywhere_takes_no_hedges_of_others(self):
+        def script(delay):
+            def play(connection):
+                while True:
+                    request = connection.request()
+                    time.sleep(0.3 if request.target == "/attack" else delay)
+                    connection.send(ok(b"fine"))
+            return play
+        weir = self.behind(hedge("50ms", budget={"ratio": "0%", "min": 2, "window": "10m"}),
+                           backends=(self.scripted(script(1)), self.scripted(script(0))))
+        for _ in range(6):
+            self.fetch(weir, target="/attack", source=EVIL)
+        self.assertEqual(4, weir.metric(settings.HEDGES, outcome="budget"))
+        for _ in range(2):
+            self.assertEqual(200, self.fetch(weir, source=INNOCENT).status)
+        self.assertEqual(4, weir.metric(settings.HEDGES, outcome="budget"))
 
     def test_one_key_fills_no_more_than_half_of_the_room_of_a_throttle(self):
         weir = self.behind(rate_limit("1/minute", burst=1, mode="throttle", max_delay="1h", max_waiting=10),

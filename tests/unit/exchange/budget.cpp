@@ -2,6 +2,7 @@
 
 #include <doctest/doctest.h>
 
+#include <string>
 #include <vector>
 
 #include "async/clock.h"
@@ -19,9 +20,9 @@ struct Bench {
     for (int i = 0; i < requests; ++i) budget.enter(clock.now());
   }
   /// How many of `wanted` extras may go, one after the other.
-  int spend_one_by_one(int wanted) {
+  int spend_one_by_one(int wanted, std::string_view client = "client") {
     int spent = 0;
-    for (int i = 0; i < wanted; ++i) spent += budget.spend(clock.now(), "client") ? 1 : 0;
+    for (int i = 0; i < wanted; ++i) spent += budget.spend(clock.now(), client) ? 1 : 0;
     return spent;
   }
   /// How many of `wanted` may go at once.
@@ -69,6 +70,33 @@ TEST_CASE("budget: what was spent comes back when the window has passed") {
   CHECK(bench.spend_one_by_one(100) == 0);
   bench.clock.advance(6s);
   CHECK(bench.spend_one_by_one(100) == 10);
+}
+
+TEST_CASE("budget: a client that spends all that it can leaves as much to others, within twice the whole") {
+  Bench bench({.ratio = {0.2}, .min = 10});
+  bench.serve(200);
+  CHECK(bench.spend_one_by_one(1000, "greedy") == 50);
+  CHECK(bench.spend_one_by_one(10, "modest") == 10);
+  CHECK(bench.spend_one_by_one(1000, "greedy") == 0);
+  int spent = 0;
+  for (int i = 0; i < 1000; ++i) spent += bench.spend_one_by_one(1, "client " + std::to_string(i));
+  CHECK(spent == 40);
+}
+
+TEST_CASE("budget: greedy clients leave others a share, one window after the other") {
+  Bench bench({.ratio = {0.2}, .min = 10, .window = 10s});
+  for (int second = 0; second < 60; ++second) {
+    bench.serve(100);
+    for (const auto* client : {"greedy", "greedier"}) bench.spend_one_by_one(100, client);
+    CHECK(bench.spend_one_by_one(3, "modest") == 3);
+    bench.clock.advance(1s);
+  }
+}
+
+TEST_CASE("budget: without a share and a least there are no extras, whoever asks") {
+  Bench bench({.ratio = {0.0}, .min = 0});
+  bench.serve(1000);
+  CHECK(bench.spend_one_by_one(10) == 0);
 }
 
 TEST_CASE("budget: at once only a share of the requests under way may be doubled") {
