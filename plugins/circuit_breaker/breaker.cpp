@@ -128,10 +128,11 @@ bool Breaker::settle(const Circuit& circuit, uint64_t ticket, Verdict verdict, T
   const Word word = word_.load();
   if (word.era != era_of(ticket)) return false;
   if (word.state == State::half_open) {
-    room(needs_of(ticket)).leave(word.era, place_of(ticket));
+    const auto end = verdict == Verdict::neutral ? ProbeRoom::End::without_result : ProbeRoom::End::ordinary;
+    room(needs_of(ticket)).leave(word.era, place_of(ticket), end);
     return settle_probe(circuit, word, verdict, now);
   }
-  if (word.state != State::closed || verdict == Verdict::neutral || verdict == Verdict::sign_of_life) return false;
+  if (word.state != State::closed || verdict <= Verdict::sign_of_life) return false;
   Window& window = circuit.window();
   window.add(verdict, now);
   if (window.has_trouble(now)) open_if_bad(circuit, word, now);
@@ -144,7 +145,7 @@ bool Breaker::settle_probe(const Circuit& circuit, Word seen, Verdict verdict, T
     open(circuit, seen, now, verdict == Verdict::slow ? "a probe was slow" : "a probe failed");
     return false;
   }
-  if (verdict == Verdict::neutral) return false;
+  if (verdict <= Verdict::neutral) return false;
   const uint32_t era = seen.era;
   while (seen.era == era) {
     Word next = seen;

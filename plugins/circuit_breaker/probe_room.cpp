@@ -10,11 +10,11 @@ std::optional<uint32_t> ProbeRoom::enter(uint32_t era, uint32_t most, uint64_t c
     era_ = era;
     probes_.clear();
     slow_.clear();
-    asked_ = Time::min();
+    askers_ = {};
   }
   end_overdue(now);
   const bool may_enter = this->may_enter(era, most, client, now);
-  if (std::ranges::find(slow_, client) == slow_.end()) asked_ = now;
+  if (!is_slow(client)) note_asker(client, now);
   if (!may_enter) return std::nullopt;
   numbers_ = (numbers_ + 1) & 0x7fffffff;
   probes_.push_back({numbers_, client, now});
@@ -30,7 +30,7 @@ bool ProbeRoom::may_enter(uint32_t era, uint32_t most, uint64_t client, Time now
   if (era != era_) return static_cast<int32_t>(era - era_) > 0;
   uint32_t taken = 0;
   uint32_t own = 0;
-  bool is_slow = std::ranges::find(slow_, client) != slow_.end();
+  bool is_slow = this->is_slow(client);
   for (const Probe& probe : probes_) {
     const bool is_own = client != 0 && probe.client == client;
     if (is_overdue(probe, now)) {
@@ -41,22 +41,39 @@ bool ProbeRoom::may_enter(uint32_t era, uint32_t most, uint64_t client, Time now
     }
   }
   if (taken >= most || own >= most - taken) return false;
-  return !is_slow || now - asked_ >= patience_;
+  return !is_slow || askers_[0].time == Time::min() || now - askers_[0].time >= patience_;
+}
+
+bool ProbeRoom::is_slow(uint64_t client) const { return std::ranges::find(slow_, client) != slow_.end(); }
+
+void ProbeRoom::mark_slow(uint64_t client) {
+  if (client == 0 || slow_.size() >= kMostSlow || is_slow(client)) return;
+  slow_.push_back(client);
+  if (askers_[0].client == client) askers_ = {askers_[1], {}};
+  else if (askers_[1].client == client) askers_[1] = {};
+}
+
+void ProbeRoom::note_asker(uint64_t client, Time now) {
+  if (askers_[0].client != client) askers_[1] = askers_[0];
+  askers_[0] = {client, now};
 }
 
 void ProbeRoom::end_overdue(Time now) {
   std::erase_if(probes_, [&](const Probe& probe) {
     if (!is_overdue(probe, now)) return false;
-    if (probe.client != 0 && slow_.size() < kMostSlow && std::ranges::find(slow_, probe.client) == slow_.end())
-      slow_.push_back(probe.client);
+    mark_slow(probe.client);
     return true;
   });
 }
 
 /// One that lost its place has none to leave.
-void ProbeRoom::leave(uint32_t era, uint32_t number) {
+void ProbeRoom::leave(uint32_t era, uint32_t number, End end) {
   const std::lock_guard lock(mutex_);
-  if (era == era_) std::erase_if(probes_, [&](const Probe& probe) { return probe.number == number; });
+  if (era != era_) return;
+  const auto probe = std::ranges::find(probes_, number, &Probe::number);
+  if (probe == probes_.end()) return;
+  if (end == End::without_result) mark_slow(probe->client);
+  probes_.erase(probe);
 }
 
 uint32_t ProbeRoom::count(uint32_t era) const {

@@ -46,8 +46,8 @@ void decode_breaker(config::Reader& r, BreakerSettings& out) {
 Verdict judge(const BreakerSettings& settings, const Finish& finish) {
   switch (finish.outcome) {
     case Outcome::pending:
-    case Outcome::abandoned:
-    case Outcome::unable: return Verdict::neutral;
+    case Outcome::abandoned: return Verdict::neutral;
+    case Outcome::unable: return Verdict::withdrawn;
     case Outcome::refused:
     case Outcome::timed_out:
     case Outcome::broken: return Verdict::failure;

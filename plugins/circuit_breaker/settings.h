@@ -33,6 +33,7 @@ struct BreakerSettings {
 
 /// What an attempt says of whom it went to.
 enum class Verdict : uint8_t {
+  withdrawn,     // nothing, for a reason of Weir's own
   neutral,       // nothing: the client left
   sign_of_life,  // it answered, with an error that is no failure (one wrong client, one broken page): closes a
                  // half-open circuit, and counts in no window

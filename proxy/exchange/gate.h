@@ -68,6 +68,11 @@ class Gate {
     ~Permit() {
       if (gate_ && !is_reported_) gate_->settle(ticket_, {});
     }
+    /// The attempt doesn't take place, or says nothing about what the gate guards, and that is not its client's doing.
+    void withdraw() {
+      if (auto* const gate = std::exchange(gate_, nullptr); gate && !is_reported_)
+        gate->settle(ticket_, {.outcome = Outcome::unable});
+    }
     bool is_held() const { return gate_ != nullptr; }
     /// What comes of it decides whether more may follow.
     bool is_probe() const { return is_probe_; }

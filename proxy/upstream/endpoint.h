@@ -114,7 +114,7 @@ class EndpointLease {
   }
   /// Another endpoint gets the request, unsent so far: how this attempt went says nothing about the upstream as a
   /// whole.
-  void excuse_upstream() { permits_[0] = Gate::Permit(); }
+  void excuse_upstream() { permits_[0].withdraw(); }
   /// Counts a failure of this endpoint.
   void failed() { state().failures.fetch_add(1, std::memory_order_relaxed); }
 

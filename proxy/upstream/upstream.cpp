@@ -175,13 +175,19 @@ std::optional<Result<EndpointLease>> Upstream::take(Exchange& exchange, Candidat
   auto entry = ask(gate_.get(), pick);
   if (!entry) return std::unexpected(entry.error());
   pick.is_probe = entry->is_probe();
+    if (!choice.endpoint) entry->withdraw();
   for (;;) {
     const auto choice = set.choose(pick);
     if (choice.is_full) return std::nullopt;
     if (!choice.endpoint) return std::unexpected(refusal_of(set, pick, exchange.arena()));
     auto permit = ask(choice.endpoint->gate.get(), pick);
-    if (!permit || !occupy(*choice.endpoint, pick.own(*choice.endpoint))) continue;  // another worker was quicker
+    if (!permit) continue;
+    if (!occupy(*choice.endpoint, pick.own(*choice.endpoint))) {  // another worker was quicker
+      permit->withdraw();
+      continue;
+    }
     auto& state = *choice.endpoint->state;
+      permit->withdraw();
     auto probe = state.backoff.claim(pick.now);
     if (!probe) {
       state_->queue.vacate(choice.endpoint->state);
@@ -189,7 +195,7 @@ std::optional<Result<EndpointLease>> Upstream::take(Exchange& exchange, Candidat
     }
     state.requests.fetch_add(1, std::memory_order_relaxed);
     // The failures of an endpoint that is known to be down say nothing more about the upstream.
-    if (state.health.load(std::memory_order_relaxed) > Health::degraded) entry = Gate::Permit();
+    if (state.health.load(std::memory_order_relaxed) > Health::degraded) entry->withdraw();
     return EndpointLease(*choice.endpoint, *state_, std::move(keep), {std::move(*entry), std::move(*permit)},
                          std::move(*probe));
   }

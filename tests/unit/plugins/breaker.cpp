@@ -180,6 +180,55 @@ TEST_CASE("breaker: a client whose probes have no result probes on when nobody e
   bench.settle(*probe, Verdict::success);
 }
 
+TEST_CASE("breaker: a client that gives its probes up again and again lets others go first") {
+  CircuitBench bench;
+  bench.settings.half_open_requests = 1;
+  bench.trip();
+  bench.wait_for_probes();
+  const auto admit = [&](uint64_t client) {
+    return bench.breaker.admit(bench.circuit(), bench.now, {Needs::endpoint, client});
+  };
+  const auto given_up = admit(1);
+  REQUIRE(given_up);
+  CHECK_FALSE(admit(2));  // who asked, and may ask again
+  bench.now += 1s;
+  bench.settle(*given_up, Verdict::neutral);
+  CHECK_FALSE(admit(1));
+  for (int i = 0; i < 3; ++i) {
+    const auto probe = admit(2);
+    REQUIRE(probe);
+    bench.settle(*probe, Verdict::success);
+    if (i < 2) CHECK_FALSE(admit(1));
+  }
+  CHECK(bench.state() == State::closed);
+}
+
+TEST_CASE("breaker: a client that gives its probes up probes on when nobody else does") {
+  CircuitBench bench;
+  bench.trip();
+  bench.wait_for_probes();
+  const auto admit = [&] { return bench.breaker.admit(bench.circuit(), bench.now, {Needs::endpoint, 1}); };
+  for (int i = 0; i < 10; ++i) {
+    const auto probe = admit();
+    REQUIRE(probe);
+    bench.settle(*probe, Verdict::neutral);
+  }
+}
+
+TEST_CASE("breaker: a probe that Weir itself gave up is not its client's doing") {
+  CircuitBench bench;
+  bench.trip();
+  bench.wait_for_probes();
+  const auto admit = [&](uint64_t client) {
+    return bench.breaker.admit(bench.circuit(), bench.now, {Needs::endpoint, client});
+  };
+  const auto probe = admit(1);
+  REQUIRE(probe);
+  CHECK(admit(2));
+  bench.settle(*probe, Verdict::withdrawn);
+  CHECK(admit(1));
+}
+
 TEST_CASE("breaker: probes in a row close it, and it forgets") {
   CircuitBench bench;
   bench.trip();
