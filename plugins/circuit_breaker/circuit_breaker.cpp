@@ -85,7 +85,7 @@ bool is_upstreams(const Exchange& exchange, const Begin& begin, Time now) {
   if (error.side != Side::upstream) return false;
   const auto& attempts = exchange.attempts;
   for (size_t i = begin.attempts; i < attempts.size(); ++i) {
-    if (concerns_endpoint(attempts[i].outcome)) return true;
+    if (concerns_endpoint(attempts[i].outcome) && !attempts[i].is_clients_failure) return true;
   }
   if (attempts.size() > begin.attempts) return false;
   if (error.code != ErrorCode::response_timeout && error.code != ErrorCode::total_timeout) return true;
@@ -97,7 +97,10 @@ bool is_upstreams(const Exchange& exchange, const Begin& begin, Time now) {
 /// their turn, makes no response a slow one.
 Finish finish_of(const Exchange& exchange, const Begin& begin, Time now) {
   Finish finish{Outcome::answered, exchange.response.head.status, now - begin.time, now};
-  if (const Attempt* attempt = exchange.attempts.last_answered(begin.attempts)) finish.took = attempt->answer_time();
+  if (const Attempt* attempt = exchange.attempts.last_answered(begin.attempts)) {
+    finish.took = attempt->answer_time();
+    if (attempt->is_clients_failure && attempt->status == finish.status) finish.outcome = Outcome::abandoned;
+  }
   if (exchange.failure) finish.outcome = is_upstreams(exchange, begin, now) ? Outcome::broken : Outcome::abandoned;
   return finish;
 }

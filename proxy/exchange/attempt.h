@@ -31,6 +31,7 @@ struct Attempt {
   bool reused = false;                // over a connection that had carried a request before
   bool was_cut = false;               // ended by Weir: the endpoint went down
   bool has_crossed = false;           // a 408 was on its way before any byte of the request had arrived
+  bool is_clients_failure = false;  // the endpoint gave up on a client that kept it waiting, and says so by its status
   uint16_t status = 0;
   Time started{};
   Time connected{};

@@ -235,14 +235,30 @@ bool ResponseBody::is_clients_time_over() const {
   return is_clients && exchange_.loop().now() + skew >= exchange_.deadline;
 }
 
+/// The client takes, or took, most of the time that the endpoint has had for the request.
+bool ResponseBody::is_client_slow() const {
+  if (has_asked_ && exchange_.expectation == Expectation::forwarded) return false;  // the client waits for the endpoint
+  const Time now = exchange_.loop().now();
+  const Duration waited = upload_waits_.total(now) - waited_for_100_;
+  const bool is_whole = record_.sent != Time{};
+  return waited >= kNoticed && (!is_whole || waited > now - record_.sent);
+}
+
 /// Whoever keeps an endpoint waiting, with the request or with the response, provokes the endpoint's own timeouts. An
 /// endpoint that breaks off earlier does so by itself, and what it says is its own anyway.
 Turn ResponseBody::turn_at_break(const Error& error) const {
   if (error.side != Side::upstream || is_tunnel()) return Turn::neither;
   if (error.code == ErrorCode::protocol_error) return Turn::endpoint;
   if (is_clients_time_over() || is_reader_behind()) return Turn::client;
-  const bool is_whole = record_.sent != Time{};
-  return !is_whole && upload_waits_.total(exchange_.loop().now()) >= kNoticed ? Turn::client : Turn::endpoint;
+  return is_client_slow() ? Turn::client : Turn::endpoint;
+}
+
+/// An endpoint gives up on a client that keeps it waiting by a status, too: its own timeout's, or that of a proxy or a
+/// server before it. Other statuses are the endpoint's own.
+Turn ResponseBody::turn_at_answer() const {
+  const auto& head = exchange_.response.head;
+  const bool may_give_up = meant_status(head) >= 500 || head.status == 408;
+  return may_give_up && (is_clients_time_over() || is_client_slow()) ? Turn::client : Turn::endpoint;
 }
 
 /// A client may ask for less time than the configuration gives, and use it up itself, as may a queue or an earlier
@@ -349,6 +365,7 @@ void ResponseBody::interim() {
     if (exchange_.expectation != Expectation::forwarded) return;
     exchange_.expectation = Expectation::none;
     has_asked_ = false;
+    waited_for_100_ = upload_waits_.total(exchange_.loop().now());
     watch_deadline();
   }
   http::remove_hop_by_hop(head.headers);
@@ -373,10 +390,13 @@ void ResponseBody::answered(http::BodySize size) {
   const bool is_whole = record_.sent != Time{};
   const auto took = is_whole ? std::optional(record_.answer_time()) : std::nullopt;
   if (took) lease_.state().usual_latency.observe(*took);
-  if (is_gateway_error(record_.status)) lease_.failed();  // as a circuit counts without `statuses` of its own
+  record_.is_clients_failure = turn_at_answer() == Turn::client;
+  const Outcome outcome = record_.is_clients_failure ? Outcome::abandoned : Outcome::answered;
+  // As a circuit counts without `statuses` of its own.
+  if (is_gateway_error(record_.status) && !record_.is_clients_failure) lease_.failed();
   upstream_.reached(lease_.state());
-  lease_.report({Outcome::answered, record_.status, took.value_or(Duration{}), record_.answered});
-  upstream_.observe(lease_.state(), Outcome::answered, &exchange_.response.head, took, record_.answered);
+  lease_.report({outcome, record_.status, took.value_or(Duration{}), record_.answered});
+  upstream_.observe(lease_.state(), outcome, &exchange_.response.head, took, record_.answered);
   http::remove_hop_by_hop(exchange_.response.head.headers);
   pipe_.touch();
 }

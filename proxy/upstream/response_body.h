@@ -96,6 +96,8 @@ class ResponseBody final : public ListNode, public Body {
  private:
   void fail(const Error& error, Turn turn);
   Turn turn_at_break(const Error& error) const;
+  Turn turn_at_answer() const;
+  bool is_client_slow() const;
   Turn turn_at_deadline() const;
   bool has_had(Duration allowed) const;
   bool is_reader_behind() const;
@@ -151,6 +153,7 @@ class ResponseBody final : public ListNode, public Body {
   uint64_t moves_ = 0;         // pieces of a response that came
   uint64_t moved_before_ = 0;  // of request and response, at the last look
   BodyWaits upload_waits_;
+  Duration waited_for_100_{};        // by the client, of those waits
   Time unread_since_ = Time::max();  // the reader hasn't taken all that has come; max = it has
   Time was_behind_ = Time::min();    // when the reader had taken all, after a long time
   Time patience_over_ = Time::max();

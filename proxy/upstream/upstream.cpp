@@ -54,16 +54,6 @@ Result<Gate::Permit> ask(Gate* gate, const Pick& pick) {
   return gate->admit(pick.now, pick.asker);
 }
 
-/// What an answer would say without gRPC, which tells a call's failure in a 200, in its head when there are no messages
-/// (as Envoy's outlier detection takes it; but a deadline that was exceeded is the client's own).
-uint16_t meant_status(const http::ResponseHead& head) {
-  if (head.status != 200 || !is_grpc(head.headers)) return head.status;
-  const auto said = head.headers.get("grpc-status").value_or("");
-  if (said == "14") return 503;  // unavailable
-  if (said == "13") return 500;  // internal
-  return head.status;
-}
-
 /// Why none of the endpoints may be had: those that are up, or that panic uses, have gates that refuse, and say so; or
 /// there are none.
 Error refusal_of(const EndpointSet& set, const Pick& pick, Arena& arena) {
@@ -80,6 +70,14 @@ Error refusal_of(const EndpointSet& set, const Pick& pick, Arena& arena) {
 }
 
 }  // namespace
+
+uint16_t meant_status(const http::ResponseHead& head) {
+  if (head.status != 200 || !is_grpc(head.headers)) return head.status;
+  const auto said = head.headers.get("grpc-status").value_or("");
+  if (said == "14") return 503;  // unavailable
+  if (said == "13") return 500;  // internal
+  return head.status;
+}
 
 Upstream::Upstream(std::string name, uint32_t index, UpstreamSettings settings, std::shared_ptr<UpstreamState> state,
                    unsigned workers, Time now)
@@ -108,7 +106,7 @@ void Upstream::measure(EndpointState& endpoint, Outcome outcome, uint16_t status
 void Upstream::observe(EndpointState& endpoint, Outcome outcome, http::ResponseHead* head, std::optional<Duration> took,
                        Time now) const {
   if (outlier_) outlier_->observe(endpoint, outcome, head ? meant_status(*head) : uint16_t{0}, now);
-  if (heeds_load(settings_.balance.value.policy))
+  if (concerns_endpoint(outcome) && heeds_load(settings_.balance.value.policy))
     measure(endpoint, outcome, head ? head->status : uint16_t{0}, took, now);
   if (head && !settings_.health_header.empty()) heed_health_header(*this, endpoint, *head, now);
 }
@@ -175,9 +173,9 @@ std::optional<Result<EndpointLease>> Upstream::take(Exchange& exchange, Candidat
   auto entry = ask(gate_.get(), pick);
   if (!entry) return std::unexpected(entry.error());
   pick.is_probe = entry->is_probe();
-    if (!choice.endpoint) entry->withdraw();
   for (;;) {
     const auto choice = set.choose(pick);
+    if (!choice.endpoint) entry->withdraw();
     if (choice.is_full) return std::nullopt;
     if (!choice.endpoint) return std::unexpected(refusal_of(set, pick, exchange.arena()));
     auto permit = ask(choice.endpoint->gate.get(), pick);
@@ -187,9 +185,9 @@ std::optional<Result<EndpointLease>> Upstream::take(Exchange& exchange, Candidat
       continue;
     }
     auto& state = *choice.endpoint->state;
-      permit->withdraw();
     auto probe = state.backoff.claim(pick.now);
     if (!probe) {
+      permit->withdraw();
       state_->queue.vacate(choice.endpoint->state);
       continue;
     }

@@ -21,6 +21,10 @@ namespace weir::upstream {
 /// The endpoints that an attempt may go to: all, those tried already after the others; or only those not tried.
 enum class Candidates : uint8_t { all, untried };
 
+/// What an answer would say without gRPC, which tells a call's failure in a 200, in its head when there are no messages
+/// (as Envoy's outlier detection takes it; but a deadline that was exceeded is the client's own).
+uint16_t meant_status(const http::ResponseHead& head);
+
 /// One named pool of endpoints, of one snapshot. Shared by all workers; thread-safe. What must survive a reload
 /// is in its UpstreamState.
 class Upstream {

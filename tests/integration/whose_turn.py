@@ -3,6 +3,7 @@
 import base64
 import hashlib
 import struct
+import threading
 import time
 import unittest
 from collections import Counter
@@ -185,6 +186,103 @@ class Bytes(Watched):
         self.assertEqual({502}, {client.response().status for client in clients})
         self.assert_neutral(weir)
 
+    def gives_up(self, status, after=1):
+        """A server, or a proxy before it, whose time for a request's body is over."""
+        def script(connection):
+            while True:
+                request = connection.request_head()
+                size = int(request.get("content-length") or 0)
+                connection.sock.settimeout(after)
+                try:
+                    connection.stream.exactly(size, bytearray())
+                except TimeoutError:
+                    connection.sock.settimeout(60)
+                    connection.send(reply_bytes(status, [("Connection", "close")]))
+                    return
+                connection.sock.settimeout(60)
+                connection.send(ok("x"))
+        return script
+
+    def test_an_endpoint_that_gives_up_by_a_status_on_an_upload_that_does_not_come_is_neutral(self):
+        for status in (500, 502, 503, 504):
+            with self.subTest(status):
+                weir = self.watched(self.gives_up(status), filters=[{"circuit_breaker": BREAKER | {
+                    "name": "more", "statuses": [408, 500, 502, 503, 504]}}])
+                self.assertEqual({status}, {client.response().status for client in self.uploads(weir, size=1000)})
+                self.assert_neutral(weir)
+
+    def test_an_endpoint_that_gives_up_just_after_the_last_byte_of_a_slow_upload_is_neutral(self):
+        for how in ("status", "reset"):
+            with self.subTest(how):
+                def script(connection, how=how):
+                    while True:
+                        request = connection.request()
+                        if request.method == "GET":
+                            connection.send(ok("x"))
+                            continue
+                        time.sleep(0.1)
+                        if how == "reset":
+                            connection.reset()
+                        else:
+                            connection.send(reply_bytes(503, [("Connection", "close")]))
+                        return
+                weir = self.watched(script)
+                clients = self.uploads(weir)
+                time.sleep(2)
+                for client in clients:
+                    client.send(b"67890")
+                self.assertEqual({503 if how == "status" else 502}, {client.response().status for client in clients})
+                self.assert_neutral(weir)
+
+    def test_an_endpoint_that_ends_a_silent_call_is_neutral(self):
+        def script(server, stream, fields):
+            if fields[":method"] == "GET":
+                server.answer(stream)
+            else:
+                threading.Timer(1, server.send_headers, (stream, told), {"end": True}).start()
+        for told in ([(":status", "503")],
+                     [(":status", "200"), ("content-type", "application/grpc"), ("grpc-status", "14")]):
+            with self.subTest(told):
+                weir = self.watched_calls(script)
+                with H2Client(weir.address) as client:
+                    streams = [client.begin("POST", "/x.Y/Silent", CALL) for _ in range(8)]
+                    self.assertEqual({told[0][1]}, {str(client.response(stream).status) for stream in streams})
+                self.assert_neutral(weir)
+
+    def test_a_failing_status_at_once_counts_for_uploads_and_calls(self):
+        def script(connection):
+            while True:
+                request = connection.request_head()
+                connection.send(reply_bytes(503, [("Connection", "close")]) if request.method == "POST" else ok("x"))
+                if request.method == "POST":
+                    return
+        for first in (b"12345", b"1234567890"):
+            with self.subTest(first):
+                weir = self.watched(script)
+                self.assertEqual(503, self.uploads(weir, first=first)[0].response().status)
+                self.assert_counted(weir)
+
+    def test_a_failing_status_after_a_whole_upload_counts_however_late(self):
+        def script(connection):
+            connection.request()
+            time.sleep(1.5)
+            connection.send(reply_bytes(503))
+        weir = self.watched(script)
+        self.assertEqual({503}, {client.response().status for client in self.uploads(weir, first=b"1234567890")})
+        self.assert_counted(weir)
+
+    def test_an_endpoint_that_fails_instead_of_a_100_counts(self):
+        def script(connection):
+            connection.request_head()
+            time.sleep(1)
+            connection.send(reply_bytes(503, [("Connection", "close")]))
+        weir = self.watched(script, expect="forward")
+        clients = [self.client(weir) for _ in range(8)]
+        for client in clients:
+            client.send(request_bytes("POST", "/upload", fields={"Content-Length": "10", "Expect": "100-continue"}))
+        self.assertEqual({503}, {client.response().status for client in clients})
+        self.assert_counted(weir)
+
     def test_an_endpoint_that_gives_up_on_a_client_that_does_not_read_is_neutral(self):
         size = 8 << 20
 
@@ -354,7 +452,7 @@ class Probes(WeirCase):
         api = self.scripted(script)
         block = settings.upstream(api) | upstream
         if breaker:
-            block["circuit_breaker"] = {"min_requests": 5, "open": "500ms"}
+            block = {"circuit_breaker": {"min_requests": 5, "open": "500ms"}} | block
         weir = self.weir({"upstreams": {"api": block}, "routes": [route("/", "api", "all", filters=list(filters))]})
         for _ in range(8):
             self.fetch(weir)
@@ -388,6 +486,50 @@ class Probes(WeirCase):
             client = self.client(weir, source=f"127.0.0.{50 + number}")
             client.send(request_bytes("POST", "/slow", fields={"Content-Length": "1000000"}) + b"x" * 100)
         eventually(lambda: weir.metric(settings.IN_FLIGHT) == 3, "uploads under way")
+
+    def http1_with_hanging_urls(self, connection):
+        while True:
+            request = connection.request()
+            if not self.is_bad and request.target == "/hang":
+                connection.wait_closed(60)
+                return
+            connection.send(ok("x") if not self.is_bad else b"HTTP/1.1 503 No\r\nContent-Length: 0\r\n\r\n")
+
+    def cancel_probes(self, weir, source, ended):
+        """Asks without end for a response that doesn't come, and gives up whatever has waited for a second."""
+        with H2Client(weir.address, source=source, timeout=60) as client:
+            held = {}
+            while not ended.is_set():
+                held[client.begin("GET", "/hang", end=True)] = time.monotonic()
+                client.sock.settimeout(0.005)
+                try:
+                    while True:
+                        client.pump()
+                except (TimeoutError, BlockingIOError):
+                    client.sock.settimeout(60)
+                for stream, since in list(held.items()):
+                    if client.message(stream).is_over:
+                        del held[stream]
+                    elif time.monotonic() - since > 1:
+                        client.send_reset(stream)
+                        del held[stream]
+
+    def test_cancelled_probes_keep_no_circuit_from_closing(self):
+        for breaker, sources in (({"half_open_requests": 1}, 1), ({}, 3)):
+            with self.subTest(breaker):
+                weir = self.recovered(self.http1_with_hanging_urls, circuit_breaker={
+                    "min_requests": 5, "open": "500ms"} | breaker)
+                ended = threading.Event()
+                self.addCleanup(ended.set)
+                threads = [self.in_background(self.cancel_probes, weir, f"127.0.0.{60 + number}", ended)
+                           for number in range(sources)]
+                eventually(lambda: weir.metric(settings.IN_FLIGHT) >= 1, "a probe under way")
+                began = time.monotonic()
+                while weir.metric("weir_circuit_breaker_state", state="closed") != 1:
+                    self.fetch(weir)
+                    self.assertLess(time.monotonic() - began, 20, "still half-open")
+                    time.sleep(0.05)
+                ended.set()
 
     def test_trickling_uploads_keep_no_circuit_of_an_upstream_from_closing(self):
         weir = self.recovered(self.http1)
