@@ -323,8 +323,22 @@ void Connection::on_reset(http::StreamId id, Error error) {
   record.raise(has_left ? Flag::DC : Flag::DPE);
   if (!has_left && record.status == 0) record.status = meaning_of(error.code).status;  // what the codec's refusal means
   if (!stream.exchange.failure) stream.exchange.failure = error;
+  if (stream.phase != Stream::Phase::answering) has_wasted(stream);
   bury(stream);
   if (streams_.is_empty() && state_ == State::open) wait_idle();
+}
+
+/// The codec breaks a connection off when too many of its streams were wasted. Where a proxy has the streams of many
+/// clients on it, the connection goes gracefully before that: what is under way ends as it would, and the proxy opens
+/// another connection.
+void Connection::has_wasted(const Stream& stream) {
+  (void)to_waste_.spend();
+  if (to_waste_.left() > http::FloodGuard::kFirstStreams / 2 || is_worn_ || state_ != State::open) return;
+  const auto& client = stream.exchange.client;
+  if (!codec_->is_multiplexed() || !stream.serving->policy->forwarding.trusts(client.peer)) return;
+  is_worn_ = true;
+  gateway_.observer().connection_worn();
+  drain();
 }
 
 // Requests from its streams.
@@ -332,7 +346,7 @@ void Connection::on_reset(http::StreamId id, Error error) {
 void Connection::before_answer(Stream& stream) {
   const auto& limits = stream.serving->policy->limits;
   const bool is_last = limits.requests_per_connection != 0 && requests_ >= limits.requests_per_connection;
-  we_close_ = is_last || gateway_.is_draining() || state_ == State::deaf || refusal_ || is_barred_;
+  we_close_ = is_last || gateway_.is_draining() || state_ == State::deaf || refusal_ || is_barred_ || is_worn_;
   // A request that isn't whole yet may never be: an HTTP/1 connection can't be trusted to carry another.
   if (!codec_->is_multiplexed() && !stream.is_tunnel() && !stream.body.is_finished()) we_close_ = true;
   if (we_close_) codec_->drain();

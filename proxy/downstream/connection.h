@@ -7,6 +7,7 @@
 #include "downstream/gateway.h"
 #include "downstream/stream.h"
 #include "exchange/wire.h"
+#include "http/flood_guard.h"
 #include "net/proxy_protocol.h"
 #include "net/socket.h"
 
@@ -52,6 +53,8 @@ class Connection final : public ListNode, public http::CodecEvents {
   void before_answer(Stream& stream);
   void tunnel_opened();
   void ended(Stream& stream);
+  /// A stream has its whole answer.
+  void has_answered() { to_waste_.fill(2); }
   /// Where the client connected to: the PROXY header's word, else the socket's own address.
   net::Address local_address() const;
 
@@ -98,6 +101,7 @@ class Connection final : public ListNode, public http::CodecEvents {
   void on_data(http::StreamId id, Slice data) override;
   void on_end(http::StreamId id, http::Headers* trailers) override;
   void on_reset(http::StreamId id, Error error) override;
+  void has_wasted(const Stream& stream);
   Stream* find(http::StreamId id);
   std::vector<Stream*>::iterator place_of(http::StreamId id) const;
 
@@ -120,6 +124,7 @@ class Connection final : public ListNode, public http::CodecEvents {
   bool has_begun_ = false;  // it is known which version the client speaks
   enum class Rest : uint8_t { awake, quiet, resting } rest_ = Rest::awake;
   bool is_barred_ = false;     // no request is served any more
+  bool is_worn_ = false;       // too many of a proxy's streams were wasted
   bool we_close_ = false;      // the last response said so, and the client may not have known
   bool has_received_ = false;  // since the last look at a client that lingers
   uint8_t lingers_ = 0;        // looks that found such a client sending
@@ -127,6 +132,7 @@ class Connection final : public ListNode, public http::CodecEvents {
   uint32_t delivered_ = 0;     // bytes that the client had acknowledged at the last look, modulo 2^32
   uint32_t requests_ = 0;
   uint32_t vetted_;
+  http::FloodGuard::Budget to_waste_{http::FloodGuard::kFirstStreams, http::FloodGuard::kMostStreams};  // streams
   List<Stream> streams_;                         // the oldest in front
   std::unique_ptr<std::vector<Stream*>> by_id_;  // the same, over HTTP/2
   std::unique_ptr<Output> stash_;                // bytes that wait for an exchange to end; most clients never have any

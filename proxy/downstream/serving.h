@@ -28,6 +28,8 @@ class ConnectionObserver {
   virtual void connection_refused(Limit limit) = 0;
   /// An open one whose client would not get in any more.
   virtual void connection_barred() = 0;
+  /// It goes gracefully: of the streams of a trusted proxy's clients too many were wasted.
+  virtual void connection_worn() = 0;
   /// The PROXY header that had to come didn't, or came from a stranger.
   virtual void proxy_header_refused() = 0;
   /// The client's TLS handshake came to nothing; its connection closes.

@@ -28,7 +28,6 @@ class FloodGuard {
   Verdict frame() { return frames_.spend(); }
   Verdict wasted_stream() { return streams_.spend(); }
 
- private:
   class Budget {
    public:
     Budget(uint32_t first, uint32_t most) : left_(first), most_(most) {}
@@ -38,14 +37,19 @@ class FloodGuard {
       --left_;
       return Verdict::busy;
     }
+    uint32_t left() const { return left_; }
 
    private:
     uint32_t left_;
     uint32_t most_;
   };
 
+  static constexpr uint32_t kFirstStreams = 200;
+  static constexpr uint32_t kMostStreams = 1000;
+
+ private:
   Budget frames_{500, 2000};
-  Budget streams_{200, 1000};
+  Budget streams_{kFirstStreams, kMostStreams};
 };
 
 }  // namespace weir::http

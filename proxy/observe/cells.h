@@ -110,6 +110,7 @@ class WorkerMetrics {
 
   Gauge in_flight;  // exchanges
   std::array<Counter, kRefusals> refusals;
+  Counter worn_connections;  // of trusted proxies, whose clients wasted too many streams
   std::array<Counter, static_cast<size_t>(ErrorCode::internal) + 1>
       failures;                   // exchanges, and what was refused earlier
   std::array<Counter, 32> flags;  // by the Flag's bit

@@ -164,6 +164,9 @@ void gather_connections(const CellNames& names, const Workers& workers, Families
                      {{"reason", kRefusalNames[i]}},
                      total(workers, [i](const WorkerMetrics& worker) -> auto& { return worker.refusals[i]; }));
   }
+  families.counter("connections_worn",
+                   "Connections of trusted proxies that ended for streams that their clients wasted", {},
+                   total(workers, [](const WorkerMetrics& worker) -> auto& { return worker.worn_connections; }));
   for (const auto& total : totals) {
     for (size_t i = 0; i < net::kTlsFaults; ++i) {
       if (total.handshake_failures[i] == 0) continue;

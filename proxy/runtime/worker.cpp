@@ -88,6 +88,7 @@ struct Worker::Counted final : downstream::ConnectionObserver {
   }
 
   void connection_barred() override { metrics.refused(observe::Refusal::client_certificate); }
+  void connection_worn() override { metrics.worn_connections.add(); }
   void proxy_header_refused() override { metrics.refused(observe::Refusal::proxy_header); }
   void handshake_failed(net::TlsFault fault) override {
     metrics.refused(observe::Refusal::tls_handshake);

@@ -1,8 +1,10 @@
 """HTTP/2 that attacks or breaks the rules gets the RFC's own word; the backend sees nothing of it, and the next client is
 served."""
 
+import threading
 import unittest
 
+from backend import ok
 from h2_wire import (CANCEL, COMPRESSION_ERROR, CONTINUATION, DATA, END_HEADERS, END_STREAM, ENHANCE_YOUR_CALM,
                      FLOW_CONTROL_ERROR, FRAME_SIZE_ERROR, HEADERS, INITIAL_WINDOW_SIZE, PING, PREFACE, PROTOCOL_ERROR,
                      PUSH_PROMISE, RST_STREAM, SETTINGS, STREAM_CLOSED, WINDOW_UPDATE, H2Client, block, fetch2, frame,
@@ -212,6 +214,39 @@ class Hostile(WeirCase):
         self.api.release.set()
         statuses = [client.response(stream).status for stream in streams]
         self.assertEqual([200] * 128 + [0] * 72, statuses)
+
+
+class Proxies(WeirCase):
+    def test_resets_by_one_client_of_a_trusted_proxy_end_no_request_of_another(self):
+        may_answer = threading.Event()
+        self.addCleanup(may_answer.set)
+
+        def script(connection):
+            while True:
+                request = connection.request()
+                if request.target == "/hang":
+                    connection.wait_closed(60)
+                    return
+                may_answer.wait(60)
+                connection.send(ok("x"))
+        weir = self.in_front_of(self.scripted(script), **settings.forwarded(trusted_proxies=["127.0.0.0/8"]))
+        with H2Client(weir.address, timeout=60) as client:
+            others = [client.begin("GET", "/", [("x-forwarded-for", f"9.9.9.{number}")], end=True) for number in range(10)]
+            for _ in range(1000):
+                client.send_reset(client.begin("GET", "/hang", [("x-forwarded-for", "6.6.6.6")], end=True))
+                client.sock.settimeout(0.005)
+                try:
+                    while True:
+                        client.pump()
+                except (TimeoutError, BlockingIOError):
+                    client.sock.settimeout(60)
+                if client.goaway:
+                    break
+            self.assertTrue(client.goaway, "the flood went on")
+            may_answer.set()
+            self.assertEqual({200}, {client.response(stream).status for stream in others})
+            self.assertEqual(0, client.goaway[1])
+        self.assertEqual(1, weir.metric("weir_connections_worn_total"))
 
 
 if __name__ == "__main__":

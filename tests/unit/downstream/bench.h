@@ -55,6 +55,7 @@ struct Observer : ExchangeObserver, ConnectionObserver {
   void connection_closed() override { --connections; }
   void connection_refused(Limit limit) override { refused.push_back(limit); }
   void connection_barred() override { ++barred; }
+  void connection_worn() override { ++worn; }
   void proxy_header_refused() override { ++headers_refused; }
   void handshake_failed(net::TlsFault fault) override { faults.push_back(fault); }
 
@@ -64,6 +65,7 @@ struct Observer : ExchangeObserver, ConnectionObserver {
   std::vector<Limit> refused;
   int headers_refused = 0;
   int barred = 0;
+  int worn = 0;
   std::vector<net::TlsFault> faults;
 };
 

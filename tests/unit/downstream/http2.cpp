@@ -289,6 +289,43 @@ TEST_CASE("connection: draining says GOAWAY and finishes what runs") {
   CHECK(caller.statuses() == Statuses{200});
 }
 
+TEST_CASE("connection: resets by one client of a trusted proxy end no stream of another") {
+  for (const bool is_trusted : {true, false}) {
+    CAPTURE(is_trusted);
+    SlowOrigin bench;
+    bench.policy.forwarding.trusted_proxies = {*net::Network::parse(is_trusted ? "10.0.0.0/8" : "192.0.2.0/24")};
+    Caller caller(bench);
+    for (int i = 0; i < 3; ++i) caller.ask("/slow");
+    caller.exchange();
+    for (int i = 0; i < 1000 && caller.talk.codec.capacity() > 0; ++i) {
+      const auto stream = caller.ask("/slow");
+      caller.exchange();
+      caller.talk.codec.reset(stream, ErrorCode::client_gone);
+      caller.exchange();
+    }
+    CHECK(caller.talk.codec.capacity() == 0);
+    bench.go_on.set();
+    caller.exchange();
+    CHECK(caller.statuses() == (is_trusted ? Statuses{200, 200, 200} : Statuses{}));
+    CHECK(bench.observer.worn == (is_trusted ? 1 : 0));
+  }
+}
+
+TEST_CASE("connection: a trusted proxy whose clients are answered may pass on as many resets as it likes") {
+  SlowOrigin bench;
+  bench.policy.forwarding.trusted_proxies = {*net::Network::parse("10.0.0.0/8")};
+  Caller caller(bench);
+  for (int i = 0; i < 1000; ++i) {
+    caller.ask("/one");
+    const auto stream = caller.ask("/slow");
+    caller.exchange();
+    caller.talk.codec.reset(stream, ErrorCode::client_gone);
+    caller.exchange();
+  }
+  CHECK(bench.observer.worn == 0);
+  CHECK(bench.observer.connections == 1);
+}
+
 TEST_CASE("connection: a client that takes nothing of one answer gets the others, and loses that one in time") {
   Bench bench;
   const std::string large(400'000, 'x');
