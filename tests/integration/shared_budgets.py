@@ -79,14 +79,14 @@ class Budgets(WeirCase):
                     time.sleep(0.3 if request.target == "/attack" else delay)
                     connection.send(ok(b"fine"))
             return play
-        weir = self.behind(hedge("50ms", budget={"ratio": "0%", "min": 2, "window": "10m"}),
+        weir = self.behind(hedge("50ms", budget={"ratio": "0%", "min": 3, "window": "10m"}),
                            backends=(self.scripted(script(1)), self.scripted(script(0))))
         for _ in range(6):
             self.fetch(weir, target="/attack", source=EVIL)
-        self.assertEqual(4, weir.metric(settings.HEDGES, outcome="budget"))
+        self.assertEqual(3, weir.metric(settings.HEDGES, outcome="budget"))
         for _ in range(2):
             self.assertEqual(200, self.fetch(weir, source=INNOCENT).status)
-        self.assertEqual(4, weir.metric(settings.HEDGES, outcome="budget"))
+        self.assertEqual(3, weir.metric(settings.HEDGES, outcome="budget"))
 
     def test_one_key_fills_no_more_than_half_of_the_room_of_a_throttle(self):
         weir = self.behind(rate_limit("1/minute", burst=1, mode="throttle", max_delay="1h", max_waiting=10),
