@@ -35,9 +35,9 @@ class Breakers(WeirCase):
         self.assertEqual("open", self.state(weir))
         return statuses
 
-    def at_once(self, weir, count, target="/"):
+    def at_once(self, weir, count, target="/", first=10):
         """So many clients, of many addresses, that have sent a request each, and not read its answer."""
-        clients = [self.client(weir, timeout=60, source=f"127.0.0.{10 + i % 200}") for i in range(count)]
+        clients = [self.client(weir, timeout=60, source=f"127.0.0.{first + i % 200}") for i in range(count)]
         for client in clients:
             client.send(request_bytes(target=target))
         return clients
@@ -158,8 +158,8 @@ class HalfOpen(Breakers):
     def test_probes_whose_clients_go_make_room_for_others(self):
         api, weir = self.opened()
         eventually(lambda: self.breaker(weir)["refuses_for_ms"] == 0, "time for probes")
-        for _ in range(5):
-            clients = self.at_once(weir, 3, "/hold")
+        for number in range(5):
+            clients = self.at_once(weir, 3, "/hold", first=10 + 3 * number)
             for _ in clients:
                 self.assertTrue(api.held.acquire(timeout=10))
             self.assertEqual(503, self.fetch(weir).status)
@@ -167,6 +167,7 @@ class HalfOpen(Breakers):
                 client.reset()
             eventually(lambda: self.breaker(weir)["probes"] == 0, "the places are free")
         self.assertEqual("half_open", self.state(weir))
+        self.assertEqual(503, self.fetch(weir, source="127.0.0.10").status, "others go first")
         self.assertEqual([200] * 3, [self.fetch(weir).status for _ in range(3)])
         self.assertEqual("closed", self.state(weir))
 
