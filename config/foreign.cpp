@@ -23,6 +23,9 @@ constexpr std::string_view kFields = "write filters: [{ headers: { request: { se
 constexpr std::string_view kVersion = "write \"1.2\" or \"1.3\"";
 constexpr std::string_view kUpstreams = "write upstreams: { NAME: { endpoints: [10.0.0.1:8080] } }";
 constexpr std::string_view kMatch = "write match: { host: …, path: … } in a route";
+constexpr std::string_view kHosts = "write a route for each host: routes: [{ match: { host: … }, upstream: NAME }]";
+constexpr std::string_view kPrefix = "write path: /api, a prefix, or { exact: … }";
+constexpr std::string_view kNoCors = "write the fields with filters: [{ headers: { response: { set: … } } }]";
 constexpr std::string_view kListeners = "write listeners: [{ bind: 0.0.0.0:8080 }]";
 
 constexpr Word kWords[] = {
@@ -58,7 +61,7 @@ constexpr Word kWords[] = {
     {"listen", "write bind", "bind"},
     {"listen", kListeners, "listeners"},
     {"http", kListeners, "listeners"},
-    {"server", kUpstreams, "upstreams"},
+    {"server", kHosts, "upstreams"},
     {"server", "write endpoints", "endpoints"},
     {"servers", "write endpoints", "endpoints"},
     {"targets", "write endpoints", "endpoints"},
@@ -78,6 +81,20 @@ constexpr Word kWords[] = {
     {"server_name", kMatch},
     {"rule", kMatch},
     {"acl", kMatch},
+    // What belongs into `match`, and stands beside it by its indent.
+    {"host", "host belongs into match: indent it below match:", "match"},
+    {"path", "path belongs into match: indent it below match:", "match"},
+    {"methods", "methods belongs into match: indent it below match:", "match"},
+    {"query", "query belongs into match: indent it below match:", "match"},
+    {"listener", "listener belongs into match: indent it below match:", "match"},
+    {"headers", "write match: { headers: … } to match them, filters: [{ headers: … }] to change them", "match"},
+    {"hostname", "write host", "host"},
+    {"pathPrefix", kPrefix, "methods"},
+    {"path_prefix", kPrefix, "methods"},
+    {"prefix", kPrefix, "methods"},
+    {"pathType", kPrefix, "methods"},
+    {"virtual_hosts", kHosts, "upstreams"},
+    {"virtualHosts", kHosts, "upstreams"},
     {"paths", "write path, or one route for each", "path"},
     {"hosts", "write host: it takes a list", "host"},
     {"method", "write methods", "methods"},
@@ -104,7 +121,16 @@ constexpr Word kWords[] = {
     {"jwt", kNoLogins, "request_id"},
     {"add_header", kFields},
     {"proxy_set_header", kFields},
+    {"header", "write headers: { NAME: value }", "methods"},
     {"header", kFields, "headers"},
+    {"cors", kNoCors},
+    {"strip_prefix", "write rewrite: { prefix: / } in the route", "rewrite"},
+    {"stripPrefix", "write rewrite: { prefix: / } in the route", "rewrite"},
+    {"strip_prefix", "write rewrite: { prefix: / } in the route, not as a filter", "request_id"},
+    {"stripPrefix", "write rewrite: { prefix: / } in the route, not as a filter", "request_id"},
+    {"prefix_rewrite", "write rewrite: { prefix: … }", "rewrite"},
+    {"threshold", "write failure_ratio: 50% and min_requests: 20", "failure_ratio"},
+    {"error_threshold", "write failure_ratio: 50% and min_requests: 20", "failure_ratio"},
     {"limit_req", "write filters: [{ rate_limit: { rate: 10/second, burst: 20 } }]"},
     {"limit_conn", "write limits: { connections_per_client: 20 }"},
     {"rateLimit", "write filters: [{ rate_limit: { rate: 10/second, burst: 20 } }]"},
@@ -119,6 +145,12 @@ constexpr Word kWords[] = {
     {"keepalive", "write max_idle", "max_idle"},
     {"max_fails", "write outlier_detection in the upstream"},
     {"fail_timeout", "write outlier_detection in the upstream"},
+    {"read", "write response, for the response's head, and between_bytes", "between_bytes"},
+    {"send", "write between_bytes", "between_bytes"},
+    {"read", "write head and body", "head"},
+    {"send", "write write", "write"},
+    {"cert", "write certificates: [{ cert: …, key: … }]", "certificates"},
+    {"key", "write certificates: [{ cert: …, key: … }]", "certificates"},
     {"timeout", "write timeouts: { connect: …, response: … }", "timeouts"},
     {"proxy_connect_timeout", "write timeouts: { connect: … } in the upstream"},
     {"proxy_read_timeout", "write timeouts: { response: …, between_bytes: … } in the upstream"},
@@ -266,7 +298,7 @@ std::string foreign_word(std::string_view word, const std::vector<std::string>& 
     return entry.foreign == word && (entry.needs.empty() || std::ranges::find(known, entry.needs) != known.end());
   };
   const auto* const found = std::ranges::find_if(kWords, fits);
-  return found == std::end(kWords) ? "" : std::string(found->hint) + ". ";
+  return found == std::end(kWords) ? "" : std::string(found->hint) + "; ";
 }
 
 std::string foreign_variable(std::string_view text) {

@@ -4,7 +4,9 @@
 #include <yaml-cpp/parser.h>
 
 #include <algorithm>
+#include <optional>
 #include <sstream>
+#include <vector>
 
 #include "base/read_file.h"
 #include "config/node.h"
@@ -61,6 +63,59 @@ std::string_view quoting_hint(std::string_view text, const YAML::Mark& mark) {
   return "quote a text that has one of ? * { } [ ] , : # & ! % @ or `: path: '/a?b', host: '*.example.com'";
 }
 
+/// The first line, up to that of the error, whose indent has a tab.
+std::optional<size_t> tab_in_indent(std::string_view text, const YAML::Mark& mark) {
+  size_t begin = 0;
+  for (int line = 0; line <= mark.line && begin < text.size(); ++line) {
+    const auto at = text.find_first_not_of(' ', begin);
+    if (at != std::string_view::npos && text[at] == '\t') return at;
+    begin = text.find('\n', begin);
+    if (begin == std::string_view::npos) break;
+    ++begin;
+  }
+  return std::nullopt;
+}
+
+/// The innermost bracket that is open at the end of `text`. Quoted texts and comments are passed over.
+std::optional<size_t> open_bracket(std::string_view text) {
+  std::vector<size_t> open;
+  for (size_t at = 0; at < text.size(); ++at) {
+    const char c = text[at];
+    const bool is_first = at == 0 || std::string_view(" \t\n,:[{").contains(text[at - 1]);
+    if ((c == '"' || c == '\'') && is_first) {
+      at = text.find(c, at + 1);
+      if (at == std::string_view::npos) break;
+    } else if (c == '#' && is_first) {
+      at = std::min(text.find('\n', at), text.size());
+    } else if (c == '[' || c == '{') {
+      open.push_back(at);
+    } else if ((c == ']' || c == '}') && !open.empty()) {
+      open.pop_back();
+    }
+  }
+  return open.empty() ? std::nullopt : std::optional(open.back());
+}
+
+/// A syntax error where it was made, which is not always where the parser noticed it.
+void tell_syntax(std::string_view text, uint32_t file, const YAML::Exception& error, Problems& problems) {
+  const bool has_place = !error.mark.is_null() && static_cast<size_t>(error.mark.pos) <= text.size();
+  const auto before = has_place ? text.substr(0, static_cast<size_t>(error.mark.pos)) : std::string_view();
+  if (error.msg.ends_with("flow not found")) {
+    if (const auto bracket = open_bracket(before)) {
+      const std::string open(1, text[*bracket]), close(1, open == "[" ? ']' : '}');
+      return problems.add(place(file, text, *bracket), "not YAML: '" + open + "' without '" + close + "'",
+                          std::string(quoting_hint(text, error.mark)));
+    }
+  }
+  if (const auto tab = has_place ? tab_in_indent(text, error.mark) : std::nullopt)
+    return problems.add(place(file, text, *tab), "not YAML: a tab in the indent", "indent with spaces");
+  const bool is_block = error.msg.starts_with("end of ");
+  std::string hint(is_block ? std::string_view() : quoting_hint(text, error.mark));
+  if (is_block || (hint.empty() && error.msg.starts_with("illegal ")))
+    hint = "is this line indented as the others of its block? each begins in the same column";
+  problems.add(place(file, error.mark), "not YAML: " + error.msg, std::move(hint));
+}
+
 /// Problems on the way are kept only then: a syntax error is told alone.
 void parse(std::string_view text, uint32_t file, Document::Nodes& nodes, Problems& problems) {
   const size_t before = problems.size();
@@ -76,7 +131,7 @@ void parse(std::string_view text, uint32_t file, Document::Nodes& nodes, Problem
     problems.add(place(file, refused.mark), refused.message);
   } catch (const YAML::Exception& error) {
     problems.drop_after(before);
-    problems.add(place(file, error.mark), "not YAML: " + error.msg, std::string(quoting_hint(text, error.mark)));
+    tell_syntax(text, file, error, problems);
   }
   nodes.root = nullptr;
 }

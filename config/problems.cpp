@@ -166,14 +166,15 @@ std::string Problems::explained(const Problem& known) const {
   return out;
 }
 
-std::string Problems::text() const {
+std::string Problems::text(std::string_view outcome) const {
   const auto all = sorted(problems_);
   if (all.empty()) return {};
   std::string out;
   for (size_t i = 0; i < std::min(all.size(), kShown); ++i) out += explained(*all[i]);
   if (count_ > kShown) out += "and " + std::to_string(count_ - kShown) + " more\n";
   const auto file = file_of(*all.front());
-  return out + std::string(file) + (file.empty() ? "" : ": ") + count_of_problems(count_) + "; nothing was changed\n";
+  out += std::string(file) + (file.empty() ? "" : ": ") + count_of_problems(count_);
+  return out + (outcome.empty() ? "" : "; ") + std::string(outcome) + "\n";
 }
 
 std::string Problems::warnings_text() const {

@@ -53,8 +53,9 @@ class Problems {
   /// Each of those that are kept, in the order of the file, with its place: `weir.yaml:6:17`.
   void for_each(const std::function<void(const Problem&, std::string_view place)>& visit) const;
   void for_each_warning(const std::function<void(const Problem&, std::string_view place)>& visit) const;
-  /// For a terminal: each with its source line, a caret and a hint; then "weir.yaml: 2 problems; nothing was changed".
-  std::string text() const;
+  /// For a terminal: each with its source line, a caret and a hint; then "weir.yaml: 2 problems". `outcome` ends that
+  /// line: "nothing was changed".
+  std::string text(std::string_view outcome = {}) const;
   /// The same of the warnings, without a last line; empty when there are none.
   std::string warnings_text() const;
   /// For `weir check --format=json`: [{"severity","file","line","column","length","path","message","hint"}], columns in

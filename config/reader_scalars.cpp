@@ -60,6 +60,8 @@ std::optional<std::string> Reader::scalar(std::string_view what, std::string_vie
             R"(\1 is the first group of the expression, in rewrite.to alone)");
   } else if (!expanded.missing.empty()) {
     problem("the environment has no " + expanded.missing, "set it, or write ${" + expanded.missing + ":-default}");
+  } else if (!rules_.without_keys.empty() && (expanded.text.contains('{') || !foreign_variable(node_->text).empty())) {
+    problem(shown(node_->text) + " has a variable, and nothing is replaced here", rules_.without_keys);
   } else if (auto hint = rules_.no_variables ? foreign_variable(node_->text) : ""; !hint.empty()) {
     problem(shown(node_->text) + " has a variable of another proxy", std::move(hint) + "; $$ is a dollar sign");
   } else {

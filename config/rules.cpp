@@ -27,6 +27,7 @@ Rules& Rules::operator+=(const Rules& more) {
   list_of_one |= more.list_of_one;
   no_variables |= more.no_variables;
   names |= more.names;
+  if (!more.without_keys.empty()) without_keys = more.without_keys;
   return *this;
 }
 
@@ -37,6 +38,7 @@ Rules at_most(double number) { return {.most = bound(number)}; }
 Rules at_most(Duration most) { return {.most = bound(most)}; }
 Rules at_most(Bytes most) { return {.most = bound(most)}; }
 Rules one_of(std::initializer_list<std::string_view> words) { return {.words = {words.begin(), words.end()}}; }
+Rules without_keys(std::string_view hint) { return {.without_keys = std::string(hint)}; }
 Rules or_word(std::string_view nothing) { return {.nothing = std::string(nothing)}; }
 
 }  // namespace weir::config

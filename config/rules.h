@@ -29,6 +29,7 @@ struct Rules {
   bool list_of_one = false;
   bool no_variables = false;
   bool names = false;
+  std::string without_keys;  // the hint for a text in which nothing is replaced; empty = any text
 
   Rules& operator+=(const Rules& more);
 };
@@ -56,6 +57,8 @@ inline const Rules list_of_one{.list_of_one = true};  // `on: 503` is `on: [503]
 /// Variables of other proxies (`$host`, `%[src]`) are refused, with what Weir has instead; `$$host` is the text
 /// "$host".
 inline const Rules no_variables{.no_variables = true};
+/// Nothing in this text is replaced: variables of other proxies and keys in braces are refused, with this hint.
+Rules without_keys(std::string_view hint);
 /// The text, or each key of a block, is a name that logs, fields, metrics and URLs can carry: printable, without '/'.
 inline const Rules names{.names = true};
 

@@ -175,7 +175,8 @@ struct Type<std::optional<T>> {
     } else if (r.is_present() || r.is_describing() || had_default) {
       T value = had_default ? std::move(*out) : T{};
       Type<T>::read(r, value);
-      if (r.is_present() || had_default) out = std::move(value);
+      const bool is_wrong = r.is_present() && r.failed() && !had_default;
+      if ((r.is_present() || had_default) && !is_wrong) out = std::move(value);
     }
     if (!out) r.write_nothing();
   }

@@ -31,7 +31,10 @@ void check_name(Problems& problems, const Location& at, const std::string& name)
   if (!http::is_token(name)) {
     problems.add(at, "'" + name + "' is not a field name", "letters, digits and -_.!#$%&'*+^`|~");
   } else if (is_ours(name)) {
-    problems.add(at, "'" + name + "' can't be changed", "connection and framing fields are written by Weir itself");
+    problems.add(at, "'" + name + "' can't be changed",
+                 equals_ignoring_case(name, "host")
+                     ? "write host: in the upstream, or rewrite: { host: … } in the route"
+                     : "connection and framing fields are written by Weir itself");
   }
 }
 

@@ -83,8 +83,21 @@ std::string_view escaped(std::string_view value, Arena& arena) {
   return {text, static_cast<size_t>(to - text)};
 }
 
+/// The hint of a text with keys, for a setting that is one key itself.
+std::string without_braces(std::string hint) {
+  const auto at = hint.find("write {");
+  if (at == std::string::npos) return hint + "; here a key stands without braces";
+  std::erase_if(hint, [](char c) { return c == '{' || c == '}'; });
+  return hint;
+}
+
 std::string unknown(std::string_view text) {
-  if (auto hint = config::foreign_variable(text); !hint.empty()) return hint + "; here without braces";
+  if (text.starts_with('{') && text.ends_with('}') && text.size() > 2) {
+    const auto inner = text.substr(1, text.size() - 2);
+    if (KeyExpression::parse(inner))
+      return "'" + std::string(text) + "' has braces; write " + std::string(inner) + ": here a key stands without them";
+  }
+  if (auto hint = config::foreign_variable(text); !hint.empty()) return without_braces(std::move(hint));
   if (auto hint = config::foreign_variable("{" + std::string(text) + "}"); !hint.empty()) return hint;
   return "'" + std::string(text) + "' is not known; " + config::did_you_mean(text, kKnown) +
          "write one of: " + config::join(kKnown);

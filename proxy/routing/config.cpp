@@ -26,8 +26,8 @@ void check_methods(Reader& r, const std::vector<std::string>& methods) {
   for (const auto& method : methods) {
     if (method == "*" || method == "ANY" || method == "ALL") {
       r.problem_at("methods", "'" + method + "' is not a method", "leave methods out: the route takes any method");
-    } else if (!http::is_token(method)) {
-      r.problem_at("methods", "'" + method + "' is not a method", "write them as requests do: GET, POST");
+    } else if (method.contains('|') || !http::is_token(method)) {
+      r.problem_at("methods", "'" + method + "' is not a method", "write a list, as requests have them: [GET, POST]");
     } else if (std::ranges::all_of(method, [](char c) { return c >= 'a' && c <= 'z'; })) {
       r.problem_at("methods", "'" + method + "' matches no usual request: methods have a case",
                    "write them in capitals: GET, POST");
@@ -50,6 +50,16 @@ bool is_framing(std::string_view name) {
 
 bool is_field_value(std::string_view value) {
   return std::ranges::all_of(value, http::is_field_byte) && trim(value).size() == value.size();
+}
+
+/// Other texts with keys make one expect them in a body, too.
+void warn_of_keys(Reader& r, const std::string& body) {
+  for (const std::string_view key : {"{host}", "{path}", "{path_and_query}", "{query}", "{client.ip}", "{method}"}) {
+    if (!body.contains(key)) continue;
+    return r.problems().warn(r.location_of("body"),
+                             "'" + std::string(key) + "' is not replaced: the body is sent as it is",
+                             "only the body of a fallback's respond has keys");
+  }
 }
 
 void check_response_fields(Reader& r, const RespondSettings& respond) {
@@ -147,14 +157,15 @@ void decode(Reader& r, RewriteSettings& out) {
   r.optional("regex", out.regex, "an RE2 expression for the whole path", config::non_empty);
   r.optional("to", out.to, "with regex: the new path, \\1 for the first group; a query may follow", config::non_empty,
              config::no_variables);
-  r.optional("host", out.host, "the Host that the upstream is told", config::no_variables);
+  r.optional("host", out.host, "the Host that the upstream is told",
+             config::without_keys("leave it out: the client's Host goes on; or write a name"));
   if (out.prefix && !out.prefix->starts_with('/'))
     r.problem_at("prefix", "'" + *out.prefix + "' is not a path", "a path begins with '/'");
   else if (out.prefix && !std::ranges::all_of(*out.prefix, is_path_byte))
     r.problem_at("prefix", "'" + *out.prefix + "' has bytes that no path has",
                  "percent-encode them: %20; a query goes into rewrite: { regex: …, to: '/path?query' }");
   if (out.regex) check_path_regex(r, "regex", *out.regex);
-  if (out.regex.has_value() != out.to.has_value()) r.problem("'regex' and 'to' go together");
+  if (r.has("regex") != r.has("to")) r.problem("'regex' and 'to' go together");
   if (out.regex && out.to) check_replacement(r, out);
   if (out.host && !http::is_valid_authority(*out.host)) r.problem_at("host", "'" + *out.host + "' is not a host");
 }
@@ -190,6 +201,7 @@ void decode(Reader& r, RespondSettings& out) {
   if (has_no_content && !out.body.empty()) {
     r.problem_at("body", "a response " + std::to_string(out.status) + " has no body");
   }
+  warn_of_keys(r, out.body);
   check_response_fields(r, out);
 }
 

@@ -57,6 +57,34 @@ std::string foreign_path(std::string_view written) {
   return config::foreign_variable(written);
 }
 
+/// A form of another proxy in a path that could be meant as it is; "" = none.
+std::string_view doubtful_part(std::string_view path) {
+  const auto begin = path.find_first_of("{|");
+  if (begin != std::string_view::npos) return path[begin] == '|' ? "|" : path.substr(begin, path.find('}') - begin + 1);
+  const auto colon = path.find("/:");
+  if (colon == std::string_view::npos) return {};
+  const auto segment = path.substr(colon + 1);
+  return segment.substr(0, segment.find('/'));
+}
+
+void warn_of_literal_path(config::Reader& r, std::string_view key, const std::string& path) {
+  const auto part = doubtful_part(path);
+  if (part.empty()) return;
+  r.problems().warn(r.location_of(key), "'" + path + "' matches paths with the text '" + std::string(part) + "' alone",
+                    part == "|" ? "write a route for each, or { regex: '(/a|/b)(/.*)?' }"
+                                : "write { regex: … } with [^/]+ for one segment of any text");
+}
+
+/// Values that look like an expression are compared as they are.
+void warn_of_literal_value(config::Reader& r, std::string_view value) {
+  const bool is_any = value == "*" || value == ".*";
+  if (!is_any && !value.starts_with('~') && !value.starts_with('^') && !value.ends_with('*')) return;
+  if (value == "*/*") return;
+  r.problems().warn(
+      r.location_of("exact"), "'" + std::string(value) + "' matches this very text alone",
+      is_any ? "write { present: true } for any value" : "write { regex: … }; the expression matches all of the value");
+}
+
 // What is wrong with it, or "".
 std::string parse_host(std::string_view written, HostPattern& out) {
   const auto name = http::host_of(written);
@@ -92,9 +120,9 @@ void check_path(config::Reader& r, std::string_view key, const std::string& path
   Arena arena(pool);
   const auto normal = http::normalize_path(path, kKeep, arena);
   if (!normal) return r.problem_at(key, "'" + path + "' matches no path: " + std::string(normal.error().detail));
-  if (*normal != path) {
-    r.problem_at(key, "'" + path + "' is not how requests arrive", "write " + std::string(*normal));
-  }
+  if (*normal != path)
+    return r.problem_at(key, "'" + path + "' is not how requests arrive", "write " + std::string(*normal));
+  warn_of_literal_path(r, key, path);
 }
 
 std::string without_caret(const std::string& pattern) { return pattern.starts_with('^') ? pattern.substr(1) : pattern; }
@@ -188,7 +216,10 @@ void decode(config::Reader& r, FieldPattern& out) {
   std::optional<bool> present;
   r.optional("exact", exact, "this very value");
   r.optional("present", present, "true: there, with any value; false: not there");
-  if (exact) out = {FieldPattern::Kind::exact, std::move(*exact)};
+  if (exact) {
+    warn_of_literal_value(r, *exact);
+    out = {FieldPattern::Kind::exact, std::move(*exact)};
+  }
   if (present) out = {*present ? FieldPattern::Kind::present : FieldPattern::Kind::absent, {}};
   if (auto regex = read_regex(r, Case::sensitive)) out = {FieldPattern::Kind::regex, std::move(*regex)};
 }

@@ -70,8 +70,10 @@ void check_reached(const std::vector<RouteSettings>& routes, config::Problems& p
     if (!found) continue;
     const auto& earlier = routes[*found];
     const auto& at = route.match.at.line ? route.match.at : route.name.at;
+    const auto line = earlier.name.at.line > 0 ? " on line " + std::to_string(earlier.name.at.line) : "";
     problems.add(at, "route '" + *route.name + "' is never reached: '" + *earlier.name + "' matches all of it before",
-                 "the first route that matches wins: put this one before '" + *earlier.name + "', or narrow that one");
+                 "the first route that matches wins: put this one before '" + *earlier.name + "'" + line +
+                     ", or narrow that one");
   }
 }
 

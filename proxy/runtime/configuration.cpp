@@ -14,6 +14,8 @@
 #include "base/hash.h"
 #include "base/read_file.h"
 #include "base/text.h"
+#include "config/suggest.h"
+#include "http/syntax.h"
 #include "plugins/registry.h"
 
 namespace weir::runtime {
@@ -86,6 +88,26 @@ void read_access(config::Reader& r, const net::Address& address, net::SocketAcce
     r.problem_at("owner", "there is no user '" + *owner + "' on this machine");
   if (group && !(out.group = find_group(*group)))
     r.problem_at("group", "there is no group '" + *group + "' on this machine");
+}
+
+/// Routes for methods that are answered with 501 before any route is looked for.
+void check_methods(const Configuration& configuration, config::Problems& problems) {
+  static const std::vector<std::string> kUsual{"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "PURGE"};
+  BlockPool pool(8192);
+  Arena arena(pool);
+  for (const auto& route : configuration.routes) {
+    for (const auto& method : route.match.methods) {
+      http::RequestHead head(arena);
+      head.method_name = method;
+      head.method = http::method_of(method);
+      head.more_methods = &configuration.policy.methods.allow;
+      const bool is_told = method.contains('|') || !http::is_token(method) ||
+                           std::ranges::none_of(method, [](char c) { return c >= 'A' && c <= 'Z'; });
+      if (is_told || http::takes_method(head)) continue;
+      problems.add(route.match.at, "requests with the method '" + method + "' are answered with 501",
+                   config::did_you_mean(method, kUsual) + "methods: { allow: [" + method + "] } lets them in");
+    }
+  }
 }
 
 /// What CDN-Loop calls this Weir when nothing is set: another name on each host and address, so that two in a row
@@ -223,6 +245,7 @@ void decode(config::Reader& r, Configuration& out) {
   r.optional("group", out.group, "drop to this group; the user's own when left out");
   if (r.is_describing()) return;
   check_names(r, out);
+  check_methods(out, r.problems());
   for (auto& route : out.routes) {
     if (!route.max_body) {
       route.max_body = Bytes{out.policy.limits.body};
@@ -253,6 +276,9 @@ Loaded load(const std::string& path, config::Problems& problems) {
   for (const auto& listener : loaded.configuration.listeners) known.listeners.add(listener.name);
   routing::check_paths(loaded.configuration.routes, loaded.configuration.policy.path.match, problems);
   routing::resolve(loaded.configuration.routes, known, problems);
+  if (problems.empty() && loaded.configuration.routes.empty())
+    problems.warn({document.file(), 0, 0, 1, "routes"}, "there is no route: every request is answered with 404",
+                  "write routes: [{ upstream: NAME }]");
   return loaded;
 }
 

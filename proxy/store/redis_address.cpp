@@ -9,7 +9,8 @@ namespace weir::store {
 namespace {
 
 using Problem = RedisAddress::Problem;
-constexpr std::string_view kHint = "write redis://host:6379/0, redis://user:password@host, or unix:/run/redis.sock";
+constexpr std::string_view kHint =
+    "write redis://host:6379/0 or unix:/run/redis.sock; a login goes into `user` and `password`";
 
 std::unexpected<Problem> wrong(std::string message, std::string_view hint = kHint) {
   return std::unexpected(Problem{std::move(message), std::string(hint)});
@@ -109,7 +110,7 @@ std::expected<RedisAddress, Problem> RedisAddress::parse_node(std::string_view t
 
 std::expected<RedisAddress, Problem> RedisAddress::parse(std::string_view url) {
   if (url.starts_with("rediss:"))
-    return wrong("Redis over TLS is not spoken here: the client library in use has none",
+    return wrong("Redis over TLS is not spoken here",
                  "run stunnel beside Weir and name its local port, or use a unix socket");
   if (take_prefix(url, "unix:")) return parse_unix(url);
   if (!take_prefix(url, "redis://")) return wrong("this is not the address of a Redis server");
@@ -124,9 +125,8 @@ std::expected<RedisAddress, Problem> RedisAddress::parse(std::string_view url) {
   // The text may be a password whose '@' is missing: it is not repeated.
   if (!address) return wrong("host and port are expected behind '@', or the whole is a host and a port");
   if (!login.empty() && !take_login(login, *address))
-    return wrong(
-        "before '@' a user and a password are expected",
-        "write redis://user:password@host, with %40 for an '@' in them; redis://:password@host without a user");
+    return wrong("before '@' a user and a password are expected",
+                 "write %40 for an '@' in a login, or name it with `user` and `password`");
   if (database.empty()) return address;
   const auto number = parse_database(database);
   if (!number) return wrong("behind the last '/' the number of a database is expected");

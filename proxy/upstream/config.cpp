@@ -137,11 +137,16 @@ bool looks_like_name(std::string_view text) {
 
 void check_address(config::Reader& r, EndpointSettings& out) {
   const std::string& text = *out.address;
+  if (text.empty() && r.failed()) return;  // told already
   const auto parsed = net::Address::parse(text);
   if (parsed && (parsed->is_unix() || parsed->port() != 0)) {
     out.parsed = *parsed;
   } else if (parsed) {
     r.problem_at("address", "'" + text + "' has port 0", std::string(kAddressHint));
+  } else if (const auto scheme = text.find("://"); scheme != std::string::npos) {
+    const auto rest = text.substr(scheme + 3);
+    r.problem_at("address", "'" + text + "' is a URL, not an address",
+                 "write " + rest.substr(0, rest.find('/')) + "; for https add tls: true to the upstream");
   } else if (looks_like_name(text)) {
     r.problem_at("address", "'" + text + "' is a name, not an address", "write { dns: " + text + " }");
   } else {
@@ -302,7 +307,7 @@ void decode(config::Reader& r, UpstreamSettings& out) {
   r.optional("queue", out.queue, "requests that wait while every endpoint is at its limit");
   std::string host = "keep";
   r.optional("host", host, "the Host sent: keep (the client's), endpoint, or a name", config::non_empty,
-             config::no_variables);
+             config::without_keys("write keep, the default: the client's Host; or endpoint, or a name"));
   out.host = parse_host(host);
   r.optional("tls", out.tls, "how the endpoints are spoken to; true, or a block");
   r.optional("protocol", out.protocol, "auto is what both sides know, by ALPN; HTTP/1.1 in the clear");

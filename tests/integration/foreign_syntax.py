@@ -51,6 +51,22 @@ FOREIGN = (
     ("headers:", "gzip:", "does not compress"),
     ("headers:", "auth_basic:", "does not authenticate"),
     ("host: a.example", "host: *.example", "quote"),
+    ("balance: round_robin", "host: $host", "write keep"),
+    ("balance: round_robin", 'host: "{host}"', "write keep"),
+    ("to: '/\\1'", "to: '/\\1', host: $host", "leave it out"),
+    ("[GET]", "[GET|POST]", "[GET, POST]"),
+    ("[GET]", "GET|POST", "[GET, POST]"),
+    ("[GET]", "[GTE]", "did you mean 'GET'"),
+    ("127.0.0.1:9001", "http://127.0.0.1:9001/", "write 127.0.0.1:9001; for https"),
+    ("{ host: a.example, path: /v1/, methods: [GET] }", "{ host: a.example }\n    path: /v1/", "indent it below match"),
+    ("round_robin", '{ hash: "{header.x-user}" }', "write header.x-user: here"),
+    ("round_robin", "{ hash: $http_x_user }", "write header.x-user"),
+    ("balance: round_robin", "timeouts: { read: 5s }", "write response"),
+    ("x-from", "Host", "rewrite: { host: … }"),
+    ("bind: 127.0.0.1:8080", "bind: 127.0.0.1:8080, tls: { cert: a, key: b }", "certificates: [{ cert: …, key: … }]"),
+    ("path: /v1/", "pathPrefix: /v1/", "write path: /api, a prefix"),
+    ("match: { host: a.example,", "match: { header: { x: y },", "write headers: { NAME: value }"),
+    ("listeners:", "server: { listen: 80 }\nlisteners:", "a route for each host"),
 )
 
 
@@ -66,6 +82,53 @@ class ForeignSyntax(CommandLine):
                 self.assertEqual(1, code, told)
                 hints = " ".join(re.findall(r"(?m)^\s+= (.*)$", told))
                 self.assertIn(hint, hints, told)
+
+    def test_what_is_taken_as_it_is_written_is_a_warning(self):
+        for ours, literal, hint in (
+                ("path: /v1/", 'path: "/user/{id}"', "write { regex: … } with [^/]+"),
+                ("path: /v1/", "path: /user/:id", "write { regex: … } with [^/]+"),
+                ("path: /v1/", "path: /a|/b", "a route for each"),
+                ("path: /v1/", 'path: /v1/, headers: { x-a: "~foo.*" }', "write { regex: … }"),
+                ("path: /v1/", 'path: /v1/, headers: { cookie: "sid=*" }', "write { regex: … }"),
+                ("path: /v1/", 'path: /v1/, query: { a: "*" }', "write { present: true }"),
+                ("redirect: { to: \"https://{host}{path_and_query}\" }", 'respond: { status: 200, body: "hi {host}" }',
+                 "only the body of a fallback")):
+            with self.subTest(literal):
+                self.assertIn(ours, FILE)
+                code, told = self.check(FILE.replace(ours, literal))
+                self.assertEqual(0, code, told)
+                self.assertIn("warning", told)
+                self.assertIn(hint, told)
+
+    def test_what_is_meant_as_it_is_written_has_no_warning(self):
+        for ours, literal in (("path: /v1/", "path: /v1/a:b"), ("path: /v1/", 'path: /v1/, headers: { accept: "*/*" }'),
+                              ("path: /v1/", 'path: /v1/, headers: { x-a: a.b }')):
+            with self.subTest(literal):
+                code, told = self.check(FILE.replace(ours, literal))
+                self.assertEqual((0, False), (code, "warning" in told), told)
+
+    def test_one_mistake_is_one_problem(self):
+        for ours, wrong in (("/\\1", "/$1"), ("to: '/\\1'", "to: '/\\1', host: $host"), ("127.0.0.1:9001", '"${NO_SUCH}"')):
+            with self.subTest(wrong):
+                self.assertIn("yaml: 1 problem\n", self.check(FILE.replace(ours, wrong))[1])
+
+    def test_layout_mistakes_are_told_at_their_place(self):
+        for ours, wrong, place, hint in (
+                ("listeners: [{ bind: 127.0.0.1:8080 }]", "listeners: [{ bind: 127.0.0.1:8080 }", ":1:12: not YAML: '[' without ']'", ""),
+                ("    balance: round_robin", "\tbalance: round_robin", ":4:1: not YAML: a tab in the indent", "indent with spaces"),
+                ("    endpoints: [127.0.0.1:9001]", "   endpoints: [127.0.0.1:9001]", "not YAML: ", "begins in the same column")):
+            with self.subTest(wrong):
+                self.assertIn(ours, FILE)
+                code, told = self.check(FILE.replace(ours, wrong))
+                self.assertEqual(1, code)
+                self.assertIn(place, told)
+                self.assertIn(hint, told)
+
+    def test_no_hint_shows_a_mask(self):
+        told = self.check("store: 127.0.0.1:6379\n" + FILE)[1]
+        hints = " ".join(re.findall(r"(?m)^\s+= (.*)$", told))
+        self.assertIn("redis://host:6379/0", hints)
+        self.assertNotIn("***", hints)
 
     def test_a_dollar_sign_can_be_written(self):
         self.assertEqual(0, self.check(FILE.replace("{client.ip}", "$$host costs 5$"))[0])

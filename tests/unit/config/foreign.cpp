@@ -61,9 +61,9 @@ TEST_CASE("foreign syntax: a group in braces is no variable of the environment")
 }
 
 TEST_CASE("foreign syntax: a word of another proxy is told before a similar one") {
-  CHECK(did_you_mean("least_conn", {"round_robin", "least_connections"}) == "write least_connections. ");
-  CHECK(did_you_mean("source", {"hash", "maglev"}) == "write { hash: client.ip }. ");
-  CHECK(did_you_mean("TLSv1.2", {"1.2", "1.3"}) == "write \"1.2\" or \"1.3\". ");
+  CHECK(did_you_mean("least_conn", {"round_robin", "least_connections"}) == "write least_connections; ");
+  CHECK(did_you_mean("source", {"hash", "maglev"}) == "write { hash: client.ip }; ");
+  CHECK(did_you_mean("TLSv1.2", {"1.2", "1.3"}) == "write \"1.2\" or \"1.3\"; ");
   CHECK(did_you_mean("not", {"host", "path", "methods"}).contains("before this one"));
   CHECK(did_you_mean("gzip", {"cache"}).contains("does not compress"));
   CHECK(did_you_mean("auth_basic", {"cache"}).contains("does not authenticate"));

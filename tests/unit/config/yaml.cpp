@@ -114,7 +114,7 @@ TEST_CASE("yaml: a byte order mark and CRLF are no obstacle") {
   const ReadProxy proxy("\xef\xbb\xbfworkers: 1\r\nhead_limit: x\r\n");
   CHECK(proxy.text() ==
         "weir.yaml:2:13: head_limit: 'x' is not a size\n  2 | head_limit: x\n    |             ^\n"
-        "    = write a number and a unit: 512B, 64KiB, 10MiB, 1GiB\nweir.yaml: 1 problem; nothing was changed\n");
+        "    = write a number and a unit: 512B, 64KiB, 10MiB, 1GiB\nweir.yaml: 1 problem\n");
 }
 
 TEST_CASE("yaml: a name that is no word is refused") {
@@ -126,7 +126,7 @@ TEST_CASE("yaml: a file that can't be read is a problem") {
   CHECK(load_file("/nonexistent/weir.yaml", problems).root() == nullptr);
   CHECK(problems.text() ==
         "/nonexistent/weir.yaml: cannot be read: No such file or directory\n"
-        "/nonexistent/weir.yaml: 1 problem; nothing was changed\n");
+        "/nonexistent/weir.yaml: 1 problem\n");
   Problems directory;
   CHECK(load_file("/", directory).root() == nullptr);
   CHECK(directory.all().at(0).message == "cannot be read: Is a directory");
