@@ -3,9 +3,11 @@
 #include <cstdio>
 #include <cstdlib>
 #include <memory>
+#include <nlohmann/json.hpp>
 
 #include "admin/reload_text.h"
 #include "cli/ask_admin.h"
+#include "cli/order_text.h"
 
 // The subcommands that ask the running process one thing and print its answer.
 
@@ -29,7 +31,9 @@ std::string query_of(const AdminArguments& arguments) {
 }
 
 int ask_and_print(const AdminArguments& arguments, const char* path) {
-  const auto answer = ask_admin(arguments, "GET", path);
+  const auto admin = find_admin(arguments);
+  if (!admin) return fail(admin.error());
+  const auto answer = ask_admin(*admin, "GET", path);
   if (!answer) return fail(answer.error());
   const bool ok = answer->status == 200;
   std::fputs(answer->body.c_str(), ok ? stdout : stderr);
@@ -39,7 +43,9 @@ int ask_and_print(const AdminArguments& arguments, const char* path) {
 }  // namespace
 
 int reload(const AdminArguments& arguments) {
-  const auto answer = ask_admin(arguments, "POST", "/reload" + query_of(arguments));
+  const auto admin = find_admin(arguments);
+  if (!admin) return fail(admin.error());
+  const auto answer = ask_admin(*admin, "POST", "/reload" + query_of(arguments));
   if (!answer) return fail(answer.error());
   if (answer->status != 200 && answer->status != 409 && answer->status != 422) return fail("/reload: " + answer->body);
   const auto text = admin::reload_text(answer->body);
@@ -50,16 +56,21 @@ int reload(const AdminArguments& arguments) {
 }
 
 int order(const AdminArguments& arguments, const EndpointArguments& endpoint, const char* verb) {
+  const auto admin = find_admin(arguments);
+  if (!admin) return fail(admin.error());
   const auto answer =
-      ask_admin(arguments, "POST",
+      ask_admin(*admin, "POST",
                 "/upstreams/" + escaped(endpoint.upstream) + "/endpoints/" + escaped(endpoint.endpoint) + "/" + verb);
   if (!answer) return fail(answer.error());
-  if (answer->status == 404) {
-    return fail("upstream '" + endpoint.upstream + "' has no endpoint '" + endpoint.endpoint +
-                "'; `weir status` lists them");
+  if (answer->status != 200 && answer->status != 404) return fail(answer->body);
+  const auto upstreams = ask_admin(*admin, "GET", "/upstreams");
+  if (!upstreams) return fail(upstreams.error());
+  try {
+    if (answer->status == 404) return fail(unknown_endpoint(upstreams->body, endpoint.upstream, endpoint.endpoint));
+    std::fputs(order_text(upstreams->body, endpoint.upstream, endpoint.endpoint).c_str(), stdout);
+  } catch (const nlohmann::json::exception& problem) {
+    return fail(std::string("not a response of /upstreams: ") + problem.what());
   }
-  if (answer->status != 200) return fail(answer->body);
-  std::printf("%s of %s: %s\n", endpoint.endpoint.c_str(), endpoint.upstream.c_str(), verb);
   return 0;
 }
 

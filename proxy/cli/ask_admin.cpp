@@ -12,8 +12,6 @@
 #include <optional>
 
 #include "base/text.h"
-#include "net/address.h"
-#include "runtime/configuration.h"
 
 namespace weir::cli {
 
@@ -22,37 +20,6 @@ namespace {
 using Clock = std::chrono::steady_clock;
 using Failed = std::unexpected<std::string>;
 constexpr auto kPatience = std::chrono::seconds(30);  // for connecting, asking and the whole response together
-
-struct Admin {
-  net::Address address;
-  std::string token;  // "" = none
-};
-
-std::expected<Admin, std::string> with_token(const AdminArguments& arguments, Admin admin) {
-  if (arguments.token_file.empty()) return admin;
-  auto token = runtime::read_token(arguments.token_file);
-  if (!token) return Failed("'" + arguments.token_file + "' " + token.error());
-  admin.token = std::move(*token);
-  return admin;
-}
-
-std::expected<Admin, std::string> find_admin(const AdminArguments& arguments) {
-  if (!arguments.admin.empty()) {
-    if (const auto address = net::Address::parse(arguments.admin)) return with_token(arguments, {*address, ""});
-    return Failed("'" + arguments.admin + "' is not an address");
-  }
-  config::Problems problems;
-  const auto loaded = runtime::load(arguments.file, problems);
-  const auto& admin = loaded.configuration.admin;
-  if (!admin || admin->address.size() == 0) {
-    if (!problems.empty()) return Failed(problems.text());
-    return Failed(arguments.file + " has no admin: section");
-  }
-  if (!arguments.token_file.empty()) return with_token(arguments, {admin->address, ""});
-  auto token = runtime::read_token(*admin, loaded.folder);
-  if (!token) return Failed("'" + *admin->token_file + "' " + token.error());
-  return Admin{admin->address, std::move(*token)};
-}
 
 std::string request_text(const Admin& admin, const std::string& method, const std::string& path) {
   std::string text = method + " " + path + " HTTP/1.0\r\n";
@@ -164,11 +131,8 @@ std::expected<Answer, std::string> parse(const std::string& text) {
 
 }  // namespace
 
-std::expected<Answer, std::string> ask_admin(const AdminArguments& arguments, const std::string& method,
-                                             const std::string& path) {
-  const auto admin = find_admin(arguments);
-  if (!admin) return Failed(admin.error());
-  const auto text = Call(admin->address).ask(request_text(*admin, method, path));
+std::expected<Answer, std::string> ask_admin(const Admin& admin, const std::string& method, const std::string& path) {
+  const auto text = Call(admin.address).ask(request_text(admin, method, path));
   if (!text) return Failed(text.error());
   return parse(*text);
 }

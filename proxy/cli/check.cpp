@@ -2,6 +2,7 @@
 
 #include "async/clock.h"
 #include "cli/cli.h"
+#include "runtime/machine_check.h"
 #include "runtime/snapshot.h"
 #include "upstream/name_watch.h"
 
@@ -29,6 +30,16 @@ void look_up_names(const runtime::Snapshot& snapshot, const Clock& clock, config
   loop.run();
 }
 
+void look_at_machine(const runtime::Configuration& configuration, const CheckArguments& arguments,
+                     config::Problems& problems) {
+  config::Problems found;
+  runtime::check_machine(configuration, found);
+  for (const auto& [at, message, hint, severity] : found.all()) {
+    if (arguments.is_here) problems.add(at, message, hint);
+    else problems.warn(at, message, hint);
+  }
+}
+
 }  // namespace
 
 int check(const CheckArguments& arguments) {
@@ -36,7 +47,10 @@ int check(const CheckArguments& arguments) {
   auto loaded = runtime::load(arguments.file, problems);
   // Building finds what reading can't: a filter that refuses its settings, a file that isn't there.
   const SteadyClock clock;
-  if (!problems.empty()) {
+  const auto configuration = loaded.configuration;
+  const bool is_read = problems.empty();
+  look_at_machine(configuration, arguments, problems);
+  if (!is_read) {
     runtime::Snapshot::find_more_problems(loaded, clock, problems);
   } else {
     runtime::Lasting lasting(clock);

@@ -69,6 +69,8 @@ int run(int argc, char** argv) {
   add_file(*check_command, check_arguments.file);
   check_command->add_option("FILE", check_arguments.file, "the same as -c");
   check_command->add_option("--format", check_arguments.format, "text or json")->check(CLI::IsMember({"text", "json"}));
+  check_command->add_flag("--here", check_arguments.is_here,
+                          "a start by this user on this machine: what it lacks is a problem, not a warning");
   check_command->callback([&] { code = check(check_arguments); });
 
   ExplainArguments explain_arguments;
@@ -141,7 +143,12 @@ int run(int argc, char** argv) {
     }
     app.parse(argc, argv);
   } catch (const CLI::ParseError& error) {
-    return app.exit(error) == 0 ? 0 : 2;
+    if (error.get_exit_code() == 0) return app.exit(error);  // help was asked for, or the version
+    const auto chosen = app.get_subcommands();
+    const auto command = chosen.empty() ? std::string() : chosen.front()->get_name();
+    std::fprintf(stderr, "weir: %s%s%s; weir %s%s--help tells the usage\n", command.c_str(),
+                 command.empty() ? "" : ": ", error.what(), command.c_str(), command.empty() ? "" : " ");
+    return 2;
   }
   log::finish(kForLogs);
   return is_stdout_written() ? code : 1;

@@ -21,6 +21,7 @@ int run_proxy(const RunArguments& arguments);
 struct CheckArguments {
   std::string file = kDefaultFile;
   std::string format = "text";
+  bool is_here = false;  // what a start by this user on this machine lacks is a problem, else a warning
 };
 int check(const CheckArguments& arguments);
 

@@ -20,10 +20,12 @@ struct Told {
 
 std::expected<Told, std::string> ask_all(const AdminArguments& arguments) {
   Told told;
+  const auto admin = find_admin(arguments);
+  if (!admin) return std::unexpected(admin.error());
   const std::pair<const char*, std::string*> pages[] = {
       {"/status", &told.status}, {"/upstreams", &told.upstreams}, {"/circuit_breakers", &told.circuits}};
   for (const auto& [path, body] : pages) {
-    auto answer = ask_admin(arguments, "GET", path);
+    auto answer = ask_admin(*admin, "GET", path);
     if (!answer) return std::unexpected(std::string(path) + ": " + answer.error());
     if (answer->status != 200) return std::unexpected(std::string(path) + ": " + answer->body);
     *body = std::move(answer->body);

@@ -13,6 +13,7 @@
 #include "base/log.h"
 #include "runtime/last_resort.h"
 #include "runtime/log_ownership.h"
+#include "runtime/machine_check.h"
 #include "runtime/notify.h"
 #include "runtime/privileges.h"
 #include "runtime/started_event.h"
@@ -139,7 +140,7 @@ Task<> Supervisor::begin() {
     if (log::format() == log::Format::json) {
       log_problems(problems);
     } else {
-      log::text(problems.text());
+      log::text(problems.text("weir was not started"));
     }
     exit_code_ = 1;
     loop_.stop();
@@ -206,6 +207,7 @@ Task<std::unique_ptr<Supervisor::Reign>> Supervisor::build(config::Problems& pro
   if (state_ == State::starting) observe::use_process_log(loaded.configuration.process_log, nullptr);
   if (!problems.empty()) {
     Snapshot::find_more_problems(loaded, clock_, problems);
+    if (state_ == State::starting) check_machine(loaded.configuration, problems);
     co_return nullptr;
   }
   if (state_ == State::starting) becoming_ = wanted_identity(loaded.configuration, problems);
@@ -328,7 +330,7 @@ Task<admin::ReloadOutcome> Supervisor::reload_once() {
     log_problems(problems);
     log::error("reload_failed", {{"file", options_.file}, {"problems", problems.size()}});
     notify_service_manager("READY=1\nSTATUS=the last reload failed: the configuration before it is served");
-    co_return admin::ReloadOutcome{false, problems.text()};
+    co_return admin::ReloadOutcome{false, problems.text("nothing was changed")};
   }
   log_warnings(problems);
   warn_of_other_user(reign_->snapshot->configuration(), reign->snapshot->configuration());

@@ -136,6 +136,63 @@ class Check(CommandLine):
         self.assertLess(usage.ru_maxrss, 400 * 1024)
 
 
+class Machine(CommandLine):
+    """What a start by this user on this machine needs."""
+
+    def check_both(self, text):
+        """What `check` and `check --here` say."""
+        path = self.file(text)
+        plain, here = self.run_weir("check", "-c", path), self.run_weir("check", "--here", "-c", path)
+        self.assertEqual((0, 1), (plain.returncode, here.returncode), plain.stderr + here.stderr)
+        self.assertIn("warning", plain.stderr)
+        return plain.stderr, here.stderr
+
+    def test_a_log_that_a_start_could_not_open_is_told(self):
+        for path, why in (("/nonexistent/x/access.log", "No such file or directory"), ("/proc", "Is a directory"),
+                          ("/dev/null/access.log", "Not a directory")):
+            with self.subTest(path):
+                text = SOUND + f"access_log: {{ path: {path} }}\n"
+                for told in self.check_both(text):
+                    self.assertIn(f"'{path}' can't be opened: {why}", told)
+                started = self.run_weir("run", "-c", self.file(text))
+                self.assertEqual(1, started.returncode)
+                self.assertIn("can't be opened", started.stderr)
+                self.assertIn("1 problem; weir was not started\n", started.stderr)
+
+    def test_a_log_that_a_start_can_open_is_no_problem(self):
+        log = os.path.join(self.folder(), "access.log")
+        for path in (log, "stdout", "off"):
+            self.assertEqual((0, 0), tuple(self.run_weir("check", *here, "-c", self.file(SOUND + f"access_log: {{ path: {path} }}\n")).returncode
+                                           for here in ([], ["--here"])))
+        self.assertFalse(os.path.exists(log))
+
+    def test_a_user_that_this_machine_lacks_is_told(self):
+        for told in self.check_both(SOUND + "user: nosuchuser\n"):
+            self.assertIn("there is no user 'nosuchuser' on this machine", told)
+
+    def test_a_file_without_routes_is_a_warning(self):
+        code, told = self.check("listeners: [127.0.0.1:8080]\n")
+        self.assertEqual(0, code)
+        self.assertIn("there is no route: every request is answered with 404", told)
+        self.assertNotIn("no route", self.check(SOUND)[1])
+
+    def test_check_changes_nothing_and_does_not_say_so(self):
+        self.assertTrue(self.check(FIVE_MISTAKES)[1].endswith("weir.yaml: 5 problems\n"))
+
+
+class Usage(CommandLine):
+    def test_each_mistake_on_the_command_line_is_told_in_one_line(self):
+        for arguments, told in ((["chekc"], "unknown command 'chekc'; did you mean 'check'?"),
+                                (["drain", "api"], "drain: ENDPOINT is required; weir drain --help tells the usage"),
+                                (["status", "dead"], "status: The following argument was not expected: dead; "),
+                                (["check", "--format", "xml"], "check: --format: xml not in ")):
+            with self.subTest(arguments):
+                done = self.run_weir(*arguments)
+                self.assertEqual(2, done.returncode)
+                self.assertTrue(done.stderr.startswith("weir: " + told), done.stderr)
+                self.assertEqual(1, done.stderr.count("\n"))
+
+
 class Secrets(CommandLine):
     """What check prints goes to logs of builds."""
 
@@ -327,6 +384,55 @@ class Running(CommandLine):
         self.assertIn("unknown setting 'respnd'\n", done.stderr)
         self.assertIn("  = did you mean 'respond'?", done.stderr)
 
+    def broken(self):
+        """The served file, whose last line is no YAML any more."""
+        with open(self.running.file) as file:
+            rest = {key: value for key, value in json.load(file).items() if key != "admin"}
+        with open(self.running.file, "w") as file:
+            file.write(f"admin:\n  bind: {self.running.admin}\n" + "".join(f"{key}: {json.dumps(value)}\n" for key, value in rest.items()) + "x: [\n")
+
+    def test_a_file_that_is_no_yaml_still_leads_to_the_process(self):
+        self.broken()
+        for command in (["status"], ["status", "--why"], ["config"], ["healthcheck"]):
+            done = self.run_weir(*command, "-c", self.running.file)
+            self.assertEqual(0, done.returncode, done.stderr)
+            self.assertRegex(done.stderr, r"^weir: \S+:\d+:\d+: not YAML: .*; the address \S+ is that of its admin: section\n$")
+
+    def test_a_reload_of_a_file_that_is_no_yaml_reaches_the_process(self):
+        before = self.running.reloads()
+        self.broken()
+        done = self.tell("reload")
+        self.assertEqual(1, done.returncode)
+        self.assertIn("not YAML", done.stderr)
+        self.assertTrue(done.stderr.endswith("1 problem; nothing was changed\n"), done.stderr)
+        self.assertNotEqual(before, self.running.reloads())
+        self.assertEqual("degraded", self.fetch(self.running.admin, target="/readyz").json()["status"])
+        self.assertEqual(200, self.fetch(self.running).status)
+
+    def test_without_a_readable_admin_section_the_way_to_the_process_is_told(self):
+        with open(self.running.file, "w") as file:
+            file.write("admin: { bind: [\n")
+        for command in (["status"], ["status", "--why"], ["reload"], ["config"], ["drain", "api", self.api.address]):
+            done = self.run_weir(*command, "-c", self.running.file)
+            self.assertEqual(1, done.returncode)
+            self.assertIn("the running process was not asked, and serves what it served before", done.stderr)
+            self.assertIn("--admin ADDRESS", done.stderr)
+        self.assertEqual(0, self.run_weir("status", "--admin", self.running.admin).returncode)
+
+    def test_a_drain_says_what_became_of_the_endpoint(self):
+        done = self.run_weir("drain", "api", self.api.address, "-c", self.running.file)
+        self.assertEqual(f"endpoint {self.api.address} of upstream api is draining; 0 requests in flight\n"
+                         "upstream api has no endpoint left: its requests are answered with 503\n", done.stdout)
+        done = self.run_weir("up", "api", self.api.address, "-c", self.running.file)
+        self.assertEqual(f"endpoint {self.api.address} of upstream api is up; 0 requests in flight\n", done.stdout)
+
+    def test_a_drain_of_an_unknown_name_says_which(self):
+        done = self.run_weir("drain", "apii", self.api.address, "-c", self.running.file)
+        self.assertEqual((1, "weir: no upstream is named 'apii'; did you mean 'api'? upstreams: api\n"), (done.returncode, done.stderr))
+        done = self.run_weir("drain", "api", "1.2.3.4:5", "-c", self.running.file)
+        self.assertIn(f"upstream 'api' has no endpoint '1.2.3.4:5'; ", done.stderr)
+        self.assertIn(f"endpoints: {self.api.address}\n", done.stderr)
+
     def test_a_reload_of_another_file_than_the_served_one_is_refused(self):
         before = self.running.reloads()
         with open(self.running.file) as file:
@@ -343,7 +449,8 @@ class Running(CommandLine):
     def test_an_endpoint_is_drained_and_brought_up_again(self):
         for verb, health, status in (("drain", "draining", 503), ("up", "up", 200)):
             done = self.run_weir(verb, "api", self.api.address, "-c", self.running.file)
-            self.assertEqual((0, f"{self.api.address} of api: {verb}\n"), (done.returncode, done.stdout), done.stderr)
+            self.assertEqual(0, done.returncode, done.stderr)
+            self.assertIn(f"endpoint {self.api.address} of upstream api is {health};", done.stdout)
             self.assertRegex(self.tell("status").stdout, rf"{self.api.address} +{health} ")
             self.assertEqual(status, self.fetch(self.running).status)
         done = self.run_weir("drain", "api", "10.0.0.1:1", "-c", self.running.file)
