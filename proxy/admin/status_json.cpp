@@ -66,6 +66,10 @@ Json to_json(const Status::Failure& failure) {
   add_known(json, "endpoint", failure.endpoint);
   add_known(json, "route", failure.route);
   add_known(json, "request_id", failure.request_id);
+  add_known(json, "method", failure.method);
+  add_known(json, "host", failure.host);
+  add_known(json, "path", failure.path);
+  if (failure.replaced > 0) json["replaced"] = failure.replaced;
   return json;
 }
 

@@ -58,8 +58,9 @@ struct Status {
   };
   struct Failure {
     std::string error;
-    std::string upstream, by, detail, endpoint, route, request_id;
+    std::string upstream, by, detail, endpoint, route, request_id, method, host, path;
     uint64_t count = 0;
+    uint64_t replaced = 0;  // of these, answered by a fallback or from the cache
     std::string at;
     double seconds_ago = 0;
   };

@@ -138,11 +138,14 @@ std::string failure_table(const Json& failures) {
   std::vector<Row> rows;
   for (const auto& one : failures) {
     if (rows.size() == kShownFailures) break;
+    const uint64_t replaced = one.value("replaced", uint64_t{0});
     rows.push_back({one.at("error"), one.value("upstream", "-"), one.value("by", "-"), one.at("count").dump(),
-                    span_of(one.at("seconds_ago").get<double>()) + " ago"});
+                    span_of(one.at("seconds_ago").get<double>()) + " ago",
+                    replaced > 0 ? fmt::format("{} answered in its place", replaced) : ""});
   }
-  auto text = table({"LAST FAILURES", "UPSTREAM", "BY", "COUNT", "LAST"}, std::move(rows),
+  auto text = table({"LAST FAILURES", "UPSTREAM", "BY", "COUNT", "LAST", ""}, std::move(rows),
                     [](size_t column) { return column == 3; });
+  if (failures.size() > kShownFailures) text += fmt::format("and {} more kinds\n", failures.size() - kShownFailures);
   if (!text.empty()) text += "`weir status --why [UPSTREAM]` tells what they mean and what to do.\n";
   return text;
 }

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <nlohmann/json.hpp>
+#include <sstream>
 
 #include "admin/status_text.h"
 #include "exchange/error_advice.h"
@@ -19,6 +20,12 @@ std::string plain(std::string_view advice) {
   return text;
 }
 
+/// "GET a.example/x"; "" before there was a request.
+std::string request_of(const Json& failure) {
+  const auto method = failure.value("method", ""), path = failure.value("path", "");
+  return method.empty() ? "" : fmt::format("{} {}{}", method, failure.value("host", ""), path);
+}
+
 /// "  503 circuit_open by circuit api: 12 times, last 3 s ago", its details, and what to do.
 std::string failure_of(const Json& failure) {
   const std::string word = failure.at("error");
@@ -28,7 +35,9 @@ std::string failure_of(const Json& failure) {
   auto text = fmt::format("  {}{}{}{}: {} time{}, last {:.0f} s ago\n",
                           code ? std::to_string(meaning_of(*code).status) + " " : "", word, by.empty() ? "" : " by ",
                           by, count, count == 1 ? "" : "s", failure.at("seconds_ago").get<double>());
-  std::string last;
+  std::string last = request_of(failure);
+  if (const uint64_t replaced = failure.value("replaced", uint64_t{0}); replaced > 0)
+    text += fmt::format("    {} of them answered by a fallback or from the cache\n", replaced);
   for (const auto* name : {"detail", "endpoint", "route", "request_id"}) {
     const auto value = failure.value(name, "");
     if (!value.empty()) last += fmt::format("{}{} {}", last.empty() ? "" : ", ", name, value);
@@ -91,9 +100,32 @@ std::string upstream_text(const Json& upstream, const Json& status, const Json& 
   return fmt::format("upstream {}\n{}", name, text.empty() ? "  nothing is wrong, and nothing has failed\n" : text);
 }
 
+/// The problems of the last reload, if it failed.
+std::string reload_problems(const Json& status) {
+  if (!status.contains("last_reload") || status["last_reload"].at("ok")) return "";
+  std::string text = fmt::format("  the reload at {} failed: the configuration before it is served\n",
+                                 status["last_reload"].at("at").get<std::string>());
+  std::istringstream lines(status["last_reload"].value("text", ""));
+  for (std::string line; std::getline(lines, line);) text += fmt::format("    {}\n", line);
+  return text + fmt::format("    next:  mend {}, then weir reload\n", status.at("file").get<std::string>());
+}
+
+std::string store_problems(const Json& store) {
+  if (store.at("state") == "up") return "";
+  std::string servers;
+  for (const std::string server : store.value("servers", Json::array())) servers += " " + server;
+  return fmt::format(
+      "  store {}{} is {}\n"
+      "    means: limits go by on_store_failure of their filter, or on_failure of the store, which is {}\n"
+      "    next:  repair Redis; the event store_state_changed of the process log has the cause\n",
+      store.at("kind").get<std::string>(), servers, store.at("state").get<std::string>(),
+      store.at("on_failure").get<std::string>());
+}
+
 std::string process_problems(const Json& status, const Json& circuits) {
   std::string text;
   if (status.at("status") != "ready") text += fmt::format("  {}\n", status.value("why", ""));
+  text += reload_problems(status) + store_problems(status.at("store"));
   for (const auto& circuit : circuits.at("circuit_breakers")) {
     if (circuit.at("name").get<std::string>().starts_with("route/")) text += circuit_of(circuit);
   }

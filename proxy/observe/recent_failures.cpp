@@ -26,6 +26,10 @@ void RecentFailures::note(const Exchange& exchange, std::chrono::system_clock::t
   last.endpoint = failure->endpoint;
   last.route = exchange.route ? std::string_view(exchange.route->name) : std::string_view();
   last.request_id = exchange.id;
+  last.method = exchange.request.method_name;
+  last.host = exchange.request.authority.substr(0, RecentFailures::kLongestPath);
+  last.path = exchange.request.path.substr(0, RecentFailures::kLongestPath);
+  if (!exchange.failure) ++last.replaced;
 }
 
 RecentFailure& RecentFailures::entry(const Failure& failure) {
@@ -36,7 +40,7 @@ RecentFailure& RecentFailures::entry(const Failure& failure) {
   made.code = failure.code;
   made.upstream = failure.upstream;
   made.by = failure.by;
-  made.count = 0;
+  made.count = made.replaced = 0;
   return made;
 }
 
@@ -48,9 +52,10 @@ void RecentFailures::add_to(std::vector<RecentFailure>& into) const {
       into.push_back(entry);
       continue;
     }
-    const uint64_t count = same->count + entry.count;
+    const uint64_t count = same->count + entry.count, replaced = same->replaced + entry.replaced;
     if (entry.at > same->at) *same = entry;
     same->count = count;
+    same->replaced = replaced;
   }
 }
 

@@ -21,11 +21,16 @@ struct RecentFailure {
   std::string endpoint;
   std::string route;
   std::string request_id;
+  std::string method;
+  std::string host;
+  std::string path;       // its first kLongestPath bytes, without the query
+  uint64_t replaced = 0;  // of `count`, answered by a fallback or from the cache
 };
 
 /// What `weir status --why` shows. One worker writes, any thread reads; a request that succeeds does not touch it.
 class RecentFailures {
  public:
+  static constexpr size_t kLongestPath = 200;
   static constexpr size_t kMost = 256;  // kinds; a new one takes the place of the one that was longest ago
 
   /// Of an exchange that is over; also when a filter answered in place of the failure.

@@ -27,6 +27,14 @@ std::string_view word_of(admin::Readiness::State state) {
   return "not_ready";
 }
 
+bool has_cache(const Configuration& configuration) {
+  const auto is_among = [](const auto& filters) {
+    return std::ranges::any_of(filters, [](const auto& filter) { return filter.name == "cache"; });
+  };
+  return is_among(configuration.filters) ||
+         std::ranges::any_of(configuration.routes, [&](const auto& route) { return is_among(route.filters); });
+}
+
 admin::Status::Store store_of(const Snapshot& snapshot) {
   const auto& settings = snapshot.configuration().store;
   admin::Status::Store store{.kind = "embedded", .servers = {}, .state = "up", .pages = {}, .on_failure = {}};
@@ -41,7 +49,7 @@ admin::Status::Store store_of(const Snapshot& snapshot) {
     for (const auto& address : settings.sentinel->addresses) store.servers.push_back("sentinel " + address.text());
   }
   store.state = name_of(redis->health.state());
-  if (redis->bulk) store.pages = name_of(redis->bulk->health.state());
+  if (redis->bulk && has_cache(snapshot.configuration())) store.pages = name_of(redis->bulk->health.state());
   store.instances = redis->instances.load();
   return store;
 }
@@ -132,7 +140,11 @@ admin::Status::Failure to_status(const observe::RecentFailure& failure, const Cl
           .endpoint = failure.endpoint,
           .route = failure.route,
           .request_id = failure.request_id,
+          .method = failure.method,
+          .host = failure.host,
+          .path = failure.path,
           .count = failure.count,
+          .replaced = failure.replaced,
           .at = wall.text(failure.at),
           .seconds_ago = std::chrono::duration<double>(clock.wall() - failure.at).count()};
 }

@@ -31,7 +31,11 @@ Status busy() {
                       .endpoint = "",
                       .route = "shop",
                       .request_id = "id-1",
+                      .method = "GET",
+                      .host = "a.example",
+                      .path = "/x",
                       .count = 12,
+                      .replaced = 5,
                       .at = "",
                       .seconds_ago = 3}};
   return status;
@@ -72,7 +76,7 @@ TEST_CASE("status text: queues, limits, listeners, certificates and failures are
         "a.pem        front     2026-01-03T00:00:00.000Z     2  renew soon\n"
         "b.pem        front     2025-01-03T00:00:00.000Z    -3  EXPIRED\n"
         "\nLAST FAILURES  UPSTREAM  BY           COUNT  LAST\n"
-        "circuit_open   api       circuit api     12  3s ago\n"
+        "circuit_open   api       circuit api     12  3s ago  5 answered in its place\n"
         "`weir status --why [UPSTREAM]` tells what they mean and what to do.\n");
 }
 
@@ -85,7 +89,8 @@ TEST_CASE("status text: why tells of one upstream what is wrong, what it means a
                       "  circuit api is open since the start: 5 of 5 failed\n"
                       "  2 of 2 places in the queue are taken\n"
                       "  503 circuit_open by circuit api: 12 times, last 3 s ago\n"
-                      "    last:  detail open, route shop, request_id id-1\n"
+                      "    5 of them answered by a fallback or from the cache\n"
+                      "    last:  GET a.example/x, detail open, route shop, request_id id-1\n"
                       "    means: a circuit breaker is open; Retry-After says for how long\n"
                       "    next:  weir status has the cause"));
   CHECK_FALSE(why.contains("api2"));
@@ -96,7 +101,16 @@ TEST_CASE("status text: why tells of one upstream what is wrong, what it means a
 TEST_CASE("status text: why without a name tells of all, and an unknown name is an error") {
   const auto status = status_json(busy());
   const auto all = why_text({status, kUpstreams, kCircuits}, "").value();
-  CHECK(all.starts_with("weir\n  store is down\n\nupstream api\n"));
+  CHECK(
+      all.starts_with("weir\n  store is down\n"
+                      "  the reload at 2026-01-01T00:00:00.000Z failed: the configuration before it is served\n"
+                      "    weir.yaml:1:2: no\n"
+                      "      1 | x\n"
+                      "    next:  mend /etc/weir.yaml, then weir reload\n"
+                      "  store redis 10.0.0.1:6379 is down\n"
+                      "    means: limits go by on_store_failure of their filter, or on_failure of the store, which is "
+                      "allow\n"));
+  CHECK(all.contains("\n\nupstream api\n"));
   CHECK(all.contains("\nupstream api2\n"));
   CHECK(why_text({status, kUpstreams, kCircuits}, "apii").error() == "no upstream is named 'apii'");
   CHECK_FALSE(why_text({"[]", kUpstreams, kCircuits}, ""));

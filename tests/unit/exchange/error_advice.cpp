@@ -35,3 +35,11 @@ TEST_CASE("error_advice: a word leads back to its code, and another word to none
   }
   CHECK_FALSE(find_error("overloaded"));
 }
+
+TEST_CASE("error_advice: no meaning is the name of a setting alone") {
+  for (int i = 0; i <= static_cast<int>(ErrorCode::internal); ++i) {
+    const auto meaning = advice_on(static_cast<ErrorCode>(i)).meaning;
+    CAPTURE(meaning);
+    CHECK_FALSE((meaning.starts_with('`') && meaning.find('`', 1) == meaning.size() - 1));
+  }
+}
