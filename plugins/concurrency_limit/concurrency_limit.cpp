@@ -17,6 +17,8 @@ struct Place {
   Presence presence;
 };
 
+constexpr std::string_view kShareFull = "this client has its share of the queue; one client fills half of it at most";
+
 std::string_view client_of(Exchange& exchange) { return network_of(exchange.client.ip, exchange.arena()); }
 
 }  // namespace
@@ -53,7 +55,11 @@ Task<> ConcurrencyLimit::handle(Exchange& exchange, Next next) const {
   if (!permit) {
     if (queue_.max == 0) co_return refuse(exchange, full_);
     auto waited = co_await wait(exchange, semaphore);
-    if (!waited) co_return refuse(exchange, waited.error().code == ErrorCode::overflow ? full_ : timed_out_);
+    if (!waited) {
+      const bool is_share = waited.error().detail == kShareFull;
+      co_return refuse(exchange, waited.error().code == ErrorCode::overflow ? full_ : timed_out_,
+                       is_share ? kShareFull : std::string_view());
+    }
     permit = std::move(*waited);
   }
   Place place{std::move(visit), std::move(*permit), Presence(in_flight_)};
@@ -68,17 +74,19 @@ Task<Result<Semaphore::Permit>> ConcurrencyLimit::wait(Exchange& exchange, Semap
   const Presence presence(queued_);
   FairShare::Place seat;  // each key has a line of its own
   if (!key_ && !(seat = places_->line_up(client_of(exchange), queue_.max)))
-    co_return fail(ErrorCode::overflow, Side::self, "too many of this client wait already", RetrySafe::yes);
+    co_return fail(ErrorCode::overflow, Side::self, kShareFull, RetrySafe::yes);
   if (key_) exchange.tell_delay();
   auto& loop = exchange.loop();
   const Time until = std::min(loop.now() + queue_.timeout, exchange.attempt_deadline());
   co_return co_await semaphore.acquire(loop, queue_.max, until);
 }
 
-void ConcurrencyLimit::refuse(Exchange& exchange, SharedCount& cause) const {
+void ConcurrencyLimit::refuse(Exchange& exchange, SharedCount& cause, std::string_view why) const {
   cause.add();
   const Side whose = refusal_ == ErrorCode::concurrency_limit ? Side::self : Side::client;
-  const auto* detail = &cause == &timed_out_ ? "no place became free in time" : "too many requests at once";
+  const std::string_view detail = !why.empty()            ? why
+                                  : &cause == &timed_out_ ? "no place became free in time"
+                                                          : "too many requests at once";
   exchange.fail({refusal_, whose, detail, RetrySafe::no, by_});
   exchange.facts.set(kViolatedPolicies, policy_);
 }

@@ -37,7 +37,7 @@ class ConcurrencyLimit : public Filter {
 
  private:
   Task<Result<Semaphore::Permit>> wait(Exchange& exchange, Semaphore& semaphore) const;
-  void refuse(Exchange& exchange, SharedCount& cause) const;
+  void refuse(Exchange& exchange, SharedCount& cause, std::string_view why = {}) const;
 
   uint32_t max_;
   uint32_t max_keys_;

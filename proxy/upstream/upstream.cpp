@@ -30,6 +30,9 @@ Error full(std::string_view detail) {
 }
 constexpr Error kQueueFull{ErrorCode::overflow, Side::self, "too many requests wait for an endpoint", RetrySafe::yes,
                            "queue"};
+constexpr Error kShareFull{ErrorCode::overflow, Side::self,
+                           "this client has its share of the queue; one client fills half of it at most",
+                           RetrySafe::yes, "queue"};
 constexpr Error kWaitedTooLong{ErrorCode::queue_timeout, Side::self, "no endpoint had a place in time", RetrySafe::yes,
                                "queue"};
 
@@ -238,9 +241,9 @@ Task<Result<EndpointLease>> Upstream::acquire(Exchange& exchange, Candidates amo
   auto& queue = state_->queue;
   const Attempts* const but = among == Candidates::untried ? &exchange.attempts : nullptr;
   auto place = share ? queue.enter(exchange.loop(), settings_.queue.size, {this, but}) : std::nullopt;
-  if (!place)
-    co_return std::unexpected(settings_.queue.size == 0 ? full("each endpoint has all the requests that it may have")
-                                                        : kQueueFull);
+  if (!place && settings_.queue.size == 0)
+    co_return std::unexpected(full("each endpoint has all the requests that it may have"));
+  if (!place) co_return std::unexpected(!share && queue.size() < settings_.queue.size ? kShareFull : kQueueFull);
   const Time deadline = std::min(exchange.attempt_deadline(), exchange.loop().now() + settings_.queue.timeout);
   for (;;) {
     const Time change = next_change(exchange.loop().now(), exchange);

@@ -117,6 +117,8 @@ class Causes(DiagnosisCase):
         self.assertRegex(table, r"(?m)^state +degraded: store is down$")
         self.assertRegex(table, r"(?m)^store +redis .* is down")
         self.assertRegex(table, r"(?m)^rate_limit login +all +.*store_denied \d")
+        self.assertNotIn("pages of caches", table)
+        self.assertRegex(self.status(weir, "--why"), r"(?s)store redis \S*redis\.sock is down\n    means: .*\n    next:  repair Redis")
         self.assert_in_each(["store is down", "503 store_unavailable by rate_limit login", "repair Redis"],
                             self.status(weir, "--why"))
 
@@ -139,6 +141,36 @@ class Causes(DiagnosisCase):
         for holder in holders:
             holder.thread.join(60)
 
+    def test_a_client_has_its_share_of_a_queue(self):
+        backend = self.backend()
+        weir = self.weir({
+            "upstreams": {"api": settings.upstream(settings.endpoint(backend, max_requests=1), **settings.queue(4, "1m"))},
+            "routes": [route("/", "api", "all")], **IDS})
+        holders = [self.in_background(self.fetch, weir, "GET", "/hold") for _ in range(3)]
+        eventually(lambda: self.page(weir, "/status")["queues"][0]["waiting"] == 2, "two wait")
+        response = self.fetch(weir, target="/share", fields=[("Accept", "application/json")])
+        share = "this client has its share of the queue; one client fills half of it at most"
+        self.assertEqual(f"{share} (upstream api, queue)", response.json()["detail"])
+        error = self.line(weir, "/share")["error"]
+        self.assertEqual(("overflow", "queue", share), tuple(error[key] for key in ("code", "by", "detail")))
+        self.assert_in_each([f"detail {share}", "or the client has its share of the queue", "trusted_proxies"],
+                            self.status(weir, "--why", "api"))
+        backend.release.set()
+        for holder in holders:
+            holder.thread.join(60)
+
+    def test_a_client_has_its_share_of_a_limits_queue(self):
+        backend = self.backend()
+        weir = self.in_front_of(backend, filters=[{"concurrency_limit": {"max": 1, "queue": {"max": 4, "timeout": "1m"}}}])
+        holders = [self.in_background(self.fetch, weir, "GET", "/hold") for _ in range(3)]
+        eventually(lambda: "queued 2" in self.status(weir), "two wait")
+        self.fetch(weir, target="/share")
+        error = self.line(weir, "/share")["error"]
+        self.assertEqual("this client has its share of the queue; one client fills half of it at most", error["detail"])
+        backend.release.set()
+        for holder in holders:
+            holder.thread.join(60)
+
     def test_a_reload_failed(self):
         weir = self.in_front_of(self.backend())
         self.assertRegex(self.status(weir), r"(?m)^reload +none since the start$")
@@ -152,6 +184,7 @@ class Causes(DiagnosisCase):
         self.assertRegex(table, r"(?m)^state +degraded: the last reload failed")
         self.assertRegex(table, r"(?m)^reload +FAILED at 20\d\d-\S+: the configuration before it is served\n.*rotues")
         self.assertRegex(weir.events("configuration_problem")[0], "rotues")
+        self.assertRegex(self.status(weir, "--why"), r"(?s)the reload at \S+ failed: .*unknown setting 'rotues'.*next:  mend ")
         weir.configure(good)
         weir.reload()
         self.assertEqual("ready", self.page(weir, "/readyz")["status"])
@@ -203,8 +236,9 @@ class Causes(DiagnosisCase):
         line = self.line(weir, "/status/503")
         self.assertEqual((503, {"FB"}), (line["upstream"]["status"], line.flags))
         self.assertRegex(line["instead_of"], r"^status 503 of upstream busy, endpoint 127")
-        self.assertRegex(self.status(weir), r"connect_refused +api +- +2 ")
-        self.assertIn("502 connect_refused: 2 times", self.status(weir, "--why", "api"))
+        self.assertRegex(self.status(weir), r"connect_refused +api +- +2 .* 2 answered in its place\n")
+        self.assert_in_each(["502 connect_refused: 2 times", "2 of them answered by a fallback or from the cache"],
+                            self.status(weir, "--why", "api"))
 
 
 class Words(DiagnosisCase):
@@ -308,7 +342,16 @@ class Status(DiagnosisCase):
             self.assertEqual(404, self.fetch(weir, target="/unknown").status)
         failures = self.page(weir, "/status")["failures"]
         self.assertEqual([("no_route", 3)], [(one["error"], one["count"]) for one in failures])
-        self.assertIn("weir explain METHOD URL tells why", self.status(weir, "--why"))
+        why = self.status(weir, "--why")
+        self.assertIn("weir explain METHOD URL tells why", why)
+        self.assertRegex(why, r"(?m)^    last:  GET \S+/unknown, ")
+
+    def test_more_kinds_of_failures_than_are_shown_are_counted(self):
+        weir = self.weir({"upstreams": {f"u{i}": settings.upstream(free_address()) for i in range(7)},
+                          "routes": [route(f"/{i}", f"u{i}", f"r{i}") for i in range(7)]})
+        for i in range(7):
+            self.assertEqual(502, self.fetch(weir, target=f"/{i}").status)
+        self.assertIn("\nand 2 more kinds\n", self.status(weir))
 
     def test_an_unknown_upstream_is_an_error(self):
         weir = self.in_front_of(self.backend())
