@@ -139,7 +139,8 @@ void decode(config::Reader& r, Forwarding& out) {
   std::vector<config::Located<std::string>> passed;
   r.optional("pass", passed,
              "of Remote-User, X-Forwarded-User, X-Forwarded-Prefix, X-Original-URL and Proxy, those that are passed on "
-             "from clients that are no trusted proxies",
+             "from clients that are no trusted proxies; X-Remote-User goes with the first, X-Rewrite-URL with "
+             "X-Original-URL",
              config::list_of_one);
   for (const auto& name : passed) {
     const auto field = http::field_of(*name);

@@ -8,9 +8,13 @@ namespace weir::http {
 
 namespace {
 
+/// Backends read two spellings of some fields as one, so both are one Field.
+enum class Spelling : uint8_t { usual, other };
+
 struct Name {
   std::string_view text;
   Field field;
+  Spelling spelling = Spelling::usual;
 };
 
 // By length, so that a name is compared with the few that are as long as it.
@@ -54,6 +58,8 @@ constexpr std::array kNames{
     Name{"cache-control", Field::cache_control},
     Name{"if-none-match", Field::if_none_match},
     Name{"last-modified", Field::last_modified},
+    Name{"x-remote-user", Field::remote_user, Spelling::other},
+    Name{"x-rewrite-url", Field::x_original_url, Spelling::other},
     Name{"content-length", Field::content_length},
     Name{"http2-settings", Field::http2_settings},
     Name{"x-original-url", Field::x_original_url},
@@ -99,7 +105,8 @@ Field field_of(std::string_view name) {
 }
 
 std::string_view name_of(Field field) {
-  const auto name = std::ranges::find(kNames, field, &Name::field);
+  const auto name = std::ranges::find_if(
+      kNames, [field](const Name& one) { return one.field == field && one.spelling == Spelling::usual; });
   return name == kNames.end() ? std::string_view() : name->text;
 }
 
@@ -120,7 +127,7 @@ void Headers::add(std::string_view name, std::string_view value, Field field) {
 void Headers::set(std::string_view name, std::string_view value, Field field) {
   if (!may_have(set_of(field))) return add(name, value, field);
   const auto is_same = [name, field](const Header& header) {
-    return header.field == field && (field != Field::other || equals_ignoring_case(header.name, name));
+    return header.field == field && equals_ignoring_case(header.name, name);
   };
   Header* const first = std::find_if(begin(), end(), is_same);
   if (first == end()) return add(name, value, field);

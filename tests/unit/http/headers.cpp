@@ -83,4 +83,19 @@ TEST_CASE("headers: a deep copy outlives the first arena") {
   CHECK(copy.get(Field::host) == "a");
 }
 
+TEST_CASE("headers: two spellings that backends read as one are one Field, and two names") {
+  Bench bench;
+  Headers& headers = bench.headers;
+  headers.add("X-Original-URL", "/a");
+  headers.set("x-rewrite-url", "/b");
+  headers.set("X-Remote-User", "ann");
+  CHECK(field_of("X-Rewrite-Url") == Field::x_original_url);
+  CHECK(field_of("x-remote-user") == Field::remote_user);
+  CHECK(name_of(Field::x_original_url) == "x-original-url");
+  CHECK(name_of(Field::remote_user) == "remote-user");
+  CHECK(headers.get("x-original-url") == "/a");
+  CHECK(headers.get("X-Rewrite-URL") == "/b");
+  CHECK(headers.remove(Field::x_original_url) == 2);
+}
+
 }  // namespace weir::http
