@@ -28,7 +28,7 @@ FairShare::Place FairShare::enter(std::string_view key, int64_t places) {
 FairShare::Place FairShare::enter_or_beside(std::string_view key, int64_t places, int64_t beside) {
   const int64_t taken = taken_.fetch_add(1, std::memory_order_relaxed);
   Place place(*this, 0);
-  const bool has_none = add(place.cells_[place.size_++] = cells_of(key)) == 0;
+  const bool has_none = add(place.cells_[place.size_++] = cells_of(key), 1) == 0;
   if (taken >= places + (has_none ? beside : 0)) place.leave();
   return place;
 }
@@ -38,37 +38,51 @@ FairShare::Cells FairShare::cells_of(std::string_view key) const {
   return {static_cast<uint16_t>(print % kCells), static_cast<uint16_t>((print >> 32) % kCells)};
 }
 
-int64_t FairShare::add(Cells cells) {
+int64_t FairShare::add(Cells cells, int32_t more) {
   int64_t before = std::numeric_limits<int64_t>::max();
   for (size_t i = 0; i < cells.size(); ++i) {
-    before = std::min<int64_t>(before, counts_[i][cells[i]].fetch_add(1, std::memory_order_relaxed));
+    before = std::min<int64_t>(before, counts_[i][cells[i]].fetch_add(more, std::memory_order_relaxed));
   }
   return before;
 }
 
-void FairShare::subtract(Cells cells) {
-  for (size_t i = 0; i < cells.size(); ++i) counts_[i][cells[i]].fetch_sub(1, std::memory_order_relaxed);
+void FairShare::subtract(Cells cells, int32_t count) {
+  for (size_t i = 0; i < cells.size(); ++i) counts_[i][cells[i]].fetch_sub(count, std::memory_order_relaxed);
 }
 
 void FairShare::Place::count_for(std::string_view key) {
   if (!room_ || size_ == kMostKeys) return;
   const auto cells = cells_[size_++] = room_->cells_of(key);
-  if (room_->add(cells) >= free_) leave();
+  if (room_->add(cells, weight_) >= free_) leave();
 }
 
 void FairShare::Place::keep_only(size_t number) {
   if (number == 0 || number >= size_) return;
   for (size_t i = 1; i < size_; ++i) {
-    if (i != number) room_->subtract(cells_[i]);
+    if (i != number) room_->subtract(cells_[i], weight_);
   }
   cells_[1] = cells_[number];
   size_ = 2;
 }
 
+/// As if they were taken one by one.
+bool FairShare::Place::grow(int32_t more, int64_t places) {
+  const int64_t free = places - room_->taken_.fetch_add(more, std::memory_order_relaxed);
+  bool has_room = true;
+  for (size_t i = 0; i < size_; ++i) has_room = room_->add(cells_[i], more) + 2 * more - 1 <= free && has_room;
+  if (has_room) {
+    weight_ += more;
+    return true;
+  }
+  for (size_t i = 0; i < size_; ++i) room_->subtract(cells_[i], more);
+  room_->taken_.fetch_sub(more, std::memory_order_relaxed);
+  return false;
+}
+
 void FairShare::Place::leave() {
   if (!room_) return;
-  while (size_ > 0) room_->subtract(cells_[--size_]);
-  std::exchange(room_, nullptr)->taken_.fetch_sub(1, std::memory_order_relaxed);
+  while (size_ > 0) room_->subtract(cells_[--size_], weight_);
+  std::exchange(room_, nullptr)->taken_.fetch_sub(weight_, std::memory_order_relaxed);
 }
 
 }  // namespace weir

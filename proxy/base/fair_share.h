@@ -29,10 +29,14 @@ class FairShare {
    public:
     Place() = default;
     Place(Place&& other) noexcept
-        : room_(std::exchange(other.room_, nullptr)), size_(std::exchange(other.size_, 0)), cells_(other.cells_) {}
+        : room_(std::exchange(other.room_, nullptr)),
+          size_(std::exchange(other.size_, 0)),
+          weight_(other.weight_),
+          cells_(other.cells_) {}
     Place& operator=(Place&& other) noexcept {
       std::swap(room_, other.room_);
       std::swap(size_, other.size_);
+      std::swap(weight_, other.weight_);
       std::swap(cells_, other.cells_);
       return *this;
     }
@@ -43,6 +47,8 @@ class FairShare {
     void count_for(std::string_view key);
     /// Of the keys behind the first, counts for the one with this number only, 1 being the first of them.
     void keep_only(size_t number);
+    /// Takes `more` places beside those that it has. False, and nothing has changed: a key has its share.
+    bool grow(int32_t more, int64_t places);
     void leave();
 
    private:
@@ -52,6 +58,7 @@ class FairShare {
     FairShare* room_ = nullptr;
     int64_t free_ = 0;  // places, this one among them, when it was taken
     size_t size_ = 0;
+    int32_t weight_ = 1;  // places
     std::array<Cells, kMostKeys> cells_{};
   };
 
@@ -68,9 +75,9 @@ class FairShare {
   using Cells = Place::Cells;
 
   Cells cells_of(std::string_view key) const;
-  /// Counts one more; how many the key had before.
-  int64_t add(Cells cells);
-  void subtract(Cells cells);
+  /// Counts `more`; how many the key had before.
+  int64_t add(Cells cells, int32_t more);
+  void subtract(Cells cells, int32_t count);
 
   const uint64_t seed_;
   std::atomic<int64_t> taken_{0};

@@ -87,3 +87,21 @@ TEST_CASE("fair share: a place of several keys counts once, and then for the fir
   CHECK_FALSE(greedy);
   CHECK(share.taken() == 4);
 }
+
+TEST_CASE("fair share: a place that grows takes no more than its key's share, and all of it is given back") {
+  FairShare share;
+  {
+    auto greedy = share.enter("greedy", 100);
+    CHECK(greedy.grow(49, 100));
+    CHECK_FALSE(greedy.grow(1, 100));
+    CHECK(share.taken() == 50);
+    auto second = share.enter("second", 100);
+    CHECK_FALSE(second.grow(25, 100));
+    CHECK(second.grow(24, 100));
+    CHECK(share.enter("modest", 100));
+    const FairShare::Place moved = std::move(greedy);
+    CHECK(share.taken() == 75);
+  }
+  CHECK(share.taken() == 0);
+  CHECK(share.enter("greedy", 1));
+}
