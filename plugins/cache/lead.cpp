@@ -267,6 +267,7 @@ Side Lead::whose(const Error& error) const {
 
 /// True when all of it is there, to be kept.
 Task<bool> Lead::pump(Content& content) {
+  child_->exchange.commit();
   Body& body = *child_->exchange.response.body;
   bool passes = false;
   uint64_t bytes = 0;

@@ -15,6 +15,8 @@ class DecodedRequest final : public Body {
   http::BodySize size() const override { return http::BodySize::unknown(); }
   bool is_exact() const override { return text_->is_exact(); }
   bool rewind() override;
+  std::optional<Error> overdue() const override { return text_->overdue(); }
+  void forget() override { text_->forget(); }
 
  private:
   std::optional<Slice> decode_some();

@@ -2,6 +2,7 @@
 
 #include <fcntl.h>
 #include <stdlib.h>
+#include <sys/statvfs.h>
 #include <unistd.h>
 
 #include <cerrno>
@@ -22,6 +23,12 @@ int TemporaryFile::open(const std::string& folder) {
   if (fd_ < 0) return errno;
   ::unlink(name.c_str());
   return 0;
+}
+
+std::optional<uint64_t> TemporaryFile::free_space() const {
+  struct statvfs disk{};
+  if (::fstatvfs(fd_, &disk) != 0 || disk.f_blocks == 0) return std::nullopt;
+  return uint64_t{disk.f_bavail} * disk.f_frsize;
 }
 
 int TemporaryFile::append(std::string_view text) {

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <string_view>
 
@@ -20,6 +21,8 @@ class TemporaryFile {
   bool is_open() const { return fd_ >= 0; }
   /// All of `text`, behind what was written before.
   int append(std::string_view text);
+  /// Bytes that its disk has free for this user; nothing: the disk doesn't tell. Once it is open.
+  std::optional<uint64_t> free_space() const;
   /// Up to `size` bytes from `offset` on, into `text`; fewer at the end.
   int read(uint64_t offset, size_t size, std::string& text) const;
 

@@ -192,6 +192,7 @@ void Stream::send_head() {
   exchange.record.status = head.status;
   exchange.record.response_started = exchange.loop().now();
   connection.codec().send_response(id, head, exchange.response.body->size());
+  exchange.commit();
   if (is_tunnel()) connection.tunnel_opened();
 }
 

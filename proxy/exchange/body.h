@@ -1,6 +1,7 @@
 #pragma once
 
 #include <memory>
+#include <optional>
 
 #include "async/task.h"
 #include "base/buffer.h"
@@ -49,6 +50,11 @@ class Body {
   virtual bool is_exact() const = 0;
   /// Back to the start, when nothing has been taken yet or all that was can be had again; else false.
   virtual bool rewind() { return false; }
+  /// A read under way is given up because it takes too long: whose doing that is, when it isn't the body's sender that
+  /// is waited for. A body that wraps another one asks that one, as with `forget`.
+  virtual std::optional<Error> overdue() const { return std::nullopt; }
+  /// Nobody reads on, or again: lets go of what is kept for that, but for the size.
+  virtual void forget() {}
 
   /// All of it in one piece (in the arena); body_too_large past `limit`.
   Task<Result<std::string_view>> whole(size_t limit);

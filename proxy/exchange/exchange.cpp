@@ -117,6 +117,18 @@ bool Exchange::rewind(const Mark& mark) {
   return true;
 }
 
+void Exchange::commit() {
+  is_committed_ = true;
+  forget_body();
+  if (adopted_) adopted_->exchange.commit();
+}
+
+void Exchange::forget_body() {
+  if (!is_committed_ || uploads_ > 0) return;
+  if (request_body) request_body->forget();
+  if (replay_) replay_->forget();
+}
+
 // Children.
 
 Exchange::ChildPtr Exchange::fork(const Mark& mark) {

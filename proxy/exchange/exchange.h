@@ -213,6 +213,23 @@ class Exchange {
   /// the attempts are now this one's to tell.
   void adopt(ChildPtr child);
 
+  /// An attempt that sends the request's body, as long as it lives.
+  class Upload {
+   public:
+    explicit Upload(Exchange& exchange) : exchange_(exchange) { ++exchange_.uploads_; }
+    Upload(const Upload&) = delete;
+    Upload& operator=(const Upload&) = delete;
+    ~Upload() {
+      --exchange_.uploads_;
+      exchange_.forget_body();
+    }
+
+   private:
+    Exchange& exchange_;
+  };
+  /// The response begins: there is no other try. What was kept of the request's body goes, once it is sent.
+  void commit();
+
   WorkerContext& worker;
   Client client;
   http::RequestHead request;
@@ -236,12 +253,16 @@ class Exchange {
   Time attempt_deadline() const { return std::min(deadline, answer_by); }
 
  private:
+  void forget_body();
+
   Arena& arena_;
   ClientSide* client_side_;
   Attempts own_attempts_;
   AccessRecord own_record_;
   InArena<ReplayBuffer> replay_;  // the newest; each keeps the one that it reads from
   ChildPtr adopted_;              // the response is its
+  uint32_t uploads_ = 0;
+  bool is_committed_ = false;
 };
 
 }  // namespace weir

@@ -80,6 +80,13 @@ void ReplayBuffer::add_part(size_t wanted) {
   parts_.add({static_cast<char*>(arena_.bump(room, 1)), 0, room});
 }
 
+void ReplayBuffer::forget() {
+  is_lost_ = true;
+  stored_.reset();
+  source_->forget();
+  if (outer) outer->forget();
+}
+
 std::string_view ReplayBuffer::text(Arena& arena) const {
   size_t size = 0;
   for (const auto& part : parts_) size += part.size;

@@ -23,6 +23,7 @@ class ReplayBuffer {
   Task<Result<Chunk>> next(Position& position);
   http::BodySize size() const { return source_->size(); }
   bool is_exact() const { return source_->is_exact(); }
+  std::optional<Error> overdue() const { return source_->overdue(); }
   /// All that was read can be had again.
   bool can_replay() const { return stored_ || !is_lost_; }
   /// All of the body can.
@@ -32,6 +33,8 @@ class ReplayBuffer {
   /// What was read, as one text in `arena`.
   std::string_view text(Arena& arena) const;
   const http::Headers* trailers() const { return trailers_; }
+  /// Nobody reads from it, or from those behind it, any more.
+  void forget();
   Arena* frame_arena() const { return &arena_; }
 
   /// The buffer that this one reads from, or null: who keeps one keeps the other.
@@ -74,6 +77,10 @@ class ReplayBody final : public Body {
   bool rewind() override {
     position_ = {};
     return reader_ ? reader_->rewind() : buffer_.can_replay();
+  }
+  std::optional<Error> overdue() const override { return reader_ ? reader_->overdue() : buffer_.overdue(); }
+  void forget() override {
+    if (reader_) reader_->forget();
   }
   const std::shared_ptr<StoredBody>& stored() const { return buffer_.stored(); }
 

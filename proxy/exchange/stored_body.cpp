@@ -4,27 +4,31 @@
 #include <cerrno>
 #include <cstring>
 
-#include "async/offload.h"
 #include "exchange/exchange.h"
 
 // Bytes are gathered in blocks of the worker. When they pass the bound, they move into a file, and so do all that
 // follow, piece by piece: while a piece is written nothing is read of the client, whose connection holds it back then.
+// A body has one piece at the disk at most, and each of its readers one: so a bound of calls is one of bytes.
 
 namespace weir {
 
 namespace {
 
-constexpr size_t kPiece = 128 * 1024;  // bytes of a write
+constexpr size_t kPiece = 128 * 1024;  // bytes of a write, whole blocks
 
 }  // namespace
 
-StoredBody::StoredBody(WorkerContext& worker, std::shared_ptr<const BodyStorage> storage)
-    : worker_(worker), storage_(std::move(storage)), arena_(worker.blocks) {}
+StoredBody::StoredBody(WorkerContext& worker, std::shared_ptr<const BodyStorage> storage, std::string_view client)
+    : worker_(worker), storage_(std::move(storage)), client_(client), arena_(worker.blocks) {}
 
 /// To close a large file that has no name takes its time.
 StoredBody::~StoredBody() {
-  if (storage_->file_bytes) storage_->file_bytes->subtract(static_cast<int64_t>(in_file_));
-  if (file_) offload_unattended(worker_.loop, [file = std::move(file_)]() mutable { file.reset(); });
+  storage_->file_bytes->subtract(static_cast<int64_t>(in_file_));
+  if (!file_ || !file_->may_be_open()) return;
+  storage_->disk->run_unattended(client_, [file = std::move(file_)]() mutable {
+    file.reset();
+    return 0;
+  });
 }
 
 Task<Result<>> StoredBody::fill(Body& source) {
@@ -37,10 +41,16 @@ Task<Result<>> StoredBody::fill(Body& source) {
     }
     keep(chunk->data.view());
     if (in_blocks_ <= (file_ ? kPiece : storage_->memory)) continue;
-    if (const int error = co_await write_out(source)) co_return fault(file_->is_open() ? "write" : "open", error);
+    if (!file_) {
+      if (auto opened = co_await open(source); !opened) co_return opened;
+    }
+    do {
+      if (auto written = co_await write_piece(source); !written) co_return written;
+    } while (in_blocks_ >= kPiece);
   }
-  if (!file_ || in_blocks_ == 0) co_return Result<>();
-  if (const int error = co_await write_out(source)) co_return fault("write", error);
+  while (file_ && in_blocks_ > 0) {
+    if (auto written = co_await write_piece(source); !written) co_return written;
+  }
   co_return Result<>();
 }
 
@@ -57,33 +67,56 @@ void StoredBody::keep(std::string_view data) {
   }
 }
 
-/// All that the blocks hold moves to the end of the file. The errno, or 0. The argument lends the frame.
-Task<int> StoredBody::write_out(const Body&) {
+DiskQueue::Call StoredBody::at_disk(DiskQueue::Work work) {
+  return storage_->disk->run(worker_.loop, client_, std::move(work));
+}
+
+/// The argument lends the frame.
+Task<Result<>> StoredBody::open(const Body&) {
+  auto file = std::make_shared<BodyFile>(*storage_, client_);
+  if (!file->may_open()) co_return fault("files", EMFILE);
+  file_ = std::move(file);
+  const Presence call(*storage_->disk_calls);
+  step_ = "open";
+  const int error = co_await at_disk([file = file_] { return file->open(); });
+  step_ = {};
+  if (error) co_return fault("open", error);
+  co_return Result<>();
+}
+
+/// A piece of what the blocks hold moves to the end of the file.
+Task<Result<>> StoredBody::write_piece(const Body&) {
+  const size_t size = std::min(in_blocks_, kPiece);
   std::string text;
-  text.reserve(in_blocks_);
-  for (const auto& block : blocks_) text.append(block->bytes, std::min<size_t>(block->size, in_blocks_ - text.size()));
-  blocks_.clear();
-  in_blocks_ = 0;
-  if (!file_) file_ = std::make_shared<TemporaryFile>();
-  const size_t size = text.size();
-  const int error = co_await offload(worker_.loop, [file = file_, folder = storage_->folder, text = std::move(text)] {
-    if (!file->is_open()) {
-      if (const int error = file->open(folder)) return error;
-    }
-    return file->append(text);
-  });
-  if (error) co_return error;
+  text.reserve(size);
+  auto block = blocks_.begin();
+  for (; text.size() < size; ++block)
+    text.append((*block)->bytes, std::min<size_t>((*block)->size, size - text.size()));
+  blocks_.erase(blocks_.begin(), block);
+  in_blocks_ -= size;
+  const Presence call(*storage_->disk_calls);
+  step_ = "write";
+  const int error = co_await at_disk([file = file_, text = std::move(text)] { return file->append(text); });
+  step_ = {};
+  if (error) co_return fault("write", error);
   in_file_ += size;
-  if (storage_->file_bytes) storage_->file_bytes->add(static_cast<int64_t>(size));
-  co_return 0;
+  storage_->file_bytes->add(static_cast<int64_t>(size));
+  co_return Result<>();
+}
+
+std::optional<Error> StoredBody::overdue() const {
+  if (step_.empty()) return std::nullopt;
+  return fault(step_, ETIMEDOUT).error();
 }
 
 std::unexpected<Error> StoredBody::fault(std::string_view step, int error) const {
-  if (storage_->report) storage_->report({step, error});
-  const bool is_reading = step == "read";
+  const std::string_view cause = error == EBUSY ? "queue" : error == EDQUOT ? "bytes" : step;
+  if (storage_->report) storage_->report({cause, error});
+  if (cause == "files" || cause == "bytes" || cause == "queue")
+    return fail(ErrorCode::body_not_stored, Side::self, "this client's request bodies have their share of the disk");
   return fail(ErrorCode::body_not_stored, Side::self,
-              is_reading ? "the request body could not be read from its temporary file"
-                         : "the request body could not be written to a temporary file");
+              step == "read" ? "the request body could not be read from its temporary file"
+                             : "the request body could not be written to a temporary file");
 }
 
 Task<Result<Chunk>> StoredBodyReader::read() {
@@ -107,23 +140,26 @@ Chunk StoredBodyReader::from_memory() {
 }
 
 Task<Result<Chunk>> StoredBodyReader::from_file() {
-  auto& worker = stored_->worker_;
-  struct Piece {
-    int error;
-    std::string text;
-  };
-  const size_t size = worker.buffers.block_size();
-  const auto piece = co_await offload(worker.loop, [file = stored_->file_, offset = offset_, size] {
-    Piece piece;
-    piece.error = file->read(offset, size, piece.text);
-    return piece;
+  auto& stored = *stored_;
+  auto& buffers = stored.worker_.buffers;
+  const auto text = std::make_shared<std::string>();
+  const Presence call(*stored.storage_->disk_calls);
+  is_at_disk_ = true;
+  const int error = co_await stored.at_disk([file = stored.file_, offset = offset_, size = buffers.block_size(), text] {
+    return file->read(offset, size, *text);
   });
-  if (piece.error || piece.text.empty()) co_return stored_->fault("read", piece.error ? piece.error : EIO);
-  auto block = worker.buffers.take();
-  std::memcpy(block->bytes, piece.text.data(), piece.text.size());
-  offset_ += piece.text.size();
-  const std::string_view text(block->bytes, piece.text.size());
-  co_return Chunk{Slice(std::move(block), text)};
+  is_at_disk_ = false;
+  if (error || text->empty()) co_return stored.fault("read", error ? error : EIO);
+  auto block = buffers.take();
+  std::memcpy(block->bytes, text->data(), text->size());
+  offset_ += text->size();
+  const std::string_view bytes(block->bytes, text->size());
+  co_return Chunk{Slice(std::move(block), bytes)};
+}
+
+std::optional<Error> StoredBodyReader::overdue() const {
+  if (!is_at_disk_) return std::nullopt;
+  return stored_->fault("read", ETIMEDOUT).error();
 }
 
 }  // namespace weir

@@ -1,45 +1,32 @@
 #pragma once
 
-#include <functional>
 #include <memory>
 #include <optional>
 #include <string>
 #include <vector>
 
-#include "base/temporary_file.h"
 #include "exchange/body.h"
-#include "exchange/filter_metrics.h"
+#include "exchange/body_storage.h"
 
 namespace weir {
 
 struct WorkerContext;
 
-/// What all stored bodies of a route have in common.
-struct BodyStorage {
-  /// What failed with a file, by its word for metrics.
-  struct Fault {
-    std::string_view step;  // "open", "write", "read"
-    int error;              // errno
-  };
-
-  size_t memory = 64 * 1024;  // bytes of a body that are kept in memory; a larger body goes into a file as a whole
-  std::string folder = "/var/tmp";
-  SharedCount* file_bytes = nullptr;         // gauge: in files now
-  std::function<void(const Fault&)> report;  // of each fault; may be empty
-};
-
 /// A request's body that was read to its end, in memory or in a temporary file. Shared by its readers: the exchange,
-/// its forks, and detached children, which may outlive the exchange. One worker. Calls that may block run on threads
-/// that serve nobody.
+/// its forks, and detached children, which may outlive the exchange. One worker. Calls that may block run on the
+/// disk's own threads.
 class StoredBody {
  public:
-  StoredBody(WorkerContext& worker, std::shared_ptr<const BodyStorage> storage);
+  /// `client` is whose share of files, bytes and calls it takes.
+  StoredBody(WorkerContext& worker, std::shared_ptr<const BodyStorage> storage, std::string_view client);
   StoredBody(const StoredBody&) = delete;
   StoredBody& operator=(const StoredBody&) = delete;
   ~StoredBody();
 
   /// Takes all of `source`, before anybody reads. A fault of the file is body_not_stored.
   Task<Result<>> fill(Body& source);
+  /// `fill` was given up: its error when it waited for the disk; nothing when it waited for the source.
+  std::optional<Error> overdue() const;
 
   uint64_t size() const { return size_; }
   bool is_in_file() const { return file_ != nullptr; }
@@ -48,40 +35,50 @@ class StoredBody {
  private:
   friend class StoredBodyReader;
   void keep(std::string_view data);
-  Task<int> write_out(const Body& frames);
+  Task<Result<>> open(const Body& frames);
+  Task<Result<>> write_piece(const Body& frames);
+  DiskQueue::Call at_disk(DiskQueue::Work work);
   std::unexpected<Error> fault(std::string_view step, int error) const;
 
   WorkerContext& worker_;
   std::shared_ptr<const BodyStorage> storage_;
+  const std::string client_;
+  std::string_view step_;  // of `fill`, at the disk; "" = none
   uint64_t size_ = 0;
-  std::vector<BlockRef> blocks_;         // all full but the last; what isn't in the file
-  size_t in_blocks_ = 0;                 // bytes
-  uint64_t in_file_ = 0;                 // bytes
-  std::shared_ptr<TemporaryFile> file_;  // owned by calls under way, too
-  Arena arena_;                          // of the trailers
+  std::vector<BlockRef> blocks_;    // all full but the last; what isn't in the file
+  size_t in_blocks_ = 0;            // bytes
+  uint64_t in_file_ = 0;            // bytes
+  std::shared_ptr<BodyFile> file_;  // owned by calls under way, too
+  Arena arena_;                     // of the trailers
   std::optional<http::Headers> trailers_;
 };
 
 /// One reading of a stored body, from its start.
 class StoredBodyReader final : public Body {
  public:
-  StoredBodyReader(Arena& arena, std::shared_ptr<StoredBody> stored) : Body(arena), stored_(std::move(stored)) {}
+  StoredBodyReader(Arena& arena, std::shared_ptr<StoredBody> stored)
+      : Body(arena), stored_(std::move(stored)), size_(stored_->size()) {}
 
   Task<Result<Chunk>> read() override;
-  http::BodySize size() const override { return http::BodySize::known(stored_->size()); }
+  http::BodySize size() const override { return http::BodySize::known(size_); }
   bool is_exact() const override { return true; }
   bool rewind() override {
     offset_ = 0;
-    return true;
+    is_at_disk_ = false;
+    return stored_ != nullptr;
   }
+  std::optional<Error> overdue() const override;
+  void forget() override { stored_.reset(); }
   const std::shared_ptr<StoredBody>& stored() const { return stored_; }
 
  private:
   Chunk from_memory();
   Task<Result<Chunk>> from_file();
 
-  std::shared_ptr<StoredBody> stored_;
+  std::shared_ptr<StoredBody> stored_;  // null: forgotten
+  uint64_t size_;
   uint64_t offset_ = 0;
+  bool is_at_disk_ = false;
 };
 
 }  // namespace weir

@@ -132,6 +132,7 @@ bool ResponseBody::send_at_once() {
 }
 
 Task<> ResponseBody::upload() {
+  const Exchange::Upload upload(exchange_);
   const auto& timeouts = upstream_.settings().timeouts;
   const bool asks_for_tunnel = !exchange_.request.protocol.empty();
   const auto patience = is_call_ || asks_for_tunnel ? timeouts.tunnel : timeouts.between_bytes;
@@ -317,6 +318,8 @@ void ResponseBody::expired() {
     has_asked_ = false;
     return watch_deadline();
   }
+  const auto self_made = awaits_client() ? exchange_.request_body->overdue() : std::nullopt;
+  if (self_made) return fail(*self_made, Turn::neither);
   if (lacks_upload() && !has_head_ && now >= deadline()) {
     return fail({ErrorCode::request_timeout, Side::client, "the request body took all the time"}, Turn::client);
   }

@@ -9,6 +9,7 @@
 #include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
 #include <sys/mman.h>
@@ -32,6 +33,7 @@ enum call {
   WRITE,
   OPEN_UNNAMED,
   PREAD,
+  ACCESS,
   CALLS
 };
 
@@ -43,9 +45,11 @@ struct fault {
 
 static struct fault none[CALLS];
 static struct fault* faults = none;
+static const char* folder = NULL; /* temporary files elsewhere have no faults; NULL: all have them */
 
 __attribute__((constructor)) static void start(void) {
   const char* path = getenv("FAULTS");
+  folder = getenv("FAULTS_FOLDER");
   if (!path) return;
   int fd = open(path, O_RDWR | O_CLOEXEC);
   if (fd < 0) return;
@@ -115,7 +119,21 @@ int accept4(int fd, struct sockaddr* peer, socklen_t* size, int flags) {
 /* Files without a name are Weir's temporary ones. */
 static int is_unnamed(int fd) {
   struct stat info;
-  return faults != none && fstat(fd, &info) == 0 && S_ISREG(info.st_mode) && info.st_nlink == 0;
+  if (faults == none || fstat(fd, &info) != 0 || !S_ISREG(info.st_mode) || info.st_nlink != 0) return 0;
+  if (!folder) return 1;
+  char link[64], name[4096];
+  snprintf(link, sizeof link, "/proc/self/fd/%d", fd);
+  ssize_t size = readlink(link, name, sizeof name - 1);
+  return size > 0 && strncmp(name, folder, strlen(folder)) == 0;
+}
+
+/* Of the folder of temporary files. */
+int access(const char* path, int mode) {
+  if (folder && strcmp(path, folder) == 0) {
+    await(ACCESS);
+    if (fails(ACCESS)) return -1;
+  }
+  return REAL(access)(path, mode);
 }
 
 ssize_t write(int fd, const void* bytes, size_t size) {

@@ -23,6 +23,7 @@ CALLS = {
     "write": errno.ENOSPC,                          # to a file without a name, as the next two
     "open_unnamed": errno.EACCES,
     "pread": errno.EIO,
+    "access": errno.EIO,                            # of the folder
 }
 FORMAT = "iii"                                      # countdown, errno, whether calls wait
 
@@ -30,7 +31,8 @@ FORMAT = "iii"                                      # countdown, errno, whether 
 class Faults:
     """Shared with the Weirs that get its `environment`."""
 
-    def __init__(self, folder):
+    def __init__(self, folder, files=None):
+        """`files` is the only folder whose temporary files have faults."""
         path = os.path.join(folder, "faults")
         size = struct.calcsize(FORMAT) * len(CALLS)
         with open(path, "wb") as file:
@@ -40,6 +42,8 @@ class Faults:
         # At exit, LeakSanitizer would start a thread of its own.
         sanitizer = ":".join(filter(None, [os.environ.get("ASAN_OPTIONS"), "detect_leaks=0"]))
         self.environment = {"LD_PRELOAD": LIBRARY, "FAULTS": path, "ASAN_OPTIONS": sanitizer}
+        if files:
+            self.environment["FAULTS_FOLDER"] = files
 
     def _place(self, call):
         return list(CALLS).index(call) * struct.calcsize(FORMAT)

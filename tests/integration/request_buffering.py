@@ -6,6 +6,7 @@ import os
 import shutil
 import signal
 import threading
+import time
 import unittest
 
 from backend import hangs, ok
@@ -21,6 +22,7 @@ BUFFERING = "weir_request_bodies_buffering"
 BUFFERED = "weir_request_bodies_buffered_total"
 NOT_STORED = "weir_request_bodies_not_stored_total"
 FILE_BYTES = "weir_request_body_file_bytes"
+DISK_CALLS = "weir_request_body_disk_calls"
 
 
 def head(size, fields=""):
@@ -35,8 +37,8 @@ class BufferCase(WeirCase):
     def setUp(self):
         self.uploads = self.folder()
 
-    def buffering(self, *backends, filters=(), memory="64KiB", where=None, upstream=None, more=None, **config):
-        block = {"mode": "buffer", "memory": memory, "folder": self.uploads}
+    def buffering(self, *backends, filters=(), memory="64KiB", max_size=0, where=None, upstream=None, more=None, **config):
+        block = {"mode": "buffer", "memory": memory, "folder": self.uploads} | ({"max_size": max_size} if max_size else {})
         return self.weir({
             "upstreams": {"api": settings.upstream(*backends) | (upstream or {})},
             "routes": [route("/", "api", "all", filters=list(filters), request_body=block, **(more or {}))],
@@ -174,6 +176,43 @@ class Clients(BufferCase):
         self.assertEqual(413, client.response().status)
         self.assertEqual([], backend.connections)
         self.assert_nothing_left(weir)
+
+    def test_a_body_is_kept_no_longer_than_it_may_be_needed(self):
+        def play(connection):
+            connection.request()
+            connection.send(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n")
+            connection.stall()
+
+        for filters in ([], [retry(**ample(on=["503"], attempts=3))], [concurrency_limit(9)]):
+            with self.subTest(filters=filters):
+                weir = self.buffering(self.scripted(play), filters=filters)
+                client = self.client(weir)
+                client.send(head(MIB) + b"x" * MIB)
+                self.assertEqual(200, client.head().status)
+                eventually(lambda: weir.metric(FILE_BYTES, route="all") == 0, "the endpoint has the body, and answers")
+                self.assertEqual(1, weir.metric(BUFFERED, route="all", place="file"))
+                client.close()
+
+    def test_one_client_takes_half_of_the_files_at_most(self):
+        weir = self.buffering(self.backend(), where={"launcher": ["prlimit", "--nofile=400:400"]})
+        for _ in range(50):                         # a quarter of the descriptors is for files
+            self.client(weir).send(head(MIB) + b"x" * 100_000)
+        eventually(lambda: weir.metric(FILE_BYTES, route="all") > 50 * 65_536, "50 uploads are in files")
+        self.assertEqual(507, self.fetch(weir, "POST", "/more", body=b"x" * 100_000).status)
+        self.assertEqual("body_not_stored", weir.log_of("/more")[0]["error"]["code"])
+        self.assertEqual(1, weir.metric(NOT_STORED, route="all", step="files"))
+        self.assertIn("share of the process", weir.events("request_body_not_stored")[0])
+        self.assertEqual(200, self.fetch(weir, "POST", body=b"x" * 1000).status)
+        self.assertEqual(200, self.fetch(weir, "POST", body=b"x" * 100_000, source="127.0.0.9").status)
+
+    def test_one_client_takes_half_of_max_size_at_most(self):
+        weir = self.buffering(self.backend(), max_size="2MiB")
+        self.client(weir).send(head(MIB) + b"x" * 900_000)
+        eventually(lambda: weir.metric(FILE_BYTES, route="all") > 700_000, "an upload is in a file")
+        self.assertEqual(507, self.fetch(weir, "POST", body=b"x" * 500_000).status)
+        self.assertEqual(1, weir.metric(NOT_STORED, route="all", step="bytes"))
+        self.assertIn("max_size", weir.events("request_body_not_stored")[0])
+        self.assertEqual(200, self.fetch(weir, "POST", body=b"x" * 500_000, source="127.0.0.9").status)
 
     def test_the_route_s_time_ends_an_upload(self):
         backend = self.backend()
@@ -338,6 +377,81 @@ class Disks(BufferCase):
         self.faults.wait("write", False)
         self.assertEqual(200, self.fetch(weir, "POST", body=b"x" * MIB).status)
         self.assert_nothing_left(weir)
+
+    def test_clients_that_leave_a_slow_disk_leave_no_work_to_it(self):
+        weir = self.with_faults(self.backend(), memory="1MiB")
+        self.faults.wait("write", True)
+        before = weir.memory()
+        for _ in range(150):
+            client = self.client(weir)
+            client.send(head(9 * MIB) + b"x" * (MIB + 100_000))
+            eventually(lambda: weir.metric(DISK_CALLS, route="all") == 1, "the upload waits for the disk")
+            client.reset()
+            eventually(lambda: weir.metric(BUFFERING, route="all") == 0, "the upload is given up")
+        self.assertEqual(0, weir.metric(DISK_CALLS, route="all"))
+        self.assertLess(weir.memory() - before, 80_000)
+        self.faults.wait("write", False)
+        self.assertEqual(200, self.fetch(weir, "POST", body=b"x" * 2 * MIB).status)
+        self.assert_nothing_left(weir)
+
+    def test_a_disk_that_hangs_is_not_the_client_s_doing(self):
+        for call in ("write", "pread"):
+            for more in ({"timeout": "1s"}, {}):    # without one, the disk's own time ends the wait
+                with self.subTest(call=call, **more):
+                    weir = self.with_faults(self.backend(), more=more, **settings.client_timeouts(body="2s"))
+                    self.faults.wait(call, True)
+                    self.assertEqual(507, self.client(weir, timeout=60).request("POST", "/hangs", body=b"x" * MIB).status)
+                    line = weir.log_of("/hangs")[0]
+                    self.assertEqual("body_not_stored", line["error"]["code"])
+                    self.assertNotIn("DT", line.flags)
+                    self.assertEqual(1, weir.metric(NOT_STORED, route="all", step="read" if call == "pread" else call))
+                    self.assertIn("did not respond in time", weir.events("request_body_not_stored")[0])
+                    self.faults.wait(call, False)
+                    self.assert_nothing_left(weir)
+
+    def test_a_try_that_waits_for_the_disk_is_not_the_client_s_doing(self):
+        weir = self.with_faults(self.backend(), filters=[retry(**ample(on=["503"], attempts=3, per_try_timeout="1s"))])
+        self.faults.wait("pread", True)
+        self.assertEqual(507, self.client(weir, timeout=60).request("PUT", body=b"x" * MIB).status)
+        self.faults.wait("pread", False)
+
+    def test_a_disk_that_hangs_holds_up_no_other_folder(self):
+        other = self.folder()
+        self.faults = Faults(self.folder(), files=self.uploads)
+        backend = self.backend()
+        routes = [route("/bad", "api", "bad", request_body={"mode": "buffer", "folder": self.uploads}),
+                  route("/", "api", "good", request_body={"mode": "buffer", "folder": other})]
+        weir = self.weir({"upstreams": {"api": settings.upstream(backend)}, "routes": routes}, environment=self.faults.environment)
+        self.faults.wait("write", True)
+        for _ in range(10):
+            self.client(weir).send(head(9 * MIB).replace(b"/upload", b"/bad") + b"x" * MIB)
+        eventually(lambda: weir.metric(DISK_CALLS, route="bad") == 10, "uploads wait for the disk that hangs")
+        self.assertEqual([200] * 5, [self.fetch(weir, "POST", body=b"x" * MIB).status for _ in range(5)])
+        self.faults.wait("write", False)
+
+    def test_the_process_ends_in_time_while_the_disk_hangs(self):
+        weir = self.with_faults(self.backend(), **settings.shutdown(drain_timeout="1s"))
+        self.faults.wait("write", True)
+        for _ in range(10):
+            self.client(weir).send(head(9 * MIB) + b"x" * MIB)
+        eventually(lambda: weir.metric(DISK_CALLS, route="all") == 10, "uploads wait for the disk")
+        weir.signal(signal.SIGTERM)
+        self.assertEqual(0, weir.wait())            # not by the last resort
+        self.assertTrue(weir.says("stopped"))
+
+    def test_a_reload_waits_for_no_folder_that_hangs(self):
+        self.faults = Faults(self.folder(), files=self.uploads)
+        backend = self.backend()
+        weir = self.with_faults(backend)
+        self.faults.wait("access", True)
+        weir.reload()
+        self.assertIn("did not respond in time", weir.events("configuration_warning")[0])
+        began = time.monotonic()
+        weir.reload()                               # the look that hangs is the only one
+        self.assertLess(time.monotonic() - began, 30)
+        self.assertEqual(200, self.fetch(weir, "POST", body=b"x" * MIB).status)
+        weir.stop()
+        self.faults.wait("access", False)
 
     def test_without_threads_the_disk_is_used_all_the_same(self):
         weir = self.with_faults(self.backend())

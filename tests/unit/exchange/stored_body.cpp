@@ -2,6 +2,7 @@
 
 #include <doctest/doctest.h>
 
+#include <atomic>
 #include <filesystem>
 #include <thread>
 
@@ -36,24 +37,41 @@ struct Bench : ExchangeBench {
   template <class T>
   T finished(Task<T> task) {
     if (task.start()) return task.take();
+    return ended(task);
+  }
+  template <class T>
+  T ended(Task<T>& task) {
     while (!task.is_done()) {
       loop.poll();
       std::this_thread::yield();
     }
     return task.take();
   }
-  std::shared_ptr<StoredBody> stored(std::vector<std::string> pieces) {
-    auto body = std::make_shared<StoredBody>(worker, std::make_shared<const BodyStorage>(storage));
+  std::shared_ptr<StoredBody> stored(std::vector<std::string> pieces, std::string_view client = "10.0.0.1") {
+    auto body = std::make_shared<StoredBody>(worker, std::make_shared<const BodyStorage>(storage), client);
     Pieces source(arena, std::move(pieces));
     filled = finished(body->fill(source));
     return body;
   }
+  /// Files are closed by other threads.
+  bool bytes_are_free() {
+    for (int i = 0; i < 5000 && bytes->taken() > 0; ++i) std::this_thread::sleep_for(std::chrono::milliseconds(1));
+    return bytes->taken() == 0;
+  }
   std::string read(Body& body) { return std::string(finished(body.whole(10 << 20)).value()); }
 
   std::vector<std::string> faults;
-  SharedCount file_bytes;
-  BodyStorage storage{1000, std::filesystem::temp_directory_path(), &file_bytes,
-                      [this](const BodyStorage::Fault& fault) { faults.emplace_back(fault.step); }};
+  SharedCount file_bytes, disk_calls;
+  std::shared_ptr<FairShare> files = std::make_shared<FairShare>();
+  std::shared_ptr<FairShare> bytes = std::make_shared<FairShare>();
+  BodyStorage storage{.memory = 1000,
+                      .folder = std::filesystem::temp_directory_path(),
+                      .disk = std::make_shared<DiskQueue>(DiskQueue::Settings{}),
+                      .files = files,
+                      .bytes = bytes,
+                      .file_bytes = &file_bytes,
+                      .disk_calls = &disk_calls,
+                      .report = [this](const BodyStorage::Fault& fault) { faults.emplace_back(fault.step); }};
   Result<> filled;
 };
 
@@ -137,7 +155,7 @@ TEST_CASE("stored body: a folder that takes no file is an error of Weir's own, a
 
 TEST_CASE("stored body: what the client does wrong stays the client's error") {
   Bench bench;
-  StoredBody stored(bench.worker, std::make_shared<const BodyStorage>(bench.storage));
+  StoredBody stored(bench.worker, std::make_shared<const BodyStorage>(bench.storage), "10.0.0.1");
   Pieces source(bench.arena, {});
   source.error = Error{ErrorCode::client_gone, Side::client, "gone"};
   const auto filled = bench.finished(stored.fill(source));
@@ -179,4 +197,117 @@ TEST_CASE("stored body: forks and detached children have it, too, and it lives a
   CHECK(bench.file_bytes.value() == 300'000);
   detached.reset();
   CHECK(bench.file_bytes.value() == 0);
+}
+
+TEST_CASE("stored body: a client has half of the files at most, and others find room") {
+  Bench bench;
+  bench.storage.most_files = 4;
+  const auto first = bench.stored({large(2000)}, "greedy");
+  const auto second = bench.stored({large(2000)}, "greedy");
+  REQUIRE(bench.filled);
+  (void)bench.stored({large(2000)}, "greedy");
+  REQUIRE_FALSE(bench.filled);
+  CHECK(bench.filled.error().code == ErrorCode::body_not_stored);
+  CHECK(bench.faults == std::vector<std::string>{"files"});
+  (void)bench.stored({large(900)}, "greedy");  // in memory
+  CHECK(bench.filled);
+  (void)bench.stored({large(2000)}, "modest");
+  CHECK(bench.filled);
+}
+
+TEST_CASE("stored body: a client has half of max_size at most, and gives it back") {
+  Bench bench;
+  bench.storage.max_size = 1 << 20;
+  auto first = bench.stored({large(400'000)}, "greedy");
+  REQUIRE(bench.filled);
+  (void)bench.stored({large(100'000), large(100'000)}, "greedy");
+  REQUIRE_FALSE(bench.filled);
+  CHECK(bench.filled.error().code == ErrorCode::body_not_stored);
+  CHECK(bench.faults == std::vector<std::string>{"bytes"});
+  (void)bench.stored({large(200'000)}, "modest");
+  CHECK(bench.filled);
+  first.reset();
+  CHECK(bench.bytes_are_free());
+  (void)bench.stored({large(500'000)}, "greedy");
+  CHECK(bench.filled);
+}
+
+TEST_CASE("stored body: it goes when the response begins and no attempt sends it any more") {
+  Bench bench;
+  const auto whole = large(300'000);
+  SUBCASE("as it is") {}
+  SUBCASE("behind a replay") {
+    bench.exchange.request_body = make_in<StoredBodyReader>(bench.arena, bench.arena, bench.stored({whole}));
+    (void)bench.exchange.mark(10);
+    (void)bench.exchange.mark(10);
+  }
+  if (bench.file_bytes.value() == 0)
+    bench.exchange.request_body = make_in<StoredBodyReader>(bench.arena, bench.arena, bench.stored({whole}));
+  {
+    const Exchange::Upload upload(bench.exchange);
+    bench.exchange.commit();
+    CHECK(bench.file_bytes.value() == 300'000);
+    CHECK(bench.read(*bench.exchange.request_body) == whole);
+  }
+  CHECK(bench.file_bytes.value() == 0);
+  CHECK(bench.exchange.request_body->size() == http::BodySize::known(300'000));
+}
+
+TEST_CASE("stored body: an adopted child's goes when the response begins") {
+  Bench bench;
+  bench.exchange.request_body = make_in<StoredBodyReader>(bench.arena, bench.arena, bench.stored({large(300'000)}));
+  const auto mark = bench.exchange.mark(10);
+  auto child = bench.exchange.fork(mark);
+  child->exchange.respond(200);
+  bench.exchange.adopt(std::move(child));
+  CHECK(bench.file_bytes.value() == 300'000);
+  bench.exchange.commit();
+  CHECK(bench.file_bytes.value() == 0);
+}
+
+TEST_CASE("stored body: one that is given up before its file is opened leaves nothing to a disk that hangs") {
+  Bench bench;
+  const auto hangs = std::make_shared<std::atomic<bool>>(true);
+  bench.storage.disk = std::make_shared<DiskQueue>(DiskQueue::Settings{.threads = 1});
+  bench.storage.disk->run_unattended("other", [hangs] {
+    hangs->wait(true);
+    return 0;
+  });
+  while (bench.storage.disk->waiting() > 0) std::this_thread::yield();
+  {
+    StoredBody stored(bench.worker, std::make_shared<const BodyStorage>(bench.storage), "10.0.0.1");
+    Pieces source(bench.arena, {large(2000)});
+    auto filling = stored.fill(source);
+    filling.start();
+    CHECK(bench.storage.disk->waiting() == 1);
+    CHECK(bench.files->taken() == 1);
+  }
+  CHECK(bench.storage.disk->waiting() == 0);
+  CHECK(bench.files->taken() == 0);
+  *hangs = false;
+  hangs->notify_all();
+}
+
+TEST_CASE("stored body: a wait for the disk is told apart from a wait for the client") {
+  Bench bench;
+  const auto hangs = std::make_shared<std::atomic<bool>>(true);
+  bench.storage.disk = std::make_shared<DiskQueue>(DiskQueue::Settings{.threads = 1});
+  bench.storage.disk->run_unattended("other", [hangs] {
+    hangs->wait(true);
+    return 0;
+  });
+  StoredBody stored(bench.worker, std::make_shared<const BodyStorage>(bench.storage), "10.0.0.1");
+  CHECK_FALSE(stored.overdue());
+  Pieces source(bench.arena, {large(2000)});
+  auto filling = stored.fill(source);
+  filling.start();
+  CHECK(bench.disk_calls.value() == 1);
+  REQUIRE(stored.overdue());
+  CHECK(stored.overdue()->code == ErrorCode::body_not_stored);
+  CHECK(stored.overdue()->side == Side::self);
+  *hangs = false;
+  hangs->notify_all();
+  CHECK(bench.ended(filling));
+  CHECK_FALSE(stored.overdue());
+  CHECK(bench.disk_calls.value() == 0);
 }
