@@ -43,6 +43,23 @@ bool DecodedRequest::rewind() {
 
 // What is answered.
 
+void MessageFrames::pass(std::string_view bytes) {
+  constexpr uint32_t kPrefix = 5;
+  while (!bytes.empty()) {
+    if (left_ > 0) {
+      const auto some = std::min<size_t>(left_, bytes.size());
+      left_ -= static_cast<uint32_t>(some);
+      bytes.remove_prefix(some);
+      continue;
+    }
+    length_ = length_ << 8 | static_cast<uint8_t>(bytes.front());  // the flag is shifted out
+    bytes.remove_prefix(1);
+    if (++prefix_bytes_ < kPrefix) continue;
+    left_ = std::exchange(length_, 0);
+    prefix_bytes_ = 0;
+  }
+}
+
 Task<Result<Chunk>> WebAnswer::read() {
   if (rest_.empty()) {
     if (is_over_) co_return Chunk::end();
@@ -50,6 +67,9 @@ Task<Result<Chunk>> WebAnswer::read() {
     if (!chunk) co_return chunk;
     is_over_ = chunk->is_end;
     if (is_over_ && !chunk->trailers) co_return Chunk::end();
+    if (is_over_ && !frames_.is_between_messages())
+      co_return fail(ErrorCode::protocol_error, Side::self, "the response ended in the middle of a gRPC message");
+    if (!is_over_) frames_.pass(chunk->data.view());
     rest_ = is_over_ ? Slice::literal(frame(*chunk->trailers)) : std::move(chunk->data);
   }
   co_return Chunk{next_piece()};

@@ -29,8 +29,22 @@ class DecodedRequest final : public Body {
 
 enum class Encoding : uint8_t { bytes, base64 };
 
-/// A gRPC answer for the web: its messages, then its trailers as one more, whose flag's highest bit is set. In base64
-/// each piece is padded, so that none waits for the next.
+/// Follows the messages of a gRPC body: each is a flag, four bytes of length, and so many bytes (gRPC over HTTP/2,
+/// Length-Prefixed-Message).
+class MessageFrames {
+ public:
+  void pass(std::string_view bytes);
+  bool is_between_messages() const { return prefix_bytes_ == 0 && left_ == 0; }
+
+ private:
+  uint32_t prefix_bytes_ = 0;  // of this message's five
+  uint32_t length_ = 0;        // that they have told so far
+  uint32_t left_ = 0;          // bytes of the message
+};
+
+/// A gRPC answer for the web: its messages, then its trailers as one more, whose flag's highest bit is set. Trailers in
+/// the middle of a message break the response off: a client would read them as a part of the message. In base64 each
+/// piece is padded, so that none waits for the next.
 class WebAnswer final : public Body {
  public:
   WebAnswer(Arena& arena, BlockPool& blocks, BodyPtr body, Encoding encoding)
@@ -48,6 +62,7 @@ class WebAnswer final : public Body {
   BlockPool& blocks_;
   BodyPtr body_;
   Encoding encoding_;
+  MessageFrames frames_;
   Slice rest_;            // of the last chunk, or of the trailers; these lie in the arena
   bool is_over_ = false;  // the body, not `rest_`
 };

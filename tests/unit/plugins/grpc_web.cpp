@@ -200,6 +200,28 @@ TEST_CASE("grpc_web: an answer that breaks off says so in its last message") {
   CHECK(bench.body() == kMessage + "\x80\0\0\0\x25grpc-status: 14\r\ngrpc-message: gone\r\n"s);
 }
 
+TEST_CASE("grpc_web: trailers come between two messages, or not at all") {
+  BlockPool blocks(8 * 1024);
+  Arena arena(blocks);
+  http::Headers trailers(arena);
+  trailers.add("grpc-status", "4");
+  const auto two = kMessage + kMessage;
+  for (size_t size = 1; size <= two.size(); ++size) {
+    for (const size_t fragment : kFragments) {
+      CAPTURE(size);
+      CAPTURE(fragment);
+      auto pieces = make_in<PiecesBody>(arena, arena, pieces_of(two.substr(0, size), fragment));
+      pieces->trailers = &trailers;
+      WebAnswer answer(arena, blocks, std::move(pieces), Encoding::bytes);
+      std::string told;
+      while (told.size() < size) told += next_of(answer);
+      CHECK(told == two.substr(0, size));
+      const bool is_between = size % kMessage.size() == 0;
+      CHECK(next_of(answer) == (is_between ? "\x80\0\0\0\x10grpc-status: 4\r\n"s : "(error protocol_error)"));
+    }
+  }
+}
+
 TEST_CASE("grpc_web: 100 trailers take little more than their size") {
   BlockPool blocks(8 * 1024);
   Arena arena(blocks);
