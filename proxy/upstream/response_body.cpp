@@ -257,9 +257,9 @@ Turn ResponseBody::turn_at_break(const Error& error) const {
 /// An endpoint gives up on a client that keeps it waiting by a status, too: its own timeout's, or that of a proxy or a
 /// server before it. Other statuses are the endpoint's own.
 Turn ResponseBody::turn_at_answer() const {
+  if (!is_clients_time_over() && !is_client_slow()) return Turn::endpoint;
   const auto& head = exchange_.response.head;
-  const bool may_give_up = meant_status(head) >= 500 || head.status == 408;
-  return may_give_up && (is_clients_time_over() || is_client_slow()) ? Turn::client : Turn::endpoint;
+  return meant_status(head) >= 500 || head.status == 408 ? Turn::client : Turn::endpoint;
 }
 
 /// A client may ask for less time than the configuration gives, and use it up itself, as may a queue or an earlier
