@@ -66,7 +66,7 @@ void ProbeRoom::end_overdue(Time now) {
   });
 }
 
-/// One that lost its place has none to leave.
+/// An overdue probe has lost its place already: nothing is left to give back.
 void ProbeRoom::leave(uint32_t era, uint32_t number, End end) {
   const std::lock_guard lock(mutex_);
   if (era != era_) return;

@@ -10,22 +10,21 @@
 
 namespace weir::plugins {
 
-/// The places of probes under way, of one era of a circuit. A result that never comes keeps no circuit from closing: a
-/// probe that takes longer than the room's patience loses its place to others. So does no client: each may have fewer
-/// places than are free, and one whose probe lost its place, or was given up, gets another only when nobody else has
-/// asked for as long as the patience.
-/// Any thread.
+/// The places of the probes under way, in one era of a half-open circuit. A missing result keeps no circuit half-open:
+/// a probe that takes longer than the patience loses its place. One client keeps no circuit half-open either: a client
+/// has at most as many places as remain free. After a probe of a client lost its place or was cancelled, that client
+/// gets a further place only when no other client has asked during the patience. Any thread.
 class ProbeRoom {
  public:
   explicit ProbeRoom(Duration patience) : patience_(patience) {}
 
-  /// Takes one of `most` places for a client (0: it isn't known), and gives the place a number, which fits 31 bits.
-  /// Nothing when there is none, or when `era` is over.
+  /// Takes one of `most` places for a client (0: unknown client), and returns the number of the place (31 bits).
+  /// Nothing when no place is free for the client, or when `era` is over.
   std::optional<uint32_t> enter(uint32_t era, uint32_t most, uint64_t client, Time now);
   bool has_place(uint32_t era, uint32_t most, uint64_t client, Time now) const;
   enum class End : uint8_t {
     ordinary,
-    without_result,  // as its client had it
+    without_result,  // the client cancelled the probe, or used up its own deadline
   };
   void leave(uint32_t era, uint32_t number, End end);
   uint32_t count(uint32_t era) const;
@@ -53,10 +52,10 @@ class ProbeRoom {
     uint64_t client = 0;
     Time time = Time::min();
   };
-  // The last two clients that came and aren't slow, the newer first: when one turns slow, the other still counts.
+  // The last two clients that asked and are not slow, the newer first: when one turns slow, the other still counts.
   std::array<Asked, 2> askers_;
   std::vector<Probe> probes_;
-  std::vector<uint64_t> slow_;  // clients whose probes lost their places, or were given up
+  std::vector<uint64_t> slow_;  // clients with a probe that lost its place or was cancelled
 };
 
 }  // namespace weir::plugins

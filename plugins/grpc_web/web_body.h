@@ -5,7 +5,7 @@
 
 namespace weir::plugins {
 
-/// A request of `application/grpc-web-text`: base64 in, the bytes that it stands for out, a block at a time.
+/// A request of `application/grpc-web-text`: reads base64 and returns the decoded bytes, a block at a time.
 class DecodedRequest final : public Body {
  public:
   DecodedRequest(Arena& arena, BlockPool& blocks, BodyPtr text)
@@ -29,8 +29,8 @@ class DecodedRequest final : public Body {
 
 enum class Encoding : uint8_t { bytes, base64 };
 
-/// Follows the messages of a gRPC body: each is a flag, four bytes of length, and so many bytes (gRPC over HTTP/2,
-/// Length-Prefixed-Message).
+/// Follows the messages of a gRPC body. A message is a flag, four bytes of length, and the bytes of that length (gRPC
+/// over HTTP/2, Length-Prefixed-Message).
 class MessageFrames {
  public:
   void pass(std::string_view bytes);
@@ -38,13 +38,13 @@ class MessageFrames {
 
  private:
   uint32_t prefix_bytes_ = 0;  // of this message's five
-  uint32_t length_ = 0;        // that they have told so far
+  uint32_t length_ = 0;        // from the prefix bytes read so far
   uint32_t left_ = 0;          // bytes of the message
 };
 
-/// A gRPC answer for the web: its messages, then its trailers as one more, whose flag's highest bit is set. Trailers in
-/// the middle of a message break the response off: a client would read them as a part of the message. In base64 each
-/// piece is padded, so that none waits for the next.
+/// A gRPC response for the web: the messages, then the trailers as a last frame with the highest bit of the flag set.
+/// Trailers in the middle of a message break the response off, because a client would read the frame as a part of the
+/// message. In base64 each piece is padded, so that no piece waits for the next.
 class WebAnswer final : public Body {
  public:
   WebAnswer(Arena& arena, BlockPool& blocks, BodyPtr body, Encoding encoding)

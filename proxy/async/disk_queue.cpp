@@ -11,16 +11,16 @@
 
 #include "base/thread.h"
 
-// A job is in a line, then with a thread, then over. `Job::call` says who waits for it, and only the call's own thread
-// changes it, with the mutex held: so a thread that sees a call under the mutex may post to the call's loop, which
-// lives. The letter finds the call gone, or wakes it. Threads own what they share with the queue, and begin one by one,
-// when a job comes and no thread is idle.
+// Invariants. A job is in a line, then with a thread, then over. `Job::call` is the waiting awaiter. Only the awaiter's
+// own thread changes `Job::call`, and only with the mutex held, so a disk thread that sees a call under the mutex may
+// post to the call's loop: the loop is alive. The posted message finds the call gone, or wakes the call. The threads
+// share ownership of `Shared`, and start one by one, when a job arrives and no thread is idle.
 
 namespace weir {
 
 struct DiskQueue::Job {
   Work work;
-  Call* call = nullptr;  // null: nobody waits
+  Call* call = nullptr;  // null: no waiter
   int error = 0;         // of the work, once it is over
   std::string client;
   std::list<std::shared_ptr<Job>>::iterator place{};  // while in a line
@@ -47,7 +47,7 @@ struct DiskQueue::Shared {
   std::unordered_map<std::string, Line> lines;
   std::list<Line*> turns;  // the next first
   size_t awaited = 0;      // jobs in all lines
-  size_t jobs = 0;         // the same, with those that nobody waits for
+  size_t jobs = 0;         // the same, including unattended jobs
   size_t threads = 0;
   size_t idle = 0;  // threads
   bool is_over = false;
@@ -72,7 +72,7 @@ DiskQueue::Shared::Joined DiskQueue::Shared::join(const std::shared_ptr<Shared>&
   return Joined::yes;
 }
 
-/// Begins one more when all have work, up to the bound. False: there is none at all.
+/// Starts another thread when all threads have work, up to the bound. False when no thread exists.
 bool DiskQueue::Shared::has_thread(const std::shared_ptr<Shared>& self) {
   if (idle > jobs || threads == settings.threads) return true;
   try {

@@ -10,18 +10,18 @@
 
 namespace weir {
 
-/// The calls that may block on one disk, on a few threads of its own, so that a disk that hangs holds up no user of
-/// another disk. Each client's calls wait in a line of their own, and the lines take turns. A line gets one more call
-/// while it has fewer than are free, as in a FairShare: one client fills half of the queue, the next finds room. Calls
-/// that nobody waits for are neither refused nor counted; who makes them bounds them. Any thread may ask. Its threads
-/// are waited for by nobody: the queue may be destroyed, and the process may end, while a call hangs.
+/// Runs the blocking calls to one disk on a few threads of its own, so that a disk that hangs delays no user of another
+/// disk. The calls of each client wait in a separate line, and the lines take turns. A line gets another call while the
+/// line has fewer calls than the queue has free places, as in a FairShare: one client fills half of the queue, and the
+/// next client finds room. Unattended calls are neither refused nor counted; their callers bound them. Any thread may
+/// call. The threads are detached: the queue may be destroyed, and the process may end, while a call hangs.
 class DiskQueue {
  public:
   using Work = std::move_only_function<int()>;  // an errno, 0 = done; doesn't throw
   struct Settings {
     size_t threads = 4;
-    size_t most_waiting = 1024;                    // calls that no thread has begun
-    Duration patience = std::chrono::seconds(10);  // of who waits for a call
+    size_t most_waiting = 1024;                    // calls before a thread begins them
+    Duration patience = std::chrono::seconds(10);  // of a caller, from `run` on
   };
   static bool compatible(const Settings&, const Settings&) { return true; }
 
@@ -31,14 +31,14 @@ class DiskQueue {
   ~DiskQueue();
 
   class Call;
-  /// `co_await run(...)`: the errno of `work`; EBUSY: the client has its share of the queue; ETIMEDOUT: the disk took
-  /// longer than `patience`, the time in the line included. When the awaiter is destroyed, or its patience is over, a
-  /// call that no thread has begun is removed; one under way ends unheard. What `work` owns is destroyed with it, by
-  /// its thread once it has begun. Where the system has no thread at all, `work` runs at once, on the loop's own.
+  /// `co_await run(...)` returns the errno of `work`; EBUSY when the client has its share of the queue; ETIMEDOUT when
+  /// the disk took longer than `patience`, including the time in the line. When the awaiter is destroyed or times out,
+  /// a call in the line is removed, and the result of a call under way is dropped. The thread that ran `work` destroys
+  /// the captures of `work`. If the system refuses to start any thread, `work` runs at once on the loop's thread.
   Call run(Loop& loop, std::string_view client, Work work);
-  /// Work that nobody waits for.
+  /// Runs `work` without a waiter.
   void run_unattended(std::string_view client, Work work);
-  /// Calls in the lines, those that nobody waits for among them.
+  /// The number of calls in the lines, including unattended calls.
   size_t waiting() const;
 
  private:
@@ -48,7 +48,7 @@ class DiskQueue {
   const std::shared_ptr<Shared> shared_;  // with the threads
 };
 
-/// What `run` awaits. On one loop's thread; the queue outlives it.
+/// The awaiter of `run`. Used on one loop's thread; the queue outlives the awaiter.
 class DiskQueue::Call : Waiter {
  public:
   Call(std::shared_ptr<Shared> shared, Loop& loop, std::string_view client, Work work);
@@ -67,7 +67,7 @@ class DiskQueue::Call : Waiter {
 
   const std::shared_ptr<Shared> shared_;
   Loop& loop_;
-  std::shared_ptr<Job> job_;  // null: it is over
+  std::shared_ptr<Job> job_;  // null: the call is over
   int error_ = 0;
   Alarm<Call, &Call::expired> alarm_;
 };

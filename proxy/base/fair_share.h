@@ -8,11 +8,11 @@
 
 namespace weir {
 
-/// A room in which many keys (clients) wait, and no key takes the places of the others: a key gets one more place while
-/// it has fewer than are free. So one key fills half of a room, two keys a third each, and the next key always finds
-/// room. O(1) and 8 KiB, however many keys there are: a key counts in one cell of each of two tables, and the smaller
-/// count is the key's. A key that meets greedy ones in both cells, which nobody can bring about, has their share. Any
-/// thread. Lives longer than its places.
+/// Shares the places of a room among many keys (clients). A key gets another place while the key has fewer places than
+/// are free. So one key fills half of the room, two keys a third each, and the next key always finds a place. Takes
+/// O(1) time and 8 KiB for any number of keys: each key counts in one cell of each of two tables, and the smaller count
+/// is the key's (a count-min sketch). The hash has a random seed, so that a client cannot aim at the cells of another.
+/// Any thread. Outlives its places.
 class FairShare {
  public:
   struct Settings {};
@@ -23,8 +23,8 @@ class FairShare {
 
   static constexpr size_t kMostKeys = 9;  // of one place
 
-  /// One place, or none; given back by destruction or `leave`. Counts for one key, or for several until it is known
-  /// which of them matters.
+  /// A place, or no place; given back by the destructor or `leave`. Counts for one key, or for several keys until the
+  /// caller knows the key that matters.
   class Place {
    public:
     Place() = default;
@@ -43,11 +43,11 @@ class FairShare {
     ~Place() { leave(); }
     explicit operator bool() const { return room_ != nullptr; }
 
-    /// Counts for one more key. When that one has its share already, the place is given back.
+    /// Counts for one more key. Gives the place back when that key has its share already.
     void count_for(std::string_view key);
-    /// Of the keys behind the first, counts for the one with this number only, 1 being the first of them.
+    /// Of the keys after the first, counts for key `number` only; 1 is the key after the first.
     void keep_only(size_t number);
-    /// Takes `more` places beside those that it has. False, and nothing has changed: a key has its share.
+    /// Takes `more` places in addition. False, without any change, when a key has its share.
     bool grow(int32_t more, int64_t places);
     void leave();
 
@@ -62,12 +62,12 @@ class FairShare {
     std::array<Cells, kMostKeys> cells_{};
   };
 
-  /// A place for `key` in a room of `places`, which may differ from call to call; none when the key has its share.
+  /// A place for `key` in a room of `places` (may differ from call to call); no place when the key has its share.
   Place enter(std::string_view key, int64_t places);
-  /// A place for `key` while fewer than `places` are taken, whoever has them; and, for a key that has none, `beside`
-  /// more.
+  /// A place for `key` while fewer than `places` are taken in total. A key without a place gets one of `beside` further
+  /// places when the room is full.
   Place enter_or_beside(std::string_view key, int64_t places, int64_t beside);
-  /// Places that are taken.
+  /// The number of taken places.
   int64_t taken() const { return taken_.load(std::memory_order_relaxed); }
 
  private:
@@ -75,7 +75,7 @@ class FairShare {
   using Cells = Place::Cells;
 
   Cells cells_of(std::string_view key) const;
-  /// Counts `more`; how many the key had before.
+  /// Adds `more` to the key's count, and returns the count before.
   int64_t add(Cells cells, int32_t more);
   void subtract(Cells cells, int32_t count);
 

@@ -9,10 +9,10 @@
 
 namespace weir {
 
-/// How often each of many keys (clients) was counted of late: within the last `window` at least, and the last two at
-/// most. O(1) and 16 KiB, however many keys there are: a key counts in one cell of each of two tables, and the smaller
-/// count is the key's, so that it may be too high, by what others have in both cells. Any thread, no locks; close to
-/// exact.
+/// Counts events of many keys (clients) over the recent past: the last `window` at least, the last two windows at most.
+/// Takes O(1) time and 16 KiB for any number of keys: each key counts in one cell of each of two tables, and the
+/// smaller count is the key's (a count-min sketch). A count may be too high by the events of other keys in both cells.
+/// Any thread, no locks; close to exact.
 class RecentCounts {
  public:
   explicit RecentCounts(Duration window);

@@ -12,19 +12,21 @@ struct ForwardedMember {
   bool is_unequivocal = true;  // readers that know less of the grammar find the same values
 };
 
-/// Reads a Forwarded field from its right end, where the nearest proxy wrote. Quoted strings are read as such, and
-/// whoever wrote the members on the left has no part in how a well-formed member is read. A member that is none of the
-/// grammar (odd quotes, a name that is no token, a parameter told twice) ends the reading: nothing left of it counts.
+/// Reads a Forwarded field from its right end, where the nearest proxy wrote. Quoted strings are recognised, so the
+/// authors of the members on the left cannot change how a well-formed member is read. A member outside the grammar (odd
+/// quotes, a name that is not a token, a repeated parameter) ends the reading: nothing to the left of that member
+/// counts.
 class ForwardedReader {
  public:
   explicit ForwardedReader(std::string_view field) : field_(field), left_(field), is_at_end_(field.empty()) {}
 
-  /// Moves to the next member on the left; empty ones are skipped. False: there is none, or it can't be read.
+  /// Moves to the next member on the left and skips empty members. False at the end, and for a member outside the
+  /// grammar.
   bool next();
   const ForwardedMember& member() const { return member_; }
   /// The members were read to the left end of the field.
   bool is_at_end() const { return is_at_end_; }
-  /// What was read so far, without the separators on its left.
+  /// The part of the field that was read so far, without the separators on the left.
   std::string_view read() const { return field_.substr(read_from_); }
 
  private:
@@ -40,7 +42,7 @@ class ForwardedReader {
   bool note(const Pair& pair);
 
   std::string_view field_;
-  std::string_view left_;  // what has not been read
+  std::string_view left_;  // the unread part
   size_t read_from_ = field_.size();
   ForwardedMember member_;
   bool is_at_end_;

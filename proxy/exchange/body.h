@@ -19,15 +19,15 @@ class SplicePipe;
 /// One step of a body: bytes, or its end (then perhaps with trailers).
 struct Chunk {
   Slice data;
-  net::SplicePipe* spliced = nullptr;  // all that it holds instead of `data`; only after `allow_splice`
+  net::SplicePipe* spliced = nullptr;  // the pipe's whole content, instead of `data`; only after `allow_splice`
   bool is_end = false;
   http::Headers* trailers = nullptr;
 
   static Chunk end(http::Headers* trailers = nullptr) { return {{}, nullptr, true, trailers}; }
 };
 
-/// Bytes that are pulled: who does not read does not receive. Destroying a body gives up what it hasn't
-/// delivered: an upstream's response is cancelled by it. One thread, one reader.
+/// Bytes that a reader pulls: without a read nothing is received (back-pressure). The destructor gives up undelivered
+/// bytes, and so cancels an upstream's response. One thread, one reader.
 class Body {
  public:
   explicit Body(Arena& arena) : arena_(&arena) {}
@@ -35,25 +35,25 @@ class Body {
   Body& operator=(const Body&) = delete;
   virtual ~Body() = default;
 
-  /// The next chunk: never empty bytes. After an end or an Error it isn't called again.
+  /// The next chunk: never empty bytes. Not called again after an end or an Error.
   virtual Task<Result<Chunk>> read() = 0;
-  /// As it was announced; `none` for no body at all.
+  /// The announced size; `none` for no body at all.
   virtual http::BodySize size() const = 0;
-  /// Whoever reads takes chunks that the kernel holds, too, and drains each before the next `read`. A body that
-  /// wraps another doesn't pass this on: it has to see the bytes.
+  /// The reader also takes chunks that the kernel holds, and drains each before the next `read`. A wrapper does not
+  /// pass the call on, because a wrapper has to see the bytes.
   virtual void allow_splice() {}
-  /// From here on the response is read for a client of a multiplexed connection; null: for any other. Only what reads
-  /// ahead listens.
+  /// From here on the response is read for a client of a multiplexed connection; null: for any other client. Only
+  /// bodies that read ahead use the backlog.
   virtual void limit_by(Backlog*) {}
-  /// After the end: the sender sent no bytes behind this body that belong to no message. Otherwise the body may be
-  /// another one than the sender meant, and is not stored. A body that wraps another one asks that one.
+  /// After the end: no stray bytes followed the body on its connection. A body with stray bytes behind it may belong to
+  /// another response (desynchronisation), and is not stored. Wrappers return the wrapped body's result.
   virtual bool is_exact() const = 0;
-  /// Back to the start, when nothing has been taken yet or all that was can be had again; else false.
+  /// Returns to the start. False when bytes that were taken cannot be read again.
   virtual bool rewind() { return false; }
-  /// A read under way is given up because it takes too long: whose doing that is, when it isn't the body's sender that
-  /// is waited for. A body that wraps another one asks that one, as with `forget`.
+  /// Called when a read under way takes too long: the error when the read waits for Weir's own disk, nothing when the
+  /// read waits for the body's sender. Wrappers of request bodies pass this call and `forget` on.
   virtual std::optional<Error> overdue() const { return std::nullopt; }
-  /// Nobody reads on, or again: lets go of what is kept for that, but for the size.
+  /// No further read and no rewind will come: releases the kept bytes. The size stays known.
   virtual void forget() {}
 
   /// All of it in one piece (in the arena); body_too_large past `limit`.

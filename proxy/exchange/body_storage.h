@@ -15,16 +15,16 @@
 
 namespace weir {
 
-/// What all stored bodies of a route have in common.
+/// The settings, shares and metrics common to all stored bodies of a route.
 struct BodyStorage {
-  /// What failed with a file, by its word for metrics.
+  /// A failed step of storing a body; `step` is a label of metrics.
   struct Fault {
     std::string_view step;  // "open", "write", "read"; "files", "bytes", "queue": the client has its share
     int error;              // errno
     std::string_view reason() const;
   };
 
-  size_t memory = 64 * 1024;  // bytes of a body that are kept in memory; a larger body goes into a file as a whole
+  size_t memory = 64 * 1024;  // the most bytes of a body kept in memory; a larger body goes into a file as a whole
   std::string folder = "/var/tmp";
   uint64_t max_size = 0;                                     // bytes of all files in the folder; 0 = what the disk has
   int64_t most_files = std::numeric_limits<int64_t>::max();  // of the process
@@ -32,13 +32,13 @@ struct BodyStorage {
   std::shared_ptr<FairShare> files;                          // of the process, by client network
   std::shared_ptr<FairShare> bytes;                          // of the folder, in units of BodyFile, by client network
   SharedCount* file_bytes = nullptr;                         // gauge: in files now
-  SharedCount* disk_calls = nullptr;                         // gauge: calls that are waited for
+  SharedCount* disk_calls = nullptr;                         // gauge: calls with a waiter
   std::function<void(const Fault&)> report;                  // of each fault; may be empty
 };
 
-/// A body's file, and its places among the files and bytes of all clients, given back when it is closed. It is opened,
-/// written, read and destroyed on the disk's threads, one call at a time. A client may have as many bytes in files as
-/// it leaves free on their disk, so that one client fills half of it at most.
+/// The temporary file of a body, and the file's places among the files and bytes of all clients; closing the file gives
+/// the places back. The disk's threads open, write, read and destroy the file, one call at a time. The bytes of a
+/// client on a disk are at most the bytes that remain free there, so one client fills at most half of the disk.
 class BodyFile {
  public:
   static constexpr uint64_t kUnit = 64 * 1024;  // bytes
@@ -49,7 +49,7 @@ class BodyFile {
 
   /// False: the client has its share of the process' files, and this one is not to be opened.
   bool may_open() const { return static_cast<bool>(place_); }
-  /// False: no thread has begun to open it, so that nothing has to be closed. Any thread.
+  /// False when no thread has begun to open the file, so that nothing has to be closed. Any thread.
   bool may_be_open() const { return is_touched_.load(std::memory_order_relaxed); }
   // An errno, 0 = done.
   int open() {

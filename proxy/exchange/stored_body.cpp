@@ -6,9 +6,9 @@
 
 #include "exchange/exchange.h"
 
-// Bytes are gathered in blocks of the worker. When they pass the bound, they move into a file, and so do all that
-// follow, piece by piece: while a piece is written nothing is read of the client, whose connection holds it back then.
-// A body has one piece at the disk at most, and each of its readers one: so a bound of calls is one of bytes.
+// Invariants. The body is gathered in blocks of the worker. Above the bound, these blocks and all later bytes move into
+// a file, piece by piece. While a piece is written, no bytes of the client are read (back-pressure). A body has at most
+// one piece at the disk, and each reader one, so the bound of calls in the DiskQueue also bounds the bytes.
 
 namespace weir {
 
@@ -21,7 +21,7 @@ constexpr size_t kPiece = 128 * 1024;  // bytes of a write, whole blocks
 StoredBody::StoredBody(WorkerContext& worker, std::shared_ptr<const BodyStorage> storage, std::string_view client)
     : worker_(worker), storage_(std::move(storage)), client_(client), arena_(worker.blocks) {}
 
-/// To close a large file that has no name takes its time.
+/// Closing a large unlinked file takes long, so a thread of the disk closes the file.
 StoredBody::~StoredBody() {
   storage_->file_bytes->subtract(static_cast<int64_t>(in_file_));
   if (!file_ || !file_->may_be_open()) return;
@@ -71,7 +71,7 @@ DiskQueue::Call StoredBody::at_disk(DiskQueue::Work work) {
   return storage_->disk->run(worker_.loop, client_, std::move(work));
 }
 
-/// The argument lends the frame.
+/// The argument's arena holds the coroutine frame.
 Task<Result<>> StoredBody::open(const Body&) {
   auto file = std::make_shared<BodyFile>(*storage_, client_);
   if (!file->may_open()) co_return fault("files", EMFILE);
@@ -84,7 +84,7 @@ Task<Result<>> StoredBody::open(const Body&) {
   co_return Result<>();
 }
 
-/// A piece of what the blocks hold moves to the end of the file.
+/// Moves a piece from the blocks to the end of the file.
 Task<Result<>> StoredBody::write_piece(const Body&) {
   const size_t size = std::min(in_blocks_, kPiece);
   std::string text;

@@ -12,20 +12,20 @@ namespace weir {
 
 struct WorkerContext;
 
-/// A request's body that was read to its end, in memory or in a temporary file. Shared by its readers: the exchange,
-/// its forks, and detached children, which may outlive the exchange. One worker. Calls that may block run on the
-/// disk's own threads.
+/// A whole request body, in memory or in a temporary file. The readers share the ownership: the exchange, its forks,
+/// and detached children, which may outlive the exchange. Used on one worker. Blocking calls run on the threads of the
+/// disk's DiskQueue.
 class StoredBody {
  public:
-  /// `client` is whose share of files, bytes and calls it takes.
+  /// `client`: the network whose share of files, bytes and calls the body takes.
   StoredBody(WorkerContext& worker, std::shared_ptr<const BodyStorage> storage, std::string_view client);
   StoredBody(const StoredBody&) = delete;
   StoredBody& operator=(const StoredBody&) = delete;
   ~StoredBody();
 
-  /// Takes all of `source`, before anybody reads. A fault of the file is body_not_stored.
+  /// Reads `source` to its end, before the first reader begins. Fails with body_not_stored for a fault of the file.
   Task<Result<>> fill(Body& source);
-  /// `fill` was given up: its error when it waited for the disk; nothing when it waited for the source.
+  /// After `fill` was cancelled: the error when `fill` waited for the disk; nothing when it waited for the source.
   std::optional<Error> overdue() const;
 
   uint64_t size() const { return size_; }
@@ -43,9 +43,9 @@ class StoredBody {
   WorkerContext& worker_;
   std::shared_ptr<const BodyStorage> storage_;
   const std::string client_;
-  std::string_view step_;  // of `fill`, at the disk; "" = none
+  std::string_view step_;  // the call to the disk that `fill` waits for; "" = no call
   uint64_t size_ = 0;
-  std::vector<BlockRef> blocks_;    // all full but the last; what isn't in the file
+  std::vector<BlockRef> blocks_;    // bytes not yet in the file; all blocks are full but the last
   size_t in_blocks_ = 0;            // bytes
   uint64_t in_file_ = 0;            // bytes
   std::shared_ptr<BodyFile> file_;  // owned by calls under way, too

@@ -18,13 +18,13 @@
 
 namespace weir::plugins {
 
-/// The bytes of a response's body while they come and after: appended by one task, read by any number on any loop, from
-/// the start, from whatever is there. Once whole it changes only by being dropped.
+/// The bytes of a response body, while the body arrives and afterwards. One task appends. Any number of readers on any
+/// loop read from the start, as far as bytes have arrived. A whole body changes only by being dropped.
 class Content : public ListNode {
  public:
   enum class State : uint8_t { growing, whole, broken };
 
-  /// `announced`: its length, where that is known. `attendance`: told of those who read it while it comes; may be null.
+  /// `announced`: the length, if known. `attendance`: notified of readers while the body arrives; may be null.
   explicit Content(std::optional<uint64_t> announced, std::shared_ptr<Attendance> attendance = nullptr)
       : announced_(announced), attendance_(std::move(attendance)) {}
   ~Content();

@@ -55,7 +55,7 @@ struct Object {
   /// In seconds, as Cache-Status has it.
   int64_t ttl(Time now) const { return std::chrono::floor<std::chrono::seconds>(time_left(now)).count(); }
   bool is_fresh(Time now) const { return time_left(now) > Duration{}; }
-  /// What orders say of it, which isn't that it is gone.
+  /// Applies the verdict of the purges, other than `gone`.
   void heed(PurgeVerdict verdict) const {
     if (verdict != PurgeVerdict::keep) is_expired = true;
     if (verdict == PurgeVerdict::doubtful) is_doubtful = true;
