@@ -344,7 +344,8 @@ void ResponseBody::expired() {
   const Side whose = is_tunnel() ? Side::self : Side::upstream;
   const Turn turn = may_be_silent() ? Turn::neither : Turn::endpoint;
   if (has_head_) return fail({ErrorCode::read_timeout, whose, "the endpoint sent nothing for too long"}, turn);
-  const Turn whose_time = awaits_client() && !has_asked_ ? Turn::client : Turn::endpoint;
+  // Also while the client waits for a 100: an endpoint that knows no Expect waits for the body.
+  const Turn whose_time = awaits_client() ? Turn::client : Turn::endpoint;
   fail({ErrorCode::response_timeout, Side::upstream, "the endpoint didn't answer in time"},
        now < patience_over_ ? turn_at_deadline() : whose_time);
 }

@@ -283,6 +283,19 @@ class Bytes(Watched):
         self.assertEqual({503}, {client.response().status for client in clients})
         self.assert_counted(weir)
 
+    def test_an_endpoint_that_ignores_the_expectation_of_a_waiting_client_is_neutral(self):
+        def script(connection):
+            while True:
+                request = connection.request_head()
+                connection.stream.exactly(int(request.get("content-length") or 0), bytearray())
+                connection.send(ok("x"))
+        weir = self.watched(script, expect="forward", upstream={"timeouts": {"response": "1s"}})
+        clients = [self.client(weir) for _ in range(8)]
+        for client in clients:
+            client.send(request_bytes("POST", "/upload", fields={"Content-Length": "10", "Expect": "100-continue"}))
+        self.assertEqual({504}, {client.response().status for client in clients})
+        self.assert_neutral(weir)
+
     def test_an_endpoint_that_gives_up_on_a_client_that_does_not_read_is_neutral(self):
         size = 8 << 20
 
