@@ -28,6 +28,7 @@ RateQuota::RateQuota(const QuotaSettings& settings, const std::string& name, std
                                                  .told = '"' + policy_of(settings) + "\";r=",
                                                  .name = name,
                                                  .share_name = name + "~local",
+                                                 .part_name = name + "~part",
                                                  .slot = std::move(slot)})),
       key_(settings.key),
       cost_(settings.cost ? **settings.cost : Cost{}),
@@ -73,6 +74,23 @@ store::Limit RateQuota::share(uint32_t instances, uint64_t cost) const {
   return {texts_->share_name, store::Limit::Algorithm::gcra, limit_.count, Duration(static_cast<int64_t>(per)), burst};
 }
 
+/// The key is new, so its quota is whole. What cannot be divided is as slow as it must be.
+store::Limit RateQuota::part(uint32_t instances, uint64_t cost) const {
+  auto part = limit_;
+  const uint64_t among = std::max(instances, 1U);
+  const bool is_even = part.algorithm == store::Limit::Algorithm::gcra;
+  if (limit_.count >= among * (is_even ? 1 : std::max<uint64_t>(cost, 1))) {
+    part.count /= among;
+    part.burst = std::max({part.burst / among, std::min(cost, part.burst), uint64_t{1}});
+  } else {
+    part = share(instances, cost);
+  }
+  part.name = texts_->part_name;
+  part.largest_burst = 0;
+  part.slot = {};
+  return part;
+}
+
 std::span<const store::Take> takes_of(std::span<const RateQuota> quotas, Exchange& exchange, Duration delay) {
   const size_t bytes = quotas.size() * sizeof(store::Take);
   auto* const takes = static_cast<store::Take*>(exchange.arena().bump(bytes, alignof(store::Take)));
@@ -80,7 +98,7 @@ std::span<const store::Take> takes_of(std::span<const RateQuota> quotas, Exchang
     const auto& quota = quotas[i];
     const auto& limit =
         delay > Duration{} ? exchange.arena().make<store::Limit>(quota.stretched(delay)) : quota.limit();
-    new (takes + i) store::Take{limit, quota.key(exchange), quota.cost(exchange)};
+    new (takes + i) store::Take{limit, quota.key(exchange), quota.cost(exchange), exchange.client.ip};
   }
   return {takes, quotas.size()};
 }

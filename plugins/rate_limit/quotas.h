@@ -41,6 +41,8 @@ class RateQuota {
 
   /// This process' share while the store is gone: the rate, over so many, and no burst.
   store::Limit share(uint32_t instances, uint64_t cost) const;
+  /// This process' part of a quota that the shared store has no room for: rate and burst, over so many.
+  store::Limit part(uint32_t instances, uint64_t cost) const;
 
  private:
   struct Texts {
@@ -48,6 +50,7 @@ class RateQuota {
     std::string told;
     std::string name;
     std::string share_name;
+    std::string part_name;
     std::string slot;
   };
   std::unique_ptr<const Texts> texts_;  // where limits find theirs, wherever this is moved

@@ -83,6 +83,9 @@ RateLimit::RateLimit(const RateLimitSettings& settings, const FilterContext::Sco
       lease_(*settings.lease),
       held_(context.metrics.hold({{"", {{"route", context.route}, {"limiter", scope.label}}}})),
       decisions_(context.metrics, context.route, scope.label),
+      left_out_(context.metrics.counter(
+          "rate_limit_local_keys", "Requests with a new key that Redis had no room for: counted by this instance alone",
+          {{"route", context.route}, {"limiter", scope.label}})),
       delayed_now_(context.metrics.gauge("rate_limit_delayed_requests", "Requests that a rate limit is delaying",
                                          {{"route", context.route}, {"limiter", scope.label}})),
       waiting_room_(mode_ == Mode::throttle ? context.process_state<FairShare>("rate_limit " + scope.state, {})
@@ -97,7 +100,8 @@ Task<> RateLimit::handle(Exchange& exchange, Next next) const {
   Takes takes = takes_of(quotas_, exchange, longest_delay(exchange));
   auto seat = waiting_room_ ? this->seat(exchange, takes) : FairShare::Place();
   if (waiting_room_ && !seat) takes = takes_of(quotas_, exchange, 0s);
-  const auto decision = co_await take(exchange, takes);
+  auto decision = co_await take(exchange, takes);
+  if (decision && decision->is_partial) decision = co_await take_left_out(exchange, takes, *decision);
   const bool is_admitted = decision && decision->allowed;
   const size_t slow = is_admitted ? slowest(*decision) : 0;
   const Duration wait = is_admitted ? quotas_[slow].delay(decision->quotas[slow]) : 0s;
@@ -150,14 +154,42 @@ Task<Result<store::Decision>> RateLimit::take_leased(Exchange& exchange, Takes t
 
   const size_t bytes = takes.size() * sizeof(store::Take);
   auto* const more = static_cast<store::Take*>(arena.bump(bytes, alignof(store::Take)));
-  for (size_t i = 0; i < takes.size(); ++i) new (more + i) store::Take{takes[i].limit, takes[i].key, lease_};
+  for (size_t i = 0; i < takes.size(); ++i)
+    new (more + i) store::Take{takes[i].limit, takes[i].key, lease_, takes[i].client};
   const Takes ahead(more, takes.size());
   const auto decision = co_await shared.take({arena}, ahead);
   if (!decision) co_return decision;
   if (!decision->allowed) co_return co_await shared.take({arena}, takes);  // perhaps there are a few
+  if (decision->is_partial) co_return *decision;
   const Time now = exchange.loop().now();
   leases.add(key, *decision, lease_, now, end_of_lease(now, quotas_, *decision, lease_));
   co_return leases.use(arena, key, cost, now).value_or(*decision);
+}
+
+/// Quotas whose keys are new to a store without room for them: this process decides, out of its part of each. What the
+/// shared store has counted stays counted.
+Task<Result<store::Decision>> RateLimit::take_left_out(Exchange& exchange, Takes takes,
+                                                       store::Decision decision) const {
+  left_out_.add();
+  const auto instances = exchange.worker.store.instances();
+  auto& arena = exchange.arena();
+  const auto limits = arena.make_list<store::Limit>(takes.size());
+  auto* const first = static_cast<store::Take*>(arena.bump(takes.size_bytes(), alignof(store::Take)));
+  size_t count = 0;
+  for (size_t i = 0; i < takes.size(); ++i) {
+    if (!decision.quotas[i].is_left_out) continue;
+    limits[count] = quotas_[i].part(instances, takes[i].cost);
+    new (first + count) store::Take{limits[count], takes[i].key, takes[i].cost, takes[i].client};
+    ++count;
+  }
+  const auto parts = co_await exchange.worker.local_store.take({arena}, Takes(first, count));
+  if (!parts) co_return parts;
+  const auto* part = parts->quotas.data();
+  for (auto& quota : decision.quotas) {
+    if (quota.is_left_out) quota = *part++;
+  }
+  decision.allowed &= parts->allowed;
+  co_return decision;
 }
 
 void RateLimit::watch(Exchange& exchange, const store::Decision& decision) const {
@@ -226,7 +258,7 @@ Task<> RateLimit::handle_locally(Exchange& exchange, Next next, Takes takes) con
   auto* const first = static_cast<store::Take*>(arena.bump(takes.size_bytes(), alignof(store::Take)));
   for (size_t i = 0; i < takes.size(); ++i) {
     limits[i] = quotas_[i].share(instances, takes[i].cost);
-    new (first + i) store::Take{limits[i], takes[i].key, takes[i].cost};
+    new (first + i) store::Take{limits[i], takes[i].key, takes[i].cost, takes[i].client};
   }
   const Takes shares(first, takes.size());
   const auto decision = co_await exchange.worker.local_store.take({arena}, shares);

@@ -25,6 +25,7 @@ class RateLimit : public Filter {
   Duration longest_delay(const Exchange& exchange) const;
   Task<Result<store::Decision>> take(Exchange& exchange, Takes takes) const;
   Task<Result<store::Decision>> take_leased(Exchange& exchange, Takes takes) const;
+  Task<Result<store::Decision>> take_left_out(Exchange& exchange, Takes takes, store::Decision decision) const;
   void watch(Exchange& exchange, const store::Decision& decision) const;
   size_t slowest(const store::Decision& decision) const;
   FairShare::Place seat(Exchange& exchange, Takes takes) const;
@@ -45,6 +46,7 @@ class RateLimit : public Filter {
   uint64_t lease_;
   FilterMetrics::Hold held_;
   RateDecisions decisions_;
+  SharedCount& left_out_;
   SharedCount& delayed_now_;
   std::shared_ptr<FairShare> waiting_room_;  // of a throttle
   std::shared_ptr<PerWorker<Leases>> leases_;

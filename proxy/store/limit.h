@@ -38,18 +38,22 @@ struct Limit {
   bool operator==(const Limit&) const = default;
 };
 
-/// `cost` out of the quota that `key` has under `limit`; 0 looks without taking.
+/// `cost` out of the quota that `key` has under `limit`; 0 looks without taking. `client`: the address of who asks, who
+/// may have invented the key: a store short of memory counts the keys of each client network.
 struct Take {
   const Limit& limit;
   std::string_view key;
   uint64_t cost = 1;
+  std::string_view client{};
 };
 
 /// How one quota stands after a take.
 struct Quota {
   bool allowed = true;
-  bool is_beyond = false;  // more was asked than the limit could ever give: no use waiting
-  uint64_t most = 0;       // what a client can have at once
+  bool is_new = false;       // the store did not know the key before
+  bool is_left_out = false;  // the key is new and the store has no room for it: nothing was counted
+  bool is_beyond = false;    // more was asked than the limit could ever give: no use waiting
+  uint64_t most = 0;         // what a client can have at once
   uint64_t remaining = 0;
   Duration retry_after{};  // until the same take would pass; 0 when it did
   Duration reset_after{};  // until the quota is whole again
@@ -60,6 +64,7 @@ inline constexpr size_t kMostLimits = 8;
 struct Decision {
   bool allowed = true;      // all of them
   std::span<Quota> quotas;  // in the order of the call, in the caller's arena
+  bool is_partial = false;  // some were left out
 };
 
 }  // namespace weir::store

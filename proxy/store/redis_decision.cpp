@@ -36,7 +36,7 @@ Duration longest_wait(const Limit& limit) {
 }
 
 std::optional<Decision> read_decision(Arena& arena, std::span<const Take> quotas, std::string_view text) {
-  Decision decision{true, arena.make_list<Quota>(quotas.size())};
+  Decision decision{.quotas = arena.make_list<Quota>(quotas.size())};
   for (size_t i = 0; i < quotas.size(); ++i) {
     const Take& take = quotas[i];
     Quota& quota = decision.quotas[i];
@@ -45,11 +45,14 @@ std::optional<Decision> read_decision(Arena& arena, std::span<const Take> quotas
     int64_t reset = 0;
     const bool is_whole = take_number(text, allowed) && take_number(text, quota.remaining) &&
                           take_number(text, retry) && take_number(text, reset);
-    if (!is_whole || (allowed != 0 && allowed != 1)) return std::nullopt;
+    if (!is_whole || allowed < 0 || allowed > 3) return std::nullopt;
     quota.most = most_of(take.limit);
     quota.remaining = std::min(quota.remaining, quota.most);
     quota.is_beyond = take.cost > quota.most;
-    quota.allowed = allowed == 1 && !quota.is_beyond;
+    quota.allowed = allowed != 0 && !quota.is_beyond;
+    quota.is_new = allowed >= 2;
+    quota.is_left_out = allowed == 3 && quota.allowed;
+    decision.is_partial |= quota.is_left_out;
     const Duration most = longest_wait(take.limit);
     quota.retry_after = duration_of(retry, most);
     quota.reset_after = duration_of(reset, most);

@@ -16,8 +16,8 @@ Duration duration_of(int64_t microseconds, Duration most);
 /// that adding a point in time cannot overflow.
 Duration longest_wait(const Limit& limit);
 
-/// Decodes a reply of scripts/take.lua; nothing when malformed. Numbers are clamped: the remainder to the quota, times
-/// to `longest_wait`.
+/// Decodes a reply of scripts/take.lua, without what a look found; nothing when malformed. Numbers are clamped: the
+/// remainder to the quota, times to `longest_wait`.
 std::optional<Decision> read_decision(Arena& arena, std::span<const Take> quotas, std::string_view text);
 
 }  // namespace weir::store

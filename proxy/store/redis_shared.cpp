@@ -16,4 +16,10 @@ void RedisShared::tell_nonsense(std::string_view server, std::string_view comman
     log::warn("store_answer_not_understood", {{"server", server}, {"command", command}, {"untold", turn->untold}});
 }
 
+void RedisShared::tell_scarce(std::string_view server) {
+  log::warn("store_short_of_memory", {{"server", server},
+                                      {"consequence", "new keys of limits are counted by each instance for itself"},
+                                      {"remedy", "more maxmemory, or limits whose keys clients cannot invent"}});
+}
+
 }  // namespace weir::store

@@ -47,6 +47,8 @@ struct RedisShared {
   void tell_breach(std::string_view server, std::string_view breach, Time now);
   /// Counts and logs a well-formed answer without a meaning.
   void tell_nonsense(std::string_view server, std::string_view command, Time now);
+  /// Logs that the server has no room, or little, for new keys.
+  static void tell_scarce(std::string_view server);
 
   const RedisSettings settings;
   StoreObserver& observer;

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <memory>
 
+#include "base/text.h"
 #include "store/redis_command.h"
 #include "store/redis_decision.h"
 #include "store/redis_keys.h"
@@ -215,24 +216,24 @@ Task<Result<uint32_t>> RedisStore::beat(Caller caller) {
 std::string RedisStore::take_head(size_t quotas) {
   Arena arena(blocks_);
   CommandWriter head(arena, 3, 64);
-  head.count(3 + 7 * quotas);
+  head.count(4 + 7 * quotas);
   head.word("EVALSHA");
   head.word(scripts::take.sha1);
   head.number(quotas);
   return std::string(head.text());
 }
 
-/// scripts/take.lua: a key for each quota, then six words for each.
-RedisStore::Command RedisStore::take_command(Caller caller, std::span<const Take> quotas) {
+/// scripts/take.lua: a key for each quota, then six words for each, then the order.
+RedisStore::TakeCommand RedisStore::take_command(Caller caller, std::span<const Take> quotas) {
   auto& head = take_heads_.at(quotas.size());
   if (head.empty()) head = take_head(quotas.size());
   constexpr size_t kTerms = 16 + 5 * CommandWriter::kLongestNumber;
-  size_t bytes = head.size();
+  size_t bytes = head.size() + CommandWriter::kLongestNumber;
   for (const Take& take : quotas) {
     const size_t texts = take.limit.name.size() + take.limit.slot.size() + take.key.size();
     bytes += shared_->settings.prefix.size() + 8 + 3 * texts + kTerms;  // escaped, a byte is three
   }
-  CommandWriter command(caller.arena, 7 * quotas.size(), bytes);
+  CommandWriter command(caller.arena, 7 * quotas.size() + 1, bytes);
   CommandWriter terms(caller.arena, 6 * quotas.size(), quotas.size() * kTerms);
   command.written(head);
   std::string_view first_key;
@@ -245,15 +246,32 @@ RedisStore::Command RedisStore::take_command(Caller caller, std::span<const Take
     terms.number(std::min(take.cost, limit.most + 1));
   }
   command.written(terms.text());
-  return {first_key, command.text(), Shape::text, scripts::take.name, &scripts::take};
+  auto node = nodes_.of(first_key);
+  const auto order = node->health->room().order(quotas, loop_.now());
+  command.number(static_cast<uint64_t>(order));
+  return {{first_key, command.text(), Shape::text, scripts::take.name, &scripts::take}, std::move(node), order};
+}
+
+bool RedisStore::hear_room(RedisNodes::Node& node, std::string_view& text) {
+  const auto at = text.rfind(' ');
+  const auto found = at == std::string_view::npos ? std::nullopt : parse_decimal(text.substr(at + 1));
+  if (!found || *found > static_cast<uint64_t>(Room::none)) return false;
+  text = text.substr(0, at);
+  if (node.health->room().saw(static_cast<Room>(*found), loop_.now())) shared_->tell_scarce(node.name);
+  return true;
 }
 
 Task<Result<Decision>> RedisStore::take(Caller caller, std::span<const Take> quotas) {
-  const auto command = take_command(caller, quotas);
+  using Order = ServerRoom::Order;
+  const auto [command, node, order] = take_command(caller, quotas);
   const auto answer = co_await run(caller, command);
   if (!answer) co_return unavailable(answer.error());
-  const auto decision = read_decision(caller.arena, quotas, answer->text);
+  auto text = answer->text;
+  const bool looks = order == Order::look || order == Order::look_known_only;
+  if (looks && !hear_room(*node, text)) co_return nonsense(command);
+  const auto decision = read_decision(caller.arena, quotas, text);
   if (!decision) co_return nonsense(command);
+  node->health->room().counted(quotas, *decision);
   co_return *decision;
 }
 

@@ -65,7 +65,15 @@ class RedisStore final : public Store, public std::enable_shared_from_this<Redis
     return scripted(caller, script, key, shape, std::span(arguments.begin(), arguments.size()));
   }
   std::string take_head(size_t quotas);
-  Command take_command(Caller caller, std::span<const Take> quotas);
+  /// A take, the server that it goes to and what that is told about new keys.
+  struct TakeCommand {
+    Command command;
+    RedisNodes::NodeRef node;
+    ServerRoom::Order order;
+  };
+  TakeCommand take_command(Caller caller, std::span<const Take> quotas);
+  /// Takes what a look has found off the end of a reply. False when nothing is there.
+  bool hear_room(RedisNodes::Node& node, std::string_view& text);
 
   /// The answer, which is no error reply and of the command's shape, within the timeout.
   Task<Answer> run(Caller caller, Command command);

@@ -124,8 +124,9 @@ bool RedisStore::fits(const Reply& answer, Shape shape) {
 void RedisStore::count(RedisNodes::Node& node, const Answer& answer) {
   using Outcome = StoreObserver::Outcome;
   shared_->observer.called(answer ? Outcome::ok : Outcome::failed);
-  // A server that answers, if nonsense, is there.
-  if (answer || answer.error() == Fault::unexpected) shared_->health.succeeded(*node.health, loop_.now());
+  // A server that answers, if nonsense, is there; also one that is full, whose limits go on.
+  const bool is_there = answer || answer.error() == Fault::unexpected || answer.error() == Fault::out_of_memory;
+  if (is_there) shared_->health.succeeded(*node.health, loop_.now());
   else shared_->health.failed(*node.health, name_of(answer.error()), loop_.now());
   if (answer) return;
   shared_->observer.failed(answer.error());

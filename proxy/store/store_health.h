@@ -8,6 +8,7 @@
 #include <string_view>
 
 #include "base/units.h"
+#include "store/server_room.h"
 
 namespace weir::store {
 
@@ -22,6 +23,7 @@ class ServerHealth {
   /// May a call be made now?
   bool admits(Time now);
   bool is_open() const { return is_open_.load(std::memory_order_relaxed); }
+  ServerRoom& room() { return room_; }
 
  private:
   friend class StoreHealth;
@@ -31,6 +33,7 @@ class ServerHealth {
   std::atomic<uint32_t> failures_{0};  // in a row
   std::atomic<bool> is_open_{false};
   std::atomic<Duration::rep> next_probe_{0};
+  ServerRoom room_;
 };
 
 /// The health of a store as the whole process sees it: one state for every feature, with a line in the log for each

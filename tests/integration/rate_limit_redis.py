@@ -5,7 +5,8 @@ import threading
 import time
 import unittest
 
-from harness import WeirCase, eventually
+from h2_wire import H2Client
+from harness import WeirCase, eventually, fetch
 from redis_server import RedisServer
 from settings import rate_limit, route
 from wire import RawClient
@@ -84,6 +85,41 @@ class Fleet(WeirCase):
             with self.subTest(choice):
                 redis = self.redis("--maxmemory-policy", "noeviction")
                 self.assertLessEqual(self.under(redis, lambda: redis.says("CONFIG SET maxmemory 1"), choice), {200, 429})
+
+    def test_keys_that_one_client_invents_fill_no_redis_and_leave_all_limits_on(self):
+        redis = self.redis("--maxmemory", "4mb", "--maxmemory-policy", "noeviction")
+        backend = self.backend()
+        routes = [route("/login", "api", "login", filters=[rate_limit("3/hour")]),
+                  route("/api", "api", "api", filters=[rate_limit("1/day", key="header.x-api-key")])]
+        weir, other = [self.in_front_of(backend, routes=routes, store={"redis": redis.url, "timeout": "5s"}) for _ in range(2)]
+        login = lambda weir, source: [fetch(weir.address, "GET", "/login", source=source).status for _ in range(5)]
+        self.assertEqual([200, 200, 200, 429, 429], login(weir, "127.0.0.77"))
+        with H2Client(weir.address, source="127.0.0.66", timeout=60) as client:
+            for first in range(0, 20000, 100):
+                streams = [client.ask("GET", "/api", [("x-api-key", f"k{first + i:08d}" + "x" * 200)]) for i in range(100)]
+                for stream in streams:
+                    self.assertEqual(200, client.response(stream).status)
+                    del client.streams[stream]
+        self.assertGreater(weir.metric("weir_rate_limit_local_keys_total", route="api"), 1000)
+        self.assertIn("maxmemory", weir.events("store_short_of_memory")[0])
+        self.assertEqual([429] * 5, login(weir, "127.0.0.77"))
+        self.assertEqual([429] * 5, login(other, "127.0.0.77"))
+        self.assertEqual([200, 200, 200, 429, 429], login(weir, "127.0.0.78"))
+        self.assertEqual([429] * 5, login(other, "127.0.0.78"))    # counted in Redis, not here and there
+        self.assertEqual(0, weir.metric("weir_store_errors_total", reason="oom"))
+
+    def test_a_full_redis_turns_no_limit_off(self):
+        redis = self.redis("--maxmemory-policy", "noeviction")
+        for choice in ("allow", "deny"):
+            with self.subTest(choice):
+                redis.says("CONFIG SET maxmemory 0")
+                weir, = self.fleet(redis, rate_limit("3/hour", name=choice, on_store_failure=choice), count=1, timeout="5s")
+                self.assertEqual(200, self.fetch(weir).status)
+                redis.says("CONFIG SET maxmemory 1")
+                self.assertEqual([200, 200, 429], [self.fetch(weir).status for _ in range(3)])
+                new = [fetch(weir.address, source="127.0.0.9").status for _ in range(8)]
+                self.assertIn(new.count(200), (1, 3))              # 1 while the subtest before still counts as an instance
+                self.assertEqual({200, 429}, set(new))
 
     def test_a_redis_that_comes_back_empty_is_used_again(self):
         redis = self.redis()

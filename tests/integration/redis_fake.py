@@ -131,7 +131,8 @@ class FakeRedis:
                 self.subscribers.append(connection)
                 return items(text("psubscribe"), text(words[1]), b":1\r\n")
             case b"EVALSHA" | b"EVAL" if is_take(words):
-                return text(" ".join(["1 9 0 1000000"] * int(words[2])))
+                looks = words[-1] in (b"1", b"3")
+                return text(" ".join(["1 9 0 1000000"] * int(words[2]) + ["0"] * looks))
             case b"EVALSHA" | b"EVAL":
                 return b":1\r\n"
             case b"GETRANGE":

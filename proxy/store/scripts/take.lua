@@ -1,12 +1,28 @@
 -- Takes from every quota, or from none. KEYS: one for each quota. ARGV: six for each: the algorithm, its three numbers,
--- the most that it ever gives, the cost. Replies with a text of four integers for each: whether it allows, what remains,
--- after how many microseconds the same take would pass, after how many it is whole again. store/meter.cpp has the
--- formulas.
+-- the most that it ever gives, the cost. Behind them the order: 0, or 1 to look at the memory first, or 2 to leave out
+-- keys that are new (3: both). Replies with a text of four integers for each: whether it allows (0 refused, 1 allowed,
+-- 2 allowed with a new key, 3 a new key that was left out), what remains, after how many microseconds the same take
+-- would pass, after how many it is whole again. After a look one more: 0 plenty of memory, 1 tight, 2 none for new keys.
+-- store/meter.cpp has the formulas.
 local time = redis.call('TIME')
 local wall = time[1] * 1000000 + time[2]
 -- gcra counts in sixteenths of a microsecond, from a day in 2023: well below 2^53, and fine enough for quick limits.
 local TICKS = 16
 local now = (wall - 1700000000000000) * TICKS
+
+-- Only under `noeviction` Redis gets full; 0, when it doesn't say.
+local function look()
+  local info = redis.pcall('INFO', 'memory')
+  if type(info) ~= 'string' or not string.find(info, 'maxmemory_policy:noeviction', 1, true) then return 0 end
+  local most = tonumber(string.match(info, 'maxmemory:(%d+)'))
+  local used = tonumber(string.match(info, 'used_memory:(%d+)'))
+  if not most or not used or most == 0 or used <= most * 0.75 then return 0 end
+  return used > most * 0.9 and 2 or 1
+end
+
+local order = tonumber(ARGV[#KEYS * 6 + 1])
+local seen = (order == 1 or order == 3) and look()
+local leaves_out = order >= 2 or seen == 2
 
 -- An arrival later than `latest` from now was reckoned by other terms, or before the clock went back: it is cut to that,
 -- also when nothing is taken.
@@ -89,6 +105,7 @@ local function log(key, count, per, cost)
     retry = retry,
     reset = allowed and cost > 0 and per or until_gone(-1),
     used = used,
+    is_new = used == 0,
     keep = per,
   }
 end
@@ -121,18 +138,37 @@ local function reckon(index, cost)
     return log(key, first, second, cost)
   end
   local state = state_of(key)
-  if algorithm == 'gcra' then return gcra(state, first, second, third, tonumber(ARGV[at + 5]), cost) end
-  return window(state, first, second, algorithm == 'slide', cost)
+  local outcome
+  if algorithm == 'gcra' then
+    outcome = gcra(state, first, second, third, tonumber(ARGV[at + 5]), cost)
+  else
+    outcome = window(state, first, second, algorithm == 'slide', cost)
+  end
+  outcome.is_new = not state
+  return outcome
 end
 
-local function set(key, state, keep)
-  redis.call('SET', key, state, 'PX', math.max(math.ceil(keep / 1000), 1))
+-- A Redis that is full refuses a script's first write when that may take memory. A key that is known takes no more than
+-- before: another write goes first. False for a new key that there is no memory for.
+local function set(key, state, keep, is_new)
+  local time = math.max(math.ceil(keep / 1000), 1)
+  local done = redis.pcall('SET', key, state, 'PX', time)
+  if type(done) ~= 'table' or not done.err then return true end
+  if not string.find(done.err, 'OOM', 1, true) then return done end
+  leaves_out = true
+  if is_new then return false end
+  redis.call('PERSIST', key)
+  redis.call('SET', key, state, 'PX', time)
+  return true
 end
 
+-- False when the key was left out.
 local function take(key, outcome, cost)
-  if outcome.state then return set(key, outcome.state, outcome.keep) end
+  if outcome.is_new and leaves_out then return false end
+  if outcome.state then return set(key, outcome.state, outcome.keep, outcome.is_new) end
   take_from_log(key, outcome.used, cost)
   redis.call('PEXPIRE', key, math.max(math.ceil(outcome.keep / 1000), 1))
+  return true
 end
 
 local outcomes, all_allow = {}, true
@@ -145,12 +181,16 @@ local reply = {}
 for i = 1, #KEYS do
   local outcome, told = outcomes[i], outcomes[i]
   local cost = tonumber(ARGV[i * 6])
+  local allowed = outcome.allowed and 1 or 0
   if cost > 0 and all_allow then
-    take(KEYS[i], outcome, cost)
+    local done = take(KEYS[i], outcome, cost)
+    if type(done) == 'table' then return done end
+    allowed = not done and 3 or outcome.is_new and 2 or 1
   elseif cost > 0 then
     told = reckon(i, 0) -- as it stands: nothing was taken
-    if outcome.cut then set(KEYS[i], outcome.cut, outcome.keep_cut) end
+    if outcome.cut then set(KEYS[i], outcome.cut, outcome.keep_cut, false) end
   end
-  reply[i] = string.format('%d %d %d %d', outcome.allowed and 1 or 0, told.remaining, outcome.retry, told.reset)
+  reply[i] = string.format('%d %d %d %d', allowed, told.remaining, outcome.retry, told.reset)
 end
+if seen then reply[#reply + 1] = seen end
 return table.concat(reply, ' ')

@@ -35,7 +35,7 @@ class GoneStore : public store::MemoryStore {
   static Task<Result<store::Decision>> say(store::Caller caller, store::Quota quota) {
     const auto quotas = caller.arena.make_list<store::Quota>(1);
     quotas[0] = quota;
-    co_return store::Decision{quota.allowed, quotas};
+    co_return store::Decision{quota.allowed, quotas, quota.is_left_out};
   }
 };
 

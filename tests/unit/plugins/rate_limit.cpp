@@ -47,6 +47,32 @@ TEST_CASE("rate_limit: the share of a large fleet in a slow limit is small, not 
   CHECK(bench.passed(10) == 0);
 }
 
+TEST_CASE("rate_limit: a key that the shared store has no room for is counted here, out of this process' part") {
+  for (const std::string algorithm : {"gcra", "sliding_window", "fixed_window", "sliding_log"}) {
+    for (const std::string choice : {"allow", "deny"}) {
+      Bench bench("{ rate: 12/hour, algorithm: " + algorithm + ", on_store_failure: " + choice + " }");
+      bench.shared.says = store::Quota{.is_new = true, .is_left_out = true, .most = 12, .remaining = 11};
+      bench.shared.sharers = 3;
+      CHECK(bench.passed(20) == 4);
+      CHECK(bench.passed(20, kBob) == 4);
+      CHECK(bench.count("rate_limit_local_keys", "limiter", "*") == 40);
+      bench.clock.advance(1h);
+      CHECK(bench.passed(20) >= 3);
+    }
+  }
+}
+
+TEST_CASE("rate_limit: of what no fleet can divide each process passes one at a time") {
+  Bench bench("3/hour");
+  bench.shared.says = store::Quota{.is_new = true, .is_left_out = true, .most = 3, .remaining = 2};
+  bench.shared.sharers = 30;
+  CHECK(bench.passed(20) == 1);
+  bench.clock.advance(9h);
+  CHECK(bench.passed(20) == 0);
+  bench.clock.advance(1h);
+  CHECK(bench.passed(20) == 1);
+}
+
 TEST_CASE("rate_limit: each client has a quota of its own") {
   Bench bench("1/minute");
   CHECK(bench.get(kAlice).status == 200);

@@ -77,8 +77,16 @@ TEST_CASE("redis decision: more than there ever is can't have been allowed") {
   CHECK(Bench().read("1 0 0 0", 100)->allowed);
 }
 
+TEST_CASE("redis decision: a new key, and one that was left out, are told apart from a known one") {
+  CHECK_FALSE(Bench().read("1 98 0 72000000")->is_new);
+  CHECK(Bench().read("2 98 0 72000000")->is_new);
+  CHECK_FALSE(Bench().read("2 98 0 72000000")->is_left_out);
+  CHECK(Bench().read("3 98 0 72000000")->is_left_out);
+  CHECK(Bench().read("3 98 0 72000000")->allowed);
+}
+
 TEST_CASE("redis decision: a text that is none is refused") {
-  for (const auto* text : {"", "1", "1 2", "1 2 3", "1 2 3 x", "1 2 3 4 5", "2 2 3 4", "-1 2 3 4", "1 -2 3 4", "x",
+  for (const auto* text : {"", "1", "1 2", "1 2 3", "1 2 3 x", "1 2 3 4 5", "4 2 3 4", "-1 2 3 4", "1 -2 3 4", "x",
                            "OK", "1 2 3 99999999999999999999", "1,2,3,4", "1  2 3 4", "1 2 3 4 1 2 3 4"}) {
     INFO(text);
     CHECK_FALSE(Bench().read(text).has_value());

@@ -3,6 +3,7 @@
 #include <doctest/doctest.h>
 
 #include <csignal>
+#include <thread>
 
 #include "store/redis_heartbeat.h"
 #include "store/redis_keys.h"
@@ -306,14 +307,117 @@ TEST_CASE("redis store: more large values at once than are allowed are refused, 
   CHECK(worker.until([&] { return worker.finish(both.get()).has_value(); }));
 }
 
-TEST_CASE("redis store: a full server refuses writes, which is a failure and no wait") {
+TEST_CASE("redis store: a full server refuses values, which is neither a wait nor a lost server") {
   RedisServer server({"--maxmemory", "1", "--maxmemory-policy", "noeviction"});
   RedisWorker worker(RedisWorker::settings(server.address()));
-  const auto failed = take(worker);
+  const auto failed = worker.put("k", "v");
   REQUIRE_FALSE(failed.has_value());
   CHECK(failed.error().detail == "the store is full");
   CHECK(worker.observer.of(Fault::out_of_memory) == 1);
+  for (int i = 0; i < 20; ++i) CHECK_FALSE(worker.put("k", "v").has_value());
   CHECK(worker.get("k").has_value());
+  CHECK(worker.shared->health.state() == StoreState::up);
+}
+
+namespace {
+
+constexpr Limit::Algorithm kAlgorithms[] = {Limit::Algorithm::gcra, Limit::Algorithm::sliding_window,
+                                            Limit::Algorithm::fixed_window, Limit::Algorithm::sliding_log};
+
+/// The part of the memory that the server may use which it uses from now on; 0: all that there is.
+void use_of_memory(RedisServer& server, double part) {
+  const auto info = server.say("INFO memory");
+  const auto used = std::stod(info.substr(info.find("used_memory:") + 12));
+  server.say("CONFIG SET maxmemory " + std::to_string(part > 0 ? static_cast<uint64_t>(used / part) : 0));
+}
+
+bool leaves_out(const Result<Decision>& decision) {
+  return decision && decision->allowed && decision->is_partial && decision->quotas[0].is_left_out;
+}
+
+}  // namespace
+
+TEST_CASE("redis store: a server without memory counts the keys that it knows and leaves out those that it doesn't") {
+  for (const auto algorithm : kAlgorithms) {
+    for (const auto* most : {"1", "nearly"}) {
+      INFO(static_cast<int>(algorithm), " ", most);
+      RedisServer server;
+      RedisWorker worker(RedisWorker::settings(server.address()));
+      const Limit limit{"api", algorithm, 3, 24h, 3};
+      REQUIRE(take(worker, limit, "known")->quotas[0].remaining == 2);
+      if (most == std::string_view("1")) server.say("CONFIG SET maxmemory 1");
+      else use_of_memory(server, 0.93);
+      int number = 0;
+      REQUIRE(worker.until([&] { return leaves_out(take(worker, limit, "new" + std::to_string(number++))); }));
+      const auto keys = server.say("DBSIZE");
+      for (int i = 0; i < 20; ++i) CHECK(leaves_out(take(worker, limit, "other" + std::to_string(i))));
+      CHECK(server.say("DBSIZE") == keys);
+      for (int left = 1; left >= 0; --left) {
+        const auto known = take(worker, limit, "known");
+        CHECK(known->allowed);
+        CHECK_FALSE(known->is_partial);
+        CHECK(known->quotas[0].remaining == static_cast<uint64_t>(left));
+      }
+      CHECK_FALSE(take(worker, limit, "known")->allowed);
+      CHECK(worker.shared->health.state() == StoreState::up);
+
+      use_of_memory(server, 0);
+      CHECK(worker.until([&] { return !take(worker, limit, "late")->is_partial; }));
+    }
+  }
+}
+
+TEST_CASE("redis store: of several quotas a full server counts the known ones") {
+  RedisServer server;
+  RedisWorker worker(RedisWorker::settings(server.address()));
+  const Limit each{"each", Limit::Algorithm::gcra, 2, 24h, 2, 0, "slot"};
+  const Limit all{"all", Limit::Algorithm::gcra, 9, 24h, 9, 0, "slot"};
+  REQUIRE(take(worker, each, "ann")->allowed);
+  server.say("CONFIG SET maxmemory 1");
+  const Take both[] = {{all, "new"}, {each, "ann"}};
+  const auto decision = worker.finish(worker.store->take(worker.caller(), both));
+  REQUIRE(decision->allowed);
+  CHECK(decision->quotas[0].is_left_out);
+  CHECK_FALSE(decision->quotas[1].is_left_out);
+  CHECK(decision->quotas[1].remaining == 0);
+  CHECK_FALSE(worker.finish(worker.store->take(worker.caller(), both))->allowed);
+}
+
+TEST_CASE("redis store: while memory is tight a client that brings very many keys brings no more, and others do") {
+  RedisServer server;
+  RedisWorker worker(RedisWorker::settings(server.address()));
+  int number = 0;
+  const auto bring = [&](std::string_view client) {
+    const auto key = "k" + std::to_string(number++);
+    const Take one[] = {{kHourly, key, 1, client}};
+    return leaves_out(worker.finish(worker.store->take(worker.caller(), one)));
+  };
+  for (uint32_t i = 0; i < 2 * NewKeys::kMost; ++i) REQUIRE_FALSE(bring("2001:db8:1:1::1"));
+  use_of_memory(server, 0.8);
+  std::this_thread::sleep_for(150ms);  // the next take looks
+  for (uint32_t i = 0; i < NewKeys::kMost - 1; ++i) REQUIRE_FALSE(bring("2001:db8:1:1::1"));
+  CHECK(worker.until([&] { return bring("2001:db8:1:1::1"); }));
+  for (int i = 0; i < 100; ++i) CHECK(bring("2001:db8:1:ffff::1"));  // the same /48
+  for (int i = 0; i < 100; ++i) CHECK_FALSE(bring("2001:db8:2::1"));
+  const Take known[] = {{kHourly, "k0", 1, "2001:db8:1:1::1"}};
+  CHECK_FALSE(worker.finish(worker.store->take(worker.caller(), known))->is_partial);
+}
+
+TEST_CASE("redis store: a server that evicts is never short of memory") {
+  RedisServer server({"--maxmemory-policy", "allkeys-lru"});
+  RedisWorker worker(RedisWorker::settings(server.address()));
+  const std::string value(1000, 'x');
+  for (int i = 0; i < 2000; ++i) REQUIRE(worker.put(std::to_string(i), value));  // there is something to evict
+  use_of_memory(server, 0.95);
+  std::this_thread::sleep_for(150ms);
+  for (int i = 0; i < 10; ++i) CHECK_FALSE(leaves_out(take(worker, kHourly, std::to_string(i))));
+}
+
+TEST_CASE("redis store: a full server goes on hearing who is alive and what is told to all") {
+  RedisServer server({"--maxmemory", "1", "--maxmemory-policy", "noeviction"});
+  RedisWorker worker(RedisWorker::settings(server.address()));
+  CHECK(*worker.finish(worker.store->beat(worker.caller())) == 1);
+  CHECK(worker.finish(worker.store->append(worker.caller(), "log", "e", 5)).has_value());
 }
 
 TEST_CASE("redis store: a replica takes no writes") {
