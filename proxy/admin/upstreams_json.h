@@ -25,7 +25,7 @@ struct EndpointStatus {
   std::string why;     // "3 checks in a row failed: status 503"
   std::string since;   // RFC 3339; "" = from the start
   std::optional<CheckStatus> check;
-  uint32_t connect_failures = 0;  // in a row; from the third on, one for each pause
+  uint32_t connect_failures = 0;  // in a row: no connection, or one that ended without a byte
   std::string paused_until;       // RFC 3339: no requests until then, for want of connections; "" = not paused
   int64_t active = 0;             // attempts under way
   int64_t connections = 0;        // open, idle ones too

@@ -314,7 +314,7 @@ void decode(config::Reader& r, UpstreamSettings& out) {
   r.optional("http2", out.pings, "how dead HTTP/2 connections are found");
   r.optional("max_idle", out.max_idle, "idle connections kept by each worker");
   r.optional("max_requests_per_connection", out.max_requests_per_connection, "0 = no limit");
-  r.optional("retry_reused", out.retry_reused, "send once more when a reused connection turns out dead");
+  r.optional("retry_reused", out.retry_reused, "send once more when a connection dies without a byte of an answer");
   r.optional("proxy_protocol", out.proxy_protocol,
              "tell the client's address by a PROXY header; each request has a connection of its own then");
   r.optional("health_check", out.health_check, "endpoints are asked how they are; left out: they are taken for up");

@@ -114,7 +114,7 @@ struct UpstreamSettings {
   uint32_t max_idle = 512;                          // idle connections kept, per worker
   uint32_t max_requests_per_connection = 0;         // 0 = no limit
   std::optional<net::ProxyVersion> proxy_protocol;  // each connection begins with a header, and serves one client
-  bool retry_reused = true;                         // once more on a fresh connection when a reused one had died
+  bool retry_reused = true;                         // once more when a connection died without a byte of an answer
   uint32_t connect_attempts = 3;                    // endpoints that one request tries until it can be sent
   std::optional<HealthCheckSettings> health_check;
   std::optional<OutlierSettings> outlier_detection;

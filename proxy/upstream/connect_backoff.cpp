@@ -37,8 +37,25 @@ bool ConnectBackoff::failed(Time now) {
   return false;
 }
 
+/// Many threads may come here at once: one of them begins the pause.
+bool ConnectBackoff::ended_unanswered(Time now) {
+  const uint32_t row = ++unanswered_;
+  Time since = unanswered_since_.load();
+  if (since == Time::max()) unanswered_since_.compare_exchange_strong(since, now);
+  if (row < kFailures || since > now - kUnansweredSpan) return false;
+  const uint32_t pauses = unanswered_pauses_.load();
+  const Time until = now + pause_after(kFailures + pauses);
+  if (!unanswered_since_.compare_exchange_strong(since, until)) return false;
+  unanswered_pauses_ = pauses + 1;
+  until_ = until;
+  return pauses == 0;
+}
+
 bool ConnectBackoff::forget() {
-  const bool was_failing = failures_.exchange(0) >= kFailures;
+  const bool was_failing = failures_.exchange(0) >= kFailures || unanswered_pauses_.load() > 0;
+  unanswered_ = 0;
+  unanswered_pauses_ = 0;
+  unanswered_since_ = Time::max();
   until_ = Time::min();
   is_claimed_ = false;
   return was_failing;

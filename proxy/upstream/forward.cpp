@@ -19,8 +19,8 @@ void extend_silence(const Exchange& exchange, const Upstream& upstream, Connecti
 }
 
 bool may_fail_over(Exchange& exchange, const Upstream& upstream, uint32_t tried) {
-  return tried < upstream.settings().connect_attempts && tried < upstream.endpoints()->all().size() &&
-         exchange.loop().now() < exchange.attempt_deadline();
+  return tried < upstream.settings().connect_attempts && exchange.loop().now() < exchange.attempt_deadline() &&
+         upstream.has_untried(exchange);
 }
 
 /// The attempt is over before anything was sent.
@@ -33,6 +33,7 @@ void end_unsent(Exchange& exchange, const Upstream& upstream, EndpointLease& lea
   lease.report({outcome, 0, now - record.started, now});
   if (!concerns_endpoint(outcome)) return;
   lease.failed();
+  if (outcome == Outcome::broken) upstream.ended_unanswered(lease.state(), why.error, now);
   const bool is_connecting = outcome == Outcome::refused || outcome == Outcome::timed_out;
   if (is_connecting && lease.state().backoff.failed(now))
     upstream.state().health.cannot_connect(lease.state(), why.error.detail);
@@ -50,6 +51,15 @@ bool may_send_again(const Exchange& exchange, const Upstream& upstream, const Re
   const bool had_died = response.died_on_reuse() && http::is_idempotent(exchange.request.method) &&
                         (error.code == ErrorCode::connection_reset || error.code == ErrorCode::incomplete_response);
   return (had_died || error.retry != RetrySafe::no) && exchange.request_body->rewind();
+}
+
+/// The endpoint ended a fresh connection without a byte of an answer: perhaps it had begun with the request, so that
+/// another endpoint gets it only when doing it twice does no harm. A request that ends each connection by itself, since
+/// servers die of it, gets no further than `connect_attempts` endpoints by that, however often a filter tries it again.
+bool may_send_elsewhere(const Exchange& exchange, const Upstream& upstream) {
+  const auto& settings = upstream.settings();
+  return settings.retry_reused && exchange.attempts.size() < settings.connect_attempts &&
+         http::is_idempotent(exchange.request.method) && exchange.request_body->rewind();
 }
 
 /// A request that failed on a connection which had idled goes over no such connection again: the others may be as dead.
@@ -115,7 +125,7 @@ Task<Forward::Attempted> Forward::attempt(Exchange& exchange, const Upstream& up
         co_return std::unexpected(Unanswered{made.error().error, Unanswered::Sent::no});
       }
       connection = *made;
-      upstream.reached(state);
+      upstream.connected(state);
     }
     record.connected = exchange.loop().now();
     decisions::endpoint(exchange, record);
@@ -142,11 +152,14 @@ Task<Forward::Attempted> Forward::attempt(Exchange& exchange, const Upstream& up
     // Whether a request can be served over HTTP/1.1 alone, and how that ends, is the affair of its URL.
     if (speak == Speak::http1 || error.retry == RetrySafe::over_http1) response->excuse_endpoint();
     const bool may_go_again = may_send_again(exchange, upstream, *response, record, error);
+    const bool was_unanswered = response->ended_unanswered(error);
+    if (was_unanswered) upstream.ended_unanswered(state, error, exchange.loop().now());
     if (again == kMostAgain || record.was_cut || !may_go_again) {
-      if (may_go_again && may_fail_over(exchange, upstream, tried)) response->excuse_upstream();
+      const bool may_go_on = may_go_again || (was_unanswered && may_send_elsewhere(exchange, upstream));
+      if (may_go_on && may_fail_over(exchange, upstream, tried)) response->excuse_upstream();
       response->settle(error);
       decisions::attempt_failed(exchange, record, error);
-      co_return std::unexpected(Unanswered{error, may_go_again ? Unanswered::Sent::no : Unanswered::Sent::perhaps});
+      co_return std::unexpected(Unanswered{error, may_go_on ? Unanswered::Sent::no : Unanswered::Sent::perhaps});
     }
     if (error.retry == RetrySafe::over_http1) {
       speak = Speak::http1;

@@ -16,8 +16,9 @@ namespace weir::upstream {
 /// owns the attempt) or a failure. Shared by all workers.
 ///
 /// Failover: while an endpoint takes no connection, or says that it has not looked at the request, the next one is
-/// tried, up to `connect_attempts` of them. So it is when `on_down: cut` ends an idempotent request. Neither `retry`
-/// nor its budget has a part in that: nothing was done twice.
+/// tried, up to `connect_attempts` of them. So it is when `on_down: cut` ends an idempotent request, or the endpoint
+/// ended a fresh connection without a byte of an answer to one. Neither `retry` nor its budget has a part in that:
+/// nothing was done, or it does no harm twice.
 class Forward final : public Origin {
  public:
   /// The upstreams live as long as the snapshot, so longer than this.

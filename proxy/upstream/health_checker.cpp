@@ -109,7 +109,8 @@ bool HealthChecker::learn(EndpointState& endpoint, CheckResult result) {
     is_changing = known.tally.is_changing();
     known.last_check = result;
   });
-  if (result.has_passed) upstream_.reached(endpoint);
+  const bool has_answered = settings_.type != HealthCheckSettings::Type::tcp;
+  if (result.has_passed) has_answered ? upstream_.responded(endpoint) : upstream_.connected(endpoint);
   if (has_changed && result.has_passed) upstream_.recovered(endpoint, now);
   if (has_changed)
     ledger.judge(endpoint, Judge::check, result.has_passed ? Health::up : Health::down, why_of(result, in_row), now);

@@ -79,7 +79,8 @@ void HealthLedger::tell(const EndpointState& endpoint, Health from, Health to, c
 
 void HealthLedger::cannot_connect(const EndpointState& endpoint, std::string_view why) {
   metrics_
-      .counter("endpoint_pauses", "Endpoints left alone for a while since no connection could be made",
+      .counter("endpoint_pauses",
+               "Endpoints left alone for a while since no connection could be made, or none brought an answer",
                {{"upstream", upstream_}})
       .add();
   log::warn("endpoint_unreachable", {{"upstream", upstream_},
@@ -96,7 +97,8 @@ void HealthLedger::can_connect(const EndpointState& endpoint) {
 
 void HealthLedger::count_failover() {
   metrics_
-      .counter("upstream_failovers", "Requests that went on to another endpoint, since one took no connection",
+      .counter("upstream_failovers",
+               "Requests that went on to another endpoint, since one took no connection or closed it unanswered",
                {{"upstream", upstream_}})
       .add();
 }

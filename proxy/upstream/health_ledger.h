@@ -46,10 +46,11 @@ class HealthLedger {
     SharedCount* count = panic_requests_.load(std::memory_order_acquire);
     (count ? *count : make_panic_requests()).add();
   }
-  /// No connection can be made: the endpoint is left alone for a while. And it is reached again.
+  /// No connection can be made, or none brings an answer: the endpoint is left alone for a while. And it is reached
+  /// again.
   void cannot_connect(const EndpointState& endpoint, std::string_view why);
   void can_connect(const EndpointState& endpoint);
-  /// A request went on to another endpoint, since one took no connection.
+  /// A request went on to another endpoint, since one took no connection or closed it without an answer.
   void count_failover();
   const std::string& upstream() const { return upstream_; }
   FilterMetrics& metrics() const { return metrics_; }

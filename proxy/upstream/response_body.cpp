@@ -357,6 +357,12 @@ bool ResponseBody::has_timed_out() const {
 
 bool ResponseBody::died_on_reuse() const { return record_.reused && connection_ && !has_answered_ && !was_reset_; }
 
+bool ResponseBody::ended_unanswered(const Error& error) const {
+  const bool has_ended = error.code == ErrorCode::connection_reset || error.code == ErrorCode::incomplete_response;
+  const bool is_fresh = !record_.reused && !has_answered_ && !was_reset_;
+  return has_ended && is_fresh && turn_ == Turn::endpoint && connection_ && connection_->is_closed();
+}
+
 http::ResponseHead& ResponseBody::begin_head() {
   has_answered_ = true;
   exchange_.response.head = http::ResponseHead(exchange_.arena());
@@ -398,7 +404,7 @@ void ResponseBody::answered(http::BodySize size) {
   const Outcome outcome = record_.is_clients_failure ? Outcome::abandoned : Outcome::answered;
   // As a circuit counts without `statuses` of its own.
   if (is_gateway_error(record_.status) && !record_.is_clients_failure) lease_.failed();
-  upstream_.reached(lease_.state());
+  upstream_.responded(lease_.state());
   lease_.report({outcome, record_.status, took.value_or(Duration{}), record_.answered});
   upstream_.observe(lease_.state(), outcome, &exchange_.response.head, took, record_.answered);
   http::remove_hop_by_hop(exchange_.response.head.headers);

@@ -37,6 +37,9 @@ class ResponseBody final : public ListNode, public Body {
   Error error() { return pipe_.take().error(); }
   /// Nothing of an answer had come when a reused connection broke, with all that was on it.
   bool died_on_reuse() const;
+  /// The same of a fresh connection, by the endpoint's doing. An HTTP/2 endpoint's settings are no part of an answer.
+  /// After `excuse_endpoint`, before `settle`.
+  bool ended_unanswered(const Error& error) const;
   /// As `EndpointLease::excuse_upstream`.
   void excuse_upstream() { lease_.excuse_upstream(); }
   /// A failure says nothing about the endpoint. Before `settle`.

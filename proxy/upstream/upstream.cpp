@@ -114,6 +114,19 @@ void Upstream::observe(EndpointState& endpoint, Outcome outcome, http::ResponseH
   if (head && !settings_.health_header.empty()) heed_health_header(*this, endpoint, *head, now);
 }
 
+void Upstream::ended_unanswered(EndpointState& endpoint, const Error& error, Time now) const {
+  if (endpoint.backoff.ended_unanswered(now)) state_->health.cannot_connect(endpoint, error.detail);
+}
+
+bool Upstream::has_untried(Exchange& exchange) const {
+  const auto set = endpoints();
+  Pick pick = pick_for(exchange, Candidates::untried);
+  pick.worst = Health::ejected;  // what `reaches` says counts
+  pick.heeds_pauses = false;
+  return std::ranges::any_of(
+      set->all(), [&](const Endpoint& endpoint) { return set->reaches(endpoint) && pick.is_eligible(endpoint); });
+}
+
 void Upstream::count_http1_instead() const {
   state_->health.metrics()
       .counter("http1_instead", "Requests sent over HTTP/1.1, since the endpoint can't serve them over HTTP/2",

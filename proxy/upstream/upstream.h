@@ -65,11 +65,21 @@ class Upstream {
   void observe_break(EndpointState& endpoint, Outcome outcome, uint16_t status, Time now) const {
     if (outlier_) outlier_->broke_off(endpoint, outcome, status, now);
   }
-  /// A connection to the endpoint was made, or a response came.
-  void reached(EndpointState& endpoint) const {
-    if (endpoint.backoff.reached()) [[unlikely]]
+  /// A connection to the endpoint was made.
+  void connected(EndpointState& endpoint) const {
+    if (endpoint.backoff.connected()) [[unlikely]]
       state_->health.can_connect(endpoint);
   }
+  /// A response came from the endpoint, or it passed a health check.
+  void responded(EndpointState& endpoint) const {
+    if (endpoint.backoff.responded()) [[unlikely]]
+      state_->health.can_connect(endpoint);
+  }
+  /// The endpoint closed a fresh connection, on which it had a request, without a byte of a response.
+  void ended_unanswered(EndpointState& endpoint, const Error& error, Time now) const;
+  /// Whether a request that has been to some endpoints could go to another one: its circuit admits it, and its health
+  /// doesn't forbid it.
+  bool has_untried(Exchange& exchange) const;
   /// A request goes over HTTP/1.1, since the endpoint can't serve it over HTTP/2.
   void count_http1_instead() const;
   /// A health check says that the endpoint is well again: its circuit begins anew.

@@ -6,6 +6,7 @@ import threading
 import time
 import unittest
 
+from backend import ok
 from h2_wire import MAX_CONCURRENT_STREAMS, H2Client, H2Server
 from harness import WeirCase, eventually, free_address, settings
 from wire import Closed, Cut, RawClient, fetch, request_bytes
@@ -92,6 +93,87 @@ class Failover(WeirCase):
         weir = self.with_dead(2, self.backend())
         for _ in range(6):
             self.assertEqual(200, self.fetch(weir, "POST", body=b"x" * 100_000).status)
+
+    @staticmethod
+    def closes(connection):
+        connection.request()
+
+    @staticmethod
+    def resets(connection):
+        connection.request()
+        connection.reset()
+
+    @staticmethod
+    def closes_after_settings(connection):
+        H2Server(connection).request()
+
+    def test_endpoints_that_take_connections_and_close_them_fail_no_request_that_may_be_sent_twice(self):
+        for script in (lambda connection: None, self.closes, self.resets, self.closes_after_settings):
+            protocol = "http2" if script is self.closes_after_settings else "http1"
+            with self.subTest(script.__name__):
+                broken = [self.scripted(script) for _ in range(2)]
+                well = self.over_http2() if protocol == "http2" else self.backend()
+                weir = self.weir({"upstreams": {"api": settings.upstream(*broken, well) | {"protocol": protocol}},
+                                  "routes": [settings.route("/buffered", "api", request_body="buffer"), settings.route("/", "api")]})
+                client = self.client(weir, timeout=30)
+                until = time.monotonic() + 2
+                while time.monotonic() < until:
+                    self.assertEqual(200, client.get().status)
+                    self.assertEqual(200, client.request("PUT", "/buffered", body=b"x").status)
+                eventually(lambda: [self.assertEqual(200, client.get().status), weir.metric(PAUSES, upstream="api")][1] == 2,
+                           "the broken ones are left alone")
+                weir.says(r"endpoint_unreachable upstream=api endpoint=\S+ failures=3 pause=1s why=\S+")
+                client.close()
+                weir.stop()
+
+    def test_a_request_that_may_not_be_sent_twice_is_not_when_a_fresh_connection_was_closed_without_an_answer(self):
+        asked = []
+
+        def serve(connection):
+            asked.append(connection.request().target)
+        weir = self.in_front_of(*[self.scripted(serve) for _ in range(3)])
+        self.assertEqual(502, self.fetch(weir, "POST", target="/post", body=b"x").status)
+        self.assertEqual(["/post"], asked)
+        self.assertEqual(502, self.fetch(weir, target="/get").status)
+        self.assertEqual(["/post"] + ["/get"] * 3, asked)
+
+    def test_a_retry_multiplies_no_request_that_ends_every_connection(self):
+        asked = []
+
+        def serve(connection):
+            asked.append(connection.request().target)
+        weir = self.weir({"upstreams": {"api": settings.upstream(*[self.scripted(serve) for _ in range(4)])},
+                          "routes": [settings.route("/", "api", filters=[{"retry": {"attempts": 3}}])]})
+        self.assertEqual(502, self.fetch(weir).status)
+        self.assertEqual(5, len(asked))              # three in the first try, and one in each other
+
+    def test_requests_that_end_every_connection_take_no_endpoint_from_others(self):
+        counts = [0, 0, 0]
+
+        def serve(at):
+            def answer(connection):
+                while connection.request().target != "/poison":
+                    counts[at] += 1
+                    connection.send(ok("x"))
+            return answer
+        weir = self.in_front_of(*[self.scripted(serve(at)) for at in range(3)])
+        stop = threading.Event()
+
+        def poison(source):
+            while not stop.is_set():
+                self.fetch(weir, target="/poison", source=source)
+        attackers = [threading.Thread(target=poison, args=(f"127.0.0.{number}",)) for number in (66, 67, 68)]
+        for attacker in attackers:
+            attacker.start()
+        statuses, until = [], time.monotonic() + 4
+        while time.monotonic() < until:
+            statuses.append(self.fetch(weir).status)
+        stop.set()
+        for attacker in attackers:
+            attacker.join()
+        self.assertEqual({200}, set(statuses))
+        self.assertEqual(0, weir.metric(PAUSES))
+        self.assertGreater(min(counts) * 6, sum(counts), counts)
 
     def test_when_none_takes_a_connection_the_cause_is_told(self):
         weir = self.with_dead(4)

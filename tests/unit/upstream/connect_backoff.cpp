@@ -56,8 +56,8 @@ TEST_CASE("passive health: one connection brings the endpoint back") {
   Pair pair;
   pair.fail(3);
   CHECK(pair.share() == 0);
-  CHECK(pair.first().backoff.reached());
-  CHECK_FALSE(pair.first().backoff.reached());
+  CHECK(pair.first().backoff.connected());
+  CHECK_FALSE(pair.first().backoff.connected());
   CHECK(pair.share() == 5);
   pair.fail(2);
   CHECK(pair.share() == 5);
@@ -98,9 +98,65 @@ TEST_CASE("passive health: a probe that is over hands on nothing") {
     CHECK(pair.share() == 0);
   }
   SUBCASE("it succeeded") {
-    pair.first().backoff.reached();
+    pair.first().backoff.connected();
     CHECK(pair.share() == 5);
   }
+}
+
+TEST_CASE(
+    "passive health: an endpoint whose connections end without a byte is left alone, if it answers nobody for a "
+    "second") {
+  Pair pair;
+  auto& backoff = pair.first().backoff;
+  const auto end = [&] { return backoff.ended_unanswered(pair.loop.now()); };
+  for (int i = 0; i < 50; ++i) CHECK_FALSE(end());
+  pair.advance(999ms);
+  CHECK_FALSE(end());
+  CHECK(pair.share() == 5);
+  pair.advance(1ms);
+  SUBCASE("it answers nobody") {
+    CHECK_FALSE(backoff.connected());  // which these ends begin with
+    CHECK(end());
+    CHECK(pair.share() == 0);
+    CHECK_FALSE(backoff.connected());
+    CHECK(pair.share() == 0);
+  }
+  SUBCASE("it answers somebody") {
+    CHECK_FALSE(backoff.responded());
+    for (int i = 0; i < 50; ++i) CHECK_FALSE(end());
+    CHECK(pair.share() == 5);
+  }
+}
+
+TEST_CASE("passive health: two ends without a byte are no row, however far apart") {
+  Pair pair;
+  CHECK_FALSE(pair.first().backoff.ended_unanswered(pair.loop.now()));
+  pair.advance(60s);
+  CHECK_FALSE(pair.first().backoff.ended_unanswered(pair.loop.now()));
+  CHECK(pair.share() == 5);
+}
+
+TEST_CASE(
+    "passive health: after such a pause all requests are let through for a second, and the next pause is longer") {
+  Pair pair;
+  auto& backoff = pair.first().backoff;
+  for (int i = 0; i < 3; ++i) backoff.ended_unanswered(pair.loop.now());
+  pair.advance(1s);
+  CHECK(backoff.ended_unanswered(pair.loop.now()));
+  for (const auto pause : {1s, 2s, 4s, 8s, 16s, 30s, 30s}) {
+    CAPTURE(pause.count());
+    pair.advance(pause - 1ms);
+    CHECK(pair.share() == 0);
+    pair.advance(1ms);
+    for (int i = 0; i < 50; ++i) CHECK_FALSE(backoff.ended_unanswered(pair.loop.now()));
+    pair.advance(999ms);
+    CHECK(pair.share() == 5);
+    pair.advance(1ms);
+    CHECK_FALSE(backoff.ended_unanswered(pair.loop.now()));  // it is known to be left alone
+  }
+  CHECK(backoff.responded());
+  CHECK(pair.share() == 5);
+  CHECK_FALSE(backoff.responded());
 }
 
 }  // namespace weir::upstream
