@@ -1,5 +1,6 @@
 """A connection that an endpoint left dead, or left bytes on, carries no further request, and no response reaches the wrong one."""
 
+import queue
 import signal
 import socket
 import ssl
@@ -168,14 +169,28 @@ class LeftBehind(WeirCase):
             return stat.read().rsplit(")", 1)[1].split()[0]
 
     def serve(self, first=ok(b"good"), method="GET", tls=None):
-        """Requests of that method are answered by `first`."""
+        """Requests of that method are answered by `first`; then the connection does what `in_its_thread` asks for: two threads must
+        not use one TLS connection."""
+        self.asked, self.done = queue.SimpleQueue(), queue.SimpleQueue()
+
         def script(connection):
             if tls:
                 connection.sock = tls.wrap_socket(connection.sock, server_side=True)
                 connection.stream = Stream(connection.sock)
             while True:
-                connection.send(first if connection.request().method == method else ok(b"good"))
+                if connection.request().method != method:
+                    connection.send(ok(b"good"))
+                    continue
+                connection.send(first)
+                self.asked.get()(connection)
+                self.done.put(None)
         return self.scripted(script)
+
+    def in_its_thread(self, leave):
+        def ask(_):
+            self.asked.put(leave)
+            self.done.get(timeout=PATIENCE)
+        return ask
 
     def assert_unharmed(self, weir, backend, leave, method="GET"):
         client = self.client(weir)
@@ -188,11 +203,8 @@ class LeftBehind(WeirCase):
             self.assertEqual((200, b"good"), (response.status, bytes(response.body)))
         self.assertEqual(6, len(backend.connections))
 
-    def poison(self, connection):
-        connection.send(ok(b"poison"))
-
     def assert_poison_answers_nobody(self, weir, backend, method="GET"):
-        self.assert_unharmed(weir, backend, self.poison, method)
+        self.assert_unharmed(weir, backend, self.in_its_thread(lambda connection: connection.send(ok(b"poison"))), method)
         eventually(lambda: weir.metric(FAULTS, upstream="api", reason="unsolicited_bytes") == 5, "each is counted")
 
     def test_a_second_response_answers_nobody(self):
@@ -217,7 +229,7 @@ class LeftBehind(WeirCase):
 
     def test_the_end_of_a_connection_costs_no_request(self):
         backend = self.serve()
-        self.assert_unharmed(self.in_front_of(backend), backend, lambda connection: connection.close())
+        self.assert_unharmed(self.in_front_of(backend), backend, self.in_its_thread(lambda connection: connection.close()))
 
     def assert_http2_unharmed(self, leave):
         servers = []
