@@ -4,14 +4,14 @@
 
 namespace weir {
 
-FdWatch::FdWatch(Loop& loop, int fd) : loop_(loop), handle_(new uv_poll_t) {
-  error_ = -uv_poll_init(loop.uv(), handle_, fd);
-  if (error_ == 0) {
-    handle_->data = this;
+FdWatch::FdWatch(Loop& loop, int fd) : loop_(loop), fd_(fd) {
+  const auto handle = loop.poll_handles().take(fd);
+  if (!handle) {
+    error_ = handle.error();
     return;
   }
-  delete handle_;
-  handle_ = nullptr;
+  handle_ = *handle;
+  handle_->data = this;
 }
 
 void FdWatch::release() {
@@ -19,10 +19,7 @@ void FdWatch::release() {
   if (writer_) writer_->watch_ = nullptr;
   reader_ = writer_ = nullptr;
   if (!handle_) return;
-  handle_->data = nullptr;
-  uv_close(reinterpret_cast<uv_handle_t*>(handle_),
-           [](uv_handle_t* handle) { delete reinterpret_cast<uv_poll_t*>(handle); });
-  handle_ = nullptr;
+  loop_.poll_handles().give_back(std::exchange(handle_, nullptr), fd_);
 }
 
 FdWatch::Awaiter::~Awaiter() {
@@ -43,8 +40,7 @@ void FdWatch::arm(int events) {
     return;
   }
   uv_poll_start(handle_, events, [](uv_poll_t* handle, int status, int events) {
-    auto* watch = static_cast<FdWatch*>(handle->data);
-    if (!watch) return;
+    auto* const watch = static_cast<FdWatch*>(handle->data);
     const Loop::Dispatch dispatch(watch->loop_);
     if (status < 0) {
       watch->armed_ = 0;  // libuv has stopped the handle: whoever waits next arms it again

@@ -59,7 +59,8 @@ class FdWatch {
   void notify(int events);
 
   Loop& loop_;
-  uv_poll_t* handle_;
+  uv_poll_t* handle_ = nullptr;
+  int fd_;
   int armed_ = 0;
   int error_ = 0;
   Awaiter* reader_ = nullptr;

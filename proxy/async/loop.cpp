@@ -55,6 +55,7 @@ Loop::~Loop() {
   uv_close(reinterpret_cast<uv_handle_t*>(&prepare_), nullptr);
   uv_close(reinterpret_cast<uv_handle_t*>(&restless_), nullptr);
   uv_close(reinterpret_cast<uv_handle_t*>(&bell_), nullptr);
+  poll_handles_.close();
   uv_run(&uv_, UV_RUN_DEFAULT);
   [[maybe_unused]] const int still_open = uv_loop_close(&uv_);
   assert(still_open == 0);

@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "async/clock.h"
+#include "async/poll_handles.h"
 #include "async/ready.h"
 #include "async/timer_wheel.h"
 #include "async/turn_meter.h"
@@ -73,6 +74,7 @@ class Loop {
   /// For tests with a ManualClock: fires what is due now.
   void fire_timers();
   uv_loop_t* uv() { return &uv_; }
+  PollHandles& poll_handles() { return poll_handles_; }
 
  private:
   void drain();
@@ -93,6 +95,7 @@ class Loop {
   TurnMeter* meter_ = nullptr;  // none: nobody measures
 
   uv_loop_t uv_;
+  PollHandles poll_handles_{uv_};
   uv_timer_t timer_;
   uv_prepare_t prepare_;
   uv_idle_t restless_;

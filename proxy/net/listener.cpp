@@ -20,7 +20,10 @@ bool is_transient(int error) { return error == EINTR || error == ECONNABORTED ||
 }  // namespace
 
 Listener::Listener(Loop& loop, int fd, Acceptor& acceptor)
-    : loop_(loop), fd_(fd), acceptor_(acceptor), watch_(loop, fd) {}
+    : loop_(loop), fd_(fd), acceptor_(acceptor), watch_(loop, fd) {
+  const int on = 1;
+  ::setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);  // what it accepts inherits that; a unix socket refuses
+}
 
 void Listener::start() {
   task_ = accept_loop();
@@ -57,10 +60,6 @@ bool Listener::accept_one() {
     }
     if (errno != EAGAIN && errno != EWOULDBLOCK) last_error_ = errno;
     return false;
-  }
-  if (peer.ss_family != AF_UNIX) {
-    const int on = 1;
-    ::setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
   }
   acceptor_.accepted(fd, Address(reinterpret_cast<sockaddr*>(&peer), size));
   return true;
