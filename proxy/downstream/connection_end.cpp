@@ -233,7 +233,7 @@ void Connection::vet() {
 
 bool Connection::part() {
   bool has_tunnel = false;
-  for (Stream& stream : streams_) has_tunnel = stream.part() || has_tunnel;
+  for (Stream& stream : streams_) has_tunnel = stream.withdraw() || has_tunnel;
   return has_tunnel;
 }
 

@@ -99,7 +99,7 @@ std::optional<Error> Stream::is_late() {
 std::optional<Error> Stream::strayed() {
   if (has_parted_) return Error{ErrorCode::shutting_down, Side::self, "a reload took the tunnel's route away"};
   strays_until_ = exchange.loop().now() + kParting;
-  part();
+  withdraw();
   return std::nullopt;
 }
 
@@ -194,6 +194,15 @@ void Stream::send_head() {
   connection.codec().send_response(id, head, exchange.response.body->size());
   exchange.commit();
   if (is_tunnel()) connection.tunnel_opened();
+}
+
+bool Stream::withdraw() {
+  const bool is_first = !has_parted_;
+  if (!part()) return false;
+  if (!is_first) return true;
+  exchange.failure = Error{ErrorCode::shutting_down, Side::self, "Weir ended the tunnel"};
+  exchange.record.raise(meaning_of(ErrorCode::shutting_down).flag);
+  return true;
 }
 
 bool Stream::part() {

@@ -44,6 +44,8 @@ class Stream final : public ListNode, public ClientSide {
   std::optional<Error> is_late();
 
   bool part() override;
+  /// Parts by Weir's own decision, which the log then tells: `shutting_down`.
+  bool withdraw();
   /// A tunnel whose route is gone parts then, and is cut a moment later; Time::max(): it stays. One that has parted
   /// goes.
   void stray_until(Time then) {

@@ -105,7 +105,7 @@ constexpr Advice kAdvice[] = {
      "`error.by` names the limit: raise its `max` or `queue`, or add endpoints"},
     {ErrorCode::admin_busy, "the admin API: too many pages wait to be rendered or read",
      "ask for large pages less often, or read them faster"},
-    {ErrorCode::shutting_down, "the process ends, or a reload took a tunnel's route away",
+    {ErrorCode::shutting_down, "the process ends, or a reload removed or renamed a tunnel's route",
      "none: clients connect again"},
     {ErrorCode::internal, "a fault in Weir", "report it with the event `exchange_failed` of the process log"},
 };

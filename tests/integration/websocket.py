@@ -468,6 +468,8 @@ class Reloads(WebSocketCase):
                 self.assertEqual(Frame(CLOSE, GOING_AWAY, True, False), lost.hear())
                 self.assertGreater(time.monotonic() - started, 0.5)
                 self.assert_ends(lost)
+                line = weir.log_of("/goes")[0]
+                self.assertEqual(("shutting_down", {"SH"}), (line["error"]["code"], line.flags))
                 self.assertEqual(b"as ever", kept.echo(b"as ever"))
                 eventually(lambda: Frame(CLOSE, GOING_AWAY, True, True) in backend.frames, "the backend is told, too")
 
