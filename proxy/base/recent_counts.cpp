@@ -31,11 +31,15 @@ void RecentCounts::add(std::string_view key, Time now) {
 uint64_t RecentCounts::count(std::string_view key, Time now) const {
   const int64_t number = number_of(now);
   const auto cells = cells_of(key);
+  const double begun = static_cast<double>((now.time_since_epoch() % window_).count());
+  const double former = 1.0 - begun / static_cast<double>(window_.count());
   uint64_t sum = 0;
   for (const Era& era : eras_) {
-    if (era.number.load(std::memory_order_relaxed) < number - 1) continue;
-    sum += std::min(era.tables[0][cells[0]].load(std::memory_order_relaxed),
-                    era.tables[1][cells[1]].load(std::memory_order_relaxed));
+    const int64_t age = number - era.number.load(std::memory_order_relaxed);
+    if (age > 1) continue;
+    const uint64_t count = std::min(era.tables[0][cells[0]].load(std::memory_order_relaxed),
+                                    era.tables[1][cells[1]].load(std::memory_order_relaxed));
+    sum += age == 1 ? static_cast<uint64_t>(static_cast<double>(count) * former) : count;
   }
   return sum;
 }

@@ -9,7 +9,8 @@
 
 namespace weir {
 
-/// Counts events of many keys (clients) over the recent past: the last `window` at least, the last two windows at most.
+/// Counts events of many keys (clients) over the last `window`. Windows are those of the clock: of the one before, as
+/// large a part counts as the last `window` has of its time, as if its events had come evenly.
 /// Takes O(1) time and 16 KiB for any number of keys: each key counts in one cell of each of two tables, and the
 /// smaller count is the key's (a count-min sketch). A count may be too high by the events of other keys in both cells.
 /// Any thread, no locks; close to exact.
@@ -25,7 +26,7 @@ class RecentCounts {
  private:
   static constexpr size_t kCells = 1024;
   using Table = std::array<std::atomic<uint32_t>, kCells>;
-  /// The counts of one window by the clock; there is one for this window, and one for the window before it.
+  /// The counts of one window.
   struct Era {
     std::atomic<int64_t> number{-2};
     std::array<Table, 2> tables{};

@@ -132,7 +132,8 @@ std::string_view client_behind_proxies(Exchange& exchange, const Forwarding& for
     search(client, headers.joined("X-Forwarded-For").value_or(""));
   } else {
     ForwardedReader reader(headers.joined("Forwarded").value_or(""));
-    while (reader.next() && client.see(reader.member().node)) {
+    // A member without `for`: that proxy doesn't say who spoke to it, and nobody vouches for what stands before.
+    while (reader.next() && !reader.member().node.empty() && client.see(reader.member().node)) {
     }
   }
   return client.found(peer, exchange.arena());

@@ -236,9 +236,9 @@ bool ResponseBody::is_clients_time_over() const {
   return is_clients && exchange_.loop().now() + skew >= exchange_.deadline;
 }
 
-/// The client takes, or took, most of the time that the endpoint has had for the request.
+/// The client takes, or took, most of the time that the endpoint has had for the request. While it waits for a 100 that
+/// doesn't come it keeps the endpoint waiting, too: an endpoint may know no Expect.
 bool ResponseBody::is_client_slow() const {
-  if (has_asked_ && exchange_.expectation == Expectation::forwarded) return false;  // the client waits for the endpoint
   const Time now = exchange_.loop().now();
   const Duration waited = upload_waits_.total(now) - waited_for_100_;
   const bool is_whole = record_.sent != Time{};

@@ -271,17 +271,34 @@ class Bytes(Watched):
         self.assertEqual({503}, {client.response().status for client in self.uploads(weir, first=b"1234567890")})
         self.assert_counted(weir)
 
-    def test_an_endpoint_that_fails_instead_of_a_100_counts(self):
-        def script(connection):
-            connection.request_head()
-            time.sleep(1)
-            connection.send(reply_bytes(503, [("Connection", "close")]))
-        weir = self.watched(script, expect="forward")
+    def expectant(self, weir):
         clients = [self.client(weir) for _ in range(8)]
         for client in clients:
             client.send(request_bytes("POST", "/upload", fields={"Content-Length": "10", "Expect": "100-continue"}))
-        self.assertEqual({503}, {client.response().status for client in clients})
+        return {client.response().status for client in clients}
+
+    def test_an_endpoint_that_fails_at_once_instead_of_a_100_counts(self):
+        def script(connection):
+            connection.request_head()
+            connection.send(reply_bytes(503, [("Connection", "close")]))
+        weir = self.watched(script, expect="forward")
+        self.assertEqual({503}, self.expectant(weir))
         self.assert_counted(weir)
+
+    def test_an_endpoint_that_gives_up_on_a_client_that_waits_for_a_100_is_neutral(self):
+        for how in ("status", "reset"):
+            with self.subTest(how):
+                def script(connection):
+                    while connection.request_head().method == "GET":
+                        connection.send(ok("x"))
+                    time.sleep(1)
+                    if how == "reset":
+                        connection.reset()
+                    else:
+                        connection.send(reply_bytes(503, [("Connection", "close")]))
+                weir = self.watched(script, expect="forward")
+                self.assertEqual({503 if how == "status" else 502}, self.expectant(weir))
+                self.assert_neutral(weir)
 
     def test_an_endpoint_that_ignores_the_expectation_of_a_waiting_client_is_neutral(self):
         def script(connection):
@@ -290,10 +307,7 @@ class Bytes(Watched):
                 connection.stream.exactly(int(request.get("content-length") or 0), bytearray())
                 connection.send(ok("x"))
         weir = self.watched(script, expect="forward", upstream={"timeouts": {"response": "1s"}})
-        clients = [self.client(weir) for _ in range(8)]
-        for client in clients:
-            client.send(request_bytes("POST", "/upload", fields={"Content-Length": "10", "Expect": "100-continue"}))
-        self.assertEqual({504}, {client.response().status for client in clients})
+        self.assertEqual({504}, self.expectant(weir))
         self.assert_neutral(weir)
 
     def test_an_endpoint_that_gives_up_on_a_client_that_does_not_read_is_neutral(self):

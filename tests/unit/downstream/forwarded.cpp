@@ -351,6 +351,12 @@ TEST_CASE("forwarding: with RFC 7239 the client is looked for in Forwarded, and 
   CHECK(client("proto=http;For=\"203.0.113.7:4711\"") == "203.0.113.7");
   CHECK(client("for=\"[2001:db8::7]:4711\"") == "2001:db8::7");
   CHECK(client("for=unknown") == "10.0.0.2");
+  CHECK(client("for=203.0.113.7, , for=10.0.0.9") == "203.0.113.7");
+  for (const std::string_view silent :
+       {"proto=https", "by=10.0.0.2;proto=https", "for=\"\"", "for=", "xfor=10.0.0.9"}) {
+    CAPTURE(silent);
+    CHECK(client("for=203.0.113.7, " + std::string(silent)) == "10.0.0.2");
+  }
 }
 
 TEST_CASE("forwarding: hop-by-hop fields and those that Connection names go") {
