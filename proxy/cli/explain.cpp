@@ -6,6 +6,7 @@
 #include "cli/cli.h"
 #include "cli/rehearsal.h"
 #include "config/redaction.h"
+#include "downstream/admission.h"
 #include "exchange/error_response.h"
 #include "plugins/registry.h"
 #include "routing/origins.h"
@@ -148,6 +149,10 @@ int explain(const ExplainArguments& arguments) {
   }
   snapshot->router().find(exchange);
   exchange.route = route;
+  if (const auto clear = downstream::check_path(exchange); !clear) {
+    print("answer", "400: " + std::string(clear.error().detail));
+    return 0;
+  }
   print_filters(*route);
   const auto departure = std::make_shared<Departure>(*snapshot);
   const auto& settings = snapshot->configuration().routes[route->index];

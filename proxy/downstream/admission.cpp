@@ -6,6 +6,7 @@
 #include "downstream/forwarded.h"
 #include "exchange/decisions.h"
 #include "exchange/grpc.h"
+#include "http/decoded_path.h"
 #include "http/target.h"
 #include "http/websocket.h"
 
@@ -83,6 +84,7 @@ Result<const Route*> find_route(Exchange& exchange, const Serving& serving) {
   const Route* route = serving.routes->find(exchange);
   if (!route) return fail(ErrorCode::no_route, Side::client, "no route matches this request");
   exchange.route = route;
+  if (auto r = check_path(exchange); !r) return std::unexpected(r.error());
   const auto size = exchange.request_body->size();
   const bool is_announced = size.kind == http::BodySize::Kind::known && size.bytes > route->max_body;
   const bool is_tunnel = size.kind == http::BodySize::Kind::tunnel;
@@ -105,6 +107,11 @@ Result<const Route*> examine(Exchange& exchange, const Serving& serving) {
 }
 
 }  // namespace
+
+Result<> check_path(Exchange& exchange) {
+  if (exchange.request.decoded_path.empty() || exchange.destination.upstream.empty()) return {};
+  return http::check_readings(exchange.request.path, exchange.arena());
+}
 
 const Route* admit(Exchange& exchange, const Serving& serving) {
   if (is_final_recipient(exchange)) {

@@ -51,6 +51,19 @@ bool decode(std::string_view path, PathBuilder& builder, AtEnd at_end) {
   return true;
 }
 
+/// "/a;%2Fb": for some servers the parameters go on behind the escaped slash, for others they end there.
+bool has_slash_in_parameters(std::string_view path) {
+  bool is_in_parameters = false;
+  for (size_t at = 0; at < path.size();) {
+    const auto piece = piece_at(path.substr(at));
+    at += piece.text.size();
+    if (piece.text == "/") is_in_parameters = false;
+    else if (piece.byte == '/' && is_in_parameters) return true;
+    else is_in_parameters = is_in_parameters || piece.byte == ';';
+  }
+  return false;
+}
+
 char* room_for(std::string_view path, Arena& arena) { return static_cast<char*>(arena.bump(path.size(), 1)); }
 
 }  // namespace
@@ -62,6 +75,14 @@ Result<DecodedPath> decode_path(std::string_view path, Arena& arena) {
     return fail(ErrorCode::bad_request, Side::client, "the path, decoded, climbs above the root");
   }
   return DecodedPath{builder.path() == path ? path : builder.path(), builder.has_dots()};
+}
+
+Result<> check_readings(std::string_view path, Arena& arena) {
+  const auto decoded = decode_path(path, arena);
+  if (!decoded) return std::unexpected(decoded.error());
+  if (!decoded->has_hidden_dots && !has_slash_in_parameters(path)) return {};
+  return fail(ErrorCode::bad_request, Side::client,
+              "servers take this path for different ones: escapes or parameters hide dot segments or slashes");
 }
 
 std::optional<size_t> size_of_prefix(std::string_view path, std::string_view prefix, Arena& arena) {

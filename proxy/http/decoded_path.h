@@ -9,8 +9,7 @@
 namespace weir::http {
 
 /// The most decoded form of a path, for rules: servers that decode more than others, take '\' for '/', or cut
-/// parameters
-/// (";x") off segments, still get no path past a rule that is about another one.
+/// parameters (";x") off segments, still get no path past a rule that is about another one.
 struct DecodedPath {
   std::string_view text;
   bool has_hidden_dots = false;  // "." or ".." segments that only the decoded form has, and that are resolved in it
@@ -18,9 +17,14 @@ struct DecodedPath {
 
 /// Decodes a path in its normal form (`normalize_path`) further: all escapes of printable ASCII but those of '%', '?'
 /// and '#', '\' taken for '/', parameters cut (";" and what follows in its segment, RFC 3986 section 3.3), runs of
-/// slashes merged, then dot segments resolved. Refuses a path that climbs above the
-/// root so. `text` is `path` itself when nothing changes, else in the arena.
+/// slashes merged, then dot segments resolved. Refuses a path that climbs above the root so. `text` is `path` itself
+/// when nothing changes, else in the arena.
 Result<DecodedPath> decode_path(std::string_view path, Arena& arena);
+
+/// Refuses a path in its normal form that servers take for different paths, so that a rule about one of them would not
+/// hold at an endpoint that reads another: dot segments that only the decoded form has ("/a/b%2F..%2F..", "/a/..;/b"),
+/// and escaped slashes in parameters ("/a;%2Fb").
+Result<> check_readings(std::string_view path, Arena& arena);
 
 /// How many bytes at the front of `path` stand for `prefix`, by the decoded form: the longest such part, so that no dot
 /// segment behind it leads out of `prefix` again. Behind it `path` ends, or has a slash, perhaps an escaped one.

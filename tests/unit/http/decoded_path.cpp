@@ -100,6 +100,21 @@ TEST_CASE("decoded path: dot segments that only it has are told") {
   CHECK_FALSE(bench.has_hidden_dots("/a%2Fb//..c"));
 }
 
+TEST_CASE("decoded path: what servers read differently is told from what all read alike") {
+  Bench bench;
+  const auto is_clear = [&](std::string_view path) { return check_readings(path, bench.arena).has_value(); };
+  for (const std::string_view path :
+       {"/a/b", "/a%2Fb", "//a", "/a;v=1/b", "/a;v%3B=1/b", "/a%2Fb;v", "/a%5Cb", "/a/..b%2F.c"}) {
+    CAPTURE(path);
+    CHECK(is_clear(path));
+  }
+  for (const std::string_view path :
+       {"/a%2F..%2Fb", "/a/..%2Fb", "/a/..;/b", "/a/.;v", "/a;%2Fb", "/a;v=%5Cb", "/a%3Bv%2Fb", "/a;v\\b", "/..%2Fb"}) {
+    CAPTURE(path);
+    CHECK_FALSE(is_clear(path));
+  }
+}
+
 TEST_CASE("decoded path: the part that stands for a prefix is the longest, so that nothing leads out again") {
   Bench bench;
   CHECK(bench.behind("/app", "//app/a%2Fb") == "/a%2Fb");
