@@ -1,6 +1,9 @@
 #include "downstream/gateway.h"
 
+#include <sys/socket.h>
 #include <unistd.h>
+
+#include <algorithm>
 
 #include "downstream/connection.h"
 #include "net/read_proxy_header.h"
@@ -17,14 +20,12 @@ constexpr size_t kRefusedAtOnce = 64;   // connections over a limit that are sti
 
 }  // namespace
 
-/// A connection whose PROXY header is on its way: it is open, and counts among all, but not by client, who isn't known.
-/// One above the limit takes a place of those that are told why.
-class Gateway::Arriving {
+/// A connection whose PROXY header is on its way: open, of a client that isn't known yet.
+class Gateway::Arriving : public ListNode {
  public:
-  Arriving(Gateway& gateway, int fd)
-      : gateway_(gateway), has_room_(gateway.has_room()), fd_(fd), watch_(gateway.worker_.loop, fd) {
-    if (has_room_) gateway_.clients_.add({}, false);
-    else ++gateway_.refused_;
+  Arriving(Gateway& gateway, int fd) : gateway_(gateway), fd_(fd), watch_(gateway.worker_.loop, fd) {
+    gateway_.waiting_.push_back(*this);
+    gateway_.clients_.arrived();
     gateway_.observer_.connection_opened();
   }
   Arriving(const Arriving&) = delete;
@@ -35,17 +36,26 @@ class Gateway::Arriving {
     gateway_.observer_.connection_closed();
   }
   FdWatch& watch() { return watch_; }
-  /// Gives its place back: a Connection takes one, and closes what is open.
+  /// Makes room for another: who reads its header finds the end.
+  void give_up() {
+    settle();
+    ::shutdown(fd_, SHUT_RD);
+  }
+  /// A Connection takes the descriptor, and closes what is open.
   int release() {
     watch_.release();
-    if (has_room_) gateway_.clients_.remove({}, false);
-    else --gateway_.refused_;
+    settle();
     return std::exchange(fd_, -1);
   }
 
  private:
+  void settle() {
+    if (!is_linked()) return;
+    unlink();
+    gateway_.clients_.settled();
+  }
+
   Gateway& gateway_;
-  const bool has_room_;
   int fd_;
   FdWatch watch_;
 };
@@ -74,12 +84,19 @@ void Gateway::open(int fd, const net::Address& peer) {
   if (!proxy_protocol_) return admit(fd, peer, nullptr);
   if (!proxy_protocol_->trusts(peer)) {
     observer_.proxy_header_refused();
-  } else if (has_room() || refused_ < kRefusedAtOnce) {
-    return arrivals_.spawn(arrive(fd, peer));
-  } else {
-    observer_.connection_refused(ConnectionObserver::Limit::all);
+    ::close(fd);
+    return;
   }
-  ::close(fd);
+  make_room_to_arrive();
+  arrivals_.spawn(arrive(fd, peer));
+}
+
+/// One client may have made all that wait, and no limit by client holds for them. Whoever sends its header is through
+/// at once, so those that have waited for longest are the ones to go.
+void Gateway::make_room_to_arrive() {
+  constexpr uint64_t kShare = 4;  // a quarter
+  const uint64_t most = std::max<uint64_t>(1, serving_->policy->limits.connections / kShare);
+  if (clients_.arriving() >= most && !waiting_.is_empty()) waiting_.front().give_up();
 }
 
 Task<> Gateway::arrive(int fd, net::Address peer) {

@@ -79,7 +79,7 @@ class Gateway {
   using ProxyHeaderPtr = std::unique_ptr<const net::ProxyHeader>;
   class Arriving;
   Task<> arrive(int fd, net::Address peer);
-  bool has_room() const { return clients_.all() < serving_->policy->limits.connections; }
+  void make_room_to_arrive();
   void admit(int fd, const net::Address& peer, ProxyHeaderPtr header);
   void bury();
   void begin_round();
@@ -112,7 +112,8 @@ class Gateway {
   bool is_parting_ = false;  // the WebSockets have said that they go
   Alarm<Gateway, &Gateway::cut> cut_alarm_;
   Alarm<Gateway, &Gateway::cut_barred> barred_alarm_;
-  TaskGroup arrivals_;  // connections whose PROXY header is on its way
+  List<Arriving> waiting_;  // for their PROXY header, the oldest first
+  TaskGroup arrivals_;      // the same
 };
 
 }  // namespace weir::downstream

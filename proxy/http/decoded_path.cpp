@@ -59,7 +59,7 @@ bool has_slash_in_parameters(std::string_view path) {
     at += piece.text.size();
     if (piece.text == "/") is_in_parameters = false;
     else if (piece.byte == '/' && is_in_parameters) return true;
-    else is_in_parameters = is_in_parameters || piece.byte == ';';
+    else if (piece.byte == ';') is_in_parameters = true;
   }
   return false;
 }
