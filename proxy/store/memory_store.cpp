@@ -3,9 +3,12 @@
 #include <algorithm>
 #include <bit>
 #include <memory>
+#include <random>
 
+#include "base/hash.h"
 #include "base/log.h"
 #include "base/text.h"
+#include "net/client_block.h"
 
 namespace weir::store {
 
@@ -19,7 +22,8 @@ std::unexpected<Error> full() { return fail(ErrorCode::store_unavailable, Side::
 
 }  // namespace
 
-MemoryStore::MemoryStore(const Clock& clock, Bounds bounds) : clock_(clock), most_logs_(bounds.logs) {
+MemoryStore::MemoryStore(const Clock& clock, Bounds bounds)
+    : clock_(clock), seed_(uint64_t{std::random_device()()} << 32 | std::random_device()()), most_logs_(bounds.logs) {
   for (size_t i = 0; i < kShards; ++i) shards_.emplace_back(bounds);
 }
 
@@ -58,7 +62,7 @@ Decision MemoryStore::decide(Arena& arena, std::span<const Take> quotas) {
   struct Place {
     std::string_view key;
     size_t shard;
-    Table<Meter>::Item* kept;
+    Meters::Item* kept;
     Reckoning reckoning;
   };
   struct Places {  // what they hold may have memory of its own
@@ -91,14 +95,14 @@ Decision MemoryStore::decide(Arena& arena, std::span<const Take> quotas) {
     decision.quotas[i] = reckoning.quota;
     if (quotas[i].cost == 0) continue;
     if (decision.allowed) {
-      keep(shards_[shard].meters, key, kept, reckoning, Time(now.steady));
+      keep(shards_[shard].meters, key, quotas[i], kept, reckoning, Time(now.steady));
       continue;
     }
     // Told as it stands: nothing was taken.
     const Quota untouched = reckon_at(places[i], quotas[i].limit, 0).quota;
     decision.quotas[i].remaining = untouched.remaining;
     decision.quotas[i].reset_after = untouched.reset_after;
-    if (reckoning.is_cut) keep(shards_[shard].meters, key, kept, reckoning, Time(now.steady));
+    if (reckoning.is_cut) keep(shards_[shard].meters, key, quotas[i], kept, reckoning, Time(now.steady));
   }
   size_t lost = 0;
   for (const Place& place : places.all) {  // last, since it may take what another quota has found
@@ -112,13 +116,14 @@ Decision MemoryStore::decide(Arena& arena, std::span<const Take> quotas) {
 void MemoryStore::tell_forgotten(size_t count, Time now) {
   forgotten_.fetch_add(count, std::memory_order_relaxed);
   if (const auto turn = forgetting_.turn(now))
-    log::warn("store_full", {{"forgotten", forgotten_.load(std::memory_order_relaxed)},
-                             {"consequence", "the clients that were unused for longest have their limits anew"},
-                             {"remedy", "a larger store.max_size"}});
+    log::warn("store_full",
+              {{"forgotten", forgotten_.load(std::memory_order_relaxed)},
+               {"consequence", "clients with the most keys have the limits of those unused for longest anew"},
+               {"remedy", "a larger store.max_size"}});
 }
 
-void MemoryStore::keep(Table<Meter>& meters, std::string_view key, Table<Meter>::Item* kept, Reckoning& reckoning,
-                       Time now) {
+void MemoryStore::keep(Meters& meters, std::string_view key, const Take& take, Meters::Item* kept, Reckoning& reckoning,
+                       Time now) const {
   const auto bytes_of = [](const Meter& meter) { return meter.taken.capacity() * sizeof(Duration); };
   if (kept) {
     const size_t before = bytes_of(kept->thing);
@@ -128,7 +133,8 @@ void MemoryStore::keep(Table<Meter>& meters, std::string_view key, Table<Meter>:
     return;
   }
   const size_t bytes = bytes_of(reckoning.after);
-  meters.put(key, std::move(reckoning.after), now + reckoning.keep, bytes);
+  const uint64_t owner = net::block_of(take.client, hash(take.limit.name, seed_));
+  meters.put(key, std::move(reckoning.after), now + reckoning.keep, owner, bytes);
 }
 
 void MemoryStore::bound_quotas(Bytes most) {

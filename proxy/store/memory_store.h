@@ -12,14 +12,16 @@
 #include "base/units.h"
 #include "store/channels.h"
 #include "store/meter.h"
+#include "store/owned_table.h"
 #include "store/store.h"
 #include "store/table.h"
 
 namespace weir::store {
 
 /// The store within this process: the readable specification of what a Store does, and the default. Shared by all
-/// workers, thread-safe. Each of its four kinds of state has a bound: past it the quotas and values that were unused
-/// for longest are forgotten, a new claim is refused, and a new log is.
+/// workers, thread-safe. Each of its four kinds of state has a bound: past it the client network that has brought most
+/// quotas to one limit loses those that it has not used for longest, the values that were unused for longest are
+/// forgotten, a new claim is refused, and a new log is.
 class MemoryStore : public Store {
  public:
   struct Bounds {
@@ -74,7 +76,7 @@ class MemoryStore : public Store {
           claims(bounds.claims.count / kShards),
           values(bounds.values.count / kShards) {}
     mutable std::mutex mutex;
-    Table<Meter> meters;
+    OwnedTable<Meter> meters;
     Table<ClaimState> claims;
     Table<std::string> values;
   };
@@ -85,11 +87,13 @@ class MemoryStore : public Store {
   Moment moment(std::span<const Take> quotas) const;
   Decision decide(Arena& arena, std::span<const Take> quotas);
   void tell_forgotten(size_t count, Time now);
-  static void keep(Table<Meter>& meters, std::string_view key, Table<Meter>::Item* kept, Reckoning& reckoning,
-                   Time now);
+  using Meters = OwnedTable<Meter>;
+  void keep(Meters& meters, std::string_view key, const Take& take, Meters::Item* kept, Reckoning& reckoning,
+            Time now) const;
   ClaimState* held(Shard& shard, std::string_view key, std::string_view owner);
 
   const Clock& clock_;
+  const uint64_t seed_;  // of the hash of owners, so that no client can aim at the owner that another is
   Channels channels_;
   std::deque<Shard> shards_;
   std::atomic<uint64_t> forgotten_ = 0;

@@ -153,6 +153,25 @@ class RateLimit(WeirCase):
         self.assertLessEqual(weir.metric("weir_store_quotas_bytes"), 1 << 20)
         self.assertGreater(weir.metric("weir_store_quotas"), 1000)
 
+    def test_keys_that_one_client_invents_let_no_limit_of_others_begin_anew(self):
+        api = self.backend()
+        weir = self.in_front_of(api, store={"max_size": "1MiB"}, routes=[
+            route("/login", "api", "login", filters=[rate_limit("3/hour")]),
+            route("/api", "api", "api", filters=[rate_limit("100/hour", key="header.x-api-key")])])
+        clients = ["127.0.0.66", "127.0.0.77", "127.0.0.78"]
+        login = lambda source: self.statuses(weir, 4, target="/login", source=source)
+        self.assertEqual([[200, 200, 200, 429]] * 3, [login(client) for client in clients])
+        with self.client(weir, source="127.0.0.66") as forger:
+            for number in range(7000):
+                self.assertEqual(200, forger.request(target="/api", fields={"X-Api-Key": f"k{number:08}"}).status)
+        self.assertGreater(weir.metric("weir_store_quotas_forgotten_total"), 1000)
+        self.assertEqual([[429] * 4] * 3, [login(client) for client in clients])
+
+    def test_an_empty_key_is_no_key(self):
+        weir = self.limited(rate_limit("3/hour", key="header.x-user"))
+        self.assertEqual([200, 200, 200, 429], self.statuses(weir, 4, fields={"X-User": ""}))
+        self.assertEqual([429, 429], self.statuses(weir, 2))
+
     def test_a_shadow_refuses_nobody_and_says_whom_it_would(self):
         weir = self.limited(rate_limit("1/hour", mode="shadow"))
         self.assertEqual([200, 200, 200], self.statuses(weir, 3, target="/seen"))

@@ -58,6 +58,97 @@ TEST_CASE("memory store: the quotas have a bound, which may change, and what goe
   CHECK(bench.small.usage().forgotten == many.forgotten);  // those that went were over
 }
 
+namespace {
+
+constexpr Limit kLogin{"login", Limit::Algorithm::gcra, 1, 1h, 1};
+constexpr Limit kApi{"api", Limit::Algorithm::gcra, 9, 1h, 9};
+
+struct FloodBench : MemoryBench {
+  MemoryStore store{clock, {.quotas = Bytes{1 << 20}}};
+
+  bool take(const Limit& limit, const std::string& client, const std::string& key) {
+    const Take one[] = {{limit, key, 1, client}};
+    return wait(store.take(caller(), one)).allowed;
+  }
+  void flood(int keys, const Limit& limit = kApi) {
+    for (int i = 0; i < keys; ++i) CHECK(take(limit, "192.0.2.66", "forged" + std::to_string(flooded_++)));
+  }
+  static std::string client(int number) {
+    return "10.0." + std::to_string(number / 250) + "." + std::to_string(number % 250);
+  }
+  /// How many of so many clients have their one login again.
+  int anew(int clients) {
+    int count = 0;
+    for (int i = 0; i < clients; ++i) count += take(kLogin, client(i), client(i));
+    return count;
+  }
+
+ private:
+  int flooded_ = 0;
+};
+
+}  // namespace
+
+TEST_CASE("memory store: keys that one client invents let no quota of others begin anew") {
+  for (const Limit& invented : {kApi, kLogin}) {
+    FloodBench bench;
+    REQUIRE(bench.anew(2000) == 2000);
+    CHECK(bench.take(kApi, "192.0.2.66", "its first"));
+    CHECK(bench.take(kLogin, "192.0.2.66", "192.0.2.66"));
+    for (int round = 0; round < 5; ++round) {
+      bench.flood(5000, invented);
+      CHECK(bench.anew(2000) == 0);
+    }
+    CHECK(bench.store.usage().bytes <= 1 << 20);
+    CHECK(bench.store.usage().forgotten > 20'000);
+    if (invented == kApi) CHECK_FALSE(bench.take(kLogin, "192.0.2.66", "192.0.2.66"));  // of another limit
+  }
+}
+
+TEST_CASE("memory store: keys invented from all of an IPv6 /48 cost that alone") {
+  FloodBench bench;
+  REQUIRE(bench.anew(2000) == 2000);
+  for (int i = 0; i < 20'000; ++i) {
+    const std::string client = "2001:db8:7:" + std::to_string(i % 9999) + "::1";
+    CHECK(bench.take(kApi, client, "forged" + std::to_string(i)));
+  }
+  CHECK(bench.anew(2000) == 0);
+}
+
+TEST_CASE("memory store: in a store that many clients have filled, one client's keys cost next to nobody anything") {
+  FloodBench bench;
+  constexpr int kClients = 10'000;  // more than fit
+  bench.anew(kClients);
+  const auto held = static_cast<int>(bench.store.usage().quotas);
+  REQUIRE(held < kClients);
+  bench.flood(20'000);
+  CHECK(bench.store.usage().quotas > static_cast<size_t>(held) * 95 / 100);
+  int kept = 0;
+  for (int i = kClients - 500; i < kClients; ++i) kept += !bench.take(kLogin, bench.client(i), bench.client(i));
+  CHECK(kept > 400);  // of the latest
+}
+
+TEST_CASE("memory store: one client's few large logs do not cost many small quotas of others") {
+  FloodBench bench;
+  REQUIRE(bench.anew(2000) == 2000);
+  const Limit log{"log", Limit::Algorithm::sliding_log, 5000, 1h};
+  for (int i = 0; i < 500; ++i) {
+    const auto key = std::to_string(i);
+    const Take one[] = {{log, key, 5000, "192.0.2.66"}};
+    CHECK(bench.wait(bench.store.take(bench.caller(), one)).allowed);
+  }
+  CHECK(bench.anew(2000) == 0);
+}
+
+TEST_CASE("memory store: the quotas that are over make room, whoever brought them") {
+  FloodBench bench;
+  bench.flood(1000);
+  bench.clock.advance(2h);
+  for (int i = 0; i < 40'000; ++i) bench.take(kLogin, bench.client(1), "x" + std::to_string(i % 64));
+  CHECK(bench.store.usage().quotas < 100);
+  CHECK(bench.store.usage().forgotten == 0);
+}
+
 TEST_CASE("memory store: what a sliding log remembers counts against the bound, and is given back") {
   SmallBench bench;
   const Limit limit{"exact", Limit::Algorithm::sliding_log, 1000, 1s};
