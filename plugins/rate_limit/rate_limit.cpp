@@ -211,7 +211,7 @@ size_t RateLimit::slowest(const store::Decision& decision) const {
 /// may have to wait.
 FairShare::Place RateLimit::seat(Exchange& exchange, Takes takes) const {
   auto& arena = exchange.arena();
-  auto seat = waiting_room_->enter(arena.concat({"client ", network_of(exchange.client.ip, arena)}), max_waiting_);
+  auto seat = waiting_room_->enter(network_of(exchange.client.ip, arena), max_waiting_);  // no limit's key is a network
   for (const auto& take : takes) seat.count_for(take.key);
   return seat;
 }

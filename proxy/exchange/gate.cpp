@@ -3,10 +3,9 @@
 #include <algorithm>
 #include <charconv>
 
-#include "base/hash.h"
-#include "exchange/client_networks.h"
 #include "exchange/exchange.h"
 #include "exchange/grpc_call.h"
+#include "net/client_block.h"
 
 namespace weir {
 
@@ -18,7 +17,7 @@ Needs needs_of(const Exchange& exchange) {
 
 uint64_t Asker::client() const {
   if (!exchange_) return client_;
-  return std::max<uint64_t>(1, hash(network_of(exchange_->client.ip, exchange_->arena())));
+  return std::max<uint64_t>(1, net::block_of(exchange_->client.ip, 0));
 }
 
 void fail_for(Exchange& exchange, const Error& error, Duration wait) {

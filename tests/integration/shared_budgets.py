@@ -132,6 +132,23 @@ class Queues(WeirCase):
         self.assert_room_for_others(weir, backend, lambda weir: weir.metric(settings.IN_FLIGHT) - 1)
 
 
+    def test_all_networks_of_one_ipv6_subscriber_fill_no_more_of_a_queue_than_two_clients(self):
+        backend = self.backend()
+        limit = concurrency_limit(1, queue={"max": 10, "timeout": "60s"})
+        weir = self.in_front_of(backend, routes=[route("/", "api", "all", filters=[limit])],
+                                **settings.forwarded(trusted_proxies=["127.0.0.0/8"]))
+        holder = self.in_background(self.fetch, weir, "GET", "/hold")
+        self.assertTrue(backend.held.acquire(timeout=20))
+        for number in range(20):
+            self.client(weir).send(request_bytes(fields={"X-Forwarded-For": f"2001:db8:1:{number}::1"}))
+        eventually(lambda: weir.metric(settings.FAILURES, reason="concurrency_limit") == 13, "three of ten places are free")
+        others = [self.in_background(self.fetch, weir, "GET", "/", {"X-Forwarded-For": client})
+                  for client in ("2001:db8:2:1::1", "192.0.2.7")]
+        eventually(lambda: weir.metric(settings.CONCURRENT_QUEUED) == 9, "two other clients wait, too")
+        backend.release.set()
+        self.assertEqual([200] * 3, [each.result().status for each in (holder, *others)])
+
+
 class Redis(WeirCase):
     SIZE = 500 * 1024
 
