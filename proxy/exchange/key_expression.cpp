@@ -177,14 +177,15 @@ std::string_view KeyExpression::evaluate(Exchange& exchange) const {
   return out.text();
 }
 
-KeyExpression::Encoded KeyExpression::encode(Exchange& exchange) const {
+KeyExpression::Encoded KeyExpression::encode(Exchange& exchange, Empty empty) const {
   auto& arena = exchange.arena();
   ArenaText text(arena);
   size_t present = 0;
   for (const auto& part : parts_) {
     const auto value = value_of(part, exchange);
     const auto safe = value ? escaped(*value, arena) : std::string_view();
-    text << (text.empty() ? "" : "|") << part.kind << (value ? "=" : "") << safe;
+    const bool is_present = value && !(safe.empty() && empty == Empty::absent);
+    text << (text.empty() ? "" : "|") << part.kind << (is_present ? "=" : "") << safe;
     present += safe.empty() ? 0 : 1;
   }
   const auto values = present == 0 ? Values::none : present == parts_.size() ? Values::all : Values::some;

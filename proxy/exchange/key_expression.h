@@ -33,9 +33,10 @@ class KeyExpression {
     std::string_view text;  // in the exchange's arena
     Values values = Values::none;
   };
+  enum class Empty : uint8_t { a_value, absent };  // what an empty value counts as
   /// The key of what belongs to these values: "header.x-user=ann|header.x-tenant", whose second part is absent. Tells
   /// each part's kind, its presence and its value, so that no other values and no other expression make the same text.
-  Encoded encode(Exchange& exchange) const;
+  Encoded encode(Exchange& exchange, Empty empty = Empty::a_value) const;
   /// What a hash is taken of to choose an endpoint or a share: the value itself of one part, else the encoded parts. ""
   /// when no part has a value.
   std::string_view hashed(Exchange& exchange) const;

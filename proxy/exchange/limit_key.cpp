@@ -7,7 +7,7 @@ namespace weir {
 
 std::string_view LimitKey::of(Exchange& exchange) const {
   auto& arena = exchange.arena();
-  const auto [encoded, values] = expression_.encode(exchange);
+  const auto [encoded, values] = expression_.encode(exchange, KeyExpression::Empty::absent);
   const bool is_whole = values == KeyExpression::Values::all;
   const auto text = is_whole ? encoded : arena.concat({encoded, "|client=", network_of(exchange.client.ip, arena)});
   if (text.size() <= kLongest) return text;

@@ -6,9 +6,9 @@
 namespace weir {
 
 /// By what a limit counts: a key expression whose clients count by their networks. A request that lacks a value counts
-/// by its client, too, so that nobody escapes by leaving a field out and nobody shares a quota with strangers. Tells
-/// the kind of what it counts: no value that a client sends is another kind's key. Bounded: a long key is cut, and told
-/// apart by its hash.
+/// by its client, too, so that nobody escapes by leaving a field out and nobody shares a quota with strangers; an empty
+/// value is none. Tells the kind of what it counts: no value that a client sends is another kind's key. Bounded: a long
+/// key is cut, and told apart by its hash.
 class LimitKey {
  public:
   explicit LimitKey(const KeyExpression& expression) : expression_(expression.by_network()) {}

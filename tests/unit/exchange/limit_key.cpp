@@ -37,6 +37,21 @@ TEST_CASE("limit key: a request without a value counts by its client") {
   CHECK(bench.of("header.x-user", "2001:db8::1") == "header.x-user|client=2001:db8::/64");
 }
 
+TEST_CASE("limit key: an empty value is none") {
+  for (const std::string key : {"header.x-user", "cookie.user", "query.user"}) {
+    CAPTURE(key);
+    Bench bench;
+    bench.exchange.request.headers.add("x-user", "");
+    bench.exchange.request.headers.add("cookie", "user=");
+    bench.exchange.request.query = "user=";
+    CHECK(bench.of(key) == Bench().of(key));
+  }
+  const auto list = KeyExpression::join({*KeyExpression::parse("header.x-user"), *KeyExpression::parse("client.ip")});
+  Bench empty, without;
+  empty.exchange.request.headers.add("x-user", "");
+  CHECK(LimitKey(list).of(empty.exchange) == LimitKey(list).of(without.exchange));
+}
+
 TEST_CASE("limit key: no value that a client sends is the key of a client without a value") {
   const std::string keyless = Bench().of("header.x-user", "203.0.113.7");
   for (const std::string_view forged : {"-|203.0.113.7", "|client=203.0.113.7", "203.0.113.7", "client=203.0.113.7"}) {
