@@ -16,14 +16,20 @@ Result<> fill(Exchange& exchange, const ExplainArguments& arguments, const std::
   request.method_name = arguments.method;
   request.method = http::method_of(arguments.method);
   request.more_methods = &methods;
-  if (!http::takes_method(request))
-    return fail(ErrorCode::unsupported_method, Side::client, "this method is answered with 501");
+  if (!http::takes_method(request)) {
+    const bool is_lower = std::ranges::any_of(arguments.method, [](char c) { return c >= 'a' && c <= 'z'; });
+    return fail(ErrorCode::unsupported_method, Side::client,
+                is_lower ? std::string_view("this method is answered with 501: methods are written in capitals")
+                         : std::string_view("this method is answered with 501"));
+  }
   for (const auto& line : arguments.headers) {
     const std::string_view header = line;
     const auto colon = header.find(':');
     if (colon == std::string_view::npos) return fail(ErrorCode::bad_request, Side::client, "a header is 'Name: value'");
     request.headers.add(header.substr(0, colon), trim(header.substr(colon + 1)));
   }
+  if (arguments.url.find_first_of("/*") != 0 && !arguments.url.contains("://"))
+    return fail(ErrorCode::bad_request, Side::client, "write a URL (http://HOST/PATH) or a path (/PATH)");
   if (auto split = http::split_target(arguments.url, request); !split) return split;
   if (const auto host = request.headers.get(http::Field::host); host && request.authority.empty())
     request.authority = *host;
@@ -56,7 +62,8 @@ Choice choose_listener(std::string_view url, std::string_view authority, const r
   const auto suits = [&](const auto& one) { return one.tls.has_value() == wants_tls; };
   if (const auto first = std::ranges::find_if(listeners, suits); has_scheme && first != listeners.end())
     return {*first, none + "; the first for " + std::string(scheme)};
-  return {listeners.front(), none + "; the first"};
+  const std::string missing = has_scheme ? "; none is for " + std::string(scheme) : "";
+  return {listeners.front(), none + missing + "; the first"};
 }
 
 }  // namespace

@@ -308,6 +308,17 @@ class Explain(CommandLine):
                 self.assertEqual(name, told["listener"])
                 self.assertIn(f"X-Forwarded-Proto: {proto}\n", told["sends"])
 
+    def test_that_no_listener_is_for_the_scheme(self):
+        told = self.explain("GET", "https://api.example/v1")
+        self.assertIn("(the URL names no port; none is for https; the first)", told)
+
+    def test_what_is_no_request_is_refused_with_what_to_write(self):
+        for words, hint in ((("GET", "api.example/v1"), "write a URL (http://HOST/PATH) or a path"),
+                            (("get", "http://api.example/v1"), "methods are written in capitals")):
+            done = self.run_weir("explain", "-c", self.file(SOUND), *words)
+            self.assertEqual(1, done.returncode)
+            self.assertIn(hint, done.stdout)
+
     def test_the_host_that_an_endpoint_gets(self):
         for host, sent in (("endpoint", "127.0.0.1:9001"), ("b.example", "b.example"), (None, "a.example")):
             with self.subTest(host):
