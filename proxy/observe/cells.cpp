@@ -24,6 +24,10 @@ void count_outcome(UpstreamCells& cells, const Attempt& attempt) {
   }
 }
 
+bool is_same_text(std::string_view one, std::string_view other) {
+  return one.data() == other.data() && one.size() == other.size();
+}
+
 }  // namespace
 
 void WorkerMetrics::reserve(const CellPlan& plan) {
@@ -70,22 +74,25 @@ void SnapshotCells::observe_attempts(const Attempts& attempts) {
   }
 }
 
-const CellPlan::Listener* SnapshotCells::find_listener(std::string_view name) const {
-  for (const auto& listener : plan_->listeners) {
-    if (listener.name == name) return &listener;
-  }
-  return nullptr;
+/// Most requests come where the one before came, and its name does not move.
+const CellPlan::Listener* SnapshotCells::find_listener(std::string_view name) {
+  if (is_same_text(name, listener_name_)) [[likely]]
+    return listener_;
+  const auto found = std::ranges::find(plan_->listeners, name, &CellPlan::Listener::name);
+  listener_name_ = name;
+  listener_ = found == plan_->listeners.end() ? nullptr : &*found;
+  return listener_;
 }
 
-/// Most requests go where the one before went, and a snapshot's names do not move.
+/// And they go where the one before went.
 UpstreamCells* SnapshotCells::find_upstream(std::string_view name) {
-  if (name.data() == found_name_.data() && name.size() == found_name_.size()) [[likely]]
-    return found_;
+  if (is_same_text(name, upstream_name_)) [[likely]]
+    return upstream_;
   const auto& upstreams = plan_->upstreams;
   const auto found = std::ranges::lower_bound(upstreams, name, {}, &CellPlan::Upstream::name);
-  found_name_ = name;
-  found_ = found != upstreams.end() && found->name == name ? &worker_->upstreams[found->slot] : nullptr;
-  return found_;
+  upstream_name_ = name;
+  upstream_ = found != upstreams.end() && found->name == name ? &worker_->upstreams[found->slot] : nullptr;
+  return upstream_;
 }
 
 }  // namespace weir::observe

@@ -90,13 +90,15 @@ class SnapshotCells {
 
  private:
   friend class WorkerMetrics;
-  const CellPlan::Listener* find_listener(std::string_view name) const;
+  const CellPlan::Listener* find_listener(std::string_view name);
   UpstreamCells* find_upstream(std::string_view name);
 
   class WorkerMetrics* worker_ = nullptr;
   std::shared_ptr<const CellPlan> plan_;
-  std::string_view found_name_;  // of the last search
-  UpstreamCells* found_ = nullptr;
+  std::string_view listener_name_;  // of the last search
+  const CellPlan::Listener* listener_ = nullptr;
+  std::string_view upstream_name_;  // of the last search
+  UpstreamCells* upstream_ = nullptr;
 };
 
 /// All that one worker counts. Cells go by slot and stay for the life of the process, so that a reload neither
