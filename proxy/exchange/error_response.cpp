@@ -76,7 +76,7 @@ int weight_of(std::string_view parameters) {
     if (parameter.size() < 3 || to_lower(parameter[0]) != 'q' || parameter[1] != '=') continue;
     double q = 1;
     std::from_chars(parameter.data() + 2, parameter.data() + parameter.size(), q);
-    weight = static_cast<int>(q * 1000);
+    weight = q >= 0 && q <= 1 ? static_cast<int>(q * 1000) : 1000;  // from_chars takes 1e300, too, and nan
   }
   return weight;
 }

@@ -12,6 +12,7 @@ namespace {
 constexpr uint16_t kRequestTimeout = 408;
 constexpr size_t kFirstWindow = Connection::kStreamWindow;
 constexpr Duration kParting = std::chrono::milliseconds(500);
+constexpr int kGoodPart = 4;  // of the time since a request was whole: so long a wait before matters
 constexpr Duration kNoticed = std::chrono::milliseconds(500);  // a client that keeps the endpoint waiting for so long
 constexpr Duration kSkew = std::chrono::milliseconds(20);      // between Weir's end of a call and the endpoint's
 constexpr Duration kLook = std::chrono::milliseconds(250);     // with `on_down: cut`
@@ -236,13 +237,14 @@ bool ResponseBody::is_clients_time_over() const {
   return is_clients && exchange_.loop().now() + skew >= exchange_.deadline;
 }
 
-/// The client takes, or took, most of the time that the endpoint has had for the request. While it waits for a 100 that
-/// doesn't come it keeps the endpoint waiting, too: an endpoint may know no Expect.
+/// The client takes, or took, a good part of the time that the endpoint has had for the request, which may be all that
+/// the endpoint allows for reading and working. While it waits for a 100 that doesn't come it keeps the endpoint
+/// waiting, too: an endpoint may know no Expect.
 bool ResponseBody::is_client_slow() const {
   const Time now = exchange_.loop().now();
   const Duration waited = upload_waits_.total(now) - waited_for_100_;
   const bool is_whole = record_.sent != Time{};
-  return waited >= kNoticed && (!is_whole || waited > now - record_.sent);
+  return waited >= kNoticed && (!is_whole || waited > (now - record_.sent) / kGoodPart);
 }
 
 /// Whoever keeps an endpoint waiting, with the request or with the response, provokes the endpoint's own timeouts. An

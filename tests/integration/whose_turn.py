@@ -211,16 +211,16 @@ class Bytes(Watched):
                 self.assertEqual({status}, {client.response().status for client in self.uploads(weir, size=1000)})
                 self.assert_neutral(weir)
 
-    def test_an_endpoint_that_gives_up_just_after_the_last_byte_of_a_slow_upload_is_neutral(self):
-        for how in ("status", "reset"):
-            with self.subTest(how):
-                def script(connection, how=how):
+    def test_an_endpoint_that_gives_up_after_the_last_byte_of_a_slow_upload_is_neutral(self):
+        for how, after in (("status", 0.1), ("reset", 0.1), ("status", 3)):
+            with self.subTest(how, after=after):
+                def script(connection, how=how, after=after):
                     while True:
                         request = connection.request()
                         if request.method == "GET":
                             connection.send(ok("x"))
                             continue
-                        time.sleep(0.1)
+                        time.sleep(after)
                         if how == "reset":
                             connection.reset()
                         else:

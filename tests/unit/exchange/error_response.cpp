@@ -57,6 +57,8 @@ TEST_CASE("error_response: Accept decides between JSON and HTML by its weights")
   CHECK(bench.content_type("text/html;q=0.5, application/json") == json);
   CHECK(bench.content_type("text/*, application/json;q=0.9") == html);
   CHECK(bench.content_type("application/json;q=0, */*") == html);
+  CHECK(bench.content_type("text/html;q=1e300, application/json") == json);
+  CHECK(bench.content_type("text/html;q=nan, application/json;q=0.5") == html);
   CHECK(bench.content_type("image/png") == html);
 }
 
