@@ -47,7 +47,7 @@ Verdict judge(const BreakerSettings& settings, const Finish& finish);
 struct UpstreamBreakerSettings {
   enum class Scope : uint8_t { upstream, endpoint };
   BreakerSettings breaker;
-  std::vector<Scope> scope{Scope::upstream};
+  std::vector<Scope> scope{Scope::upstream, Scope::endpoint};
 
   bool covers(Scope what) const;
 };

@@ -45,6 +45,18 @@ struct alignas(64) EndpointState {
   EndpointHealth opinions;                   // guarded by its upstream's HealthLedger
   std::shared_ptr<ConnectionFaults> faults;  // the upstream's counter, which connections may outlive; null: not counted
 
+  /// Counts a request that failed here. It is in flight still.
+  void failed() {
+    const int64_t succeeded = this->succeeded();
+    int64_t before = succeeded_before_failure_.load(std::memory_order_relaxed);
+    while (before < succeeded && !succeeded_before_failure_.compare_exchange_weak(before, succeeded)) {
+    }
+    failures.fetch_add(1, std::memory_order_relaxed);
+  }
+  /// A request has succeeded here since the last one that failed. The way of a request that succeeds counts nothing for
+  /// that: it follows from what is counted anyway.
+  bool is_succeeding() const { return succeeded() > succeeded_before_failure_.load(std::memory_order_relaxed); }
+
   bool is_up() const { return health.load(std::memory_order_relaxed) == Health::up; }
   /// Coming up again starts slowly; so does a new one, unless all are new.
   void set_health(Health now_is, Time now) {
@@ -53,6 +65,13 @@ struct alignas(64) EndpointState {
     if (now_is != Health::up || was <= Health::degraded) return;
     if (was != Health::checking || up_since.load() != Time::min()) up_since = now;
   }
+
+ private:
+  /// Requests that ended without a failure.
+  int64_t succeeded() const {
+    return static_cast<int64_t>(requests.load() - failures.load()) - static_cast<int64_t>(active.load());
+  }
+  std::atomic<int64_t> succeeded_before_failure_{0};
 };
 
 /// One endpoint as one EndpointSet has it: immutable.
@@ -112,11 +131,11 @@ class EndpointLease {
   void report(const Finish& finish) {
     for (auto& permit : permits_) permit.report(finish);
   }
-  /// Another endpoint gets the request, unsent so far: how this attempt went says nothing about the upstream as a
+  /// Another endpoint gets the request, or others are well: how this attempt went says nothing about the upstream as a
   /// whole.
   void excuse_upstream() { permits_[0].withdraw(); }
   /// Counts a failure of this endpoint.
-  void failed() { state().failures.fetch_add(1, std::memory_order_relaxed); }
+  void failed() { state().failed(); }
 
  private:
   friend class Upstream;

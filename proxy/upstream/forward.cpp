@@ -27,12 +27,13 @@ bool may_fail_over(Exchange& exchange, const Upstream& upstream, uint32_t tried)
 void end_unsent(Exchange& exchange, const Upstream& upstream, EndpointLease& lease, Attempt& record, uint32_t tried,
                 const Unmade& why) {
   const Outcome outcome = record.outcome = why.outcome;
+  if (concerns_endpoint(outcome)) lease.failed();
   if (may_fail_over(exchange, upstream, tried)) lease.excuse_upstream();
+  else if (concerns_endpoint(outcome)) upstream.spare_own_circuit(lease, exchange);
   decisions::attempt_failed(exchange, record, why.error);
   const Time now = exchange.worker.loop.now();
   lease.report({outcome, 0, now - record.started, now});
   if (!concerns_endpoint(outcome)) return;
-  lease.failed();
   if (outcome == Outcome::broken) upstream.ended_unanswered(lease.state(), why.error, now);
   const bool is_connecting = outcome == Outcome::refused || outcome == Outcome::timed_out;
   if (is_connecting && lease.state().backoff.failed(now))

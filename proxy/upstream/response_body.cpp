@@ -404,13 +404,19 @@ void ResponseBody::answered(http::BodySize size) {
   if (took) lease_.state().usual_latency.observe(*took);
   record_.is_clients_failure = turn_at_answer() == Turn::client;
   const Outcome outcome = record_.is_clients_failure ? Outcome::abandoned : Outcome::answered;
-  // As a circuit counts without `statuses` of its own.
-  if (is_gateway_error(record_.status) && !record_.is_clients_failure) lease_.failed();
+  if (record_.status >= 400 && !record_.is_clients_failure) [[unlikely]]
+    answered_badly();
   upstream_.responded(lease_.state());
   lease_.report({outcome, record_.status, took.value_or(Duration{}), record_.answered});
   upstream_.observe(lease_.state(), outcome, &exchange_.response.head, took, record_.answered);
   http::remove_hop_by_hop(exchange_.response.head.headers);
   pipe_.touch();
+}
+
+void ResponseBody::answered_badly() {
+  // As a circuit counts without `statuses` of its own.
+  if (is_gateway_error(record_.status)) lease_.failed();
+  upstream_.spare_own_circuit(lease_, exchange_);
 }
 
 Task<Result<Chunk>> ResponseBody::read() {
@@ -441,6 +447,7 @@ void ResponseBody::settle(const Error& error) {
   const Outcome outcome = turn_ == Turn::endpoint ? outcome_of(error) : Outcome::abandoned;
   if (concerns_endpoint(outcome)) {
     if (!has_head_ || !is_gateway_error(record_.status)) lease_.failed();
+    upstream_.spare_own_circuit(lease_, exchange_);
     const Time now = exchange_.loop().now();
     if (has_head_) upstream_.observe_break(lease_.state(), outcome, record_.status, now);
     else upstream_.observe(lease_.state(), outcome, nullptr, now - turn_began(), now);

@@ -103,6 +103,7 @@ class ResponseBody final : public ListNode, public Body {
   bool is_client_slow() const;
   Turn turn_at_deadline() const;
   bool has_had(Duration allowed) const;
+  void answered_badly();
   bool is_reader_behind() const;
   bool is_clients_time_over() const;
   Time turn_began() const;

@@ -118,6 +118,18 @@ void Upstream::ended_unanswered(EndpointState& endpoint, const Error& error, Tim
   if (endpoint.backoff.ended_unanswered(now)) state_->health.cannot_connect(endpoint, error.detail);
 }
 
+void Upstream::spare_own_circuit(EndpointLease& lease, Exchange& exchange) const {
+  if (!gate_ || !lease.endpoint().gate) return;
+  const auto set = endpoints();
+  const Time now = exchange.loop().now();
+  const auto is_well = [&](const Endpoint& endpoint) {
+    const auto& state = *endpoint.state;
+    return &state != &lease.state() && set->reaches(endpoint) && !state.backoff.is_paused(now) &&
+           endpoint.is_open_to_requests(now, exchange) && state.is_succeeding();
+  };
+  if (std::ranges::any_of(set->all(), is_well)) lease.excuse_upstream();
+}
+
 bool Upstream::has_untried(Exchange& exchange) const {
   const auto set = endpoints();
   Pick pick = pick_for(exchange, Candidates::untried);

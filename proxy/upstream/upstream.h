@@ -77,6 +77,10 @@ class Upstream {
   }
   /// The endpoint closed a fresh connection, on which it had a request, without a byte of a response.
   void ended_unanswered(EndpointState& endpoint, const Error& error, Time now) const;
+  /// An attempt failed. An endpoint with a circuit of its own is left alone for its failures; while another endpoint
+  /// can be had and its requests succeed, they say nothing about the upstream as a whole, whose circuit would refuse
+  /// what that one can serve. Before `report`.
+  void spare_own_circuit(EndpointLease& lease, Exchange& exchange) const;
   /// Whether a request that has been to some endpoints could go to another one: its circuit admits it, and its health
   /// doesn't forbid it.
   bool has_untried(Exchange& exchange) const;

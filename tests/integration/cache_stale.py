@@ -265,7 +265,7 @@ class DeadOrigins(StaleCase):
         self.assertEqual(200, sum(STALE_FLAG in line.flags for line in weir.log_of("/page")))
 
     def test_when_the_circuit_is_open(self):
-        weir, origin = self.losing(upstream=circuit_breaker(min_requests=4, open="1h", max_open="10h"))
+        weir, origin = self.losing(upstream=circuit_breaker(min_requests=4, open="1h", max_open="10h", scope="upstream"))
         origin.pages["/other"] = Page(status=503)
         for _ in range(4):
             self.ask("/other", weir=weir)
@@ -429,7 +429,7 @@ class FallbackStep(StaleCase):
         self.assert_stale_step(weir, path)
 
     def test_when_the_circuit_is_open(self):
-        weir = self.falling_back(*self.steps, upstream=circuit_breaker(min_requests=4, open="1h", max_open="10h"))
+        weir = self.falling_back(*self.steps, upstream=circuit_breaker(min_requests=4, open="1h", max_open="10h", scope="upstream"))
         path = self.stored(weir)
         self.own.pages["/other"] = Page(status=503)
         for _ in range(4):

@@ -1,9 +1,10 @@
 """Circuit breakers: who fails is left alone for a while, probed by a few, and comes back."""
 
 import subprocess
+import time
 import unittest
 
-from backend import hangs
+from backend import answers, hangs
 from harness import WEIR, WeirCase, eventually, free_address, settings
 from settings import circuit_breaker, upstream_timeouts
 from wire import Cut, request_bytes
@@ -13,7 +14,7 @@ class Breakers(WeirCase):
     """One route to one upstream, `api`, whose circuit opens after four failures."""
 
     def breaking(self, *backends, timeouts=None, workers=1, **values):
-        block = circuit_breaker(**{"min_requests": 4, "open": "1h", "max_open": "10h", **values})
+        block = circuit_breaker(**{"min_requests": 4, "open": "1h", "max_open": "10h", "scope": "upstream", **values})
         return self.in_front_of_all(backends, {**block, **(timeouts or {})}, workers=workers)
 
     def in_front_of_all(self, backends, block, **config):
@@ -189,6 +190,44 @@ class Endpoints(Breakers):
         self.assertEqual(503, refused.status)
         self.assertEqual("urn:weir:error:circuit_open", refused.json()["type"])
         self.assertAlmostEqual(3600, int(refused.get("retry-after")), delta=361)
+
+
+class BothScopes(Breakers):
+    """As they are when `scope` is left out."""
+
+    def with_broken(self, *backends, **values):
+        block = circuit_breaker(**{"min_requests": 8, "open": "1h", "max_open": "10h", **values})
+        return self.in_front_of_all(backends, block)
+
+    def broken(self):
+        return self.scripted(answers("HTTP/1.1 503 Broken\r\nContent-Length: 0\r\n\r\n"))
+
+    def test_endpoints_that_fail_are_passed_over_while_another_is_well(self):
+        for count in (1, 2):
+            with self.subTest(f"{count} broken"):
+                weir = self.with_broken(*[self.broken() for _ in range(count)], self.backend())
+                statuses = [self.fetch(weir).status for _ in range(8 * count + 60)]
+                self.assertEqual((8 * count, {200}), (statuses.count(503), set(statuses[-20:])))
+                self.assertEqual("closed", self.state(weir))
+
+    def test_probes_of_those_that_fail_do_not_open_the_upstreams_circuit(self):
+        weir = self.with_broken(self.broken(), self.backend(), open="20ms", max_open="20ms")
+        until = time.monotonic() + 2
+        statuses = []
+        while time.monotonic() < until:
+            statuses.append(self.fetch(weir).status)
+        self.assertEqual("closed", self.state(weir))
+        self.assertLess(statuses.count(503), len(statuses) / 4)
+
+    def test_when_all_fail_the_upstreams_opens_too(self):
+        for well in (0, 6):
+            with self.subTest(f"after {well} that succeeded"):
+                weir = self.with_broken(self.backend("a"), self.backend("b"))
+                for _ in range(well):
+                    self.assertEqual(200, self.fetch(weir).status)
+                statuses = [self.fetch(weir, target="/status/502").status for _ in range(20)]
+                self.assertIn(503, statuses)
+                self.assertEqual("open", self.state(weir))
 
 
 class Routes(Breakers):

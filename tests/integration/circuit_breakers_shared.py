@@ -11,7 +11,7 @@ from settings import circuit_breaker
 
 class Shared(Breakers):
     def instance(self, redis, *backends, **values):
-        block = circuit_breaker(**{"min_requests": 4, "open": "1h", "max_open": "10h", "shared": True, **values})
+        block = circuit_breaker(**{"min_requests": 4, "open": "1h", "max_open": "10h", "shared": True, "scope": "upstream", **values})
         return self.in_front_of_all(backends, block, store=self.store(redis))
 
     def store(self, redis):

@@ -479,7 +479,7 @@ class Probes(WeirCase):
         api = self.scripted(script)
         block = settings.upstream(api) | upstream
         if breaker:
-            block = {"circuit_breaker": {"min_requests": 5, "open": "500ms"}} | block
+            block = {"circuit_breaker": {"min_requests": 5, "open": "500ms", "scope": "upstream"}} | block
         weir = self.weir({"upstreams": {"api": block}, "routes": [route("/", "api", "all", filters=list(filters))]})
         for _ in range(8):
             self.fetch(weir)
@@ -565,7 +565,7 @@ class Probes(WeirCase):
 
     def test_trickling_uploads_keep_no_circuit_of_a_route_from_closing(self):
         weir = self.recovered(self.http1, breaker=False,
-                              filters=[{"circuit_breaker": {"min_requests": 5, "open": "500ms"}}])
+                              filters=[{"circuit_breaker": {"min_requests": 5, "open": "500ms", "scope": "upstream"}}])
         self.trickle(weir)
         self.assert_closes(weir)
 
