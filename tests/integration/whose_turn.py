@@ -565,7 +565,7 @@ class Probes(WeirCase):
 
     def test_trickling_uploads_keep_no_circuit_of_a_route_from_closing(self):
         weir = self.recovered(self.http1, breaker=False,
-                              filters=[{"circuit_breaker": {"min_requests": 5, "open": "500ms", "scope": "upstream"}}])
+                              filters=[{"circuit_breaker": {"min_requests": 5, "open": "500ms"}}])
         self.trickle(weir)
         self.assert_closes(weir)
 
