@@ -545,7 +545,7 @@ class Probes(WeirCase):
         for breaker, sources in (({"half_open_requests": 1}, 1), ({}, 3)):
             with self.subTest(breaker):
                 weir = self.recovered(self.http1_with_hanging_urls, circuit_breaker={
-                    "min_requests": 5, "open": "500ms"} | breaker)
+                    "min_requests": 5, "open": "500ms", "scope": "upstream"} | breaker)
                 ended = threading.Event()
                 self.addCleanup(ended.set)
                 threads = [self.in_background(self.cancel_probes, weir, f"127.0.0.{60 + number}", ended)
