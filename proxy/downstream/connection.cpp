@@ -323,22 +323,20 @@ void Connection::on_reset(http::StreamId id, Error error) {
   record.raise(has_left ? Flag::DC : Flag::DPE);
   if (!has_left && record.status == 0) record.status = meaning_of(error.code).status;  // what the codec's refusal means
   if (!stream.exchange.failure) stream.exchange.failure = error;
-  if (stream.phase != Stream::Phase::answering) has_wasted(stream);
   bury(stream);
   if (streams_.is_empty() && state_ == State::open) wait_idle();
 }
 
 /// The codec breaks a connection off when too many of its streams were wasted. Where a proxy has the streams of many
 /// clients on it, the connection goes gracefully before that: what is under way ends as it would, and the proxy opens
-/// another connection.
-void Connection::has_wasted(const Stream& stream) {
-  (void)to_waste_.spend();
-  if (to_waste_.left() > http::FloodGuard::kFirstStreams / 2 || is_worn_ || state_ != State::open) return;
-  const auto& client = stream.exchange.client;
-  if (!codec_->is_multiplexed() || !stream.serving->policy->forwarding.trusts(client.peer)) return;
+/// another connection. At once, since the client that wastes streams may go on until the proxy has heard of it.
+void Connection::on_half_wasted() {
+  if (is_worn_ || state_ != State::open || !gateway_.serving()->policy->forwarding.trusts(peer_)) return;
   is_worn_ = true;
   gateway_.observer().connection_worn();
   drain();
+  codec_->leave();
+  wire_.send_soon();
 }
 
 // Requests from its streams.

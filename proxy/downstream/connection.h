@@ -53,8 +53,6 @@ class Connection final : public ListNode, public http::CodecEvents {
   void before_answer(Stream& stream);
   void tunnel_opened();
   void ended(Stream& stream);
-  /// A stream has its whole answer.
-  void has_answered() { to_waste_.fill(2); }
   /// Where the client connected to: the PROXY header's word, else the socket's own address.
   net::Address local_address() const;
 
@@ -101,7 +99,7 @@ class Connection final : public ListNode, public http::CodecEvents {
   void on_data(http::StreamId id, Slice data) override;
   void on_end(http::StreamId id, http::Headers* trailers) override;
   void on_reset(http::StreamId id, Error error) override;
-  void has_wasted(const Stream& stream);
+  void on_half_wasted() override;
   Stream* find(http::StreamId id);
   std::vector<Stream*>::iterator place_of(http::StreamId id) const;
 
@@ -132,7 +130,6 @@ class Connection final : public ListNode, public http::CodecEvents {
   uint32_t delivered_ = 0;     // bytes that the client had acknowledged at the last look, modulo 2^32
   uint32_t requests_ = 0;
   uint32_t vetted_;
-  http::FloodGuard::Budget to_waste_{http::FloodGuard::kFirstStreams, http::FloodGuard::kMostStreams};  // streams
   List<Stream> streams_;                         // the oldest in front
   std::unique_ptr<std::vector<Stream*>> by_id_;  // the same, over HTTP/2
   std::unique_ptr<Output> stash_;                // bytes that wait for an exchange to end; most clients never have any

@@ -144,7 +144,6 @@ Task<> Stream::run() {
   }
   turn_.run = [](Ready& turn) {
     Stream& stream = *static_cast<Turn&>(turn).stream;
-    if (!stream.is_cut_short) stream.connection.has_answered();
     stream.connection.ended(stream);
   };
   exchange.loop().wake(turn_);

@@ -57,6 +57,9 @@ class CodecEvents {
   virtual void on_unblocked(StreamId) {}
   /// The peer answered a `ping`.
   virtual void on_pong() {}
+  /// Once: the client has wasted so many streams (reset before their answer, malformed) that few more end the
+  /// connection.
+  virtual void on_half_wasted() {}
   /// What the peer takes of all streams together is used up, until `Codec::is_window_closed` is false again.
   virtual void on_window_closed() {}
 };
@@ -134,6 +137,8 @@ class Codec {
 
   /// No new stream after those that run: `Connection: close` on the next response, or GOAWAY.
   virtual void drain() = 0;
+  /// The same at once: requests that are on their way get no answer, and the peer may send them elsewhere.
+  virtual void leave() { drain(); }
   /// No message is under way in either direction, and another may follow on this connection.
   virtual bool is_idle() const = 0;
   /// What was sent ends a direction of the connection itself (a tunnel's): FIN follows it.

@@ -28,6 +28,10 @@ class FloodGuard {
   Verdict frame() { return frames_.spend(); }
   Verdict wasted_stream() { return streams_.spend(); }
 
+  /// Half of the streams that a new connection may waste are left, or fewer.
+  bool is_half_wasted() const { return streams_.left() <= kFirstStreams / 2; }
+
+ private:
   class Budget {
    public:
     Budget(uint32_t first, uint32_t most) : left_(first), most_(most) {}
@@ -43,13 +47,10 @@ class FloodGuard {
     uint32_t left_;
     uint32_t most_;
   };
-
   static constexpr uint32_t kFirstStreams = 200;
-  static constexpr uint32_t kMostStreams = 1000;
 
- private:
   Budget frames_{500, 2000};
-  Budget streams_{kFirstStreams, kMostStreams};
+  Budget streams_{kFirstStreams, 1000};
 };
 
 }  // namespace weir::http

@@ -171,7 +171,10 @@ void H2Codec::break_off(uint32_t code, std::string_view detail) {
 /// clients, and one client may be the cause of all bad responses: those streams end, and no new ones begin.
 void H2Codec::waste_stream(std::string_view detail) {
   const auto verdict = guard_.wasted_stream();
-  if (role_ == Role::server) return judge(verdict, detail);
+  if (role_ == Role::server) {
+    if (guard_.is_half_wasted() && !std::exchange(is_half_wasted_, true)) events_.on_half_wasted();
+    return judge(verdict, detail);
+  }
   if (verdict == FloodGuard::Verdict::flood) is_worn_ = true;
 }
 
@@ -183,6 +186,13 @@ void H2Codec::drain() {
   if (going_ != Going::open) return;
   going_ = role_ == Role::server ? Going::announcing : Going::leaving;
   if (role_ == Role::server) nghttp2_submit_shutdown_notice(session_);
+}
+
+/// nghttp2 ignores the streams that begin after the last GOAWAY.
+void H2Codec::leave() {
+  if (role_ == Role::client || going_ == Going::leaving) return drain();
+  going_ = Going::announced;
+  finish_drain();
 }
 
 /// The announcement has left. Requests that cross it on their way are still served; the answer to a ping behind it says

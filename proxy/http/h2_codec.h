@@ -80,6 +80,7 @@ class H2Codec final : public Codec {
 
   /// Server: GOAWAY in two steps (RFC 9113 section 6.8): new streams are served until the client has heard of it.
   void drain() override;
+  void leave() override;
   bool is_idle() const override { return open_ == 0; }
   /// False once the last GOAWAY of either side is out.
   bool is_reusable() const override;
@@ -175,10 +176,11 @@ class H2Codec final : public Codec {
   };
   H2Head head_;
   FloodGuard guard_;
-  std::string_view fault_;  // why the connection is lost
-  size_t held_ = 0;         // bytes held back of all streams
-  uint64_t data_end_ = 0;   // of the last DATA frame, counted as Output::consumed
-  uint32_t open_ = 0;       // streams
+  bool is_half_wasted_ = false;  // and that was told
+  std::string_view fault_;       // why the connection is lost
+  size_t held_ = 0;              // bytes held back of all streams
+  uint64_t data_end_ = 0;        // of the last DATA frame, counted as Output::consumed
+  uint32_t open_ = 0;            // streams
   uint32_t continuations_ = 0;
   StreamId block_of_ = 0;   // the stream whose header block is being read; 0: none
   StreamId next_head_ = 1;  // role server: the lowest id of a stream that the client may open

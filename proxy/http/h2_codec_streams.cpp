@@ -168,7 +168,9 @@ void H2Codec::lend_window(Stream& stream, size_t consumed) {
 
 void H2Codec::receive_reset(Stream& stream, uint32_t code) {
   if (role_ == Role::server) {
-    if (stream.outgoing == Stream::Message::head) waste_stream("a flood of resets");
+    // Once no stream is opened any more, those that can be reset are few.
+    const bool is_wasted = stream.outgoing == Stream::Message::head && going_ != Going::leaving;
+    if (is_wasted) waste_stream("a flood of resets");
     return lose(stream, {ErrorCode::client_gone, Side::client, reset_text(code)});
   }
   lose(stream, {ErrorCode::connection_reset, Side::upstream, reset_text(code), retry_after(code)});

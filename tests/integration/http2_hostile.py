@@ -2,6 +2,7 @@
 served."""
 
 import threading
+import time
 import unittest
 
 from backend import ok
@@ -244,6 +245,24 @@ class Proxies(WeirCase):
                     break
             self.assertTrue(client.goaway, "the flood went on")
             may_answer.set()
+            self.assertEqual({200}, {client.response(stream).status for stream in others})
+            self.assertEqual(0, client.goaway[1])
+        self.assertEqual(1, weir.metric("weir_connections_worn_total"))
+
+    def test_nor_when_it_goes_on_before_the_proxy_has_heard_of_the_end(self):
+        def script(connection):
+            while True:
+                request = connection.request()
+                if request.target == "/hang":
+                    connection.wait_closed(60)
+                    return
+                time.sleep(3)
+                connection.send(ok("x"))
+        weir = self.in_front_of(self.scripted(script), **settings.forwarded(trusted_proxies=["127.0.0.0/8"]))
+        with H2Client(weir.address, timeout=60) as client:
+            others = [client.begin("GET", "/", [("x-forwarded-for", f"9.9.9.{number}")], end=True) for number in range(10)]
+            for _ in range(350):                     # without reading a byte
+                client.send_reset(client.begin("GET", "/hang", [("x-forwarded-for", "6.6.6.6")], end=True))
             self.assertEqual({200}, {client.response(stream).status for stream in others})
             self.assertEqual(0, client.goaway[1])
         self.assertEqual(1, weir.metric("weir_connections_worn_total"))
