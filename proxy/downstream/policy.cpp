@@ -138,15 +138,17 @@ void decode(config::Reader& r, Forwarding& out) {
   if (via) out.via = out.loop_id = *via;
   std::vector<config::Located<std::string>> passed;
   r.optional("pass", passed,
-             "of Remote-User, X-Forwarded-User, X-Forwarded-Prefix, X-Original-URL and Proxy, those that are passed on "
-             "from clients that are no trusted proxies; X-Remote-User goes with the first, X-Rewrite-URL with "
+             "of Remote-User, X-Forwarded-User, X-Forwarded-Email, X-Forwarded-Groups, X-Forwarded-Preferred-Username, "
+             "X-Forwarded-Prefix, X-Original-URL, True-Client-IP and Proxy, those that are passed on from clients that "
+             "are no trusted proxies; X-Remote-User goes with the first, X-Rewrite-URL with "
              "X-Original-URL",
              config::list_of_one);
   for (const auto& name : passed) {
     const auto field = http::field_of(*name);
     if (field == http::Field::other || (kIdentityFields & http::set_of(field)) == 0) {
       r.problems().add(name.at, "'" + *name + "' is not a field that Weir removes",
-                       "write some of: Remote-User, X-Forwarded-User, X-Forwarded-Prefix, X-Original-URL, Proxy");
+                       "write some of: Remote-User, X-Forwarded-User, X-Forwarded-Email, X-Forwarded-Groups, "
+                       "X-Forwarded-Preferred-Username, X-Forwarded-Prefix, X-Original-URL, True-Client-IP, Proxy");
     } else {
       out.withheld &= ~http::set_of(field);
     }

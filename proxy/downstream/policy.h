@@ -28,9 +28,10 @@ struct Timeouts {
 };
 
 /// Fields by which a gateway tells backends who a client is, or what the client asked for: backends believe them.
-inline constexpr auto kIdentityFields =
-    http::set_of(http::Field::remote_user, http::Field::x_forwarded_user, http::Field::x_forwarded_prefix,
-                 http::Field::x_original_url, http::Field::proxy);
+inline constexpr auto kIdentityFields = http::set_of(
+    http::Field::remote_user, http::Field::x_forwarded_user, http::Field::x_forwarded_email,
+    http::Field::x_forwarded_groups, http::Field::x_forwarded_preferred_username, http::Field::x_forwarded_prefix,
+    http::Field::x_original_url, http::Field::true_client_ip, http::Field::proxy);
 
 /// What the upstream is told about the client (RFC 7239, or the X-Forwarded-* family).
 struct Forwarding {

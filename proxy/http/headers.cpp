@@ -63,6 +63,7 @@ constexpr std::array kNames{
     Name{"content-length", Field::content_length},
     Name{"http2-settings", Field::http2_settings},
     Name{"x-original-url", Field::x_original_url},
+    Name{"true-client-ip", Field::true_client_ip},
     Name{"accept-encoding", Field::accept_encoding},
     Name{"x-forwarded-for", Field::x_forwarded_for},
     Name{"content-encoding", Field::content_encoding},
@@ -74,9 +75,12 @@ constexpr std::array kNames{
     Name{"transfer-encoding", Field::transfer_encoding},
     Name{"x-forwarded-proto", Field::x_forwarded_proto},
     Name{"client-cert-chain", Field::client_cert_chain},
+    Name{"x-forwarded-email", Field::x_forwarded_email},
     Name{"proxy-authenticate", Field::proxy_authenticate},
     Name{"x-forwarded-prefix", Field::x_forwarded_prefix},
+    Name{"x-forwarded-groups", Field::x_forwarded_groups},
     Name{"proxy-authorization", Field::proxy_authorization},
+    Name{"x-forwarded-preferred-username", Field::x_forwarded_preferred_username},
 };
 
 constexpr size_t kLongest = kNames.back().text.size();

@@ -72,7 +72,8 @@ class Fields(SharedWeirCase):
         self.assertEqual(["127.0.0.1"], self.sent("x-real-ip", {"X-Real-IP": "6.6.6.6"}))
 
     def test_what_a_stranger_says_of_its_identity_is_removed(self):
-        names = ("Remote-User", "X-Forwarded-User", "X-Forwarded-Prefix", "X-Original-URL", "Proxy", "X-Rewrite-URL", "X-Remote-User")
+        names = ("Remote-User", "X-Forwarded-User", "X-Forwarded-Prefix", "X-Original-URL", "Proxy", "X-Rewrite-URL", "X-Remote-User",
+                 "X-Forwarded-Email", "X-Forwarded-Groups", "X-Forwarded-Preferred-Username", "True-Client-IP")
         lies = {name: "admin" for name in names}
         passing = self.in_front_of(self.backend(), forwarded={"pass": ["x-forwarded-prefix"]})
         trusting = self.in_front_of(self.backend(), forwarded={"trusted_proxies": ["127.0.0.0/8"]})
