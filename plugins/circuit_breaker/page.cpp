@@ -14,9 +14,8 @@ namespace {
 using Json = nlohmann::ordered_json;
 constexpr std::string_view kPath = "/circuit_breakers";
 
-int64_t milliseconds(Duration duration) {
-  return std::chrono::duration_cast<std::chrono::milliseconds>(duration).count();
-}
+/// Rounded up: what isn't over yet is not 0.
+int64_t milliseconds(Duration duration) { return std::chrono::ceil<std::chrono::milliseconds>(duration).count(); }
 
 /// RFC 3339, of a moment on the monotonic clock; null when it was there from the start.
 Json wall_time(Time time, const Clock& clock) {

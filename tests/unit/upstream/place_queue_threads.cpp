@@ -183,7 +183,7 @@ TEST_CASE("place queue: the end of an endpoint's pause starts a request that wai
     line.turn();
   }
   SUBCASE("by success") {
-    line.upstream->reached(line.endpoint(1));
+    line.upstream->responded(line.endpoint(1));
     line.turn();
   }
   REQUIRE(first.is_done());
