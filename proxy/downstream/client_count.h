@@ -22,6 +22,7 @@ class ClientCount {
   Counted add(const net::Address& peer, bool by_client);
   /// As it was added.
   void remove(const net::Address& peer, bool by_client);
+  uint64_t all() const { return all_.load(std::memory_order_relaxed); }
 
   /// Connections whose client isn't known yet count apart, and `settled` once it is.
   void arrived() { arriving_.fetch_add(1, std::memory_order_relaxed); }

@@ -97,31 +97,37 @@ TEST_CASE("PROXY header: limits count the client that it tells") {
   CHECK(status_of(bench.ask(other, "PROXY TCP4 203.0.113.8 192.0.2.1 1 443\r\n" + std::string(kGet))) == 200);
 }
 
-TEST_CASE("PROXY header: a connection that waits for one has a place among all, until it is given up") {
+TEST_CASE("PROXY header: those that wait for one take no place of others, and when they are many the oldest goes") {
   ProxyBench bench;
-  bench.policy.limits.connections = 1;
-  auto waiting = bench.connect();
-  CHECK(bench.clients.all() == 1);
+  bench.policy.limits.connections = 8;
+  auto oldest = bench.connect();
   auto second = bench.connect();
-  CHECK(bench.observer.connections == 2);
-  CHECK(status_of(bench.ask(second, std::string(kHeader) + std::string(kGet))) == 503);
-  bench.advance(3100ms);
-  CHECK(waiting.has_ended());
-  CHECK(bench.clients.all() == 0);
+  bench.settle();
+  CHECK_FALSE(oldest.has_ended());
+  CHECK(bench.clients.arriving() == 2);
   auto third = bench.connect();
+  bench.settle();
+  CHECK(oldest.has_ended());
+  CHECK_FALSE(second.has_ended());
+  CHECK(bench.observer.headers_refused == 1);
   CHECK(status_of(bench.ask(third, std::string(kHeader) + std::string(kGet))) == 200);
+  CHECK(bench.clients.arriving() == 1);
   CHECK(bench.clients.all() == 1);
+  bench.advance(3100ms);
+  CHECK(second.has_ended());
+  CHECK(bench.clients.arriving() == 0);
 }
 
-TEST_CASE("PROXY header: far over the limit connections are closed before one has come") {
+TEST_CASE("PROXY header: as many as come at once leave a quarter of the limit waiting") {
   ProxyBench bench;
-  bench.policy.limits.connections = 1;
+  bench.policy.limits.connections = 20;
   std::vector<Peer> clients;
   for (int i = 0; i < 100; ++i) clients.push_back(bench.connect());
   bench.settle();
-  CHECK(bench.observer.connections == 1 + 64);
-  CHECK(bench.observer.refused.size() == 35);
-  CHECK(clients.back().has_ended());
+  CHECK(bench.clients.arriving() == 5);
+  CHECK(bench.gateway.size() == 5);
+  CHECK_FALSE(clients.back().has_ended());
+  CHECK(clients.front().has_ended());
 }
 
 TEST_CASE("PROXY header: a gateway takes those that wait for one with it") {
