@@ -268,7 +268,9 @@ TEST_CASE("circuit_breaker: one gate for an upstream, one for each endpoint, as 
     return list.at(0).value({slots, metrics}, "api", endpoint) != nullptr;
   };
   CHECK(has("", ""));
-  CHECK_FALSE(has("", "127.0.0.1:1"));
+  CHECK(has("", "127.0.0.1:1"));
+  CHECK(has("scope: upstream", ""));
+  CHECK_FALSE(has("scope: upstream", "127.0.0.1:1"));
   CHECK_FALSE(has("scope: endpoint", ""));
   CHECK(has("scope: endpoint", "127.0.0.1:1"));
   CHECK(has("scope: [upstream, endpoint]", ""));
