@@ -93,8 +93,9 @@ class Renamed(WeirCase):
 class Circuits(WeirCase):
     def broken(self, upstream_name="api", route_name="all", **values):
         self.api = getattr(self, "api", None) or self.backend()
-        breaker = circuit_breaker(**{"min_requests": 4, "window": "10s"} | values)
-        return {"upstreams": {upstream_name: settings.upstream(self.api) | breaker},
+        values = {"min_requests": 4, "window": "10s"} | values
+        breaker = circuit_breaker(**values)
+        return {"upstreams": {upstream_name: settings.upstream(self.api) | circuit_breaker(scope="upstream", **values)},
                 "routes": [route("/plain", upstream_name, "plain"), route("/", upstream_name, route_name, filters=[breaker])],
                 "workers": 1}
 
