@@ -149,7 +149,7 @@ int explain(const ExplainArguments& arguments) {
   }
   snapshot->router().find(exchange);
   exchange.route = route;
-  if (const auto clear = downstream::check_path(exchange); !clear) {
+  if (const auto clear = downstream::check_path(exchange, snapshot->router(), *route); !clear) {
     print("answer", "400: " + std::string(clear.error().detail));
     return 0;
   }

@@ -2,6 +2,7 @@
 
 #include <array>
 #include <charconv>
+#include <utility>
 
 #include "downstream/forwarded.h"
 #include "exchange/decisions.h"
@@ -84,7 +85,7 @@ Result<const Route*> find_route(Exchange& exchange, const Serving& serving) {
   const Route* route = serving.routes->find(exchange);
   if (!route) return fail(ErrorCode::no_route, Side::client, "no route matches this request");
   exchange.route = route;
-  if (auto r = check_path(exchange); !r) return std::unexpected(r.error());
+  if (auto r = check_path(exchange, *serving.routes, *route); !r) return std::unexpected(r.error());
   const auto size = exchange.request_body->size();
   const bool is_announced = size.kind == http::BodySize::Kind::known && size.bytes > route->max_body;
   const bool is_tunnel = size.kind == http::BodySize::Kind::tunnel;
@@ -108,9 +109,21 @@ Result<const Route*> examine(Exchange& exchange, const Serving& serving) {
 
 }  // namespace
 
-Result<> check_path(Exchange& exchange) {
-  if (exchange.request.decoded_path.empty() || exchange.destination.upstream.empty()) return {};
-  return http::check_readings(exchange.request.path, exchange.arena());
+Result<> check_path(Exchange& exchange, const RouteTable& routes, const Route& route) {
+  auto& request = exchange.request;
+  if (request.decoded_path.empty() || exchange.destination.upstream.empty()) return {};
+  const auto decoded = http::decode_path(request.path, exchange.arena());
+  bool is_clear = decoded && !decoded->has_hidden_dots;
+  if (const auto other = http::decode_with_long_parameters(request.path, exchange.arena()); is_clear && other) {
+    const auto usual = std::exchange(request.decoded_path, *other);
+    const auto destination = exchange.destination;
+    is_clear = !other->empty() && routes.find(exchange) == &route;
+    request.decoded_path = usual;
+    exchange.destination = destination;
+  }
+  if (is_clear) return {};
+  return fail(ErrorCode::bad_request, Side::client,
+              "servers take this path for different ones: escapes or parameters hide dot segments or slashes");
 }
 
 const Route* admit(Exchange& exchange, const Serving& serving) {

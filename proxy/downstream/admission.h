@@ -8,8 +8,8 @@ namespace weir::downstream {
 /// route, the body's announced size. The route, or null with `exchange.failure` set (or a final answer given).
 const Route* admit(Exchange& exchange, const Serving& serving);
 
-/// Once the route is found: refuses what goes to an upstream by a path that its endpoints may take for another one than
-/// the routes did.
-Result<> check_path(Exchange& exchange);
+/// Refuses what goes to an upstream by a path that its endpoints may take for another one than `routes` did when they
+/// found `route`.
+Result<> check_path(Exchange& exchange, const RouteTable& routes, const Route& route);
 
 }  // namespace weir::downstream

@@ -51,19 +51,6 @@ bool decode(std::string_view path, PathBuilder& builder, AtEnd at_end) {
   return true;
 }
 
-/// "/a;%2Fb": for some servers the parameters go on behind the escaped slash, for others they end there.
-bool has_slash_in_parameters(std::string_view path) {
-  bool is_in_parameters = false;
-  for (size_t at = 0; at < path.size();) {
-    const auto piece = piece_at(path.substr(at));
-    at += piece.text.size();
-    if (piece.text == "/") is_in_parameters = false;
-    else if (piece.byte == '/' && is_in_parameters) return true;
-    else if (piece.byte == ';') is_in_parameters = true;
-  }
-  return false;
-}
-
 char* room_for(std::string_view path, Arena& arena) { return static_cast<char*>(arena.bump(path.size(), 1)); }
 
 }  // namespace
@@ -77,12 +64,20 @@ Result<DecodedPath> decode_path(std::string_view path, Arena& arena) {
   return DecodedPath{builder.path() == path ? path : builder.path(), builder.has_dots()};
 }
 
-Result<> check_readings(std::string_view path, Arena& arena) {
-  const auto decoded = decode_path(path, arena);
-  if (!decoded) return std::unexpected(decoded.error());
-  if (!decoded->has_hidden_dots && !has_slash_in_parameters(path)) return {};
-  return fail(ErrorCode::bad_request, Side::client,
-              "servers take this path for different ones: escapes or parameters hide dot segments or slashes");
+std::optional<std::string_view> decode_with_long_parameters(std::string_view path, Arena& arena) {
+  if (!path.contains(';')) return std::nullopt;
+  char* const room = room_for(path, arena);
+  size_t size = 0;
+  bool is_in_parameters = false;
+  for (const char c : path) {
+    is_in_parameters = c != '/' && (is_in_parameters || c == ';');
+    if (!is_in_parameters) room[size++] = c;
+  }
+  const auto usual = decode_path(path, arena);
+  const auto other = decode_path({room, size}, arena);
+  if (!other) return "";
+  if (usual && usual->text == other->text) return std::nullopt;
+  return other->text;
 }
 
 std::optional<size_t> size_of_prefix(std::string_view path, std::string_view prefix, Arena& arena) {

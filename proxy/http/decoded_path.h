@@ -21,10 +21,9 @@ struct DecodedPath {
 /// when nothing changes, else in the arena.
 Result<DecodedPath> decode_path(std::string_view path, Arena& arena);
 
-/// Refuses a path in its normal form that servers take for different paths, so that a rule about one of them would not
-/// hold at an endpoint that reads another: dot segments that only the decoded form has ("/a/b%2F..%2F..", "/a/..;/b"),
-/// and escaped slashes in parameters ("/a;%2Fb").
-Result<> check_readings(std::string_view path, Arena& arena);
+/// The decoded form for servers whose parameters go on up to the next slash that isn't escaped: "/a;%2Fb" is "/a"
+/// there. Nothing when they have the same form as above; "" when it climbs above the root.
+std::optional<std::string_view> decode_with_long_parameters(std::string_view path, Arena& arena);
 
 /// How many bytes at the front of `path` stand for `prefix`, by the decoded form: the longest such part, so that no dot
 /// segment behind it leads out of `prefix` again. Behind it `path` ends, or has a slash, perhaps an escaped one.

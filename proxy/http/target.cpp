@@ -194,17 +194,23 @@ Result<std::string_view> normalize_path(std::string_view path, const PathPolicy&
   return builder.path();
 }
 
+std::string_view with_one_slash(std::string_view path, Arena& arena) {
+  const auto first = std::min(path.find_first_not_of("/\\"), path.size());
+  if (first <= 1) return path;
+  return path[first - 1] == '/' ? path.substr(first - 1) : arena.concat({"/", path.substr(first)});
+}
+
 Result<> normalize_path(RequestHead& head, const PathPolicy& policy) {
   head.decoded_path = {};
   if (!head.path.starts_with('/') || is_plain(head.path)) return {};
   Arena& arena = head.headers.arena();
   const auto path = normalize_path(head.path, policy, arena);
   if (!path) return std::unexpected(path.error());
-  head.path = *path;
+  head.path = with_one_slash(*path, arena);
   if (policy.match == PathPolicy::Match::sent) return {};
-  const auto decoded = decode_path(*path, arena);
+  const auto decoded = decode_path(head.path, arena);
   if (!decoded) return std::unexpected(decoded.error());
-  if (decoded->text != *path) head.decoded_path = decoded->text;
+  if (decoded->text != head.path) head.decoded_path = decoded->text;
   return {};
 }
 

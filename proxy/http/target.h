@@ -35,7 +35,12 @@ struct PathPolicy {
 /// returned are the ones to send. Returns `path` itself when nothing changes (the common case, no copy).
 Result<std::string_view> normalize_path(std::string_view path, const PathPolicy& policy, Arena& arena);
 
-/// Puts the path of `head` into its normal form, and sets `decoded_path` when routes match another form of it.
+/// Without the slashes and backslashes that follow the first slash: some servers take "//x/admin" for "/admin" of the
+/// host "x".
+std::string_view with_one_slash(std::string_view path, Arena& arena);
+
+/// Puts the path of `head` into its normal form, with one slash at the front, and sets `decoded_path` when routes match
+/// another form of it.
 Result<> normalize_path(RequestHead& head, const PathPolicy& policy);
 
 }  // namespace weir::http

@@ -5,6 +5,7 @@
 #include "base/arena_text.h"
 #include "http/decoded_path.h"
 #include "http/syntax.h"
+#include "http/target.h"
 
 namespace weir::routing {
 
@@ -62,6 +63,7 @@ Result<Rewrite::Target> Rewrite::apply(const Target& old, Arena& arena) const {
   if (prefix_) out.path = with_prefix(old, arena);
   else if (regex_) out = substituted(old, arena);
   if (out.path != old.path) out.decoded_path = {};
+  out.path = http::with_one_slash(out.path, arena);
   if (is_path(out.path)) return out;
   return fail(ErrorCode::internal, Side::self,
               arena.concat({"the route's rewrite made '", out.path, "' of '", old.path,
