@@ -41,9 +41,7 @@ void decode_breaker(config::Reader& r, BreakerSettings& out) {
                "write a shorter open, or a longer max_open");
 }
 
-}  // namespace
-
-Verdict judge(const BreakerSettings& settings, const Finish& finish) {
+Verdict judge_attempt(const BreakerSettings& settings, const Finish& finish) {
   switch (finish.outcome) {
     case Outcome::pending:
     case Outcome::abandoned: return Verdict::neutral;
@@ -57,6 +55,14 @@ Verdict judge(const BreakerSettings& settings, const Finish& finish) {
   if (finish.status == 408 || finish.status == 429) return Verdict::neutral;
   if (finish.status >= 400) return Verdict::sign_of_life;
   return settings.slow && finish.took > settings.slow->after ? Verdict::slow : Verdict::success;
+}
+
+}  // namespace
+
+Verdict judge(const BreakerSettings& settings, const Finish& finish) {
+  const Verdict verdict = judge_attempt(settings, finish);
+  const bool is_bad = verdict == Verdict::failure || verdict == Verdict::slow;
+  return is_bad && finish.is_spared ? Verdict::withdrawn : verdict;
 }
 
 bool UpstreamBreakerSettings::covers(Scope what) const { return std::ranges::find(scope, what) != scope.end(); }

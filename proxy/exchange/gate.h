@@ -17,6 +17,7 @@ struct Finish {
   uint16_t status = 0;  // when answered
   Duration took{};      // from the end of the request until the response's head, or until it was given up
   Time now{};
+  bool is_spared = false;  // a failure isn't one of what the gate guards
 };
 
 /// Who decides when an attempt has its answer: its endpoint alone, or its client, too (an upload, a gRPC call, a
@@ -57,32 +58,38 @@ class Gate {
         : gate_(std::exchange(other.gate_, nullptr)),
           ticket_(other.ticket_),
           is_probe_(other.is_probe_),
-          is_reported_(other.is_reported_) {}
+          is_reported_(other.is_reported_),
+          is_spared_(other.is_spared_) {}
     Permit& operator=(Permit&& other) noexcept {
       std::swap(gate_, other.gate_);
       std::swap(ticket_, other.ticket_);
       std::swap(is_probe_, other.is_probe_);
       std::swap(is_reported_, other.is_reported_);
+      std::swap(is_spared_, other.is_spared_);
       return *this;
     }
     ~Permit() {
       if (gate_ && !is_reported_) gate_->settle(ticket_, {});
     }
-    /// The attempt doesn't take place, or says nothing about what the gate guards, and that is not its client's doing.
+    /// The attempt doesn't take place, and that is not its client's doing.
     void withdraw() {
       if (auto* const gate = std::exchange(gate_, nullptr); gate && !is_reported_)
         gate->settle(ticket_, {.outcome = Outcome::unable});
     }
+    /// If the attempt fails, that says nothing about what the gate guards. Before that is reported.
+    void spare() { is_spared_ = true; }
     bool is_held() const { return gate_ != nullptr; }
     /// What comes of it decides whether more may follow.
     bool is_probe() const { return is_probe_; }
     /// Once, at the response's head or when there will be none. A second time if that response broke off later.
-    void report(const Finish& finish) {
+    void report(Finish finish) {
       if (!gate_) return;
+      finish.is_spared = is_spared_;
       if (!std::exchange(is_reported_, true)) {
         if (!gate_->settle(ticket_, finish)) gate_ = nullptr;
       } else if (finish.outcome == Outcome::broken || finish.outcome == Outcome::timed_out) {
-        std::exchange(gate_, nullptr)->spoil(ticket_, finish);
+        auto* const gate = std::exchange(gate_, nullptr);
+        if (!is_spared_) gate->spoil(ticket_, finish);
       }
     }
 
@@ -91,6 +98,7 @@ class Gate {
     uint64_t ticket_ = 0;
     bool is_probe_ = false;
     bool is_reported_ = false;
+    bool is_spared_ = false;
   };
 
   /// A permit, or the refusal (circuit_open, safe to send elsewhere).

@@ -51,6 +51,15 @@ bool ConnectBackoff::ended_unanswered(Time now) {
   return pauses == 0;
 }
 
+/// A pause for connections that ended unanswered goes on.
+bool ConnectBackoff::forget_failures() {
+  const bool was_failing = failures_.exchange(0) >= kFailures;
+  if (unanswered_pauses_.load() > 0) return false;
+  until_ = Time::min();
+  is_claimed_ = false;
+  return was_failing;
+}
+
 bool ConnectBackoff::forget() {
   const bool was_failing = failures_.exchange(0) >= kFailures || unanswered_pauses_.load() > 0;
   unanswered_ = 0;

@@ -60,10 +60,7 @@ class ConnectBackoff {
   bool ended_unanswered(Time now);
   /// A connection was made. True when the endpoint had been left alone and isn't any longer. Connections that end
   /// without a byte were made, too: those are forgotten at a response.
-  bool connected() {
-    return failures_.load(std::memory_order_relaxed) != 0 && unanswered_.load(std::memory_order_relaxed) == 0 &&
-           forget();
-  }
+  bool connected() { return failures_.load(std::memory_order_relaxed) != 0 && forget_failures(); }
   /// A response came, or a health check passed. True when the endpoint had been left alone.
   bool responded() {
     return (failures_.load(std::memory_order_relaxed) | unanswered_.load(std::memory_order_relaxed)) != 0 && forget();
@@ -73,6 +70,7 @@ class ConnectBackoff {
   static constexpr Duration kUnansweredSpan = std::chrono::seconds(1);
 
   bool forget();
+  bool forget_failures();
   void hand_on();
   static Duration pause_after(uint32_t failures);
 

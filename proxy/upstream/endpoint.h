@@ -53,8 +53,8 @@ struct alignas(64) EndpointState {
     }
     failures.fetch_add(1, std::memory_order_relaxed);
   }
-  /// A request has succeeded here since the last one that failed. The way of a request that succeeds counts nothing for
-  /// that: it follows from what is counted anyway.
+  /// A request has succeeded here since the last one that failed, or none has failed. The way of a request that
+  /// succeeds counts nothing for that: it follows from what is counted anyway.
   bool is_succeeding() const { return succeeded() > succeeded_before_failure_.load(std::memory_order_relaxed); }
 
   bool is_up() const { return health.load(std::memory_order_relaxed) == Health::up; }
@@ -71,7 +71,7 @@ struct alignas(64) EndpointState {
   int64_t succeeded() const {
     return static_cast<int64_t>(requests.load() - failures.load()) - static_cast<int64_t>(active.load());
   }
-  std::atomic<int64_t> succeeded_before_failure_{0};
+  std::atomic<int64_t> succeeded_before_failure_{-1};  // none has failed yet
 };
 
 /// One endpoint as one EndpointSet has it: immutable.
@@ -131,9 +131,9 @@ class EndpointLease {
   void report(const Finish& finish) {
     for (auto& permit : permits_) permit.report(finish);
   }
-  /// Another endpoint gets the request, or others are well: how this attempt went says nothing about the upstream as a
-  /// whole.
-  void excuse_upstream() { permits_[0].withdraw(); }
+  /// Another endpoint gets the request, or others are well: a failure of this attempt says nothing about the upstream
+  /// as a whole.
+  void excuse_upstream() { permits_[0].spare(); }
   /// Counts a failure of this endpoint.
   void failed() { state().failed(); }
 

@@ -57,10 +57,20 @@ bool may_send_again(const Exchange& exchange, const Upstream& upstream, const Re
 /// The endpoint ended a fresh connection without a byte of an answer: perhaps it had begun with the request, so that
 /// another endpoint gets it only when doing it twice does no harm. A request that ends each connection by itself, since
 /// servers die of it, gets no further than `connect_attempts` endpoints by that, however often a filter tries it again.
-bool may_send_elsewhere(const Exchange& exchange, const Upstream& upstream) {
+bool may_send_elsewhere(const Exchange& exchange, const Upstream& upstream, uint32_t unanswered) {
   const auto& settings = upstream.settings();
-  return settings.retry_reused && exchange.attempts.size() < settings.connect_attempts &&
+  return settings.retry_reused && unanswered + 1 < settings.connect_attempts &&
          http::is_idempotent(exchange.request.method) && exchange.request_body->rewind();
+}
+
+/// Attempts at this upstream before the last one whose endpoints took the request and gave no answer.
+uint32_t count_unanswered(const Exchange& exchange, const Upstream& upstream) {
+  uint32_t count = 0;
+  for (size_t i = 0; i + 1 < exchange.attempts.size(); ++i) {
+    const Attempt& attempt = exchange.attempts[i];
+    count += attempt.upstream == upstream.name() && attempt.sent > Time{} && attempt.status == 0;
+  }
+  return count;
 }
 
 /// A request that failed on a connection which had idled goes over no such connection again: the others may be as dead.
@@ -154,9 +164,14 @@ Task<Forward::Attempted> Forward::attempt(Exchange& exchange, const Upstream& up
     if (speak == Speak::http1 || error.retry == RetrySafe::over_http1) response->excuse_endpoint();
     const bool may_go_again = may_send_again(exchange, upstream, *response, record, error);
     const bool was_unanswered = response->ended_unanswered(error);
-    if (was_unanswered) upstream.ended_unanswered(state, error, exchange.loop().now());
+    const uint32_t unanswered = count_unanswered(exchange, upstream);
+    if (was_unanswered) {
+      upstream.ended_unanswered(state, error, exchange.loop().now());
+      // Of the first endpoint it may be the fault; where several do the same, it is the request's.
+      if (unanswered > 0) response->excuse_endpoint();
+    }
     if (again == kMostAgain || record.was_cut || !may_go_again) {
-      const bool may_go_on = may_go_again || (was_unanswered && may_send_elsewhere(exchange, upstream));
+      const bool may_go_on = may_go_again || (was_unanswered && may_send_elsewhere(exchange, upstream, unanswered));
       if (may_go_on && may_fail_over(exchange, upstream, tried)) response->excuse_upstream();
       response->settle(error);
       decisions::attempt_failed(exchange, record, error);

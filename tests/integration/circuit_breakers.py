@@ -1,6 +1,7 @@
 """Circuit breakers: who fails is left alone for a while, probed by a few, and comes back."""
 
 import subprocess
+import threading
 import time
 import unittest
 
@@ -218,6 +219,26 @@ class BothScopes(Breakers):
             statuses.append(self.fetch(weir).status)
         self.assertEqual("closed", self.state(weir))
         self.assertLess(statuses.count(503), len(statuses) / 4)
+
+    def test_a_backup_that_nobody_has_asked_yet_takes_over(self):
+        backup = {"address": str(self.backend()), "backup": True}
+        block = circuit_breaker(min_requests=8, open="1h", max_open="10h")
+        weir = self.weir({"upstreams": {"api": {"endpoints": [str(self.broken()), backup]} | block}, "routes": [settings.route("/", "api")]})
+        self.assertEqual([503] * 8 + [200] * 20, [self.fetch(weir).status for _ in range(28)])
+        self.assertEqual("closed", self.state(weir))
+
+    def test_endpoints_that_are_well_again_close_it_with_whatever_they_say(self):
+        sick = threading.Event()
+        sick.set()
+
+        def script(connection):
+            while connection.request():
+                status = "503 Busy" if sick.is_set() else "404 None"
+                connection.send(f"HTTP/1.1 {status}\r\nContent-Length: 0\r\n\r\n")
+        weir = self.with_broken(self.scripted(script), self.scripted(script), open="20ms", max_open="20ms")
+        eventually(lambda: self.fetch(weir) and self.state(weir) == "open", "the outage")
+        sick.clear()
+        eventually(lambda: self.fetch(weir) and self.state(weir) == "closed", "404 is a sign of life")
 
     def test_when_all_fail_the_upstreams_opens_too(self):
         for well in (0, 6):
