@@ -72,7 +72,8 @@ void decode(config::Reader& r, StoreSettings& out) {
   r.optional(
       "max_size", out.max_size,
       "what the limits that are kept in this process take at most, about 200 bytes for each client; past it, the "
-      "client network with the most keys of one limit has those unused for longest anew",
+      "quotas that were unused for longest begin anew, first those of a client network with very many keys of one "
+      "limit",
       config::at_least(Bytes{1 << 20}));
   r.optional("on_failure", out.on_failure, "what filters do while it is gone, unless they say otherwise");
   r.at_most_one_of({"redis", "sentinel"});

@@ -118,7 +118,8 @@ void MemoryStore::tell_forgotten(size_t count, Time now) {
   if (const auto turn = forgetting_.turn(now))
     log::warn("store_full",
               {{"forgotten", forgotten_.load(std::memory_order_relaxed)},
-               {"consequence", "clients with the most keys have the limits of those unused for longest anew"},
+               {"consequence",
+                "the limits of keys unused for longest begin anew, first those of clients with very many keys"},
                {"remedy", "a larger store.max_size"}});
 }
 

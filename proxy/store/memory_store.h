@@ -19,9 +19,9 @@
 namespace weir::store {
 
 /// The store within this process: the readable specification of what a Store does, and the default. Shared by all
-/// workers, thread-safe. Each of its four kinds of state has a bound: past it the client network that has brought most
-/// quotas to one limit loses those that it has not used for longest, the values that were unused for longest are
-/// forgotten, a new claim is refused, and a new log is.
+/// workers, thread-safe. Each of its four kinds of state has a bound: past it the quotas (first those of a client
+/// network that has brought very many to one limit) and values that were unused for longest are forgotten, a new claim
+/// is refused, and a new log is.
 class MemoryStore : public Store {
  public:
   struct Bounds {

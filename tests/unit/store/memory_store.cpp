@@ -140,6 +140,23 @@ TEST_CASE("memory store: one client's few large logs do not cost many small quot
   CHECK(bench.anew(2000) == 0);
 }
 
+TEST_CASE("memory store: in a full store no client gains by what it uses most") {
+  FloodBench bench;
+  constexpr int kClients = 10'000;  // more than fit
+  bench.anew(kClients);
+  const Limit log{"log", Limit::Algorithm::sliding_log, 500, 1h};
+  const Limit office{"office", Limit::Algorithm::gcra, 3, 1h, 3};
+  int logged = 0;
+  int office_takes = 0;
+  for (int i = 0; i < 3000; ++i) {
+    logged += bench.take(log, "192.0.2.66", "one");
+    office_takes += bench.take(office, "192.0.2.77", "user" + std::to_string(i % 50));
+    bench.take(kLogin, bench.client(i), bench.client(i));  // others go on
+  }
+  CHECK(logged == 500);
+  CHECK(office_takes <= 200);  // 3 of each of 50 users, and few anew
+}
+
 TEST_CASE("memory store: the quotas that are over make room, whoever brought them") {
   FloodBench bench;
   bench.flood(1000);
