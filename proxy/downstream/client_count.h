@@ -24,11 +24,6 @@ class ClientCount {
   void remove(const net::Address& peer, bool by_client);
   uint64_t all() const { return all_.load(std::memory_order_relaxed); }
 
-  /// Connections whose client isn't known yet count apart, and `settled` once it is.
-  void arrived() { arriving_.fetch_add(1, std::memory_order_relaxed); }
-  void settled() { arriving_.fetch_sub(1, std::memory_order_relaxed); }
-  uint64_t arriving() const { return arriving_.load(std::memory_order_relaxed); }
-
  private:
   static constexpr size_t kShards = 16;
   struct Shard {
@@ -40,7 +35,6 @@ class ClientCount {
   Shard& shard_of(const std::string& key) { return shards_[std::hash<std::string>()(key) % kShards]; }
 
   std::atomic<uint64_t> all_{0};
-  std::atomic<uint64_t> arriving_{0};
   std::array<Shard, kShards> shards_;
 };
 

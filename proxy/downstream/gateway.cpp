@@ -25,7 +25,7 @@ class Gateway::Arriving : public ListNode {
  public:
   Arriving(Gateway& gateway, int fd) : gateway_(gateway), fd_(fd), watch_(gateway.worker_.loop, fd) {
     gateway_.waiting_.push_back(*this);
-    gateway_.clients_.arrived();
+    ++gateway_.arriving_;
     gateway_.observer_.connection_opened();
   }
   Arriving(const Arriving&) = delete;
@@ -52,7 +52,7 @@ class Gateway::Arriving : public ListNode {
   void settle() {
     if (!is_linked()) return;
     unlink();
-    gateway_.clients_.settled();
+    --gateway_.arriving_;
   }
 
   Gateway& gateway_;
@@ -94,9 +94,9 @@ void Gateway::open(int fd, const net::Address& peer) {
 /// One client may have made all that wait, and no limit by client holds for them. Whoever sends its header is through
 /// at once, so those that have waited for longest are the ones to go.
 void Gateway::make_room_to_arrive() {
-  constexpr uint64_t kShare = 4;  // a quarter
-  const uint64_t most = std::max<uint64_t>(1, serving_->policy->limits.connections / kShare);
-  if (clients_.arriving() >= most && !waiting_.is_empty()) waiting_.front().give_up();
+  constexpr size_t kPart = 16;  // of all connections, for each worker and listener
+  const size_t most = std::max<size_t>(1, serving_->policy->limits.connections / kPart);
+  if (arriving_ >= most) waiting_.front().give_up();
 }
 
 Task<> Gateway::arrive(int fd, net::Address peer) {

@@ -42,6 +42,8 @@ class Gateway {
   /// Ends every connection now; those with WebSockets have a moment to say so.
   void cut();
   size_t size() const { return size_ + arrivals_.size(); }
+  /// Those of them that wait for their PROXY header.
+  size_t arriving() const { return arriving_; }
 
   /// Destroys it at the end of this tick: it may be on the stack now.
   void retire(Connection& connection);
@@ -113,6 +115,7 @@ class Gateway {
   Alarm<Gateway, &Gateway::cut> cut_alarm_;
   Alarm<Gateway, &Gateway::cut_barred> barred_alarm_;
   List<Arriving> waiting_;  // for their PROXY header, the oldest first
+  size_t arriving_ = 0;     // size of `waiting_`
   TaskGroup arrivals_;      // the same
 };
 

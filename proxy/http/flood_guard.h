@@ -22,6 +22,8 @@ class FloodGuard {
   void has_moved(size_t bytes) { frames_.fill(1 + bytes / 256); }
   /// A stream was opened.
   void has_opened() { frames_.fill(4); }
+  /// The last GOAWAY goes: what crosses it on its way is no flood yet.
+  void has_left() { frames_.fill(kMostFrames); }
   /// A stream has its answer.
   void has_answered() { streams_.fill(2); }
 
@@ -47,9 +49,10 @@ class FloodGuard {
     uint32_t left_;
     uint32_t most_;
   };
+  static constexpr uint32_t kMostFrames = 2000;
   static constexpr uint32_t kFirstStreams = 200;
 
-  Budget frames_{500, 2000};
+  Budget frames_{500, kMostFrames};
   Budget streams_{kFirstStreams, 1000};
 };
 

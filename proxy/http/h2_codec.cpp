@@ -191,6 +191,7 @@ void H2Codec::drain() {
 /// nghttp2 ignores the streams that begin after the last GOAWAY.
 void H2Codec::leave() {
   if (role_ == Role::client || going_ == Going::leaving) return drain();
+  guard_.has_left();
   going_ = Going::announced;
   finish_drain();
 }

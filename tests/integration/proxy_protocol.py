@@ -131,9 +131,9 @@ class Accepted(WeirCase):
     def test_connections_that_wait_for_it_are_bounded_and_take_no_place_of_others(self):
         weir = self.in_front_of(self.api, listeners=[settings.listener(
             free_address(), **settings.proxy_protocol_from("127.0.0.1/32", timeout="60s"))],
-            **settings.client_limits(connections=20))
+            **settings.client_limits(connections=80), workers=1)
         waiting = [self.client(weir) for _ in range(100)]
-        eventually(lambda: weir.metric(settings.CONNECTIONS) == 5, "a quarter waits")
+        eventually(lambda: weir.metric(settings.CONNECTIONS) == 5, "a part of the limit waits")
         self.assertTrue(waiting[0].is_closed())
         for client in (self.client(weir), waiting[-1]):
             client.send(v1() + request_bytes())

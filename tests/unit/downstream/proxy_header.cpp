@@ -99,32 +99,32 @@ TEST_CASE("PROXY header: limits count the client that it tells") {
 
 TEST_CASE("PROXY header: those that wait for one take no place of others, and when they are many the oldest goes") {
   ProxyBench bench;
-  bench.policy.limits.connections = 8;
+  bench.policy.limits.connections = 32;
   auto oldest = bench.connect();
   auto second = bench.connect();
   bench.settle();
   CHECK_FALSE(oldest.has_ended());
-  CHECK(bench.clients.arriving() == 2);
+  CHECK(bench.gateway.arriving() == 2);
   auto third = bench.connect();
   bench.settle();
   CHECK(oldest.has_ended());
   CHECK_FALSE(second.has_ended());
   CHECK(bench.observer.headers_refused == 1);
   CHECK(status_of(bench.ask(third, std::string(kHeader) + std::string(kGet))) == 200);
-  CHECK(bench.clients.arriving() == 1);
+  CHECK(bench.gateway.arriving() == 1);
   CHECK(bench.clients.all() == 1);
   bench.advance(3100ms);
   CHECK(second.has_ended());
-  CHECK(bench.clients.arriving() == 0);
+  CHECK(bench.gateway.arriving() == 0);
 }
 
-TEST_CASE("PROXY header: as many as come at once leave a quarter of the limit waiting") {
+TEST_CASE("PROXY header: of many that come at once, a sixteenth of the limit is left waiting") {
   ProxyBench bench;
-  bench.policy.limits.connections = 20;
+  bench.policy.limits.connections = 80;
   std::vector<Peer> clients;
   for (int i = 0; i < 100; ++i) clients.push_back(bench.connect());
   bench.settle();
-  CHECK(bench.clients.arriving() == 5);
+  CHECK(bench.gateway.arriving() == 5);
   CHECK(bench.gateway.size() == 5);
   CHECK_FALSE(clients.back().has_ended());
   CHECK(clients.front().has_ended());
