@@ -43,6 +43,7 @@ class Link:
         sock.setblocking(False)
         self.sending, self.receiving, self.waiters = asyncio.Lock(), asyncio.Lock(), set()
         self.is_closed, self.has_ended = False, False
+        self.reads = 0                                    # how often something came
         self.tls = None
         if context:
             self.incoming, self.outgoing = ssl.MemoryBIO(), ssl.MemoryBIO()
@@ -118,7 +119,9 @@ class Link:
             if self.is_closed:
                 raise Gone("closed by us")
             try:
-                return self.sock.recv(limit)
+                piece = self.sock.recv(limit)
+                self.reads += 1
+                return piece
             except BlockingIOError:
                 await self._ready(self.loop.add_reader, self.loop.remove_reader)
             except OSError as error:
